@@ -1,0 +1,75 @@
+# pdpp: every command a person needs. `make help` lists them.
+#
+# The server module is built by extension/Makefile (PGXS), the program by client/Makefile; both run from here.
+
+SHELL := /bin/bash
+PG_MAJOR ?= 15
+PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
+PREFIX ?= /usr/local
+export PG_CONFIG PG_MAJOR
+
+VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" control/pdpp.control)
+
+# What a fresh Debian 12 lacks. The second line is for the tests, the third for `make lint`.
+PACKAGES = gcc g++ make pkgconf postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR) postgresql-common libpq-dev \
+	libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libcli11-dev libspdlog-dev perl \
+	libboost-test1.81-dev postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl curl
+LINT_PACKAGES = clang clang-format clang-tidy cppcheck
+
+BUILD_EXTENSION = $(MAKE) -f extension/Makefile
+BUILD_CLIENT = $(MAKE) -f client/Makefile
+
+.DEFAULT_GOAL := all
+.PHONY: help deps lint-deps all extension client unit install uninstall demo check bench lint format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Variables: PREFIX=$(PREFIX)  PG_CONFIG=$(PG_CONFIG)  CXX, CC, with_llvm=no, DESTDIR"
+
+deps: ## install the Debian packages that are missing (elsewhere: say which)
+	@.ci/deps $(PACKAGES)
+
+lint-deps:
+	@.ci/deps $(LINT_PACKAGES)
+
+all: extension client ## build the extension and the program pdpp
+
+extension:
+	@$(BUILD_EXTENSION) all
+
+client:
+	@$(BUILD_CLIENT) all
+
+unit:
+	@$(BUILD_CLIENT) unit
+
+install: all ## install the extension into the server and pdpp into PREFIX/bin
+	@$(BUILD_EXTENSION) install
+	install -D -m 755 build/pdpp $(DESTDIR)$(PREFIX)/bin/pdpp
+
+uninstall: ## take both away again
+	@$(BUILD_EXTENSION) uninstall
+	rm -f $(DESTDIR)$(PREFIX)/bin/pdpp
+
+demo: deps ## build, install, and show real runs on a private cluster (ONCE=1: stop by itself)
+	@$(MAKE) --no-print-directory install >build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -f build.log
+	@PATH="$(PREFIX)/bin:$$PATH" pg_virtualenv -v $(PG_MAJOR) perl test/demo/demo.pl
+
+check: deps ## build, install, and run every test
+	@$(MAKE) --no-print-directory install unit
+	@perl test/check.pl
+
+bench: deps ## measure the speed, as ratios in one run
+	@$(MAKE) --no-print-directory install
+	@pg_virtualenv -v $(PG_MAJOR) bash bench/run
+
+lint: deps lint-deps ## formatting, clang-tidy, cppcheck, the project's own rules, both compilers
+	@.ci/lint
+
+format: lint-deps ## format the C++ sources in place
+	@git ls-files '*.hpp' '*.cpp' | xargs clang-format -i
+
+clean: ## remove what was built
+	@[ ! -e "$$($(PG_CONFIG) --pgxs 2>/dev/null)" ] || $(BUILD_EXTENSION) clean
+	rm -rf build

@@ -1,0 +1,157 @@
+/*
+ * pdpp_run_now: the transaction that hands a handle out.
+ */
+#include "boundary.hpp"
+#include "run/event.hpp"
+#include "run/id.hpp"
+#include "run/link.hpp"
+#include "settings.hpp"
+#include "store/connections.hpp"
+#include "store/digest.hpp"
+#include "store/flight.hpp"
+#include "store/idempotency.hpp"
+#include "store/jsonb.hpp"
+#include "store/lifecycle.hpp"
+#include "store/settle.hpp"
+#include "store/statement.hpp"
+
+namespace pdpp::api {
+
+namespace {
+
+/// What the caller said, ids not yet generated.
+struct Request {
+    std::string_view connector_id;
+    std::optional<std::string_view> connector_instance_id;
+    std::optional<std::string_view> run_id;
+    std::optional<std::string_view> idempotency_key;
+    std::optional<std::string_view> trace_id;
+    const Jsonb* data;
+
+    [[nodiscard]] std::string_view connection() const { return connector_instance_id.value_or(connector_id); }
+};
+
+Request request_in(FunctionCallInfo fcinfo) {
+    return {
+        .connector_id = required_id(fcinfo, 0, "connector_id"),
+        .connector_instance_id = optional_id(fcinfo, 1, "connector_instance_id"),
+        .run_id = optional_id(fcinfo, 2, "run_id"),
+        .idempotency_key = optional_id(fcinfo, 3, "idempotency_key"),
+        .trace_id = optional_id(fcinfo, 4, "trace_id"),
+        .data = data_argument(fcinfo, 5),
+    };
+}
+
+Jsonb* acknowledgement(std::string_view run_id, std::optional<std::string_view> trace_id) {
+    const run::Link self = run::self_link(run_id);
+    const run::Link timeline = run::timeline_link(run_id);
+    store::JsonbWriter body;
+    body.begin_object();
+    body.field("object", "run_ack");
+    body.field("run_id", run_id);
+    body.field("trace_id", trace_id);
+    body.field("status", "started");
+    body.key("links");
+    body.begin_object();
+    body.field("self", self.view());
+    body.field("timeline", timeline.view());
+    body.end_object();
+    body.end_object();
+    return body.finish();
+}
+
+/// SHA-256 of the caller's own arguments, each with its length, so that no two lists read alike.
+const bytea* digest_of(const Request& request) {
+    StringInfoData arguments;
+    initStringInfo(&arguments);
+    const auto add = [&](std::optional<std::string_view> argument) {
+        appendStringInfo(&arguments, "%d:", argument ? static_cast<int>(argument->size()) : -1);
+        if (argument) {
+            appendBinaryStringInfo(&arguments, argument->data(), static_cast<int>(argument->size()));
+        }
+    };
+    add(request.connector_id);
+    add(request.connector_instance_id);
+    add(request.run_id);
+    add(JsonbToCString(nullptr, const_cast<JsonbContainer*>(&request.data->root), VARSIZE(request.data)));
+    return store::sha256({arguments.data, static_cast<std::size_t>(arguments.len)});
+}
+
+/// The answer to a repeated call: the first call's, if it asked for the same.
+Jsonb* replay(const store::KeyedAdmission& keyed) {
+    if (!keyed.same_arguments) {
+        refuse(run::ErrorCode::idempotency_conflict, "idempotency_key",
+               "idempotency_key was used before with other arguments");
+    }
+    // the trace that the admission was acknowledged with: nothing else may have written one before
+    const auto admitted = store::read_latest_lifecycle(keyed.run_id).events.admitted;
+    return acknowledgement(keyed.run_id, admitted ? admitted->trace_id : std::nullopt);
+}
+
+[[noreturn]] void refuse_taken_id(std::string_view run_id) {
+    refuse(run::ErrorCode::run_id_taken, "run_id", join({"run_id belongs to another run: ", run_id}));
+}
+
+/// The flight row. Its absence means that the connection is busy, or that the run id flies elsewhere; what stood in
+/// the way may be gone by the time we look, so try again then.
+void enter_flight(const store::Flight& flight) {
+    while (!store::take_off(flight)) {
+        CHECK_FOR_INTERRUPTS();
+        const auto active = store::active_run_of(flight.run.connector_instance_id);
+        if (active) {
+            refuse(run::ErrorCode::run_already_active, "connector_instance_id",
+                   join({"Connection ", flight.run.connector_instance_id, " has an active run: ", *active}),
+                   {{"active_run_id", *active}});
+        }
+        if (store::read_latest_lifecycle(flight.run.run_id).events.known()) {
+            refuse_taken_id(flight.run.run_id);
+        }
+    }
+}
+
+Jsonb* admit(const Request& request) {
+    const bytea* digest = request.idempotency_key ? digest_of(request) : nullptr;
+    if (request.idempotency_key) {
+        if (const auto keyed = store::find_key(*request.idempotency_key, digest)) {
+            return replay(*keyed);
+        }
+    }
+
+    const std::int64_t run_generation = store::lock_connection(request.connection(), request.connector_id);
+    const run::Instant admitted_at = now();
+    const run::GeneratedId run_id =
+        run::run_id_from(run::uuid7_digits(admitted_at.unix_micros, store::random_bytes<8>()));
+    const run::GeneratedId trace_id = run::trace_id_from(store::random_bytes<16>());
+    const store::Flight flight{
+        .run = {.run_id = request.run_id.value_or(run_id.view()),
+                .connector_id = request.connector_id,
+                .connector_instance_id = request.connection(),
+                .trace_id = request.trace_id.value_or(trace_id.view()),
+                .scenario_id = {},
+                .admitted_at = admitted_at},
+        .run_generation = run_generation,
+        .boot_epoch = {},
+        .launch_deadline = run::Instant{admitted_at.unix_micros + std::int64_t{settings::launch_deadline} * 1000},
+        .cancel_requested_at = {},
+    };
+
+    if (request.idempotency_key && !store::take_key(*request.idempotency_key, flight.run.run_id, digest)) {
+        return replay(*store::find_key(*request.idempotency_key, digest));
+    }
+    enter_flight(flight);
+    const auto admitted = store::append(
+        flight.run, {.event_type = run::event_type::admitted, .event_id = {}, .data = request.data, .boot_epoch = {}});
+    if (!admitted) {
+        refuse_taken_id(flight.run.run_id);
+    }
+    store::require_durable_commit();
+    return acknowledgement(flight.run.run_id, flight.run.trace_id);
+}
+
+} // namespace
+
+PDPP_FUNCTION(pdpp_run_now) {
+    return store::in_spi(fcinfo, [&] { return admit(request_in(fcinfo)); });
+}
+
+} // namespace pdpp::api

@@ -1,0 +1,120 @@
+#include "api/body.hpp"
+
+#include "boundary.hpp"
+#include "run/id.hpp"
+#include "run/link.hpp"
+#include "store/jsonb.hpp"
+
+namespace pdpp::api {
+
+namespace {
+
+void write_failure(store::JsonbWriter& body, const std::optional<run::Failure>& failure) {
+    body.key("failure");
+    if (!failure) {
+        body.null();
+        return;
+    }
+    body.begin_object();
+    body.field("reason", failure->reason);
+    body.field("message", failure->message);
+    body.field("origin", failure->origin);
+    body.field("connector_error_message", failure->connector_error_message);
+    body.end_object();
+}
+
+/// These keys of a terminal event are handed on as they are.
+void pass_through(store::JsonbWriter& body, const Jsonb* data, std::string_view key) {
+    const Jsonb* value = data == nullptr ? nullptr : store::value_under(data, key);
+    if (value != nullptr) {
+        body.field(key, value);
+    }
+}
+
+std::string_view not_found_message(std::string_view run_id) {
+    const bool shown_whole = run_id.size() <= run::max_id_bytes;
+    const auto shown = static_cast<std::size_t>(
+        pg_mbcliplen(run_id.data(), static_cast<int>(run_id.size()), static_cast<int>(run::max_id_bytes)));
+    return join({"Run not found: ", run_id.substr(0, shown), shown_whole ? "" : "…"});
+}
+
+} // namespace
+
+Jsonb* status_body(std::string_view run_id, const store::LifecycleRecord& record, std::optional<bool> settled) {
+    const run::Status status = run::project(record.events, record.cancel_requested_at);
+    const run::Link timeline = run::timeline_link(run_id);
+
+    store::JsonbWriter body;
+    body.begin_object();
+    body.field("object", "run_status");
+    body.field("run_id", run_id);
+    body.field("status", status.status);
+    body.field("connector_id", status.connector_id);
+    body.field("connector_instance_id", status.connector_instance_id);
+    body.field("trace_id", status.trace_id);
+    body.field("admitted_at", status.admitted_at);
+    body.field("started_at", status.started_at);
+    body.field("completed_at", status.completed_at);
+    body.field("cancel_requested_at", status.cancel_requested_at);
+    body.field("terminal_reason", status.terminal_reason);
+    write_failure(body, status.failure);
+    pass_through(body, record.terminal_data, "known_gaps");
+    pass_through(body, record.terminal_data, "known_gaps_summary");
+    body.key("links");
+    body.begin_object();
+    body.field("timeline", timeline.view());
+    body.end_object();
+    if (settled) {
+        body.field("settled", *settled);
+    }
+    body.end_object();
+    return body.finish();
+}
+
+Jsonb* not_found_body(std::string_view run_id) {
+    const run::ErrorKind& kind = run::kind_of(run::ErrorCode::not_found);
+    store::JsonbWriter body;
+    body.begin_object();
+    body.key("error");
+    body.begin_object();
+    body.field("type", run::error_type(kind.http_status));
+    body.field("code", kind.name);
+    body.field("message", not_found_message(run_id));
+    body.field("param", "run_id");
+    body.end_object();
+    body.end_object();
+    return body.finish();
+}
+
+Jsonb* event_body(std::string_view run_id, const store::Event& event) {
+    store::JsonbWriter body;
+    body.begin_object();
+    body.field("object", "run_event");
+    body.field("run_id", run_id);
+    body.field("event_id", event.event_id);
+    body.field("event_seq", event.event_seq);
+    body.field("event_type", event.event_type);
+    body.field("recorded_at", event.recorded_at);
+    body.end_object();
+    return body.finish();
+}
+
+void refuse_unknown_run(std::string_view run_id) {
+    refuse(run::ErrorCode::not_found, "run_id", not_found_message(run_id));
+}
+
+void refuse_ended_run(std::string_view run_id, run::Outcome outcome) {
+    refuse(run::ErrorCode::run_already_terminal, "run_id",
+           join({"Run has already ended as ", run::word_of(outcome), ": ", run_id}),
+           {{"status", run::word_of(outcome)}});
+}
+
+void set_response_not_found() {
+    // PostgREST sets request.method for the transaction. In parallel mode no setting may change, and it never is there.
+    const char* method = GetConfigOption("request.method", true, false);
+    if (method != nullptr && *method != '\0' && !IsInParallelMode()) {
+        (void)set_config_option("response.status", "404", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+    }
+}
+
+} // namespace pdpp::api

@@ -1,0 +1,33 @@
+/*
+ * The JSON bodies that more than one function answers with.
+ */
+#pragma once
+
+#include "pg.hpp"
+#include "store/lifecycle.hpp"
+#include "store/spine.hpp"
+
+#include <optional>
+#include <string_view>
+
+namespace pdpp::api {
+
+/// The run_status of a known run. A settle's answer also says whether it was the call that ended the run.
+Jsonb* status_body(std::string_view run_id, const store::LifecycleRecord& record, std::optional<bool> settled = {});
+
+/// {"error": {…}} for an id that no run has. The id is shown, cut where it is longer than an id can be.
+Jsonb* not_found_body(std::string_view run_id);
+
+/// What an appended event is acknowledged with.
+Jsonb* event_body(std::string_view run_id, const store::Event& event);
+
+/// Raises not_found with the same message.
+[[noreturn]] void refuse_unknown_run(std::string_view run_id);
+
+/// Raises run_already_terminal, saying how it ended.
+[[noreturn]] void refuse_ended_run(std::string_view run_id, run::Outcome outcome);
+
+/// With PostgREST in front, an unknown run also sets the response's HTTP status.
+void set_response_not_found();
+
+} // namespace pdpp::api

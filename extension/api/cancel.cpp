@@ -1,0 +1,80 @@
+/*
+ * pdpp_run_cancel: somebody wants a run to end.
+ */
+#include "api/body.hpp"
+#include "boundary.hpp"
+#include "run/event.hpp"
+#include "store/boots.hpp"
+#include "store/flight.hpp"
+#include "store/jsonb.hpp"
+#include "store/lifecycle.hpp"
+#include "store/settle.hpp"
+#include "store/statement.hpp"
+
+namespace pdpp::api {
+
+namespace {
+
+Jsonb* acknowledgement(std::string_view run_id) {
+    store::JsonbWriter body;
+    body.begin_object();
+    body.field("object", "run_cancel_ack");
+    body.field("run_id", run_id);
+    body.field("status", "cancel_requested");
+    body.end_object();
+    return body.finish();
+}
+
+const Jsonb* request_data(std::optional<std::string_view> requested_by) {
+    store::JsonbWriter data;
+    data.begin_object();
+    data.field("requested_by", requested_by);
+    data.end_object();
+    return data.finish();
+}
+
+const Jsonb* ending_data(std::optional<std::string_view> requested_by) {
+    store::JsonbWriter data;
+    data.begin_object();
+    data.field("reason", run::reason::owner_cancelled);
+    data.field("requested_by", requested_by);
+    data.end_object();
+    return data.finish();
+}
+
+bool has_live_owner(const store::Flight& flight) {
+    return flight.boot_epoch && store::is_alive(*flight.boot_epoch);
+}
+
+Jsonb* cancel(std::string_view run_id, std::optional<std::string_view> requested_by) {
+    // the lock of a settle from the start: which of the two this becomes is known only under it
+    const auto flight = store::lock_for_settle(run_id);
+    if (!flight) {
+        const auto outcome = store::standing_outcome(store::read_latest_lifecycle(run_id));
+        if (!outcome) {
+            refuse_unknown_run(run_id);
+        }
+        refuse_ended_run(run_id, *outcome);
+    }
+    if (!flight->cancel_requested_at) {
+        store::append(flight->run, {.event_type = run::event_type::cancel_requested,
+                                    .event_id = {},
+                                    .data = request_data(requested_by),
+                                    .boot_epoch = store::current_boot()});
+        store::mark_cancel_requested(run_id, requested_by);
+    }
+    // nobody is there who could stop it and say so
+    if (!has_live_owner(*flight)) {
+        store::settle(*flight, {.outcome = run::Outcome::cancelled, .data = ending_data(requested_by), .event_id = {}});
+    }
+    return acknowledgement(run_id);
+}
+
+} // namespace
+
+PDPP_FUNCTION(pdpp_run_cancel) {
+    return store::in_spi(
+        fcinfo, [&] { return cancel(required_id(fcinfo, 0, "run_id"), optional_id(fcinfo, 1, "requested_by")); });
+}
+
+} // namespace pdpp::api

@@ -1,0 +1,143 @@
+/*
+ * pdpp_controller_boot, pdpp_controller_offer, pdpp_run_claim, pdpp_reconcile: what controllers say of themselves.
+ */
+#include "boundary.hpp"
+#include "run/id.hpp"
+#include "store/boots.hpp"
+#include "store/connections.hpp"
+#include "store/flight.hpp"
+#include "store/guard.hpp"
+#include "store/jsonb.hpp"
+#include "store/spine.hpp"
+#include "store/statement.hpp"
+
+namespace pdpp::api {
+
+namespace {
+
+std::string_view uuid_text(const pg_uuid_t& uuid) {
+    return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&uuid)));
+}
+
+pg_uuid_t required_boot() {
+    const auto boot_epoch = store::current_boot();
+    if (!boot_epoch) {
+        refuse(run::ErrorCode::not_booted, {}, "this session is not a controller: it has not booted");
+    }
+    return *boot_epoch;
+}
+
+void write_pass(store::JsonbWriter& body, const store::Pass& pass) {
+    body.field("lost_boots", pass.lost_boots);
+    body.field("launch_failed", pass.launch_failed);
+    body.field("abandoned", pass.abandoned);
+}
+
+Jsonb* boot(std::string_view controller_id) {
+    const store::Boot boot = store::begin_boot(controller_id);
+    const store::Pass pass = store::reconcile(controller_id);
+    store::JsonbWriter body;
+    body.begin_object();
+    body.field("object", "controller_boot");
+    body.field("controller_id", boot.controller_id);
+    body.field("seq", boot.seq);
+    body.field("boot_epoch", uuid_text(boot.epoch));
+    body.field("booted_at", boot.booted_at);
+    body.key("settled");
+    body.begin_object();
+    write_pass(body, pass);
+    body.end_object();
+    body.end_object();
+    return body.finish();
+}
+
+/// Refuses anything but an array of {"connector_instance_id": id, "connector_id": id}, each connection once.
+void check_offer(const Jsonb* connections) {
+    const auto refuse_offer = [](std::string_view message) {
+        refuse(run::ErrorCode::invalid_request, "connections", message);
+    };
+    if (connections == nullptr || !JB_ROOT_IS_ARRAY(connections) || JB_ROOT_IS_SCALAR(connections)) {
+        refuse_offer("connections must be a JSON array of {connector_instance_id, connector_id}");
+    }
+    JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(&connections->root));
+    JsonbValue element;
+    for (JsonbIteratorToken token; (token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE;) {
+        if (token != WJB_ELEM) {
+            continue;
+        }
+        const Jsonb* connection = element.type == jbvBinary ? JsonbValueToJsonb(&element) : nullptr;
+        if (connection == nullptr || !JB_ROOT_IS_OBJECT(connection)) {
+            refuse_offer("each connection must be an object {connector_instance_id, connector_id}");
+        }
+        for (const std::string_view key : {"connector_instance_id", "connector_id"}) {
+            if (const auto fault = run::check_id(store::string_under(connection, key), key)) {
+                refuse_offer(join({"each connection must have a ", key, ", which ", fault->message}));
+            }
+        }
+    }
+    if (const auto duplicate = store::duplicate_offer(connections)) {
+        refuse_offer(join({"connections names ", *duplicate, " twice"}));
+    }
+}
+
+Jsonb* offer(const Jsonb* connections) {
+    const pg_uuid_t boot_epoch = required_boot();
+    check_offer(connections);
+    const std::int64_t offered = store::record_offer(connections, boot_epoch);
+    store::JsonbWriter body;
+    body.begin_object();
+    body.field("object", "controller_offer");
+    body.field("boot_epoch", uuid_text(boot_epoch));
+    body.field("offered", offered);
+    body.end_object();
+    return body.finish();
+}
+
+Jsonb* claim(std::optional<std::string_view> run_id) {
+    const pg_uuid_t boot_epoch = required_boot();
+    const auto flight = run_id ? store::claim_run(*run_id, boot_epoch) : store::claim_offered(boot_epoch);
+    if (!flight) {
+        return nullptr;
+    }
+    store::JsonbWriter body;
+    body.begin_object();
+    body.field("object", "run_claim");
+    body.field("run_id", flight->run.run_id);
+    body.field("connector_id", flight->run.connector_id);
+    body.field("connector_instance_id", flight->run.connector_instance_id);
+    body.field("trace_id", flight->run.trace_id);
+    body.field("run_generation", flight->run_generation);
+    body.field("admitted_at", flight->run.admitted_at);
+    body.field("launch_deadline", flight->launch_deadline);
+    body.field("data", static_cast<const Jsonb*>(store::admission_data(flight->run.run_id)));
+    body.end_object();
+    return body.finish();
+}
+
+} // namespace
+
+PDPP_FUNCTION(pdpp_controller_boot) {
+    return store::in_spi(fcinfo, [&] { return boot(required_id(fcinfo, 0, "controller_id")); });
+}
+
+PDPP_FUNCTION(pdpp_controller_offer) {
+    return store::in_spi(fcinfo, [&] { return offer(PG_ARGISNULL(0) ? nullptr : PG_GETARG_JSONB_P(0)); });
+}
+
+PDPP_FUNCTION(pdpp_run_claim) {
+    return store::in_spi(fcinfo, [&] { return claim(optional_id(fcinfo, 0, "run_id")); });
+}
+
+PDPP_FUNCTION(pdpp_reconcile) {
+    return store::in_spi(fcinfo, [&] {
+        const store::Pass pass = store::reconcile();
+        store::JsonbWriter body;
+        body.begin_object();
+        body.field("object", "reconciliation");
+        write_pass(body, pass);
+        body.end_object();
+        return body.finish();
+    });
+}
+
+} // namespace pdpp::api

@@ -1,0 +1,52 @@
+/*
+ * pdpp_grant: which functions a role may call.
+ */
+#include "boundary.hpp"
+#include "run/error.hpp"
+#include "store/statement.hpp"
+
+namespace pdpp::api {
+
+namespace {
+
+constexpr const char* owner_functions = "{pdpp_run_status,pdpp_run_statuses,pdpp_run_timeline,pdpp_run_list,"
+                                        "pdpp_run_now,pdpp_run_cancel}";
+constexpr const char* controller_functions =
+    "{pdpp_run_status,pdpp_run_statuses,pdpp_run_timeline,pdpp_run_list,pdpp_run_now,pdpp_run_cancel,"
+    "pdpp_controller_boot,pdpp_controller_offer,pdpp_run_claim,pdpp_run_started,pdpp_run_event,pdpp_run_settle,"
+    "pdpp_run_launch_failed,pdpp_reconcile}";
+
+const char* functions_for(std::optional<std::string_view> kind) {
+    if (kind == "owner") {
+        return owner_functions;
+    }
+    if (kind == "controller") {
+        return controller_functions;
+    }
+    refuse(run::ErrorCode::invalid_request, "kind", "kind must be owner or controller");
+}
+
+} // namespace
+
+PDPP_FUNCTION(pdpp_grant) {
+    // Names come from the catalogue, quoted by the catalogue's own types; the caller's privileges decide.
+    static store::Statement grants{
+        "select format('grant execute on function %s to %s', p.oid::regprocedure, $1::oid::regrole)"
+        " from pg_proc as p"
+        " join pg_depend as d on d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'"
+        " join pg_extension as e on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid"
+        " where e.extname = 'pdpp' and p.proname = any ($2::name[]) order by p.proname"};
+    return store::in_spi(fcinfo, [&]() -> Jsonb* {
+        if (PG_ARGISNULL(0) || !OidIsValid(PG_GETARG_OID(0))) {
+            refuse(run::ErrorCode::invalid_request, "role", "role must name a role");
+        }
+        const char* functions = functions_for(text_argument(fcinfo, 1));
+        const store::Rows rows = grants.execute({static_cast<std::int64_t>(PG_GETARG_OID(0)), functions});
+        for (std::uint64_t row = 0; row < rows.count(); ++row) {
+            SPI_execute(DatumGetCString(DirectFunctionCall1(textout, *rows.datum(row, 0))), false, 0);
+        }
+        return nullptr;
+    });
+}
+
+} // namespace pdpp::api

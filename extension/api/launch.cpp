@@ -1,0 +1,198 @@
+/*
+ * pdpp_run_started, pdpp_run_event, pdpp_run_settle, pdpp_run_launch_failed: what a launcher tells about a run.
+ */
+#include "api/body.hpp"
+#include "boundary.hpp"
+#include "run/event.hpp"
+#include "run/id.hpp"
+#include "store/boots.hpp"
+#include "store/flight.hpp"
+#include "store/jsonb.hpp"
+#include "store/lifecycle.hpp"
+#include "store/settle.hpp"
+#include "store/statement.hpp"
+
+namespace pdpp::api {
+
+namespace {
+
+/// The event that an earlier call with the same event id wrote: the call is answered from it, also after the run ended.
+std::optional<store::Event> earlier_call(std::string_view run_id, std::optional<std::string_view> event_id) {
+    if (!event_id) {
+        return {};
+    }
+    return store::find_event(run_id, *event_id);
+}
+
+[[noreturn]] void refuse_reused_event_id(const store::Event& event) {
+    refuse(run::ErrorCode::invalid_request, "event_id",
+           join({"event_id already names another event of this run, a ", event.event_type}));
+}
+
+Jsonb* replay(std::string_view run_id, const store::Event& event, std::string_view event_type) {
+    if (event.event_type != event_type) {
+        refuse_reused_event_id(event);
+    }
+    return event_body(run_id, event);
+}
+
+/// Why a run has no flight row: it has ended, or nobody ever heard of it.
+run::Outcome outcome_of_landed(std::string_view run_id) {
+    const auto outcome = store::standing_outcome(store::read_latest_lifecycle(run_id));
+    if (!outcome) {
+        refuse_unknown_run(run_id);
+    }
+    return *outcome;
+}
+
+Jsonb* standing_status(std::string_view run_id, std::optional<bool> settled = {}) {
+    return status_body(run_id, store::read_latest_lifecycle(run_id), settled);
+}
+
+/// The caller's data, and which boot started the run.
+const Jsonb* stamped(const Jsonb* data, const std::optional<pg_uuid_t>& boot_epoch) {
+    if (!boot_epoch) {
+        return data;
+    }
+    const auto boot = store::find_boot(*boot_epoch);
+    store::JsonbWriter stamp;
+    stamp.begin_object();
+    stamp.field("boot_epoch",
+                std::string_view{DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&*boot_epoch)))});
+    stamp.field("controller_id", boot ? std::optional{boot->controller_id} : std::nullopt);
+    stamp.end_object();
+    return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(data), JsonbPGetDatum(stamp.finish())));
+}
+
+Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::string_view> event_id) {
+    const auto flight = store::lock_for_event(run_id);
+    if (const auto earlier = earlier_call(run_id, event_id)) {
+        return replay(run_id, *earlier, run::event_type::started);
+    }
+    if (!flight) {
+        refuse_ended_run(run_id, outcome_of_landed(run_id));
+    }
+    const auto boot_epoch = store::current_boot();
+    const auto event = store::append(flight->run, {.event_type = run::event_type::started,
+                                                   .event_id = event_id,
+                                                   .data = stamped(data, boot_epoch),
+                                                   .boot_epoch = boot_epoch});
+    if (!event) {
+        refuse(run::ErrorCode::run_already_started, "run_id", join({"Run has already started: ", run_id}));
+    }
+    store::mark_started(run_id, boot_epoch);
+    return event_body(run_id, *event);
+}
+
+Jsonb* append(std::string_view run_id, std::string_view event_type, const Jsonb* data,
+              std::optional<std::string_view> event_id) {
+    if (run::phase_of(event_type)) {
+        refuse(run::ErrorCode::invalid_request, "event_type",
+               join({"event_type ", event_type, " is a lifecycle event: it is written by its own function"}));
+    }
+    const auto flight = store::lock_for_event(run_id);
+    if (const auto earlier = earlier_call(run_id, event_id)) {
+        return replay(run_id, *earlier, event_type);
+    }
+    if (!flight) {
+        refuse_ended_run(run_id, outcome_of_landed(run_id));
+    }
+    const auto event = store::append(
+        flight->run,
+        {.event_type = event_type, .event_id = event_id, .data = data, .boot_epoch = store::current_boot()});
+    return event_body(run_id, *event);
+}
+
+/// The run ended before: what stands keeps standing, and what this caller saw is kept beside it.
+void keep_late_outcome(std::string_view run_id, run::Outcome outcome, const Jsonb* data,
+                       std::optional<std::string_view> event_id) {
+    const auto events = store::read_latest_lifecycle(run_id).events;
+    const auto& origin = events.admitted ? *events.admitted : *events.ended;
+    store::JsonbWriter late;
+    late.begin_object();
+    late.field("outcome", run::word_of(outcome));
+    late.field("evidence", data);
+    late.end_object();
+    store::append({.run_id = run_id,
+                   .connector_id = origin.actor_id.value_or(std::string_view{}),
+                   .connector_instance_id = origin.connector_instance_id.value_or(std::string_view{}),
+                   .trace_id = origin.trace_id.value_or(std::string_view{}),
+                   .scenario_id = {},
+                   .admitted_at = origin.occurred_at},
+                  {.event_type = run::event_type::late_outcome,
+                   .event_id = event_id,
+                   .data = late.finish(),
+                   .boot_epoch = store::current_boot()});
+}
+
+/// A settle that was called before: the same answer again.
+Jsonb* replay_settle(std::string_view run_id, const store::Event& event) {
+    const bool ended_it = run::outcome_of(event.event_type).has_value();
+    if (!ended_it && event.event_type != run::event_type::late_outcome) {
+        refuse_reused_event_id(event);
+    }
+    return standing_status(run_id, ended_it);
+}
+
+Jsonb* settle(std::string_view run_id, run::Outcome outcome, const Jsonb* data,
+              std::optional<std::string_view> event_id) {
+    const auto flight = store::lock_for_settle(run_id);
+    if (!flight) {
+        (void)outcome_of_landed(run_id); // an unknown run is refused
+        store::lock_history(run_id);
+    }
+    if (const auto earlier = earlier_call(run_id, event_id)) {
+        return replay_settle(run_id, *earlier);
+    }
+    if (flight && store::settle(*flight, {.outcome = outcome, .data = data, .event_id = event_id})) {
+        return standing_status(run_id, true);
+    }
+    keep_late_outcome(run_id, outcome, data, event_id);
+    return standing_status(run_id, false);
+}
+
+run::Outcome outcome_argument(FunctionCallInfo fcinfo, int index) {
+    const auto word = text_argument(fcinfo, index);
+    const auto outcome = word ? run::outcome_named(*word) : std::nullopt;
+    if (!outcome) {
+        refuse(run::ErrorCode::invalid_request, "outcome", "outcome must be completed, failed, cancelled or abandoned");
+    }
+    return *outcome;
+}
+
+} // namespace
+
+PDPP_FUNCTION(pdpp_run_started) {
+    return store::in_spi(fcinfo, [&] {
+        return started(required_id(fcinfo, 0, "run_id"), data_argument(fcinfo, 1), optional_id(fcinfo, 2, "event_id"));
+    });
+}
+
+PDPP_FUNCTION(pdpp_run_event) {
+    return store::in_spi(fcinfo, [&] {
+        return append(required_id(fcinfo, 0, "run_id"), required_id(fcinfo, 1, "event_type"), data_argument(fcinfo, 2),
+                      optional_id(fcinfo, 3, "event_id"));
+    });
+}
+
+PDPP_FUNCTION(pdpp_run_settle) {
+    return store::in_spi(fcinfo, [&] {
+        return settle(required_id(fcinfo, 0, "run_id"), outcome_argument(fcinfo, 1), data_argument(fcinfo, 2),
+                      optional_id(fcinfo, 3, "event_id"));
+    });
+}
+
+PDPP_FUNCTION(pdpp_run_launch_failed) {
+    return store::in_spi(fcinfo, [&] {
+        const std::string_view run_id = required_id(fcinfo, 0, "run_id");
+        const std::string_view message = text_argument(fcinfo, 1).value_or("no message");
+        if (const auto flight = store::lock_for_settle(run_id)) {
+            store::settle_launch_failed(*flight, message);
+        } else {
+            (void)outcome_of_landed(run_id);
+        }
+        return standing_status(run_id);
+    });
+}
+
+} // namespace pdpp::api

@@ -1,0 +1,164 @@
+/*
+ * pdpp_run_timeline: one page of everything that happened to a run.
+ */
+#include "run/timeline.hpp"
+#include "api/body.hpp"
+#include "boundary.hpp"
+#include "run/id.hpp"
+#include "store/digest.hpp"
+#include "store/jsonb.hpp"
+#include "store/lifecycle.hpp"
+#include "store/spine.hpp"
+#include "store/statement.hpp"
+
+namespace pdpp::api {
+
+namespace {
+
+constexpr long fetch_size = 100; ///< rows held at a time: a page may end long before its limit
+
+/// Ties a position to its run, so that a cursor of another run, or one that was changed, is told from ours.
+run::Cursor cursor_at(std::string_view run_id, std::int64_t event_seq) {
+    const char* position = psprintf("pdpp timeline %lld ", static_cast<long long>(event_seq));
+    return {.event_seq = event_seq, .tag = store::sha256_head(join({position, run_id}))};
+}
+
+/// Where to resume. Called with the run known, since an unknown run is not_found whatever the cursor.
+std::int64_t position_of(std::string_view run_id, const std::optional<run::Cursor>& cursor) {
+    if (!cursor) {
+        return 0;
+    }
+    if (*cursor != cursor_at(run_id, cursor->event_seq)) {
+        refuse(run::ErrorCode::invalid_cursor, "cursor", "cursor was not made for this run");
+    }
+    return cursor->event_seq;
+}
+
+std::optional<run::Cursor> parse_cursor(std::optional<std::string_view> text) {
+    if (!text) {
+        return {};
+    }
+    const auto cursor = run::decode_cursor(*text);
+    if (!cursor) {
+        refuse(run::ErrorCode::invalid_cursor, "cursor", "cursor is not one that the timeline returned");
+    }
+    return cursor;
+}
+
+/// An event's data, token by token, the credentials in it replaced at any depth.
+void write_redacted(store::JsonbWriter& body, const Jsonb* data) {
+    JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(&data->root));
+    bool skip_nested = false;
+    JsonbValue value;
+    for (JsonbIteratorToken token; (token = JsonbIteratorNext(&iterator, &value, skip_nested)) != WJB_DONE;) {
+        if (skip_nested) { // the value of a bearer key, whatever it was
+            skip_nested = false;
+            body.value(run::redacted_bearer);
+            continue;
+        }
+        const bool begins_or_ends =
+            token == WJB_BEGIN_OBJECT || token == WJB_END_OBJECT || token == WJB_BEGIN_ARRAY || token == WJB_END_ARRAY;
+        body.push(token, begins_or_ends ? nullptr : &value);
+        skip_nested = token == WJB_KEY &&
+                      run::is_bearer_key({value.val.string.val, static_cast<std::size_t>(value.val.string.len)});
+    }
+}
+
+/// One event: its columns, all but token_id, with data_json as `data`. Returns its size as stored.
+std::size_t write_event(store::JsonbWriter& body, const store::Rows& rows, std::uint64_t row) {
+    namespace column = store::timeline_column;
+    const Jsonb* data = rows.jsonb(row, column::data_json);
+    const auto object_type = rows.text(row, column::object_type);
+    const auto redacted_id = object_type ? run::redacted_object_id(*object_type) : std::nullopt;
+
+    body.begin_object();
+    body.field("event_seq", rows.int8(row, column::event_seq));
+    body.field("event_type", rows.text(row, column::event_type));
+    body.field("occurred_at", rows.instant(row, column::occurred_at));
+    body.field("recorded_at", rows.instant(row, column::recorded_at));
+    body.field("admitted_at", rows.instant(row, column::admitted_at));
+    body.field("version", rows.int4(row, column::version));
+    body.field("object_type", object_type);
+    body.field("object_id", redacted_id ? redacted_id : rows.text(row, column::object_id));
+    for (int plain = column::first_plain; plain < rows.columns(); ++plain) {
+        body.field(rows.name(plain), rows.text(row, plain));
+    }
+    body.key("data");
+    write_redacted(body, data);
+    body.end_object();
+    return rows.size(row) + VARSIZE(data);
+}
+
+struct Page {
+    std::int64_t events = 0;
+    std::int64_t last_seq = 0;
+    bool truncated = false; ///< more events follow
+};
+
+/// Writes events until the limit, 4 MiB or the end of the run.
+Page write_events(store::JsonbWriter& body, Portal portal, int limit) {
+    Page page;
+    std::size_t bytes = 0;
+    for (;;) {
+        SPI_cursor_fetch(portal, true, fetch_size);
+        const store::Rows rows = store::last_rows();
+        if (!rows.any()) {
+            return page;
+        }
+        for (std::uint64_t row = 0; row < rows.count(); ++row) {
+            if (page.events == limit || bytes >= run::max_page_bytes) {
+                page.truncated = true;
+                return page;
+            }
+            bytes += write_event(body, rows, row);
+            page.last_seq = *rows.int8(row, store::timeline_column::event_seq);
+            ++page.events;
+        }
+    }
+}
+
+} // namespace
+
+PDPP_FUNCTION(pdpp_run_timeline) {
+    if (PG_ARGISNULL(0)) {
+        PG_RETURN_NULL();
+    }
+    return store::in_spi(fcinfo, [&]() -> Jsonb* {
+        const std::string_view run_id = text_view(PG_GETARG_DATUM(0));
+        const int limit = PG_ARGISNULL(1) ? run::default_page_size : PG_GETARG_INT32(1);
+        refuse_if(run::check_page_size(limit));
+        const auto cursor = parse_cursor(text_argument(fcinfo, 2));
+
+        store::LifecycleRecord record;
+        if (run::is_possible_id(run_id)) {
+            record = store::read_lifecycle(run_id);
+        }
+        if (!record.events.known()) {
+            set_response_not_found();
+            return not_found_body(run_id);
+        }
+        const auto outcome = store::standing_outcome(record);
+
+        store::JsonbWriter body;
+        body.begin_object();
+        body.field("object", "run_timeline");
+        body.field("run_id", run_id);
+        body.field("trace_id", run::trace_of(record.events));
+        body.field("terminal_status", outcome ? std::optional{run::word_of(*outcome)} : std::nullopt);
+        body.key("data");
+        body.begin_array();
+        Portal portal = store::open_timeline(run_id, position_of(run_id, cursor));
+        const Page page = write_events(body, portal, limit);
+        SPI_cursor_close(portal);
+        body.end_array();
+        body.field("event_count", page.events);
+        body.field("limit", limit);
+        body.field("truncated", page.truncated);
+        const run::CursorText next = run::encode(cursor_at(run_id, page.last_seq));
+        body.field("next_cursor", page.truncated ? std::optional{next.view()} : std::nullopt);
+        body.end_object();
+        return body.finish();
+    });
+}
+
+} // namespace pdpp::api

@@ -1,0 +1,152 @@
+#include "boundary.hpp"
+
+#include "run/id.hpp"
+#include "settings.hpp"
+
+#include <array>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <span>
+
+namespace pdpp {
+
+namespace {
+
+constexpr std::int64_t postgres_epoch_unix_micros =
+    (std::int64_t{POSTGRES_EPOCH_JDATE} - UNIX_EPOCH_JDATE) * SECS_PER_DAY * USECS_PER_SEC;
+
+/// PT and the three digits of the HTTP status.
+int sqlstate_of(int http_status) {
+    return MAKE_SQLSTATE('P', 'T', '0' + http_status / 100, '0' + http_status / 10 % 10, '0' + http_status % 10);
+}
+
+const char* to_cstring(std::string_view text) {
+    return pnstrdup(text.data(), text.size());
+}
+
+void append_json_pair(StringInfo json, const char* key, std::string_view value) {
+    appendStringInfoString(json, json->len == 1 ? "" : ", ");
+    escape_json(json, key);
+    appendStringInfoString(json, ": ");
+    escape_json(json, to_cstring(value));
+}
+
+} // namespace
+
+Datum guarded(Datum (*body)(FunctionCallInfo), FunctionCallInfo fcinfo) {
+    // what() is copied out because the exception is gone once its handler is left, and only then may the server raise
+    std::array<char, 256> what{};
+    bool out_of_memory = false;
+    try {
+        return body(fcinfo);
+    } catch (const std::bad_alloc&) {
+        out_of_memory = true;
+    } catch (const std::exception& exception) {
+        std::strncpy(what.data(), exception.what(), what.size() - 1);
+    } catch (...) {
+        std::strncpy(what.data(), "an exception of an unknown type", what.size() - 1);
+    }
+    if (out_of_memory) {
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+    }
+    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg_internal("pdpp: %s", what.data())));
+    pg_unreachable();
+}
+
+void refuse(run::ErrorCode code, std::string_view param, std::string_view message,
+            std::initializer_list<Extra> extras) {
+    const run::ErrorKind& kind = run::kind_of(code);
+    StringInfoData detail;
+    initStringInfo(&detail);
+    appendStringInfoChar(&detail, '{');
+    append_json_pair(&detail, "code", kind.name);
+    if (!param.empty()) {
+        append_json_pair(&detail, "param", param);
+    }
+    for (const Extra& extra : std::span{extras.begin(), extras.size()}) {
+        append_json_pair(&detail, extra.key, extra.value);
+    }
+    appendStringInfoChar(&detail, '}');
+    ereport(ERROR,
+            (errcode(sqlstate_of(kind.http_status)), errmsg_internal("%s", to_cstring(message)),
+             errdetail_internal("%s", detail.data), kind.hint.empty() ? 0 : errhint("%s", to_cstring(kind.hint))));
+    pg_unreachable();
+}
+
+void refuse_if(const run::Check& check) {
+    if (check) {
+        refuse(check->code, check->param, join({check->param, " ", check->message}));
+    }
+}
+
+std::string_view text_view(Datum datum) {
+    const text* value = DatumGetTextPP(datum);
+    return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
+std::string_view join(std::initializer_list<std::string_view> parts) {
+    StringInfoData joined;
+    initStringInfo(&joined);
+    for (const std::string_view part : parts) {
+        appendBinaryStringInfo(&joined, part.data(), static_cast<int>(part.size()));
+    }
+    return {joined.data, static_cast<std::size_t>(joined.len)};
+}
+
+Datum to_text(std::string_view text) {
+    return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
+}
+
+run::Instant to_instant(TimestampTz timestamp) {
+    return {timestamp + postgres_epoch_unix_micros};
+}
+
+TimestampTz to_timestamptz(run::Instant instant) {
+    return instant.unix_micros - postgres_epoch_unix_micros;
+}
+
+run::Instant now() {
+    return to_instant(GetCurrentTimestamp());
+}
+
+std::optional<std::string_view> text_argument(FunctionCallInfo fcinfo, int index) {
+    if (PG_ARGISNULL(index)) {
+        return {};
+    }
+    return text_view(PG_GETARG_DATUM(index));
+}
+
+Jsonb* data_argument(FunctionCallInfo fcinfo, int index) {
+    if (PG_ARGISNULL(index)) {
+        return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+    }
+    Jsonb* data = PG_GETARG_JSONB_P(index);
+    if (!JB_ROOT_IS_OBJECT(data)) {
+        refuse(run::ErrorCode::invalid_request, "data", "data must be a JSON object");
+    }
+    const auto bytes = static_cast<int>(VARSIZE(data) - VARHDRSZ);
+    if (bytes > settings::max_event_bytes) {
+        refuse(run::ErrorCode::event_too_large, "data",
+               psprintf("data takes %d bytes as stored; at most %d are accepted", bytes, settings::max_event_bytes));
+    }
+    return data;
+}
+
+std::string_view required_id(FunctionCallInfo fcinfo, int index, std::string_view param) {
+    const auto id = optional_id(fcinfo, index, param);
+    if (!id) {
+        refuse(run::ErrorCode::invalid_request, param, join({param, " must not be null"}));
+    }
+    return *id;
+}
+
+std::optional<std::string_view> optional_id(FunctionCallInfo fcinfo, int index, std::string_view param) {
+    const auto id = text_argument(fcinfo, index);
+    if (id) {
+        refuse_if(run::check_id(*id, param));
+    }
+    return id;
+}
+
+} // namespace pdpp

@@ -1,0 +1,22 @@
+/*
+ * Loading of the module.
+ */
+#include "pg.hpp"
+#include "settings.hpp"
+#include "store/boots.hpp"
+#include "store/catalogue.hpp"
+
+extern "C" {
+PG_MODULE_MAGIC;
+PGDLLEXPORT void _PG_init(void);
+}
+
+void _PG_init(void) {
+    // pg_upgrade loads the module only to see that it can
+    if (IsBinaryUpgrade) {
+        return;
+    }
+    pdpp::settings::define();
+    pdpp::store::watch_catalogue();
+    pdpp::store::watch_transactions();
+}

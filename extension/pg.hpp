@@ -1,0 +1,123 @@
+/*
+ * The one door to PostgreSQL's headers, and the one place that knows its versions (13 to 18).
+ *
+ * The pragma makes the compiler treat everything included from here as a system header: the server's C headers are
+ * not clean under the warnings this project builds with.
+ */
+#pragma once
+#pragma GCC system_header
+
+// What the server calls is exported, all else is hidden. Before 16 the server's headers leave this macro to us.
+#define PGDLLEXPORT __attribute__((visibility("default")))
+
+extern "C" {
+#include <postgres.h>
+
+#include <access/genam.h>
+#include <access/htup_details.h>
+#include <access/relation.h>
+#include <access/table.h>
+#include <access/tableam.h>
+#include <access/xact.h>
+#include <catalog/dependency.h>
+#include <catalog/namespace.h>
+#include <catalog/pg_namespace.h>
+#include <catalog/pg_type.h>
+#include <commands/async.h>
+#include <commands/extension.h>
+#include <commands/trigger.h>
+#include <common/hashfn.h>
+#include <executor/spi.h>
+#include <fmgr.h>
+#include <funcapi.h>
+#include <mb/pg_wchar.h>
+#include <miscadmin.h>
+#include <storage/lmgr.h>
+#include <storage/lock.h>
+#include <utils/array.h>
+#include <utils/builtins.h>
+#include <utils/fmgroids.h>
+#include <utils/fmgrprotos.h>
+#include <utils/guc.h>
+#include <utils/inval.h>
+#include <utils/json.h>
+#include <utils/jsonb.h>
+#include <utils/lsyscache.h>
+#include <utils/memutils.h>
+#include <utils/rel.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+#include <utils/tuplestore.h>
+#include <utils/uuid.h>
+#if PG_VERSION_NUM >= 180000
+#include <access/relscan.h>
+#endif
+}
+
+// The server's printf replacements are macros; they must not rewrite the names of C++'s own.
+#undef snprintf
+#undef vsnprintf
+#undef sprintf
+#undef vsprintf
+#undef printf
+#undef fprintf
+#undef vprintf
+#undef vfprintf
+#undef strerror
+#undef strerror_r
+#undef gettext
+#undef dgettext
+#undef ngettext
+#undef dngettext
+
+namespace pdpp::pg {
+
+/// An index scan with `keys` scan keys; PostgreSQL 18 added the instrumentation argument.
+inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot snapshot, int keys) {
+#if PG_VERSION_NUM >= 180000
+    return index_beginscan(heap, index, snapshot, nullptr, keys, 0);
+#else
+    return index_beginscan(heap, index, snapshot, keys, 0);
+#endif
+}
+
+/// Whether this process holds the lock in exactly this mode; PostgreSQL 17 added the third argument.
+inline bool holds_lock(const LOCKTAG* tag, LOCKMODE mode) {
+#if PG_VERSION_NUM >= 170000
+    return LockHeldByMe(tag, mode, false);
+#else
+    return LockHeldByMe(tag, mode);
+#endif
+}
+
+/// Reserves the settings' prefix, so that a misspelt `pdpp.something` is reported; before 15 it is only a warning.
+inline void reserve_settings_prefix(const char* prefix) {
+#if PG_VERSION_NUM >= 150000
+    MarkGUCPrefixReserved(prefix);
+#else
+    EmitWarningsOnPlaceholders(prefix);
+#endif
+}
+
+/// Prepares a set-returning function to answer with a tuplestore; before PostgreSQL 15 by hand.
+inline void materialize_result(FunctionCallInfo fcinfo) {
+#if PG_VERSION_NUM >= 150000
+    InitMaterializedSRF(fcinfo, 0);
+#else
+    ReturnSetInfo* result = (ReturnSetInfo*)fcinfo->resultinfo;
+    if (result == nullptr || !IsA(result, ReturnSetInfo) || !(result->allowedModes & SFRM_Materialize)) {
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("set-valued function called in context that cannot accept a set")));
+    }
+    MemoryContext per_query = result->econtext->ecxt_per_query_memory;
+    MemoryContext before = MemoryContextSwitchTo(per_query);
+    if (get_call_result_type(fcinfo, nullptr, &result->setDesc) != TYPEFUNC_COMPOSITE) {
+        elog(ERROR, "return type must be a row type");
+    }
+    result->returnMode = SFRM_Materialize;
+    result->setResult = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+    MemoryContextSwitchTo(before);
+#endif
+}
+
+} // namespace pdpp::pg

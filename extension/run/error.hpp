@@ -1,0 +1,51 @@
+/*
+ * The error codes: the one place that lists them.
+ *
+ * A code has an HTTP status, and from that its SQLSTATE (PTnnn, the convention that PostgREST speaks) and its type in
+ * the error envelope. The code is what clients key on; messages are for people.
+ */
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace pdpp::run {
+
+enum class ErrorCode {
+    invalid_request,      ///< an argument cannot be used; `param` names it
+    invalid_cursor,       ///< a cursor that was not made for this run
+    append_only,          ///< somebody tried to change history
+    not_found,            ///< no run has this id
+    run_already_active,   ///< the connection has a run in flight; `active_run_id` names it
+    run_id_taken,         ///< the id belongs to another run
+    run_already_started,  ///< run.started stands
+    run_already_terminal, ///< the run has ended; `status` says how
+    run_not_settled,      ///< flight state was removed by hand
+    not_booted,           ///< the session has no boot
+    event_too_large,      ///< data exceeds pdpp.max_event_bytes
+    idempotency_conflict, ///< the key was used with other arguments
+};
+
+struct ErrorKind {
+    ErrorCode code;
+    std::string_view name;
+    int http_status;
+    std::string_view hint; ///< what to do; empty if the message says it all
+};
+
+/// Everything known about a code.
+[[nodiscard]] const ErrorKind& kind_of(ErrorCode code);
+
+/// The envelope's `type` for an HTTP status.
+[[nodiscard]] std::string_view error_type(int http_status);
+
+/// Something wrong with an argument: what a check of the domain returns. The message speaks of the argument by name.
+struct Fault {
+    ErrorCode code;
+    std::string_view param;
+    std::string_view message;
+};
+
+using Check = std::optional<Fault>;
+
+} // namespace pdpp::run

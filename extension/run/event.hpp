@@ -1,0 +1,45 @@
+/*
+ * The words of a run's life: event types, phases, outcomes.
+ */
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace pdpp::run {
+
+namespace event_type {
+inline constexpr std::string_view admitted = "run.admitted";
+inline constexpr std::string_view started = "run.started";
+inline constexpr std::string_view cancel_requested = "run.cancel_requested";
+inline constexpr std::string_view late_outcome = "run.late_outcome";
+} // namespace event_type
+
+/// Where a lifecycle event stands in a run's life, as the lifecycle index numbers it (sql/pdpp--*.sql).
+enum class Phase { admitted = 1, started = 2, ended = 3 };
+
+enum class Outcome { completed, failed, cancelled, abandoned };
+
+/// The phase of a lifecycle event; nothing for any other type.
+[[nodiscard]] std::optional<Phase> phase_of(std::string_view event_type);
+
+/// The outcome a terminal event stands for; nothing for any other type.
+[[nodiscard]] std::optional<Outcome> outcome_of(std::string_view event_type);
+
+/// The outcome by its word, `completed`, `failed`, `cancelled` or `abandoned`; nothing for any other.
+[[nodiscard]] std::optional<Outcome> outcome_named(std::string_view word);
+
+[[nodiscard]] std::string_view word_of(Outcome outcome);           ///< `failed`
+[[nodiscard]] std::string_view terminal_event_of(Outcome outcome); ///< `run.failed`
+
+/// The status of a run that has no terminal event.
+inline constexpr std::string_view active = "active";
+
+/// Reasons that the launch guard and cancellation write; every other reason is a launcher's own.
+namespace reason {
+inline constexpr std::string_view launch_failed = "launch_failed";
+inline constexpr std::string_view controller_terminated = "controller_terminated_before_run_finished";
+inline constexpr std::string_view owner_cancelled = "owner_cancelled";
+} // namespace reason
+
+} // namespace pdpp::run

@@ -1,0 +1,82 @@
+#include "run/id.hpp"
+
+namespace pdpp::run {
+
+namespace {
+
+/// Unicode's category Cc in UTF-8: C0, DEL and C1.
+bool has_control_character(std::string_view text) {
+    unsigned char before = 0;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte >= 0x80 && byte <= 0x9f)) {
+            return true;
+        }
+        before = byte;
+    }
+    return false;
+}
+
+GeneratedId with_prefix(std::string_view prefix, std::string_view digits) {
+    GeneratedId id{prefix};
+    id.append(digits);
+    return id;
+}
+
+} // namespace
+
+bool is_possible_id(std::string_view id) {
+    return !check_id(id, "id");
+}
+
+Check check_id(std::string_view id, std::string_view param) {
+    const auto fault = [&](std::string_view message) { return Fault{ErrorCode::invalid_request, param, message}; };
+    if (id.empty()) {
+        return fault("must not be empty");
+    }
+    if (id.size() > max_id_bytes) {
+        return fault("must not be longer than 256 bytes");
+    }
+    if (id == "." || id == "..") {
+        return fault("must not be . or .., which no URL can carry");
+    }
+    if (has_control_character(id)) {
+        return fault("must not contain control characters");
+    }
+    return {};
+}
+
+UuidDigits uuid7_digits(std::int64_t unix_micros, const std::array<unsigned char, 8>& random) {
+    const auto millis = static_cast<std::uint64_t>(unix_micros / 1000);
+    // the microseconds within the millisecond, scaled to 12 bits
+    const auto fraction = static_cast<std::uint64_t>(unix_micros % 1000) * 4096 / 1000;
+    const std::uint64_t high = (millis << 16) | 0x7000U | fraction;
+
+    UuidDigits digits;
+    for (int shift = 56; shift >= 0; shift -= 8) {
+        digits.append_hex(static_cast<unsigned char>(high >> shift));
+    }
+    digits.append_hex(static_cast<unsigned char>((random[0] & 0x3f) | 0x80)); // the variant
+    for (std::size_t i = 1; i < random.size(); ++i) {
+        digits.append_hex(random[i]);
+    }
+    return digits;
+}
+
+GeneratedId run_id_from(const UuidDigits& digits) {
+    return with_prefix("run_", digits.view());
+}
+
+GeneratedId event_id_from(const UuidDigits& digits) {
+    return with_prefix("evt_", digits.view());
+}
+
+GeneratedId trace_id_from(const std::array<unsigned char, 16>& random) {
+    UuidDigits digits;
+    for (const unsigned char byte : random) {
+        digits.append_hex(byte);
+    }
+    return with_prefix("trc_", digits.view());
+}
+
+} // namespace pdpp::run

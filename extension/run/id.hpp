@@ -1,0 +1,38 @@
+/*
+ * Ids: which ones callers may bring, and how ours are made.
+ */
+#pragma once
+
+#include "run/error.hpp"
+#include "run/text.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace pdpp::run {
+
+inline constexpr std::size_t max_id_bytes = 256;
+
+/// 1 to 256 bytes, no control character, neither `.` nor `..` (which no URL can carry as a segment). An id that fails
+/// this names no run; a reader just finds it unknown.
+[[nodiscard]] bool is_possible_id(std::string_view id);
+
+/// The same as a refusal for writers: invalid_request, naming the parameter.
+[[nodiscard]] Check check_id(std::string_view id, std::string_view param);
+
+/// The 32 lower-case hex digits of a UUID.
+using UuidDigits = Text<32>;
+
+/// RFC 9562, version 7: 48 bits of milliseconds, 12 bits of the fraction below (method 3 of section 6.2), 62 random
+/// bits. Digits sort by time down to the microsecond's neighbourhood, and nobody guesses the rest.
+[[nodiscard]] UuidDigits uuid7_digits(std::int64_t unix_micros, const std::array<unsigned char, 8>& random);
+
+using GeneratedId = Text<4 + 32>;
+
+[[nodiscard]] GeneratedId run_id_from(const UuidDigits& digits);                      ///< run_…
+[[nodiscard]] GeneratedId event_id_from(const UuidDigits& digits);                    ///< evt_…
+[[nodiscard]] GeneratedId trace_id_from(const std::array<unsigned char, 16>& random); ///< trc_…
+
+} // namespace pdpp::run

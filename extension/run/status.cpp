@@ -1,0 +1,83 @@
+#include "run/status.hpp"
+
+namespace pdpp::run {
+
+namespace {
+
+/// The first of these that is not empty.
+std::optional<std::string_view> first_of(std::string_view one, std::string_view other = {}) {
+    if (!one.empty()) {
+        return one;
+    }
+    if (!other.empty()) {
+        return other;
+    }
+    return {};
+}
+
+using Field = std::optional<std::string_view> LifecycleEvent::*;
+
+/// A field of run.started, else of the terminal event, else the admission's.
+std::optional<std::string_view> latest_say(const Lifecycle& lifecycle, Field field) {
+    for (const auto* event : {&lifecycle.started, &lifecycle.ended, &lifecycle.admitted}) {
+        if (*event && (**event).*field) {
+            return (**event).*field;
+        }
+    }
+    return {};
+}
+
+std::optional<Instant> when(const std::optional<LifecycleEvent>& event) {
+    if (!event) {
+        return {};
+    }
+    return event->occurred_at;
+}
+
+Failure failure_of(const Evidence& evidence) {
+    return {
+        .reason = first_of(evidence.reason, evidence.failure_reason),
+        .message = first_of(evidence.failure_message, evidence.message),
+        .origin = first_of(evidence.failure_origin),
+        .connector_error_message = first_of(evidence.connector_error_message),
+    };
+}
+
+} // namespace
+
+std::optional<std::string_view> trace_of(const Lifecycle& lifecycle) {
+    return latest_say(lifecycle, &LifecycleEvent::trace_id);
+}
+
+Status project(const Lifecycle& lifecycle, std::optional<Instant> cancel_requested_at) {
+    Status status{
+        .status = active,
+        .connector_id = latest_say(lifecycle, &LifecycleEvent::actor_id),
+        .connector_instance_id = latest_say(lifecycle, &LifecycleEvent::connector_instance_id),
+        .trace_id = trace_of(lifecycle),
+        .admitted_at = when(lifecycle.admitted),
+        .started_at = when(lifecycle.started),
+        .completed_at = when(lifecycle.ended),
+        .cancel_requested_at = {},
+        .terminal_reason = {},
+        .failure = {},
+    };
+    if (!lifecycle.ended) {
+        status.cancel_requested_at = cancel_requested_at;
+        if (!status.started_at) {
+            status.started_at = status.admitted_at;
+        }
+        return status;
+    }
+
+    const Evidence& evidence = lifecycle.ended->evidence;
+    const auto outcome = outcome_of(lifecycle.ended->event_type).value_or(Outcome::abandoned);
+    status.status = word_of(outcome);
+    status.terminal_reason = first_of(evidence.reason, evidence.failure_reason);
+    if (outcome == Outcome::failed || outcome == Outcome::abandoned) {
+        status.failure = failure_of(evidence);
+    }
+    return status;
+}
+
+} // namespace pdpp::run

@@ -1,0 +1,75 @@
+/*
+ * The status projection: from the lifecycle events of a run to the one status it has.
+ */
+#pragma once
+
+#include "run/event.hpp"
+#include "run/instant.hpp"
+
+#include <optional>
+#include <string_view>
+#include <type_traits>
+
+namespace pdpp::run {
+
+/// What a terminal event's data says about the ending. Only strings count; empty means absent.
+struct Evidence {
+    std::string_view reason;
+    std::string_view failure_reason;
+    std::string_view failure_message;
+    std::string_view message;
+    std::string_view failure_origin;
+    std::string_view connector_error_message;
+};
+
+/// One lifecycle event, as the projection needs it. Views of memory that the caller owns.
+struct LifecycleEvent {
+    std::string_view event_type;
+    std::string_view event_id;
+    Instant occurred_at;
+    std::optional<std::string_view> actor_id; ///< the connector
+    std::optional<std::string_view> trace_id;
+    std::optional<std::string_view> connector_instance_id;
+    Evidence evidence; ///< of a terminal event
+};
+
+/// At most one event for each phase: what the lifecycle index holds for a run.
+struct Lifecycle {
+    std::optional<LifecycleEvent> admitted;
+    std::optional<LifecycleEvent> started;
+    std::optional<LifecycleEvent> ended;
+
+    /// Whether any of it stands, that is, whether the run is known.
+    [[nodiscard]] bool known() const { return admitted || started || ended; }
+};
+
+struct Failure {
+    std::optional<std::string_view> reason;
+    std::optional<std::string_view> message;
+    std::optional<std::string_view> origin;
+    std::optional<std::string_view> connector_error_message;
+};
+
+/// The fields of the status body, in the words of the contract.
+struct Status {
+    std::string_view status;
+    std::optional<std::string_view> connector_id;
+    std::optional<std::string_view> connector_instance_id;
+    std::optional<std::string_view> trace_id;
+    std::optional<Instant> admitted_at;
+    std::optional<Instant> started_at;
+    std::optional<Instant> completed_at;
+    std::optional<Instant> cancel_requested_at;
+    std::optional<std::string_view> terminal_reason;
+    std::optional<Failure> failure;
+};
+
+/// The status of a known run. `cancel_requested_at` is what flight state says; it counts only while the run is active.
+[[nodiscard]] Status project(const Lifecycle& lifecycle, std::optional<Instant> cancel_requested_at);
+
+/// The run's trace: of run.started, else of the terminal event, else the admission's.
+[[nodiscard]] std::optional<std::string_view> trace_of(const Lifecycle& lifecycle);
+
+static_assert(std::is_trivially_destructible_v<Lifecycle> && std::is_trivially_destructible_v<Status>);
+
+} // namespace pdpp::run

@@ -1,0 +1,91 @@
+#include "store/catalogue.hpp"
+
+#include <cstdint>
+
+namespace pdpp::store {
+
+namespace {
+
+Catalogue known;
+std::uint64_t changes = 1;  ///< announced so far
+std::uint64_t known_at = 0; ///< the count that `known` was looked up at
+bool looking = false;       ///< while it is, every change counts: the relations to come have no name here yet
+
+/// DROP EXTENSION, REINDEX CONCURRENTLY and ALTER TABLE in any session announce the relations they touch.
+void on_relation_change(Datum /*argument*/, Oid relation) {
+    if (looking || relation == InvalidOid || relation == known.spine.table || relation == known.spine.lifecycle_index ||
+        relation == known.flight.table || relation == known.flight.run_id_index) {
+        ++changes;
+    }
+}
+
+Oid schema_of_extension() {
+    const Oid extension = get_extension_oid("pdpp", true);
+    const Oid schema = OidIsValid(extension) ? get_namespace_oid("pdpp", true) : InvalidOid;
+    if (!OidIsValid(schema) || getExtensionOfObject(NamespaceRelationId, schema) != extension) {
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension pdpp is not installed in this database"),
+                        errhint("Run CREATE EXTENSION pdpp.")));
+    }
+    return schema;
+}
+
+Oid relation_in(Oid schema, const char* name) {
+    const Oid relation = get_relname_relid(name, schema);
+    if (!OidIsValid(relation)) {
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation pdpp.%s is missing", name),
+                        errhint("The library and the extension's SQL may be of different versions: run "
+                                "ALTER EXTENSION pdpp UPDATE.")));
+    }
+    return relation;
+}
+
+AttrNumber column_of(Oid table, const char* name) {
+    const AttrNumber column = get_attnum(table, name);
+    if (column == InvalidAttrNumber) {
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("a pdpp table lacks the column %s", name),
+                        errhint("The library and the extension's SQL may be of different versions: run "
+                                "ALTER EXTENSION pdpp UPDATE.")));
+    }
+    return column;
+}
+
+} // namespace
+
+const Catalogue& catalogue() {
+    // A change announced while we look raises the count again, and we look once more. Should the look-up raise an
+    // error, nothing is remembered.
+    while (known_at != changes) {
+        looking = true;
+        const std::uint64_t looked_at = changes;
+        const Oid schema = schema_of_extension();
+        const Oid spine = relation_in(schema, "spine_events");
+        const Oid flight = relation_in(schema, "controller_active_runs");
+        known = {
+            .spine = {.table = spine,
+                      .lifecycle_index = relation_in(schema, "spine_events_lifecycle"),
+                      .event_type = column_of(spine, "event_type"),
+                      .event_id = column_of(spine, "event_id"),
+                      .occurred_at = column_of(spine, "occurred_at"),
+                      .actor_id = column_of(spine, "actor_id"),
+                      .trace_id = column_of(spine, "trace_id"),
+                      .connector_instance_id = column_of(spine, "connector_instance_id"),
+                      .data_json = column_of(spine, "data_json")},
+            .flight = {.table = flight,
+                       .run_id_index = relation_in(schema, "controller_active_runs_run_id_key"),
+                       .cancel_requested_at = column_of(flight, "cancel_requested_at")},
+        };
+        known_at = looked_at;
+    }
+    looking = false;
+    return known;
+}
+
+void forget_catalogue() {
+    ++changes;
+}
+
+void watch_catalogue() {
+    CacheRegisterRelcacheCallback(on_relation_change, Datum{0});
+}
+
+} // namespace pdpp::store

@@ -1,0 +1,55 @@
+/*
+ * Flight state: one row for each run that has not settled. Its row lock is the run's lock.
+ */
+#pragma once
+
+#include "pg.hpp"
+#include "run/instant.hpp"
+#include "store/spine.hpp"
+
+#include <optional>
+#include <string_view>
+
+namespace pdpp::store {
+
+struct Flight {
+    RunIdentity run;
+    std::int64_t run_generation;
+    std::optional<pg_uuid_t> boot_epoch;         ///< the boot that owns it
+    std::optional<run::Instant> launch_deadline; ///< absent once the run has started
+    std::optional<run::Instant> cancel_requested_at;
+};
+
+/// A fresh row; false if the connection has a run in flight or the run id is in flight elsewhere.
+bool take_off(const Flight& flight);
+
+/// The run in flight on a connection.
+std::optional<std::string_view> active_run_of(std::string_view connector_instance_id);
+
+/// Locks the run for an event: others wait, readers do not.
+std::optional<Flight> lock_for_event(std::string_view run_id);
+
+/// Locks the run for its ending.
+std::optional<Flight> lock_for_settle(std::string_view run_id);
+
+/// The same, unless somebody else is at work on the run.
+std::optional<Flight> try_lock_for_settle(std::string_view run_id);
+
+/// One admitted, unclaimed run of a connection that the boot offers, oldest first, now owned by the boot.
+std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch);
+
+/// That very run, if it is admitted and unclaimed, now owned by the boot.
+std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_epoch);
+
+/// The run has started: no deadline any more, and the boot, if there is one, owns it.
+void mark_started(std::string_view run_id, std::optional<pg_uuid_t> boot_epoch);
+
+void mark_cancel_requested(std::string_view run_id, std::optional<std::string_view> requested_by);
+
+/// Removes the row of a run whose terminal event stands.
+void land(std::string_view run_id);
+
+/// Whether any run is in flight.
+bool any_in_flight();
+
+} // namespace pdpp::store

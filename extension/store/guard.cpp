@@ -1,0 +1,105 @@
+#include "store/guard.hpp"
+
+#include "boundary.hpp"
+#include "run/event.hpp"
+#include "store/boots.hpp"
+#include "store/jsonb.hpp"
+#include "store/lifecycle.hpp"
+#include "store/settle.hpp"
+#include "store/statement.hpp"
+
+namespace pdpp::store {
+
+namespace {
+
+/// Why a run must end.
+struct Verdict {
+    bool boot_lost;
+    std::string_view controller_id; ///< of the boot that owns the run; empty if none does
+};
+
+/// Judged again under the run's lock: it may have been claimed, started or settled since it was listed.
+std::optional<Verdict> judge(const Flight& flight) {
+    Verdict verdict{.boot_lost = false, .controller_id = {}};
+    if (flight.boot_epoch) {
+        const auto boot = find_boot(*flight.boot_epoch);
+        verdict.boot_lost = !boot || boot->lost;
+        verdict.controller_id = boot ? boot->controller_id : std::string_view{};
+    }
+    const bool overdue = flight.launch_deadline && *flight.launch_deadline <= now();
+    if (!verdict.boot_lost && !overdue) {
+        return {};
+    }
+    return verdict;
+}
+
+std::string_view uuid_text(const pg_uuid_t& uuid) {
+    return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&uuid)));
+}
+
+std::string_view launch_failure_message(const Flight& flight, const Verdict& verdict) {
+    if (verdict.boot_lost) {
+        return join({"controller ", verdict.controller_id, " terminated before it started the run"});
+    }
+    if (flight.boot_epoch) {
+        return join({"claimed by controller ", verdict.controller_id, ", but not started by its launch deadline"});
+    }
+    return "not claimed by any controller by its launch deadline";
+}
+
+/// Interrupted is not failed: whether the connector did its work, nobody knows.
+void settle_abandoned(const Flight& flight, const Verdict& verdict, std::string_view started_event_id) {
+    JsonbWriter data;
+    data.begin_object();
+    data.field("reason", run::reason::controller_terminated);
+    data.field("failure_reason", run::reason::controller_terminated);
+    data.field("failure_origin", "controller");
+    data.field("failure_message", join({"controller ", verdict.controller_id, " terminated while the run was active"}));
+    data.field("caused_by_event_id", started_event_id);
+    data.field("original_boot_epoch", uuid_text(*flight.boot_epoch));
+    data.field("original_controller_id", verdict.controller_id);
+    data.field("reconciled_by", "pdpp_reconcile");
+    data.end_object();
+    if (settle(flight, {.outcome = run::Outcome::abandoned, .data = data.finish(), .event_id = {}})) {
+        ereport(WARNING,
+                (errmsg_internal("pdpp: run abandoned: run_id=%.*s trace_id=%.*s connector_id=%.*s "
+                                 "connector_instance_id=%.*s controller_id=%.*s",
+                                 PDPP_TEXT(flight.run.run_id), PDPP_TEXT(flight.run.trace_id),
+                                 PDPP_TEXT(flight.run.connector_id), PDPP_TEXT(flight.run.connector_instance_id),
+                                 PDPP_TEXT(verdict.controller_id)),
+                 errhidestmt(true), errhidecontext(true)));
+    }
+}
+
+} // namespace
+
+Pass reconcile(std::optional<std::string_view> controller_id) {
+    static Statement candidates{"select f.run_id from pdpp.controller_active_runs as f"
+                                " left join pdpp.controller_boots as b on b.boot_epoch = f.boot_epoch"
+                                " where (f.boot_epoch is not null and (b.boot_epoch is null or b.lost_at is not null)"
+                                "        and ($2 is null or b.controller_id = $2))"
+                                "    or ($2 is null and f.launch_deadline <= $1)"
+                                " order by f.run_id"};
+    Pass pass;
+    pass.lost_boots = mark_lost_boots(controller_id);
+    const Rows rows = candidates.execute({now(), controller_id});
+    for (std::uint64_t row = 0; row < rows.count(); ++row) {
+        CHECK_FOR_INTERRUPTS();
+        const auto flight = try_lock_for_settle(*rows.text(row, 0));
+        const auto verdict = flight ? judge(*flight) : std::nullopt;
+        if (!verdict) {
+            continue;
+        }
+        const auto started = read_latest_lifecycle(flight->run.run_id).events.started;
+        if (started) {
+            settle_abandoned(*flight, *verdict, started->event_id);
+            ++pass.abandoned;
+        } else {
+            settle_launch_failed(*flight, launch_failure_message(*flight, *verdict));
+            ++pass.launch_failed;
+        }
+    }
+    return pass;
+}
+
+} // namespace pdpp::store

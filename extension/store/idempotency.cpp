@@ -1,0 +1,23 @@
+#include "store/idempotency.hpp"
+
+#include "store/statement.hpp"
+
+namespace pdpp::store {
+
+std::optional<KeyedAdmission> find_key(std::string_view key, const bytea* digest) {
+    static Statement find{"select run_id, case when digest = $2 then 1 else 0 end::int8"
+                          " from pdpp.idempotency_keys where key = $1"};
+    const Rows rows = find.execute({key, digest});
+    if (!rows.any()) {
+        return {};
+    }
+    return KeyedAdmission{.run_id = *rows.text(0, 0), .same_arguments = *rows.int8(0, 1) == 1};
+}
+
+bool take_key(std::string_view key, std::string_view run_id, const bytea* digest) {
+    static Statement insert{"insert into pdpp.idempotency_keys (key, run_id, digest, created_at)"
+                            " values ($1, $2, $3, $4) on conflict do nothing returning true"};
+    return insert.execute({key, run_id, digest, now()}).any();
+}
+
+} // namespace pdpp::store

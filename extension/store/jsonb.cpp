@@ -1,0 +1,100 @@
+#include "store/jsonb.hpp"
+
+#include "boundary.hpp"
+
+namespace pdpp::store {
+
+namespace {
+
+/// The writer and the server's jsonb code only read through these pointers.
+char* mutable_bytes(std::string_view text) {
+    return const_cast<char*>(text.data());
+}
+
+JsonbValue string_value(std::string_view text) {
+    JsonbValue value;
+    value.type = jbvString;
+    value.val.string.val = mutable_bytes(text);
+    value.val.string.len = static_cast<int>(text.size());
+    return value;
+}
+
+std::string_view copied(std::string_view text) {
+    auto* bytes = static_cast<char*>(palloc(text.size() + 1));
+    memcpy(bytes, text.data(), text.size());
+    return {bytes, text.size()};
+}
+
+/// The value under a key, or a null pointer.
+JsonbValue* find(const Jsonb* object, std::string_view key) {
+    JsonbValue name = string_value(key);
+    return findJsonbValueFromContainer(const_cast<JsonbContainer*>(&object->root), JB_FOBJECT, &name);
+}
+
+} // namespace
+
+void JsonbWriter::push(JsonbIteratorToken token, JsonbValue* scalar) {
+    result_ = pushJsonbValue(&state_, token, scalar);
+}
+
+void JsonbWriter::push_scalar(JsonbValue& scalar) {
+    push(state_->contVal.type == jbvArray ? WJB_ELEM : WJB_VALUE, &scalar);
+}
+
+void JsonbWriter::key(std::string_view name) {
+    JsonbValue value = string_value(name);
+    push(WJB_KEY, &value);
+}
+
+void JsonbWriter::value(std::string_view text) {
+    JsonbValue value = string_value(text);
+    push_scalar(value);
+}
+
+void JsonbWriter::value(run::Instant instant) {
+    // finish() reads the text, and the formatted one would be gone by then
+    value(copied(run::rfc3339(instant).view()));
+}
+
+void JsonbWriter::value(const Jsonb* json) {
+    JsonbValue value;
+    value.type = jbvBinary;
+    value.val.binary.data = const_cast<JsonbContainer*>(&json->root);
+    value.val.binary.len = static_cast<int>(VARSIZE(json) - VARHDRSZ);
+    push_scalar(value);
+}
+
+void JsonbWriter::null() {
+    JsonbValue value;
+    value.type = jbvNull;
+    push_scalar(value);
+}
+
+void JsonbWriter::boolean(bool truth) {
+    JsonbValue value;
+    value.type = jbvBool;
+    value.val.boolean = truth;
+    push_scalar(value);
+}
+
+void JsonbWriter::integer(std::int64_t number) {
+    JsonbValue value;
+    value.type = jbvNumeric;
+    value.val.numeric = DatumGetNumeric(DirectFunctionCall1(int8_numeric, Int64GetDatum(number)));
+    push_scalar(value);
+}
+
+std::string_view string_under(const Jsonb* object, std::string_view key) {
+    const JsonbValue* value = find(object, key);
+    if (value == nullptr || value->type != jbvString) {
+        return {};
+    }
+    return {value->val.string.val, static_cast<std::size_t>(value->val.string.len)};
+}
+
+Jsonb* value_under(const Jsonb* object, std::string_view key) {
+    JsonbValue* value = find(object, key);
+    return value == nullptr ? nullptr : JsonbValueToJsonb(value);
+}
+
+} // namespace pdpp::store

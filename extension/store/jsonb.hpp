@@ -1,0 +1,76 @@
+/*
+ * Building and reading jsonb. Values pass through untouched, so numbers keep every digit.
+ */
+#pragma once
+
+#include "pg.hpp"
+#include "run/instant.hpp"
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace pdpp::store {
+
+/// Writes one jsonb value, depth first: begin_object(), key("a"), value("x"), …, end_object(), finish(). Text is copied
+/// by finish(); until then it must stay.
+class JsonbWriter {
+  public:
+    void begin_object() { push(WJB_BEGIN_OBJECT); }
+    void end_object() { push(WJB_END_OBJECT); }
+    void begin_array() { push(WJB_BEGIN_ARRAY); }
+    void end_array() { push(WJB_END_ARRAY); }
+
+    void key(std::string_view name);
+
+    void value(std::string_view text);
+    void value(const char* text) { value(std::string_view{text}); }
+    void value(run::Instant instant);
+    void value(std::integral auto number) {
+        if constexpr (std::same_as<decltype(number), bool>) {
+            boolean(number);
+        } else {
+            integer(number);
+        }
+    }
+    void value(const Jsonb* json);
+    void null();
+
+    template <typename T>
+    void value(const std::optional<T>& optional) {
+        if (optional) {
+            value(*optional);
+        } else {
+            null();
+        }
+    }
+
+    /// A key and its value.
+    void field(std::string_view name, const auto& content) {
+        key(name);
+        value(content);
+    }
+
+    /// A token, as an iterator over another jsonb yields it.
+    void push(JsonbIteratorToken token, JsonbValue* scalar = nullptr);
+
+    /// The value, in the current memory context.
+    [[nodiscard]] Jsonb* finish() const { return JsonbValueToJsonb(result_); }
+
+  private:
+    void boolean(bool truth);
+    void integer(std::int64_t number);
+    void push_scalar(JsonbValue& scalar);
+
+    JsonbParseState* state_ = nullptr;
+    JsonbValue* result_ = nullptr;
+};
+
+/// The string under a key of an object; empty if there is none or it is not a string.
+std::string_view string_under(const Jsonb* object, std::string_view key);
+
+/// Whatever stands under a key of an object, as a jsonb of its own; null pointer if the key is absent.
+Jsonb* value_under(const Jsonb* object, std::string_view key);
+
+} // namespace pdpp::store

@@ -1,0 +1,30 @@
+/*
+ * Settling: the one place that ends a run.
+ */
+#pragma once
+
+#include "run/event.hpp"
+#include "store/flight.hpp"
+
+#include <optional>
+#include <string_view>
+
+namespace pdpp::store {
+
+struct Ending {
+    run::Outcome outcome;
+    const Jsonb* data;
+    std::optional<std::string_view> event_id;
+};
+
+/// Ends a run whose flight row this transaction has locked: the terminal event, then the row. If an ending stands
+/// already (somebody wrote to the spine by hand), it keeps standing, the row goes, and the answer is false.
+bool settle(const Flight& flight, const Ending& ending);
+
+/// Ends it as launch_failed, origin controller, and logs the one line that names run and trace. The message is bounded.
+bool settle_launch_failed(const Flight& flight, std::string_view message);
+
+/// Makes this commit wait for its WAL, should the session have turned that off: an acknowledgement must survive.
+void require_durable_commit();
+
+} // namespace pdpp::store

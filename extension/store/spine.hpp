@@ -1,0 +1,70 @@
+/*
+ * The spine: appending events and finding them again.
+ */
+#pragma once
+
+#include "pg.hpp"
+#include "run/event.hpp"
+#include "run/instant.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace pdpp::store {
+
+/// The run an event belongs to, as flight state or the admission tells it.
+struct RunIdentity {
+    std::string_view run_id;
+    std::string_view connector_id;
+    std::string_view connector_instance_id;
+    std::string_view trace_id;
+    std::optional<std::string_view> scenario_id;
+    run::Instant admitted_at;
+};
+
+struct NewEvent {
+    std::string_view event_type;
+    std::optional<std::string_view> event_id; ///< generated if absent
+    const Jsonb* data;
+    std::optional<pg_uuid_t> boot_epoch; ///< the boot that wrote it
+};
+
+/// An event that stands.
+struct Event {
+    std::string_view event_type;
+    std::string_view event_id;
+    std::int64_t event_seq;
+    run::Instant recorded_at;
+};
+
+/// Appends an event, the run's lock being held, and announces it. Nothing if its phase or its event id is taken.
+std::optional<Event> append(const RunIdentity& run, const NewEvent& event);
+
+/// The event that a writer already wrote under this key.
+std::optional<Event> find_event(std::string_view run_id, std::string_view event_id);
+
+/// What the run was admitted with.
+Jsonb* admission_data(std::string_view run_id);
+
+/// The lock of a run that has no flight row any more: its admission's row. Serialises late outcomes.
+void lock_history(std::string_view run_id);
+
+/// A cursor over the events of a run after a sequence number, in order: the columns of the timeline.
+Portal open_timeline(std::string_view run_id, std::int64_t after_seq);
+
+/// Columns of open_timeline().
+namespace timeline_column {
+inline constexpr int event_seq = 0;
+inline constexpr int event_type = 1;
+inline constexpr int occurred_at = 2;
+inline constexpr int recorded_at = 3;
+inline constexpr int admitted_at = 4;
+inline constexpr int version = 5;
+inline constexpr int data_json = 6;
+inline constexpr int object_type = 7;
+inline constexpr int object_id = 8;
+inline constexpr int first_plain = 9; ///< from here on text columns, served as they are under their own names
+} // namespace timeline_column
+
+} // namespace pdpp::store

@@ -1,0 +1,109 @@
+#include "store/statement.hpp"
+
+#include <algorithm>
+
+namespace pdpp::store {
+
+std::string_view Rows::name(int column) const {
+    return NameStr(TupleDescAttr(table_->tupdesc, column)->attname);
+}
+
+std::size_t Rows::size(std::uint64_t row) const {
+    return table_->vals[row]->t_len;
+}
+
+std::optional<Datum> Rows::datum(std::uint64_t row, int column) const {
+    bool is_null = false;
+    const Datum datum = SPI_getbinval(table_->vals[row], table_->tupdesc, column + 1, &is_null);
+    if (is_null) {
+        return {};
+    }
+    return datum;
+}
+
+std::optional<std::string_view> Rows::text(std::uint64_t row, int column) const {
+    const auto value = datum(row, column);
+    if (!value) {
+        return {};
+    }
+    return text_view(*value);
+}
+
+std::optional<std::int32_t> Rows::int4(std::uint64_t row, int column) const {
+    const auto value = datum(row, column);
+    if (!value) {
+        return {};
+    }
+    return DatumGetInt32(*value);
+}
+
+std::optional<std::int64_t> Rows::int8(std::uint64_t row, int column) const {
+    const auto value = datum(row, column);
+    if (!value) {
+        return {};
+    }
+    return DatumGetInt64(*value);
+}
+
+std::optional<run::Instant> Rows::instant(std::uint64_t row, int column) const {
+    const auto value = datum(row, column);
+    if (!value) {
+        return {};
+    }
+    return to_instant(DatumGetTimestampTz(*value));
+}
+
+std::optional<pg_uuid_t> Rows::uuid(std::uint64_t row, int column) const {
+    const auto value = datum(row, column);
+    if (!value) {
+        return {};
+    }
+    return *DatumGetUUIDP(*value);
+}
+
+Jsonb* Rows::jsonb(std::uint64_t row, int column) const {
+    const auto value = datum(row, column);
+    return value ? DatumGetJsonbP(*value) : nullptr;
+}
+
+Rows last_rows() {
+    return {SPI_tuptable, SPI_processed};
+}
+
+Statement::Bound Statement::bind(std::initializer_list<Parameter> parameters) {
+    const int count = static_cast<int>(parameters.size());
+    Assert(count <= max_parameters);
+    if (plan_ == nullptr) {
+        Oid types[max_parameters];
+        std::ranges::transform(parameters, types, &Parameter::type);
+        SPIPlanPtr plan = SPI_prepare(sql_, count, types);
+        if (plan == nullptr || SPI_keepplan(plan) != 0) {
+            elog(ERROR, "cannot prepare \"%s\": %s", sql_, SPI_result_code_string(SPI_result));
+        }
+        plan_ = plan;
+    }
+    Bound bound;
+    std::ranges::transform(parameters, bound.values, &Parameter::value);
+    std::ranges::transform(parameters, bound.nulls, [](const Parameter& p) { return p.is_null ? 'n' : ' '; });
+    return bound;
+}
+
+Rows Statement::execute(std::initializer_list<Parameter> parameters) {
+    Bound bound = bind(parameters);
+    const int result = SPI_execute_plan(plan_, bound.values, bound.nulls, false, 0);
+    if (result < 0) {
+        elog(ERROR, "\"%s\" failed: %s", sql_, SPI_result_code_string(result));
+    }
+    return last_rows();
+}
+
+Portal Statement::open(std::initializer_list<Parameter> parameters) {
+    Bound bound = bind(parameters);
+    Portal portal = SPI_cursor_open(nullptr, plan_, bound.values, bound.nulls, true);
+    if (portal == nullptr) {
+        elog(ERROR, "cannot open \"%s\": %s", sql_, SPI_result_code_string(SPI_result));
+    }
+    return portal;
+}
+
+} // namespace pdpp::store

@@ -1,0 +1,109 @@
+/*
+ * Statements with kept plans, over SPI.
+ *
+ *     Statement find{"select … where run_id = $1"};           // static: planned once for a session
+ *     const Rows rows = find.execute({run_id});
+ *     if (rows.any()) { … rows.text(0, 0) … }
+ *
+ * Everything happens inside in_spi(), whose memory is gone when it returns; the one value it returns is copied out.
+ */
+#pragma once
+
+#include "boundary.hpp"
+#include "pg.hpp"
+#include "run/instant.hpp"
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string_view>
+
+namespace pdpp::store {
+
+/// One parameter of a statement: its type follows from what it is made of. Uuids are referred to, all else is copied or
+/// lives in server memory.
+struct Parameter {
+    Parameter(std::string_view text) : type{TEXTOID}, value{to_text(text)} {}
+    Parameter(const char* text) : Parameter{std::string_view{text}} {}
+    Parameter(std::int64_t number) : type{INT8OID}, value{Int64GetDatum(number)} {}
+    Parameter(run::Instant instant) : type{TIMESTAMPTZOID}, value{TimestampTzGetDatum(to_timestamptz(instant))} {}
+    Parameter(const Jsonb* json) : type{JSONBOID}, value{JsonbPGetDatum(json)} {}
+    Parameter(const pg_uuid_t& uuid) : type{UUIDOID}, value{UUIDPGetDatum(&uuid)} {}
+    Parameter(const bytea* bytes) : type{BYTEAOID}, value{PointerGetDatum(bytes)} {}
+    template <typename T>
+    Parameter(const std::optional<T>& optional) : Parameter{optional ? Parameter{*optional} : Parameter{T{}}} {
+        is_null = !optional;
+    }
+
+    Oid type;
+    Datum value;
+    bool is_null = false;
+};
+
+/// What a statement returned. Rows and columns count from 0.
+class Rows {
+  public:
+    Rows(SPITupleTable* table, std::uint64_t count) : table_{table}, count_{count} {}
+
+    [[nodiscard]] std::uint64_t count() const { return count_; }
+    [[nodiscard]] bool any() const { return count_ > 0; }
+
+    [[nodiscard]] int columns() const { return table_->tupdesc->natts; }
+    [[nodiscard]] std::string_view name(int column) const;
+    [[nodiscard]] std::size_t size(std::uint64_t row) const; ///< bytes of the tuple, large values as references
+
+    [[nodiscard]] std::optional<Datum> datum(std::uint64_t row, int column) const;
+    [[nodiscard]] std::optional<std::string_view> text(std::uint64_t row, int column) const;
+    [[nodiscard]] std::optional<std::int32_t> int4(std::uint64_t row, int column) const;
+    [[nodiscard]] std::optional<std::int64_t> int8(std::uint64_t row, int column) const;
+    [[nodiscard]] std::optional<run::Instant> instant(std::uint64_t row, int column) const;
+    [[nodiscard]] std::optional<pg_uuid_t> uuid(std::uint64_t row, int column) const;
+    [[nodiscard]] Jsonb* jsonb(std::uint64_t row, int column) const; ///< a null pointer for null
+
+  private:
+    SPITupleTable* table_;
+    std::uint64_t count_;
+};
+
+/// A statement of this extension, kept planned. Names in it are schema-qualified, and it takes no text but parameters.
+class Statement {
+  public:
+    static constexpr int max_parameters = 16;
+
+    constexpr explicit Statement(const char* sql) : sql_{sql} {}
+
+    /// Runs it with a snapshot of its own, so that it sees what this transaction wrote and, in read committed, what
+    /// others have committed since. The types of the parameters must be the same each time.
+    Rows execute(std::initializer_list<Parameter> parameters);
+
+    /// Opens a cursor on it, with the snapshot of the statement that called us: for reads that want one snapshot.
+    Portal open(std::initializer_list<Parameter> parameters);
+
+  private:
+    struct Bound {
+        Datum values[max_parameters];
+        char nulls[max_parameters];
+    };
+    Bound bind(std::initializer_list<Parameter> parameters);
+
+    const char* sql_;
+    SPIPlanPtr plan_ = nullptr;
+};
+
+/// The rows that the last SPI call of this session returned.
+Rows last_rows();
+
+/// Connects to SPI, calls body() and returns its jsonb, copied to the caller's memory; a null pointer becomes SQL null.
+template <typename Body>
+Datum in_spi(FunctionCallInfo fcinfo, Body body) {
+    if (SPI_connect() != SPI_OK_CONNECT) {
+        elog(ERROR, "SPI_connect failed");
+    }
+    const Jsonb* result = body();
+    const Datum copy = result == nullptr ? Datum{0} : SPI_datumTransfer(JsonbPGetDatum(result), false, -1);
+    SPI_finish();
+    fcinfo->isnull = result == nullptr;
+    return copy;
+}
+
+} // namespace pdpp::store

@@ -1,0 +1,291 @@
+\echo Use "CREATE EXTENSION pdpp" to load this file. \quit
+
+/*
+ * pdpp 0.1.0: the tables, the guards on them, and the SQL API.
+ *
+ * The tables live in the schema pdpp; the functions go to the extension's own schema. PUBLIC has no privilege on
+ * anything here: a role gets EXECUTE through pdpp_grant(role, kind), and no role needs a table privilege. Writers and
+ * the timeline are SECURITY DEFINER with a fixed search_path; the status functions scan the tables themselves and are
+ * guarded by EXECUTE alone.
+ */
+
+/* Links percent-encode UTF-8, bodies are JSON, and ids are bounded in bytes: one encoding makes all three plain. */
+do $$
+begin
+    if pg_catalog.current_setting('server_encoding') operator(pg_catalog.<>) 'UTF8' then
+        raise exception 'pdpp needs a database with encoding UTF8, not %', pg_catalog.current_setting('server_encoding')
+            using hint = 'Create one with: create database … encoding ''UTF8'' template template0';
+    end if;
+end
+$$;
+
+create schema pdpp;
+revoke all on schema pdpp from public;
+comment on schema pdpp is 'tables of the extension pdpp; the API is its functions';
+
+/* ---- tables --------------------------------------------------------------------------------------------------- */
+
+create table pdpp.spine_events (
+    run_id                text        not null,
+    event_seq             bigint      not null check (event_seq > 0),
+    event_id              text        not null,
+    event_type            text        not null,
+    occurred_at           timestamptz not null,
+    recorded_at           timestamptz not null,
+    admitted_at           timestamptz,
+    trace_id              text,
+    scenario_id           text,
+    actor_type            text,
+    actor_id              text,
+    subject_type          text,
+    subject_id            text,
+    object_type           text,
+    object_id             text,
+    status                text,
+    request_id            text,
+    grant_id              text,
+    source_kind           text,
+    source_id             text,
+    client_id             text,
+    stream_id             text,
+    token_id              text,
+    interaction_id        text,
+    connector_instance_id text,
+    data_json             jsonb       not null default '{}',
+    version               integer     not null default 1,
+    constraint spine_events_pkey primary key (run_id, event_seq),
+    constraint spine_events_event_id_key unique (run_id, event_id)
+);
+
+/*
+ * The lifecycle index: at most one admission (1), one start (2) and one ending (3) for a run, whatever writes, and the
+ * bounded lookup of a status: at most three entries, however long the run and however large the spine. The domain
+ * knows the same list of types (extension/run/event.hpp); test/sql/schema.sql holds the two together.
+ */
+create unique index spine_events_lifecycle on pdpp.spine_events (
+    run_id,
+    (case event_type when 'run.admitted' then 1 when 'run.started' then 2 else 3 end)
+) where event_type in ('run.admitted', 'run.started',
+                       'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+
+comment on table pdpp.spine_events is 'the append-only log of everything that happened to runs: the only truth about what happened';
+comment on column pdpp.spine_events.event_seq is '1, 2, 3… within a run, gap-free, in commit order';
+comment on column pdpp.spine_events.event_id is 'unique within its run: the writer''s retry key';
+comment on column pdpp.spine_events.admitted_at is 'on lifecycle events: when the run was admitted';
+comment on column pdpp.spine_events.status is 'on lifecycle events: the run''s status from this event on';
+comment on index pdpp.spine_events_lifecycle is 'one event for each phase of a run, and the lookup of its status';
+
+create table pdpp.connections (
+    connector_instance_id text   not null,
+    connector_id          text   not null,
+    run_generation        bigint not null default 0,
+    boot_epoch            uuid,
+    constraint connections_pkey primary key (connector_instance_id)
+);
+comment on table pdpp.connections is 'one row for each connection; its row lock serialises admissions';
+comment on column pdpp.connections.run_generation is 'rises with each admission, never restarts';
+comment on column pdpp.connections.boot_epoch is 'the boot that offers to launch it; null if none ever did';
+
+create table pdpp.controller_active_runs (
+    connector_instance_id text        not null,
+    connector_id          text        not null,
+    run_id                text        not null,
+    trace_id              text        not null,
+    scenario_id           text,
+    started_at            timestamptz not null,
+    run_generation        bigint      not null,
+    boot_epoch            uuid,
+    launch_deadline       timestamptz,
+    cancel_requested_at   timestamptz,
+    cancel_requested_by   text,
+    constraint controller_active_runs_pkey primary key (connector_instance_id),
+    constraint controller_active_runs_run_id_key unique (run_id)
+) with (fillfactor = 70);
+comment on table pdpp.controller_active_runs is 'flight state: one row for each run that has not settled';
+comment on column pdpp.controller_active_runs.started_at is 'when the run was admitted';
+comment on column pdpp.controller_active_runs.boot_epoch is 'the boot that owns the run; null until claimed or started by a boot';
+comment on column pdpp.controller_active_runs.launch_deadline is 'run.started must stand by then; null once it does';
+
+create table pdpp.controller_boots (
+    controller_id text        not null,
+    seq           bigint      not null,
+    boot_epoch    uuid        not null,
+    booted_at     timestamptz not null,
+    lost_at       timestamptz,
+    constraint controller_boots_pkey primary key (controller_id, seq),
+    constraint controller_boots_boot_epoch_key unique (boot_epoch)
+);
+comment on table pdpp.controller_boots is 'each life of a controller; alive while its session holds its lock';
+comment on column pdpp.controller_boots.lost_at is 'when the boot was first seen dead';
+
+create table pdpp.idempotency_keys (
+    key        text        not null,
+    run_id     text        not null,
+    digest     bytea       not null,
+    created_at timestamptz not null,
+    constraint idempotency_keys_pkey primary key (key)
+);
+comment on table pdpp.idempotency_keys is 'admissions that may be repeated: the key, the run it was given, and what was asked';
+comment on column pdpp.idempotency_keys.digest is 'SHA-256 of the caller''s own arguments';
+
+revoke all on all tables in schema pdpp from public;
+
+/* All data is part of a dump. */
+select pg_catalog.pg_extension_config_dump('pdpp.spine_events', '');
+select pg_catalog.pg_extension_config_dump('pdpp.connections', '');
+select pg_catalog.pg_extension_config_dump('pdpp.controller_active_runs', '');
+select pg_catalog.pg_extension_config_dump('pdpp.controller_boots', '');
+select pg_catalog.pg_extension_config_dump('pdpp.idempotency_keys', '');
+
+/* ---- guards: against mistakes, superusers' too ---------------------------------------------------------------- */
+
+create function pdpp.refuse_history_change() returns trigger
+    language c as 'MODULE_PATHNAME', 'pdpp_refuse_history_change';
+comment on function pdpp.refuse_history_change() is
+    'trigger: history is append-only; raises append_only';
+
+create function pdpp.refuse_unsettled_removal() returns trigger
+    language c as 'MODULE_PATHNAME', 'pdpp_refuse_unsettled_removal';
+comment on function pdpp.refuse_unsettled_removal() is
+    'trigger: flight state goes only with the terminal event of its run; raises run_not_settled';
+
+create trigger spine_events_no_update before update on pdpp.spine_events
+    for each row execute function pdpp.refuse_history_change();
+
+create trigger spine_events_no_delete before delete on pdpp.spine_events
+    for each row when (old.event_type in ('run.admitted', 'run.started',
+                                          'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned'))
+    execute function pdpp.refuse_history_change();
+
+create trigger spine_events_no_truncate before truncate on pdpp.spine_events
+    for each statement execute function pdpp.refuse_history_change();
+
+/* After the statement, so that one statement may write the terminal event and remove the row. */
+create trigger controller_active_runs_settled after delete on pdpp.controller_active_runs
+    for each row execute function pdpp.refuse_unsettled_removal();
+
+create trigger controller_active_runs_no_truncate before truncate on pdpp.controller_active_runs
+    for each statement execute function pdpp.refuse_unsettled_removal();
+
+/* ---- admission ------------------------------------------------------------------------------------------------ */
+
+create function pdpp_run_now(
+    connector_id text,
+    connector_instance_id text default null,
+    run_id text default null,
+    idempotency_key text default null,
+    trace_id text default null,
+    data jsonb default '{}'
+) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_now(text, text, text, text, text, jsonb) is
+    'admits a run and hands its handle out: run.admitted and a flight row, in the caller''s transaction; returns the run_ack';
+
+create function pdpp_run_cancel(run_id text, requested_by text default null) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_cancel(text, text) is
+    'asks for the end of a run; one that no live boot owns ends as cancelled at once; returns the run_cancel_ack';
+
+/* ---- controllers ---------------------------------------------------------------------------------------------- */
+
+create function pdpp_controller_boot(controller_id text) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_controller_boot(text) is
+    'begins a new life of a controller, alive for as long as this session; settles what its dead boots left';
+
+create function pdpp_controller_offer(connections jsonb) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_controller_offer(jsonb) is
+    'says what this boot can launch: an array of {connector_instance_id, connector_id}';
+
+create function pdpp_run_claim(run_id text default null) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_claim(text) is
+    'takes one admitted, unclaimed run of a connection this boot offers, or the one named; null if there is none';
+
+/* ---- the life of a run ---------------------------------------------------------------------------------------- */
+
+create function pdpp_run_started(run_id text, data jsonb default '{}', event_id text default null) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_started(text, jsonb, text) is
+    'writes run.started, stamped with the session''s boot; returns the run_event';
+
+create function pdpp_run_event(run_id text, event_type text, data jsonb default '{}', event_id text default null)
+    returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_event(text, text, jsonb, text) is
+    'appends any event but the lifecycle''s; returns the run_event';
+
+create function pdpp_run_settle(run_id text, outcome text, data jsonb default '{}', event_id text default null)
+    returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_settle(text, text, jsonb, text) is
+    'ends a run as completed, failed, cancelled or abandoned; returns the standing run_status with "settled"';
+
+create function pdpp_run_launch_failed(run_id text, message text) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_launch_failed(text, text) is
+    'the catch path of a launcher: ends a run as launch_failed unless it has ended; returns the standing run_status';
+
+create function pdpp_reconcile() returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_reconcile() is
+    'one pass of the launch guard over every run in flight; returns counts by kind';
+
+/* ---- reads ---------------------------------------------------------------------------------------------------- */
+
+create function pdpp_run_status(run_id text) returns jsonb
+    language c stable strict parallel safe
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_status(text) is
+    'the run_status of a handle, or the not_found envelope; never raises for an unknown id';
+
+create function pdpp_run_statuses(run_ids text[])
+    returns table(ordinal integer, run_id text, http_status integer, body jsonb)
+    language c stable strict parallel safe rows 100
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_statuses(text[]) is
+    'the status of many handles: one row for each array element, in order';
+
+create function pdpp_run_timeline(run_id text, page_size integer default 2000, cursor text default null) returns jsonb
+    language c stable parallel safe security definer set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_timeline(text, integer, text) is
+    'one page of a run''s events in order; next_cursor resumes without a gap or a repeat';
+
+/* ---- privileges ----------------------------------------------------------------------------------------------- */
+
+create function pdpp_grant(role regrole, kind text) returns void
+    language c volatile set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_grant(regrole, text) is
+    'grants a role EXECUTE on what an owner (read, start, cancel) or a controller (and launch, append, settle) calls';
+
+revoke all on function
+    pdpp.refuse_history_change(),
+    pdpp.refuse_unsettled_removal(),
+    pdpp_run_now(text, text, text, text, text, jsonb),
+    pdpp_run_cancel(text, text),
+    pdpp_controller_boot(text),
+    pdpp_controller_offer(jsonb),
+    pdpp_run_claim(text),
+    pdpp_run_started(text, jsonb, text),
+    pdpp_run_event(text, text, jsonb, text),
+    pdpp_run_settle(text, text, jsonb, text),
+    pdpp_run_launch_failed(text, text),
+    pdpp_reconcile(),
+    pdpp_run_status(text),
+    pdpp_run_statuses(text[]),
+    pdpp_run_timeline(text, integer, text),
+    pdpp_grant(regrole, text)
+from public;
