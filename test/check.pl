@@ -1,0 +1,85 @@
+#!/usr/bin/env perl
+# Every test, one suite after the other: what `make check` runs once everything is built and installed.
+#
+# Each suite is a command whose output goes to build/check/<suite>.log. A suite's tests are counted from what it prints;
+# one that exits with an error without naming a failed test counts as one failure, and so does one that ran nothing.
+# The last line is `N passed, N failed`; the exit status is 0 only if none failed.
+#
+#   perl test/check.pl             all suites
+#   perl test/check.pl http sql    these
+use strict;
+use warnings;
+use File::Path qw(make_path);
+use Time::HiRes qw(time);
+
+my $pg_config = $ENV{PG_CONFIG} // '/usr/lib/postgresql/15/bin/pg_config';
+chomp(my $bindir = `$pg_config --bindir`);
+chomp(my $pgxs = `$pg_config --pgxs`);
+(my $server_tests = $pgxs) =~ s{/makefiles/pgxs\.mk$}{/test};
+
+sub names_of { return map { s{.*/}{}r =~ s{\.\w+$}{}r } sort glob shift }
+
+# How a line of output names a passed or a failed test: a number of each.
+my $tap     = sub { $_[0] =~ /^ok \d/ ? (1, 0) : $_[0] =~ /^not ok \d(?!.*# TODO)/ ? (0, 1) : (0, 0) };
+my $regress = sub { $_[0] =~ /^test .* ok\b/ ? (1, 0) : $_[0] =~ /^test .* FAILED\b/ ? (0, 1) : (0, 0) };
+my $boost   = sub { $_[0] =~ /^\s+(\d+) test cases? out of \d+ (passed|failed)/ ? ($2 eq 'passed' ? ($1, 0) : (0, $1)) : (0, 0) };
+
+my @suites = (
+    # the domain and the client's pure parts
+    { name => 'unit', count => $boost, run => ['build/unit_tests', '--report_level=short', '--color_output=no'] },
+    # the SQL API: what each suite prints, then each assertion in it
+    { name => 'sql', count => $regress, run => [
+        'test/in-cluster', "$server_tests/regress/pg_regress", '--inputdir=test', '--outputdir=build/check/sql',
+        "--bindir=$bindir", '--dbname=pdpp_regression', names_of('test/sql/*.sql') ] },
+    { name => 'pgtap', count => $tap, run => [
+        'test/in-cluster', 'bash', '-c', 'createdb pdpp_pgtap && pg_prove -v --dbname pdpp_pgtap test/sql/*.sql' ] },
+    # each race, replayed
+    { name => 'isolation', count => $regress, run => [
+        'test/in-cluster', "$server_tests/isolation/pg_isolation_regress", '--inputdir=test/isolation',
+        '--outputdir=build/check/isolation', "--bindir=$bindir", '--dbname=pdpp_isolation',
+        names_of('test/isolation/specs/*.spec') ] },
+    # clusters that are killed, dumped and restored, and processes that are
+    { name => 'cluster', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -v test/t/*.t'] },
+    # the gateway over real sockets
+    { name => 'http', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -v test/http/*.t'] },
+    # what `make demo` shows, judged by itself
+    { name => 'demo', count => $tap, run => [
+        'bash', '-c', 'ONCE=1 test/in-cluster perl test/demo/demo.pl && echo "ok 1 - every handle of the demo behaved"' ] },
+);
+
+make_path("build/check/$_") for qw(sql isolation);
+# the tests run the program that was built, wherever it may be installed
+$ENV{PATH} = "$ENV{PWD}/build:$ENV{PATH}";
+delete @ENV{qw(PGSERVICE PGDATABASE PGOPTIONS)};
+
+my %wanted = map { $_ => 1 } @ARGV;
+my ($all_passed, $all_failed) = (0, 0);
+for my $suite (grep { !%wanted || $wanted{ $_->{name} } } @suites) {
+    my ($passed, $failed) = (0, 0);
+    my $log   = "build/check/$suite->{name}.log";
+    my $began = time;
+    printf '%-10s ', $suite->{name};
+    STDOUT->flush;
+    my $pid = open(my $output, '-|') // die "cannot fork: $!";
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec @{ $suite->{run} } or die "cannot run $suite->{run}[0]: $!\n";
+    }
+    open my $copy, '>', $log or die "$log: $!";
+    while (my $line = <$output>) {
+        print {$copy} $line;
+        my ($ok, $not_ok) = $suite->{count}->($line);
+        $passed += $ok;
+        $failed += $not_ok;
+    }
+    close $copy;
+    close $output;
+    my $status = $?;
+    $failed = 1 if !$failed && ($status || !$passed);
+    printf "%5d passed, %d failed  (%.0f s)\n", $passed, $failed, time - $began;
+    system "tail -n 60 $log | sed 's/^/    /'; echo '    the whole log: $log'" if $failed;
+    $all_passed += $passed;
+    $all_failed += $failed;
+}
+print "$all_passed passed, $all_failed failed\n";
+exit($all_failed ? 1 : 0);
