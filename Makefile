@@ -54,7 +54,7 @@ uninstall: ## take both away again
 demo: deps ## build, install, and show real runs on a private cluster (ONCE=1: stop by itself)
 	@$(MAKE) --no-print-directory install >build.log 2>&1 || { cat build.log; exit 1; }
 	@rm -f build.log
-	@PATH="$(PREFIX)/bin:$$PATH" pg_virtualenv -v $(PG_MAJOR) perl test/demo/demo.pl
+	@PATH="$(PREFIX)/bin:$$PATH" pg_virtualenv -t -v $(PG_MAJOR) perl test/demo/demo.pl
 
 check: deps ## build, install, and run every test
 	@$(MAKE) --no-print-directory install unit
@@ -62,7 +62,7 @@ check: deps ## build, install, and run every test
 
 bench: deps ## measure the speed, as ratios in one run
 	@$(MAKE) --no-print-directory install
-	@pg_virtualenv -v $(PG_MAJOR) bash bench/run
+	@pg_virtualenv -t -v $(PG_MAJOR) -o fsync=on -o shared_buffers=1GB -o max_wal_size=8GB bash bench/run
 
 lint: deps lint-deps ## formatting, clang-tidy, cppcheck, the project's own rules, both compilers
 	@.ci/lint
