@@ -53,8 +53,6 @@ struct Extra {
 /// Raises the fault that a check of the domain found; the message becomes "<param> <what is wrong>".
 void refuse_if(const run::Check& check);
 
-/* ---- values ---- */
-
 /// A view of a text value (UTF-8: the install script refuses other databases), detoasted if need be; lives as long as
 /// the current memory context.
 std::string_view text_view(Datum text);
@@ -70,19 +68,5 @@ TimestampTz to_timestamptz(run::Instant instant);
 
 /// The clock, not the transaction's start: events of one transaction have an order.
 run::Instant now();
-
-/* ---- arguments ---- */
-
-std::optional<std::string_view> text_argument(FunctionCallInfo fcinfo, int index);
-
-/// The data argument of a writer, null standing for {}; refuses anything but an object, and more than
-/// pdpp.max_event_bytes.
-Jsonb* data_argument(FunctionCallInfo fcinfo, int index);
-
-/// An id that the caller must bring; refuses null and impossible ids.
-std::string_view required_id(FunctionCallInfo fcinfo, int index, std::string_view param);
-
-/// An id that the caller may bring; refuses impossible ids.
-std::optional<std::string_view> optional_id(FunctionCallInfo fcinfo, int index, std::string_view param);
 
 } // namespace pdpp

@@ -8,9 +8,10 @@
 
 extern "C" {
 PG_MODULE_MAGIC;
-PGDLLEXPORT void _PG_init(void);
+PGDLLEXPORT void _PG_init(void); // NOLINT(bugprone-reserved-identifier): the name the server looks for
 }
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the name the server looks for
 void _PG_init(void) {
     // pg_upgrade loads the module only to see that it can
     if (IsBinaryUpgrade) {

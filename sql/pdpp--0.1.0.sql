@@ -23,15 +23,20 @@ create schema pdpp;
 revoke all on schema pdpp from public;
 comment on schema pdpp is 'tables of the extension pdpp; the API is its functions';
 
+/*
+ * Ids are compared as bytes (collate "C"): an index over them does not depend on a collation library, whose next version
+ * may sort otherwise, and a handle has to resolve for ever.
+ */
+
 /* ---- tables --------------------------------------------------------------------------------------------------- */
 
 create table pdpp.spine_events (
-    run_id                text        not null,
-    event_seq             bigint      not null check (event_seq > 0),
-    event_id              text        not null,
-    event_type            text        not null,
-    occurred_at           timestamptz not null,
-    recorded_at           timestamptz not null,
+    run_id                text collate "C" not null,
+    event_seq             bigint           not null check (event_seq > 0),
+    event_id              text collate "C" not null,
+    event_type            text             not null,
+    occurred_at           timestamptz      not null,
+    recorded_at           timestamptz      not null,
     admitted_at           timestamptz,
     trace_id              text,
     scenario_id           text,
@@ -50,9 +55,9 @@ create table pdpp.spine_events (
     stream_id             text,
     token_id              text,
     interaction_id        text,
-    connector_instance_id text,
-    data_json             jsonb       not null default '{}',
-    version               integer     not null default 1,
+    connector_instance_id text collate "C",
+    data_json             jsonb            not null default '{}' check (jsonb_typeof(data_json) = 'object'),
+    version               integer          not null default 1,
     constraint spine_events_pkey primary key (run_id, event_seq),
     constraint spine_events_event_id_key unique (run_id, event_id)
 );
@@ -76,24 +81,24 @@ comment on column pdpp.spine_events.status is 'on lifecycle events: the run''s s
 comment on index pdpp.spine_events_lifecycle is 'one event for each phase of a run, and the lookup of its status';
 
 create table pdpp.connections (
-    connector_instance_id text   not null,
-    connector_id          text   not null,
-    run_generation        bigint not null default 0,
+    connector_instance_id text collate "C" not null,
+    connector_id          text collate "C" not null,
+    run_generation        bigint           not null default 0,
     boot_epoch            uuid,
     constraint connections_pkey primary key (connector_instance_id)
-);
+) with (fillfactor = 70);
 comment on table pdpp.connections is 'one row for each connection; its row lock serialises admissions';
 comment on column pdpp.connections.run_generation is 'rises with each admission, never restarts';
 comment on column pdpp.connections.boot_epoch is 'the boot that offers to launch it; null if none ever did';
 
 create table pdpp.controller_active_runs (
-    connector_instance_id text        not null,
-    connector_id          text        not null,
-    run_id                text        not null,
-    trace_id              text        not null,
+    connector_instance_id text collate "C" not null,
+    connector_id          text collate "C" not null,
+    run_id                text collate "C" not null,
+    trace_id              text             not null,
     scenario_id           text,
-    started_at            timestamptz not null,
-    run_generation        bigint      not null,
+    started_at            timestamptz      not null,
+    run_generation        bigint           not null,
     boot_epoch            uuid,
     launch_deadline       timestamptz,
     cancel_requested_at   timestamptz,
@@ -101,28 +106,35 @@ create table pdpp.controller_active_runs (
     constraint controller_active_runs_pkey primary key (connector_instance_id),
     constraint controller_active_runs_run_id_key unique (run_id)
 ) with (fillfactor = 70);
+/* What a claim takes from, oldest first, however long the queue. */
+create index controller_active_runs_unclaimed on pdpp.controller_active_runs (started_at, run_id)
+    where boot_epoch is null;
+
 comment on table pdpp.controller_active_runs is 'flight state: one row for each run that has not settled';
 comment on column pdpp.controller_active_runs.started_at is 'when the run was admitted';
 comment on column pdpp.controller_active_runs.boot_epoch is 'the boot that owns the run; null until claimed or started by a boot';
 comment on column pdpp.controller_active_runs.launch_deadline is 'run.started must stand by then; null once it does';
 
 create table pdpp.controller_boots (
-    controller_id text        not null,
-    seq           bigint      not null,
-    boot_epoch    uuid        not null,
-    booted_at     timestamptz not null,
+    controller_id text collate "C" not null,
+    seq           bigint           not null,
+    boot_epoch    uuid             not null,
+    booted_at     timestamptz      not null,
     lost_at       timestamptz,
     constraint controller_boots_pkey primary key (controller_id, seq),
     constraint controller_boots_boot_epoch_key unique (boot_epoch)
 );
+/* What a pass of the guard probes: every life leaves a row, and few of them live. */
+create index controller_boots_not_lost on pdpp.controller_boots (controller_id, seq) where lost_at is null;
+
 comment on table pdpp.controller_boots is 'each life of a controller; alive while its session holds its lock';
 comment on column pdpp.controller_boots.lost_at is 'when the boot was first seen dead';
 
 create table pdpp.idempotency_keys (
-    key        text        not null,
-    run_id     text        not null,
-    digest     bytea       not null,
-    created_at timestamptz not null,
+    key        text collate "C" not null,
+    run_id     text collate "C" not null,
+    digest     bytea            not null,
+    created_at timestamptz      not null,
     constraint idempotency_keys_pkey primary key (key)
 );
 comment on table pdpp.idempotency_keys is 'admissions that may be repeated: the key, the run it was given, and what was asked';
@@ -167,6 +179,11 @@ create trigger controller_active_runs_settled after delete on pdpp.controller_ac
 create trigger controller_active_runs_no_truncate before truncate on pdpp.controller_active_runs
     for each statement execute function pdpp.refuse_unsettled_removal();
 
+/*
+ * Writers and the timeline plan with enable_seqscan off: a plan that a session made and kept while a table was small must
+ * not walk it once it is large. All of their statements have an index to go by.
+ */
+
 /* ---- admission ------------------------------------------------------------------------------------------------ */
 
 create function pdpp_run_now(
@@ -177,13 +194,13 @@ create function pdpp_run_now(
     trace_id text default null,
     data jsonb default '{}'
 ) returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_now(text, text, text, text, text, jsonb) is
     'admits a run and hands its handle out: run.admitted and a flight row, in the caller''s transaction; returns the run_ack';
 
 create function pdpp_run_cancel(run_id text, requested_by text default null) returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_cancel(text, text) is
     'asks for the end of a run; one that no live boot owns ends as cancelled at once; returns the run_cancel_ack';
@@ -191,19 +208,19 @@ comment on function pdpp_run_cancel(text, text) is
 /* ---- controllers ---------------------------------------------------------------------------------------------- */
 
 create function pdpp_controller_boot(controller_id text) returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_controller_boot(text) is
     'begins a new life of a controller, alive for as long as this session; settles what its dead boots left';
 
 create function pdpp_controller_offer(connections jsonb) returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_controller_offer(jsonb) is
     'says what this boot can launch: an array of {connector_instance_id, connector_id}';
 
 create function pdpp_run_claim(run_id text default null) returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_claim(text) is
     'takes one admitted, unclaimed run of a connection this boot offers, or the one named; null if there is none';
@@ -211,33 +228,33 @@ comment on function pdpp_run_claim(text) is
 /* ---- the life of a run ---------------------------------------------------------------------------------------- */
 
 create function pdpp_run_started(run_id text, data jsonb default '{}', event_id text default null) returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_started(text, jsonb, text) is
     'writes run.started, stamped with the session''s boot; returns the run_event';
 
 create function pdpp_run_event(run_id text, event_type text, data jsonb default '{}', event_id text default null)
     returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_event(text, text, jsonb, text) is
     'appends any event but the lifecycle''s; returns the run_event';
 
 create function pdpp_run_settle(run_id text, outcome text, data jsonb default '{}', event_id text default null)
     returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_settle(text, text, jsonb, text) is
     'ends a run as completed, failed, cancelled or abandoned; returns the standing run_status with "settled"';
 
 create function pdpp_run_launch_failed(run_id text, message text) returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_launch_failed(text, text) is
     'the catch path of a launcher: ends a run as launch_failed unless it has ended; returns the standing run_status';
 
 create function pdpp_reconcile() returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_reconcile() is
     'one pass of the launch guard over every run in flight; returns counts by kind';
@@ -258,7 +275,7 @@ comment on function pdpp_run_statuses(text[]) is
     'the status of many handles: one row for each array element, in order';
 
 create function pdpp_run_timeline(run_id text, page_size integer default 2000, cursor text default null) returns jsonb
-    language c stable parallel safe security definer set search_path = pg_catalog, pg_temp
+    language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_timeline(text, integer, text) is
     'one page of a run''s events in order; next_cursor resumes without a gap or a repeat';

@@ -1,6 +1,7 @@
 /*
  * pdpp_run_now: the transaction that hands a handle out.
  */
+#include "api/arguments.hpp"
 #include "boundary.hpp"
 #include "run/event.hpp"
 #include "run/id.hpp"
@@ -92,20 +93,23 @@ Jsonb* replay(const store::KeyedAdmission& keyed) {
     refuse(run::ErrorCode::run_id_taken, "run_id", join({"run_id belongs to another run: ", run_id}));
 }
 
-/// The flight row. Its absence means that the connection is busy, or that the run id flies elsewhere; what stood in
-/// the way may be gone by the time we look, so try again then.
+/// Inserts the flight row. The connection is looked at first, so that an admission does not wait for a settle that has
+/// not committed while it holds the connection: whoever settles and starts again in one transaction wants that next.
 void enter_flight(const store::Flight& flight) {
-    while (!store::take_off(flight)) {
+    for (;;) {
         CHECK_FOR_INTERRUPTS();
-        const auto active = store::active_run_of(flight.run.connector_instance_id);
-        if (active) {
+        if (const auto active = store::active_run_of(flight.run.connector_instance_id)) {
             refuse(run::ErrorCode::run_already_active, "connector_instance_id",
                    join({"Connection ", flight.run.connector_instance_id, " has an active run: ", *active}),
                    {{"active_run_id", *active}});
         }
-        if (store::read_latest_lifecycle(flight.run.run_id).events.known()) {
+        if (store::insert_flight(flight)) {
+            return;
+        }
+        if (store::is_in_flight(flight.run.run_id) || store::read_latest_lifecycle(flight.run.run_id).events.known()) {
             refuse_taken_id(flight.run.run_id);
         }
+        // what stood in the way is gone by now: try again
     }
 }
 
@@ -135,12 +139,15 @@ Jsonb* admit(const Request& request) {
         .cancel_requested_at = {},
     };
 
-    if (request.idempotency_key && !store::take_key(*request.idempotency_key, flight.run.run_id, digest)) {
-        return replay(*store::find_key(*request.idempotency_key, digest));
+    while (request.idempotency_key && !store::take_key(*request.idempotency_key, flight.run.run_id, digest)) {
+        CHECK_FOR_INTERRUPTS();
+        if (const auto keyed = store::find_key(*request.idempotency_key, digest)) {
+            return replay(*keyed); // somebody used the key since we looked
+        }
     }
     enter_flight(flight);
     const auto admitted = store::append(
-        flight.run, {.event_type = run::event_type::admitted, .event_id = {}, .data = request.data, .boot_epoch = {}});
+        flight.run, {.event_type = run::event_type::admitted, .data = request.data, .occurred_at = admitted_at});
     if (!admitted) {
         refuse_taken_id(flight.run.run_id);
     }

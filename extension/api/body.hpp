@@ -27,7 +27,4 @@ Jsonb* event_body(std::string_view run_id, const store::Event& event);
 /// Raises run_already_terminal, saying how it ended.
 [[noreturn]] void refuse_ended_run(std::string_view run_id, run::Outcome outcome);
 
-/// With PostgREST in front, an unknown run also sets the response's HTTP status.
-void set_response_not_found();
-
 } // namespace pdpp::api

@@ -1,6 +1,7 @@
 /*
  * pdpp_run_cancel: somebody wants a run to end.
  */
+#include "api/arguments.hpp"
 #include "api/body.hpp"
 #include "boundary.hpp"
 #include "run/event.hpp"
@@ -46,26 +47,35 @@ bool has_live_owner(const store::Flight& flight) {
     return flight.boot_epoch && store::is_alive(*flight.boot_epoch);
 }
 
+/// A run that ended because its owner asked for it: whoever lost the first answer may ask again.
+Jsonb* answer_for_ended(std::string_view run_id) {
+    const store::LifecycleRecord record = store::read_latest_lifecycle(run_id);
+    const auto outcome = store::standing_outcome(record);
+    if (!outcome) {
+        refuse_unknown_run(run_id);
+    }
+    const std::string_view reason = record.events.ended->evidence.reason;
+    if (reason != run::reason::owner_cancelled && reason != run::reason::owner_cancel_forced) {
+        refuse_ended_run(run_id, *outcome);
+    }
+    return acknowledgement(run_id);
+}
+
 Jsonb* cancel(std::string_view run_id, std::optional<std::string_view> requested_by) {
     // the lock of a settle from the start: which of the two this becomes is known only under it
     const auto flight = store::lock_for_settle(run_id);
     if (!flight) {
-        const auto outcome = store::standing_outcome(store::read_latest_lifecycle(run_id));
-        if (!outcome) {
-            refuse_unknown_run(run_id);
-        }
-        refuse_ended_run(run_id, *outcome);
+        return answer_for_ended(run_id);
     }
     if (!flight->cancel_requested_at) {
         store::append(flight->run, {.event_type = run::event_type::cancel_requested,
-                                    .event_id = {},
                                     .data = request_data(requested_by),
                                     .boot_epoch = store::current_boot()});
         store::mark_cancel_requested(run_id, requested_by);
     }
     // nobody is there who could stop it and say so
     if (!has_live_owner(*flight)) {
-        store::settle(*flight, {.outcome = run::Outcome::cancelled, .data = ending_data(requested_by), .event_id = {}});
+        store::settle(*flight, {.outcome = run::Outcome::cancelled, .data = ending_data(requested_by)});
     }
     return acknowledgement(run_id);
 }

@@ -1,6 +1,7 @@
 /*
  * pdpp_controller_boot, pdpp_controller_offer, pdpp_run_claim, pdpp_reconcile: what controllers say of themselves.
  */
+#include "api/arguments.hpp"
 #include "boundary.hpp"
 #include "run/id.hpp"
 #include "store/boots.hpp"
@@ -14,10 +15,6 @@
 namespace pdpp::api {
 
 namespace {
-
-std::string_view uuid_text(const pg_uuid_t& uuid) {
-    return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&uuid)));
-}
 
 pg_uuid_t required_boot() {
     const auto boot_epoch = store::current_boot();
@@ -41,7 +38,7 @@ Jsonb* boot(std::string_view controller_id) {
     body.field("object", "controller_boot");
     body.field("controller_id", boot.controller_id);
     body.field("seq", boot.seq);
-    body.field("boot_epoch", uuid_text(boot.epoch));
+    body.field("boot_epoch", boot.epoch);
     body.field("booted_at", boot.booted_at);
     body.key("settled");
     body.begin_object();
@@ -87,7 +84,7 @@ Jsonb* offer(const Jsonb* connections) {
     store::JsonbWriter body;
     body.begin_object();
     body.field("object", "controller_offer");
-    body.field("boot_epoch", uuid_text(boot_epoch));
+    body.field("boot_epoch", boot_epoch);
     body.field("offered", offered);
     body.end_object();
     return body.finish();

@@ -1,6 +1,7 @@
 /*
  * pdpp_run_started, pdpp_run_event, pdpp_run_settle, pdpp_run_launch_failed: what a launcher tells about a run.
  */
+#include "api/arguments.hpp"
 #include "api/body.hpp"
 #include "boundary.hpp"
 #include "run/event.hpp"
@@ -24,14 +25,13 @@ std::optional<store::Event> earlier_call(std::string_view run_id, std::optional<
     return store::find_event(run_id, *event_id);
 }
 
-[[noreturn]] void refuse_reused_event_id(const store::Event& event) {
-    refuse(run::ErrorCode::invalid_request, "event_id",
-           join({"event_id already names another event of this run, a ", event.event_type}));
+[[noreturn]] void refuse_reused_event_id() {
+    refuse(run::ErrorCode::invalid_request, "event_id", "event_id already names another event of this run");
 }
 
 Jsonb* replay(std::string_view run_id, const store::Event& event, std::string_view event_type) {
     if (event.event_type != event_type) {
-        refuse_reused_event_id(event);
+        refuse_reused_event_id();
     }
     return event_body(run_id, event);
 }
@@ -57,8 +57,7 @@ const Jsonb* stamped(const Jsonb* data, const std::optional<pg_uuid_t>& boot_epo
     const auto boot = store::find_boot(*boot_epoch);
     store::JsonbWriter stamp;
     stamp.begin_object();
-    stamp.field("boot_epoch",
-                std::string_view{DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&*boot_epoch)))});
+    stamp.field("boot_epoch", *boot_epoch);
     stamp.field("controller_id", boot ? std::optional{boot->controller_id} : std::nullopt);
     stamp.end_object();
     return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(data), JsonbPGetDatum(stamp.finish())));
@@ -84,11 +83,11 @@ Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::st
     return event_body(run_id, *event);
 }
 
-Jsonb* append(std::string_view run_id, std::string_view event_type, const Jsonb* data,
-              std::optional<std::string_view> event_id) {
-    if (run::phase_of(event_type)) {
+Jsonb* append_event(std::string_view run_id, std::string_view event_type, const Jsonb* data,
+                    std::optional<std::string_view> event_id) {
+    if (run::is_reserved(event_type)) {
         refuse(run::ErrorCode::invalid_request, "event_type",
-               join({"event_type ", event_type, " is a lifecycle event: it is written by its own function"}));
+               join({"event_type ", event_type, " is written by its own function"}));
     }
     const auto flight = store::lock_for_event(run_id);
     if (const auto earlier = earlier_call(run_id, event_id)) {
@@ -113,23 +112,26 @@ void keep_late_outcome(std::string_view run_id, run::Outcome outcome, const Json
     late.field("outcome", run::word_of(outcome));
     late.field("evidence", data);
     late.end_object();
-    store::append({.run_id = run_id,
-                   .connector_id = origin.actor_id.value_or(std::string_view{}),
-                   .connector_instance_id = origin.connector_instance_id.value_or(std::string_view{}),
-                   .trace_id = origin.trace_id.value_or(std::string_view{}),
-                   .scenario_id = {},
-                   .admitted_at = origin.occurred_at},
-                  {.event_type = run::event_type::late_outcome,
-                   .event_id = event_id,
-                   .data = late.finish(),
-                   .boot_epoch = store::current_boot()});
+    const auto kept = store::append({.run_id = run_id,
+                                     .connector_id = origin.actor_id.value_or(std::string_view{}),
+                                     .connector_instance_id = origin.connector_instance_id.value_or(std::string_view{}),
+                                     .trace_id = origin.trace_id.value_or(std::string_view{}),
+                                     .scenario_id = {},
+                                     .admitted_at = origin.occurred_at},
+                                    {.event_type = run::event_type::late_outcome,
+                                     .event_id = event_id,
+                                     .data = late.finish(),
+                                     .boot_epoch = store::current_boot()});
+    if (!kept) { // written by hand since we looked
+        refuse_reused_event_id();
+    }
 }
 
 /// A settle that was called before: the same answer again.
 Jsonb* replay_settle(std::string_view run_id, const store::Event& event) {
     const bool ended_it = run::outcome_of(event.event_type).has_value();
     if (!ended_it && event.event_type != run::event_type::late_outcome) {
-        refuse_reused_event_id(event);
+        refuse_reused_event_id();
     }
     return standing_status(run_id, ended_it);
 }
@@ -170,8 +172,8 @@ PDPP_FUNCTION(pdpp_run_started) {
 
 PDPP_FUNCTION(pdpp_run_event) {
     return store::in_spi(fcinfo, [&] {
-        return append(required_id(fcinfo, 0, "run_id"), required_id(fcinfo, 1, "event_type"), data_argument(fcinfo, 2),
-                      optional_id(fcinfo, 3, "event_id"));
+        return append_event(required_id(fcinfo, 0, "run_id"), required_id(fcinfo, 1, "event_type"),
+                            data_argument(fcinfo, 2), optional_id(fcinfo, 3, "event_id"));
     });
 }
 

@@ -2,6 +2,7 @@
  * pdpp_run_status, pdpp_run_statuses: a handle, resolved.
  */
 #include "api/body.hpp"
+#include "api/postgrest.hpp"
 #include "boundary.hpp"
 #include "run/error.hpp"
 #include "run/id.hpp"

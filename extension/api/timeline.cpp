@@ -2,7 +2,9 @@
  * pdpp_run_timeline: one page of everything that happened to a run.
  */
 #include "run/timeline.hpp"
+#include "api/arguments.hpp"
 #include "api/body.hpp"
+#include "api/postgrest.hpp"
 #include "boundary.hpp"
 #include "run/id.hpp"
 #include "store/digest.hpp"
@@ -154,8 +156,11 @@ PDPP_FUNCTION(pdpp_run_timeline) {
         body.field("event_count", page.events);
         body.field("limit", limit);
         body.field("truncated", page.truncated);
+        // Null says that there is nothing to resume for: the run has ended and this was the last of it, or nothing is
+        // new and the cursor that the caller has still stands.
+        const bool resumable = page.truncated || (page.events > 0 && !outcome);
         const run::CursorText next = run::encode(cursor_at(run_id, page.last_seq));
-        body.field("next_cursor", page.truncated ? std::optional{next.view()} : std::nullopt);
+        body.field("next_cursor", resumable ? std::optional{next.view()} : std::nullopt);
         body.end_object();
         return body.finish();
     });

@@ -59,4 +59,8 @@ std::optional<Phase> phase_of(std::string_view type) {
     return {};
 }
 
+bool is_reserved(std::string_view type) {
+    return phase_of(type) || type == event_type::cancel_requested || type == event_type::late_outcome;
+}
+
 } // namespace pdpp::run

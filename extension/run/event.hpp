@@ -23,6 +23,9 @@ enum class Outcome { completed, failed, cancelled, abandoned };
 /// The phase of a lifecycle event; nothing for any other type.
 [[nodiscard]] std::optional<Phase> phase_of(std::string_view event_type);
 
+/// Whether only the extension writes events of this type: the lifecycle's, cancel requests and late outcomes.
+[[nodiscard]] bool is_reserved(std::string_view event_type);
+
 /// The outcome a terminal event stands for; nothing for any other type.
 [[nodiscard]] std::optional<Outcome> outcome_of(std::string_view event_type);
 
@@ -40,6 +43,7 @@ namespace reason {
 inline constexpr std::string_view launch_failed = "launch_failed";
 inline constexpr std::string_view controller_terminated = "controller_terminated_before_run_finished";
 inline constexpr std::string_view owner_cancelled = "owner_cancelled";
+inline constexpr std::string_view owner_cancel_forced = "owner_cancel_forced";
 } // namespace reason
 
 } // namespace pdpp::run

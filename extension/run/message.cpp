@@ -31,7 +31,9 @@ Message bounded_message(std::string_view message) {
     return Message{message};
 }
 
-LogText log_text(std::string_view text) {
+namespace {
+
+LogText escape(std::string_view text, bool escape_spaces) {
     LogText escaped;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto byte = static_cast<unsigned char>(text[i]);
@@ -40,7 +42,7 @@ LogText log_text(std::string_view text) {
             escaped.append("\\n");
         } else if (byte == '\\') {
             escaped.append("\\\\");
-        } else if (byte < 0x20 || byte == 0x7f) {
+        } else if (byte < 0x20 || byte == 0x7f || (byte == ' ' && escape_spaces)) {
             append_escape(escaped, byte);
         } else if (byte == 0xc2 && next >= 0x80 && next <= 0x9f) {
             append_escape(escaped, static_cast<unsigned char>(next));
@@ -50,6 +52,16 @@ LogText log_text(std::string_view text) {
         }
     }
     return escaped;
+}
+
+} // namespace
+
+LogText log_text(std::string_view text) {
+    return escape(text, false);
+}
+
+LogText log_word(std::string_view text) {
+    return escape(text, true);
 }
 
 } // namespace pdpp::run

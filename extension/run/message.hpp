@@ -25,4 +25,7 @@ using LogText = Text<6 * (max_message_characters + 1)>;
 /// start a line of its own. Give it something bounded: an id or a bounded_message.
 [[nodiscard]] LogText log_text(std::string_view text);
 
+/// The same for the value of a `key=value` pair: spaces are escaped too, so that an id cannot forge the next pair.
+[[nodiscard]] LogText log_word(std::string_view text);
+
 } // namespace pdpp::run

@@ -20,7 +20,7 @@ inline constexpr std::size_t max_page_bytes = std::size_t{4} * 1024 * 1024;
 [[nodiscard]] Check check_page_size(int page_size);
 
 /// Where a page ended. Since sequence numbers are assigned in commit order, whatever commits later comes after it.
-/// The tag ties the position to its run; only the maker of cursors can compute it.
+/// The tag ties the position to its run. It is a digest, not a secret: a cursor grants nothing.
 struct Cursor {
     std::int64_t event_seq;
     std::uint64_t tag;

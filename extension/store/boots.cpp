@@ -23,9 +23,21 @@ LOCKTAG liveness_lock(const pg_uuid_t& epoch) {
 struct SessionBoot {
     pg_uuid_t epoch;
     SubTransactionId pending; ///< the subtransaction that booted, until its outcome is known
+    bool lock_was_dropped;    ///< for a moment, in which it may have been seen dead
     SessionBoot* earlier;
 };
 SessionBoot* session_boots = nullptr;
+
+/// DISCARD ALL and pg_advisory_unlock_all() drop every session lock of the advisory kind, whatever its class.
+void take_dropped_locks_again() {
+    for (SessionBoot* boot = session_boots; boot != nullptr; boot = boot->earlier) {
+        const LOCKTAG tag = liveness_lock(boot->epoch);
+        if (!pg::holds_lock(&tag, ShareLock)) {
+            LockAcquire(&tag, ShareLock, true, false);
+            boot->lock_was_dropped = true;
+        }
+    }
+}
 
 /// Takes back what an aborted (sub)transaction booted. Those are the latest of the list.
 template <typename Aborted>
@@ -43,8 +55,16 @@ void undo_boots(Aborted aborted) {
 
 void on_transaction_end(XactEvent event, void* /*argument*/) {
     switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+        take_dropped_locks_again();
+        break;
+    case XACT_EVENT_PRE_PREPARE:
+        if (session_boots != nullptr && session_boots->pending != InvalidSubTransactionId) {
+            ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                            errmsg("cannot PREPARE a transaction that has booted a controller")));
+        }
+        break;
     case XACT_EVENT_COMMIT:
-    case XACT_EVENT_PREPARE:
         for (SessionBoot* boot = session_boots; boot != nullptr; boot = boot->earlier) {
             boot->pending = InvalidSubTransactionId;
         }
@@ -73,7 +93,8 @@ void on_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransac
 void hold(const pg_uuid_t& epoch) {
     // remembered first: should taking the lock fail, the abort finds nothing to release
     auto* boot = static_cast<SessionBoot*>(MemoryContextAlloc(TopMemoryContext, sizeof(SessionBoot)));
-    *boot = {.epoch = epoch, .pending = GetCurrentSubTransactionId(), .earlier = session_boots};
+    *boot = {
+        .epoch = epoch, .pending = GetCurrentSubTransactionId(), .lock_was_dropped = false, .earlier = session_boots};
     session_boots = boot;
     const LOCKTAG tag = liveness_lock(epoch);
     LockAcquire(&tag, ShareLock, true, false);
@@ -113,9 +134,11 @@ std::optional<pg_uuid_t> current_boot() {
     if (session_boots == nullptr) {
         return {};
     }
-    const LOCKTAG tag = liveness_lock(session_boots->epoch);
-    if (!pg::holds_lock(&tag, ShareLock)) {
-        LockAcquire(&tag, ShareLock, true, false);
+    take_dropped_locks_again();
+    if (session_boots->lock_was_dropped) {
+        static Statement rejoin{"update pdpp.controller_boots set lost_at = null where boot_epoch = $1"};
+        rejoin.execute({session_boots->epoch});
+        session_boots->lock_was_dropped = false;
     }
     return session_boots->epoch;
 }
@@ -130,24 +153,31 @@ std::optional<BootRecord> find_boot(const pg_uuid_t& epoch) {
 }
 
 bool is_alive(const pg_uuid_t& epoch) {
-    const LOCKTAG tag = liveness_lock(epoch);
     // locks of one process never conflict with each other: our own boot would look dead to the probe
-    if (pg::holds_lock(&tag, ShareLock)) {
+    for (const SessionBoot* boot = session_boots; boot != nullptr; boot = boot->earlier) {
+        if (memcmp(boot->epoch.data, epoch.data, UUID_LEN) == 0) {
+            return true;
+        }
+    }
+    // This mode conflicts with the boot's share lock, but not with itself: two probes do not take each other for the
+    // boot.
+    const LOCKTAG tag = liveness_lock(epoch);
+    if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL) {
         return true;
     }
-    if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL) {
-        return true;
-    }
-    LockRelease(&tag, ExclusiveLock, false);
+    LockRelease(&tag, RowExclusiveLock, false);
     return false;
 }
 
 std::int64_t mark_lost_boots(std::optional<std::string_view> controller_id) {
-    static Statement select{"select boot_epoch from pdpp.controller_boots"
-                            " where lost_at is null and controller_id = coalesce($1, controller_id)"
-                            " order by controller_id, seq"};
-    static Statement mark{"update pdpp.controller_boots set lost_at = $2 where boot_epoch = $1 and lost_at is null"};
-    const Rows rows = select.execute({controller_id});
+    // Rows that another pass is at work on are skipped: it does the same.
+    static Statement all{"select boot_epoch from pdpp.controller_boots where lost_at is null"
+                         " order by controller_id, seq for no key update skip locked"};
+    static Statement of_controller{"select boot_epoch from pdpp.controller_boots"
+                                   " where lost_at is null and controller_id = $1"
+                                   " order by seq for no key update skip locked"};
+    static Statement mark{"update pdpp.controller_boots set lost_at = $2 where boot_epoch = $1"};
+    const Rows rows = controller_id ? of_controller.execute({*controller_id}) : all.execute({});
     std::int64_t lost = 0;
     for (std::uint64_t row = 0; row < rows.count(); ++row) {
         const pg_uuid_t epoch = *rows.uuid(row, 0);

@@ -24,12 +24,15 @@ std::optional<std::string_view> duplicate_offer(const Jsonb* connections) {
 }
 
 std::int64_t record_offer(const Jsonb* connections, const pg_uuid_t& boot_epoch) {
-    // Rows are locked in the order of their key, so that two offers cannot wait for each other in a circle.
+    // All rows that either statement touches are locked first, in the order of their key: two offers that take each
+    // other's connections over cannot wait for each other in a circle.
+    static Statement lock{"select from pdpp.connections as c where c.boot_epoch = $2 or c.connector_instance_id in ("
+                          "  select o->>'connector_instance_id' from jsonb_array_elements($1) as o)"
+                          " order by c.connector_instance_id for no key update"};
     static Statement withdraw{
         "update pdpp.connections set boot_epoch = null where connector_instance_id in ("
         " select c.connector_instance_id from pdpp.connections as c where c.boot_epoch = $2 and not exists ("
-        "  select from jsonb_array_elements($1) as o where o->>'connector_instance_id' = c.connector_instance_id)"
-        " order by 1 for no key update)"};
+        "  select from jsonb_array_elements($1) as o where o->>'connector_instance_id' = c.connector_instance_id))"};
     static Statement offer{
         "with offered as ("
         " insert into pdpp.connections as c (connector_instance_id, connector_id, boot_epoch)"
@@ -37,6 +40,7 @@ std::int64_t record_offer(const Jsonb* connections, const pg_uuid_t& boot_epoch)
         " on conflict (connector_instance_id) do update"
         " set connector_id = excluded.connector_id, boot_epoch = excluded.boot_epoch"
         " returning 1) select count(*) from offered"};
+    lock.execute({connections, boot_epoch});
     withdraw.execute({connections, boot_epoch});
     return *offer.execute({connections, boot_epoch}).int8(0, 0);
 }

@@ -31,7 +31,7 @@ std::optional<Flight> flight_in(const Rows& rows) {
 
 } // namespace
 
-bool take_off(const Flight& flight) {
+bool insert_flight(const Flight& flight) {
     static Statement insert{
         "insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, scenario_id,"
         " started_at, run_generation, launch_deadline)"
@@ -41,6 +41,11 @@ bool take_off(const Flight& flight) {
         .execute({run.connector_instance_id, run.connector_id, run.run_id, run.trace_id, run.scenario_id,
                   run.admitted_at, flight.run_generation, flight.launch_deadline})
         .any();
+}
+
+bool is_in_flight(std::string_view run_id) {
+    static Statement find{"select from pdpp.controller_active_runs where run_id = $1"};
+    return find.execute({run_id}).any();
 }
 
 std::optional<std::string_view> active_run_of(std::string_view connector_instance_id) {
@@ -101,7 +106,7 @@ void mark_cancel_requested(std::string_view run_id, std::optional<std::string_vi
     update.execute({run_id, now(), requested_by});
 }
 
-void land(std::string_view run_id) {
+void delete_flight(std::string_view run_id) {
     static Statement remove{"delete from pdpp.controller_active_runs where run_id = $1"};
     remove.execute({run_id});
 }

@@ -21,7 +21,10 @@ struct Flight {
 };
 
 /// A fresh row; false if the connection has a run in flight or the run id is in flight elsewhere.
-bool take_off(const Flight& flight);
+bool insert_flight(const Flight& flight);
+
+/// Whether a run with this id is in flight on any connection.
+bool is_in_flight(std::string_view run_id);
 
 /// The run in flight on a connection.
 std::optional<std::string_view> active_run_of(std::string_view connector_instance_id);
@@ -47,7 +50,7 @@ void mark_started(std::string_view run_id, std::optional<pg_uuid_t> boot_epoch);
 void mark_cancel_requested(std::string_view run_id, std::optional<std::string_view> requested_by);
 
 /// Removes the row of a run whose terminal event stands.
-void land(std::string_view run_id);
+void delete_flight(std::string_view run_id);
 
 /// Whether any run is in flight.
 bool any_in_flight();

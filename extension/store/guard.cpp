@@ -33,10 +33,6 @@ std::optional<Verdict> judge(const Flight& flight) {
     return verdict;
 }
 
-std::string_view uuid_text(const pg_uuid_t& uuid) {
-    return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&uuid)));
-}
-
 std::string_view launch_failure_message(const Flight& flight, const Verdict& verdict) {
     if (verdict.boot_lost) {
         return join({"controller ", verdict.controller_id, " terminated before it started the run"});
@@ -48,7 +44,7 @@ std::string_view launch_failure_message(const Flight& flight, const Verdict& ver
 }
 
 /// Interrupted is not failed: whether the connector did its work, nobody knows.
-void settle_abandoned(const Flight& flight, const Verdict& verdict, std::string_view started_event_id) {
+bool settle_abandoned(const Flight& flight, const Verdict& verdict, std::string_view started_event_id) {
     JsonbWriter data;
     data.begin_object();
     data.field("reason", run::reason::controller_terminated);
@@ -56,19 +52,15 @@ void settle_abandoned(const Flight& flight, const Verdict& verdict, std::string_
     data.field("failure_origin", "controller");
     data.field("failure_message", join({"controller ", verdict.controller_id, " terminated while the run was active"}));
     data.field("caused_by_event_id", started_event_id);
-    data.field("original_boot_epoch", uuid_text(*flight.boot_epoch));
+    data.field("original_boot_epoch", flight.boot_epoch);
     data.field("original_controller_id", verdict.controller_id);
     data.field("reconciled_by", "pdpp_reconcile");
     data.end_object();
-    if (settle(flight, {.outcome = run::Outcome::abandoned, .data = data.finish(), .event_id = {}})) {
-        ereport(WARNING,
-                (errmsg_internal("pdpp: run abandoned: run_id=%.*s trace_id=%.*s connector_id=%.*s "
-                                 "connector_instance_id=%.*s controller_id=%.*s",
-                                 PDPP_TEXT(flight.run.run_id), PDPP_TEXT(flight.run.trace_id),
-                                 PDPP_TEXT(flight.run.connector_id), PDPP_TEXT(flight.run.connector_instance_id),
-                                 PDPP_TEXT(verdict.controller_id)),
-                 errhidestmt(true), errhidecontext(true)));
+    const bool ended = settle(flight, {.outcome = run::Outcome::abandoned, .data = data.finish()});
+    if (ended) {
+        log_ending("run abandoned", flight.run, join({"controller ", verdict.controller_id, " terminated"}));
     }
+    return ended;
 }
 
 } // namespace
@@ -90,13 +82,14 @@ Pass reconcile(std::optional<std::string_view> controller_id) {
         if (!verdict) {
             continue;
         }
-        const auto started = read_latest_lifecycle(flight->run.run_id).events.started;
-        if (started) {
-            settle_abandoned(*flight, *verdict, started->event_id);
-            ++pass.abandoned;
-        } else {
-            settle_launch_failed(*flight, launch_failure_message(*flight, *verdict));
-            ++pass.launch_failed;
+        const run::Lifecycle events = read_latest_lifecycle(flight->run.run_id).events;
+        if (!events.admitted) {
+            continue; // a restore that has not come to the spine yet: nothing is known that could be ended
+        }
+        if (!events.started) {
+            pass.launch_failed += settle_launch_failed(*flight, launch_failure_message(*flight, *verdict)) ? 1 : 0;
+        } else if (verdict->boot_lost) {
+            pass.abandoned += settle_abandoned(*flight, *verdict, events.started->event_id) ? 1 : 0;
         }
     }
     return pass;

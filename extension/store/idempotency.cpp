@@ -5,13 +5,13 @@
 namespace pdpp::store {
 
 std::optional<KeyedAdmission> find_key(std::string_view key, const bytea* digest) {
-    static Statement find{"select run_id, case when digest = $2 then 1 else 0 end::int8"
+    static Statement find{"select run_id, digest = $2"
                           " from pdpp.idempotency_keys where key = $1"};
     const Rows rows = find.execute({key, digest});
     if (!rows.any()) {
         return {};
     }
-    return KeyedAdmission{.run_id = *rows.text(0, 0), .same_arguments = *rows.int8(0, 1) == 1};
+    return KeyedAdmission{.run_id = *rows.text(0, 0), .same_arguments = rows.is_true(0, 1)};
 }
 
 bool take_key(std::string_view key, std::string_view run_id, const bytea* digest) {

@@ -56,6 +56,10 @@ void JsonbWriter::value(run::Instant instant) {
     value(copied(run::rfc3339(instant).view()));
 }
 
+void JsonbWriter::value(const pg_uuid_t& uuid) {
+    value(std::string_view{DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&uuid)))});
+}
+
 void JsonbWriter::value(const Jsonb* json) {
     JsonbValue value;
     value.type = jbvBinary;

@@ -27,6 +27,7 @@ class JsonbWriter {
     void value(std::string_view text);
     void value(const char* text) { value(std::string_view{text}); }
     void value(run::Instant instant);
+    void value(const pg_uuid_t& uuid);
     void value(std::integral auto number) {
         if constexpr (std::same_as<decltype(number), bool>) {
             boolean(number);

@@ -134,6 +134,7 @@ LifecycleRecord read_lifecycle(std::string_view run_id) {
 }
 
 LifecycleRecord read_latest_lifecycle(std::string_view run_id) {
+    CommandCounterIncrement(); // what the running statement wrote counts too
     PushActiveSnapshot(GetTransactionSnapshot());
     const LifecycleRecord record = read(run_id, GetActiveSnapshot());
     PopActiveSnapshot();

@@ -30,24 +30,31 @@ bool settle(const Flight& flight, const Ending& ending) {
                                            .data = ending.data,
                                            .boot_epoch = current_boot()})
                            .has_value();
-    land(flight.run.run_id);
+    delete_flight(flight.run.run_id);
     return ended;
 }
 
 bool settle_launch_failed(const Flight& flight, std::string_view message) {
     const run::Message bounded = run::bounded_message(message);
-    const bool ended =
-        settle(flight, {.outcome = run::Outcome::failed, .data = launch_failure(bounded.view()), .event_id = {}});
+    const bool ended = settle(flight, {.outcome = run::Outcome::failed, .data = launch_failure(bounded.view())});
     if (ended) {
-        const run::LogText logged = run::log_text(bounded.view());
-        ereport(WARNING, (errmsg_internal("pdpp: launch failed: run_id=%.*s trace_id=%.*s connector_id=%.*s "
-                                          "connector_instance_id=%.*s message=%.*s",
-                                          PDPP_TEXT(flight.run.run_id), PDPP_TEXT(flight.run.trace_id),
-                                          PDPP_TEXT(flight.run.connector_id),
-                                          PDPP_TEXT(flight.run.connector_instance_id), PDPP_TEXT(logged.view())),
-                          errhidestmt(true), errhidecontext(true)));
+        log_ending("launch failed", flight.run, bounded.view());
     }
     return ended;
+}
+
+void log_ending(const char* what, const RunIdentity& run, std::string_view message) {
+    const run::LogText run_id = run::log_word(run.run_id);
+    const run::LogText trace_id = run::log_word(run.trace_id);
+    const run::LogText connector_id = run::log_word(run.connector_id);
+    const run::LogText connection = run::log_word(run.connector_instance_id);
+    const run::LogText said = run::log_text(message);
+    ereport(WARNING,
+            (errmsg_internal("pdpp: %s: run_id=%.*s trace_id=%.*s connector_id=%.*s "
+                             "connector_instance_id=%.*s message=%.*s",
+                             what, PDPP_TEXT(run_id.view()), PDPP_TEXT(trace_id.view()), PDPP_TEXT(connector_id.view()),
+                             PDPP_TEXT(connection.view()), PDPP_TEXT(said.view())),
+             errhidestmt(true), errhidecontext(true)));
 }
 
 void require_durable_commit() {

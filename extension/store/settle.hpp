@@ -14,7 +14,7 @@ namespace pdpp::store {
 struct Ending {
     run::Outcome outcome;
     const Jsonb* data;
-    std::optional<std::string_view> event_id;
+    std::optional<std::string_view> event_id = {};
 };
 
 /// Ends a run whose flight row this transaction has locked: the terminal event, then the row. If an ending stands
@@ -23,6 +23,10 @@ bool settle(const Flight& flight, const Ending& ending);
 
 /// Ends it as launch_failed, origin controller, and logs the one line that names run and trace. The message is bounded.
 bool settle_launch_failed(const Flight& flight, std::string_view message);
+
+/// One WARNING line that names the run, its trace and its connection; nothing in it can start another line or forge
+/// another field.
+void log_ending(const char* what, const RunIdentity& run, std::string_view message);
 
 /// Makes this commit wait for its WAL, should the session have turned that off: an acknowledgement must survive.
 void require_durable_commit();

@@ -4,6 +4,7 @@
 #include "run/id.hpp"
 #include "store/announce.hpp"
 #include "store/digest.hpp"
+#include "store/lifecycle.hpp"
 #include "store/statement.hpp"
 
 namespace pdpp::store {
@@ -20,6 +21,20 @@ std::optional<Event> event_in(const Rows& rows) {
         .event_seq = *rows.int8(0, 2),
         .recorded_at = *rows.instant(0, 3),
     };
+}
+
+/// Whether the run has a lifecycle event of the same phase.
+bool phase_stands(std::string_view run_id, std::string_view event_type) {
+    const run::Lifecycle events = read_latest_lifecycle(run_id).events;
+    switch (run::phase_of(event_type).value_or(run::Phase{})) {
+    case run::Phase::admitted:
+        return events.admitted.has_value();
+    case run::Phase::started:
+        return events.started.has_value();
+    case run::Phase::ended:
+        return events.ended.has_value();
+    }
+    return false;
 }
 
 /// On lifecycle events: the run's status from this event on.
@@ -46,28 +61,36 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
         " on conflict do nothing"
         " returning event_type, event_id, event_seq, recorded_at"};
 
-    const run::Instant recorded_at = now();
+    const run::Instant recorded_at = event.occurred_at ? *event.occurred_at : now();
     const run::GeneratedId generated =
         run::event_id_from(run::uuid7_digits(recorded_at.unix_micros, random_bytes<8>()));
+    const std::string_view event_id = event.event_id.value_or(generated.view());
     const auto status = status_after(event.event_type);
-    const Rows rows = insert.execute({
-        run.run_id,
-        event.event_id.value_or(generated.view()),
-        event.event_type,
-        recorded_at,
-        status ? std::optional{run.admitted_at} : std::nullopt,
-        run.trace_id,
-        run.scenario_id,
-        run.connector_id,
-        status,
-        event.boot_epoch,
-        run.connector_instance_id,
-        event.data,
-    });
-    if (rows.any()) {
-        announce(run.run_id);
+    for (;;) {
+        CHECK_FOR_INTERRUPTS();
+        const auto appended = event_in(insert.execute({
+            run.run_id,
+            event_id,
+            event.event_type,
+            recorded_at,
+            status ? std::optional{run.admitted_at} : std::nullopt,
+            run.trace_id,
+            run.scenario_id,
+            run.connector_id,
+            status,
+            event.boot_epoch,
+            run.connector_instance_id,
+            event.data,
+        }));
+        if (appended) {
+            announce(run.run_id);
+            return appended;
+        }
+        if (find_event(run.run_id, event_id) || phase_stands(run.run_id, event.event_type)) {
+            return {};
+        }
+        // Only the number was taken, by a row written without the run's lock: the next attempt sees it.
     }
-    return event_in(rows);
 }
 
 std::optional<Event> find_event(std::string_view run_id, std::string_view event_id) {
@@ -78,7 +101,8 @@ std::optional<Event> find_event(std::string_view run_id, std::string_view event_
 
 Jsonb* admission_data(std::string_view run_id) {
     static Statement find{"select data_json from pdpp.spine_events where run_id = $1 and event_seq = 1"};
-    return find.execute({run_id}).jsonb(0, 0);
+    const Rows rows = find.execute({run_id});
+    return rows.any() ? rows.jsonb(0, 0) : nullptr;
 }
 
 void lock_history(std::string_view run_id) {

@@ -25,9 +25,10 @@ struct RunIdentity {
 
 struct NewEvent {
     std::string_view event_type;
-    std::optional<std::string_view> event_id; ///< generated if absent
+    std::optional<std::string_view> event_id = {}; ///< generated if absent
     const Jsonb* data;
-    std::optional<pg_uuid_t> boot_epoch; ///< the boot that wrote it
+    std::optional<pg_uuid_t> boot_epoch = {};     ///< the boot that wrote it
+    std::optional<run::Instant> occurred_at = {}; ///< now, if absent
 };
 
 /// An event that stands.
@@ -38,13 +39,15 @@ struct Event {
     run::Instant recorded_at;
 };
 
-/// Appends an event, the run's lock being held, and announces it. Nothing if its phase or its event id is taken.
+/// Appends an event, the run's lock being held, and announces it. Nothing if its phase or its event id is taken:
+/// writers of this extension have looked before, so only a row that somebody wrote by hand can have come between.
 std::optional<Event> append(const RunIdentity& run, const NewEvent& event);
 
 /// The event that a writer already wrote under this key.
 std::optional<Event> find_event(std::string_view run_id, std::string_view event_id);
 
-/// What the run was admitted with.
+/// What the run was admitted with; a null pointer if its admission is not there (yet: a restore loads tables one by
+/// one).
 Jsonb* admission_data(std::string_view run_id);
 
 /// The lock of a run that has no flight row any more: its admission's row. Serialises late outcomes.

@@ -13,6 +13,10 @@ std::size_t Rows::size(std::uint64_t row) const {
 }
 
 std::optional<Datum> Rows::datum(std::uint64_t row, int column) const {
+    if (row >= count_) {
+        elog(ERROR, "pdpp: a statement returned %llu rows where more were expected",
+             static_cast<unsigned long long>(count_));
+    }
     bool is_null = false;
     const Datum datum = SPI_getbinval(table_->vals[row], table_->tupdesc, column + 1, &is_null);
     if (is_null) {
@@ -51,6 +55,11 @@ std::optional<run::Instant> Rows::instant(std::uint64_t row, int column) const {
         return {};
     }
     return to_instant(DatumGetTimestampTz(*value));
+}
+
+bool Rows::is_true(std::uint64_t row, int column) const {
+    const auto value = datum(row, column);
+    return value && DatumGetBool(*value);
 }
 
 std::optional<pg_uuid_t> Rows::uuid(std::uint64_t row, int column) const {

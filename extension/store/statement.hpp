@@ -31,16 +31,21 @@ struct Parameter {
     Parameter(const pg_uuid_t& uuid) : type{UUIDOID}, value{UUIDPGetDatum(&uuid)} {}
     Parameter(const bytea* bytes) : type{BYTEAOID}, value{PointerGetDatum(bytes)} {}
     template <typename T>
-    Parameter(const std::optional<T>& optional) : Parameter{optional ? Parameter{*optional} : Parameter{T{}}} {
-        is_null = !optional;
-    }
+    Parameter(const std::optional<T>& optional) : Parameter{optional ? Parameter{*optional} : null_of(T{})} {}
 
     Oid type;
     Datum value;
     bool is_null = false;
+
+  private:
+    explicit Parameter(Oid null_type) : type{null_type}, value{0}, is_null{true} {}
+
+    static Parameter null_of(std::string_view /*type*/) { return Parameter{Oid{TEXTOID}}; }
+    static Parameter null_of(run::Instant /*type*/) { return Parameter{Oid{TIMESTAMPTZOID}}; }
+    static Parameter null_of(const pg_uuid_t& /*type*/) { return Parameter{Oid{UUIDOID}}; }
 };
 
-/// What a statement returned. Rows and columns count from 0.
+/// What a statement returned. Rows and columns count from 0; asking for a row that is not there is an internal error.
 class Rows {
   public:
     Rows(SPITupleTable* table, std::uint64_t count) : table_{table}, count_{count} {}
@@ -57,6 +62,7 @@ class Rows {
     [[nodiscard]] std::optional<std::int32_t> int4(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<std::int64_t> int8(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<run::Instant> instant(std::uint64_t row, int column) const;
+    [[nodiscard]] bool is_true(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<pg_uuid_t> uuid(std::uint64_t row, int column) const;
     [[nodiscard]] Jsonb* jsonb(std::uint64_t row, int column) const; ///< a null pointer for null
 

@@ -8,6 +8,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('liveness');
 $node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+$node->append_conf('postgresql.conf', 'max_prepared_transactions = 1');
 $node->start;
 $node->safe_psql('postgres', 'create extension pdpp');
 
@@ -98,15 +99,37 @@ is(sql(q{select count(*) from pdpp.controller_boots where controller_id = 'kept'
 my $reaching = $node->background_psql('postgres', on_error_stop => 0);
 $reaching->query_safe(q{select pdpp_controller_boot('reached')});
 is(sql(q{select count(*) from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and objsubid not in (1, 2)}) > 0, 1, 'the lock is in a class of its own');
-$reaching->query_safe(q{discard all});
-is($reaching->query_safe('select pdpp_run_claim()'), '', 'after DISCARD ALL the next call takes the lock again');
-is(reconciled(), '0 0 0', 'and the boot lives');
+sql(q{select pdpp_run_now('x', 'reached', 'reached')});
+$reaching->query_safe(q{select pdpp_run_started('reached')});
+for my $drop ('discard all', 'select pg_advisory_unlock_all()', 'begin; select pg_advisory_unlock_all(); commit') {
+    $reaching->query_safe($drop);
+    is(reconciled(), '0 0 0', "and is held again after: $drop");
+}
+$reaching->query_safe('set client_min_messages = error');
+$reaching->query_safe('begin; select pg_advisory_unlock_all(); rollback');
+is($reaching->query_safe(q{select pdpp_reconcile()->>'abandoned'}), '0', 'a session never takes itself for dead');
+is(status_of('reached'), 'active', 'and its run is left alone');
+
+# A boot that was seen dead for a moment (a rolled back transaction had dropped its lock) is alive again with its next call.
+$reaching->query_safe('begin; select pg_advisory_unlock_all(); rollback');
+reconciled();
+$reaching->query_safe('select pdpp_run_claim()');
+is(sql(q{select count(*) from pdpp.controller_boots where controller_id = 'reached' and lost_at is null}), '1', 'lost_at is cleared');
+sql(q{select pdpp_run_now('x', 'reached again', 'reached again')});
+$reaching->query_safe(q{select pdpp_run_started('reached again')});
+is(reconciled(), '0 0 0', 'and its later runs are its own');
+
+# a boot belongs to a session, not to a transaction that any session may commit
+my $prepared = $node->background_psql('postgres', on_error_stop => 0);
+$prepared->query(q{begin; select pdpp_controller_boot('prepared'); prepare transaction 'p'; rollback;});
+like($prepared->{stderr}, qr/cannot PREPARE a transaction that has/, 'a boot cannot be prepared');
 
 # The log names run and trace of each failed launch, on one line.
 my $log = slurp_file($node->logfile);
 for my $run ('terminated 1', 'gone 1', 'again 1') {
     my $trace = sql("select pdpp_run_status('$run')->>'trace_id'");
-    like($log, qr/^[^\n]*WARNING:[^\n]*run_id=\Q$run\E trace_id=$trace [^\n]*$/m, "one log line for '$run'");
+    (my $word = $run) =~ s/ /\\u0020/g; # a space in an id is escaped, so that it cannot forge the next pair
+    like($log, qr/^[^\n]*WARNING:[^\n]*run_id=\Q$word\E trace_id=$trace [^\n]*$/m, "one log line for '$run'");
 }
 
 # The whole server dies: nobody holds a lock any more.

@@ -1,0 +1,25 @@
+/*
+ * The arguments of SQL functions: taken, checked, refused.
+ */
+#pragma once
+
+#include "boundary.hpp"
+
+#include <optional>
+#include <string_view>
+
+namespace pdpp::api {
+
+std::optional<std::string_view> text_argument(FunctionCallInfo fcinfo, int index);
+
+/// The data argument of a writer, null standing for {}; refuses anything but an object, and more than
+/// pdpp.max_event_bytes.
+Jsonb* data_argument(FunctionCallInfo fcinfo, int index);
+
+/// An id that the caller must bring; refuses null and impossible ids.
+std::string_view required_id(FunctionCallInfo fcinfo, int index, std::string_view param);
+
+/// An id that the caller may bring; refuses impossible ids.
+std::optional<std::string_view> optional_id(FunctionCallInfo fcinfo, int index, std::string_view param);
+
+} // namespace pdpp::api

@@ -1,0 +1,11 @@
+/*
+ * What only matters with PostgREST in front.
+ */
+#pragma once
+
+namespace pdpp::api {
+
+/// An unknown run also sets the response's HTTP status, by the setting response.status.
+void set_response_not_found();
+
+} // namespace pdpp::api
