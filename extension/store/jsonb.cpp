@@ -61,6 +61,10 @@ void JsonbWriter::value(const pg_uuid_t& uuid) {
 }
 
 void JsonbWriter::value(const Jsonb* json) {
+    if (json == nullptr) {
+        null();
+        return;
+    }
     JsonbValue value;
     value.type = jbvBinary;
     value.val.binary.data = const_cast<JsonbContainer*>(&json->root);

@@ -35,7 +35,7 @@ class JsonbWriter {
             integer(number);
         }
     }
-    void value(const Jsonb* json);
+    void value(const Jsonb* json); ///< a null pointer is null
     void null();
 
     template <typename T>

@@ -1,0 +1,144 @@
+# What a superuser, a restore under way or an unlucky moment can do to the writers: no crash, no endless loop, no deadlock,
+# no run ended that should not be. Each test failed before the extension minded its case.
+use strict;
+use warnings;
+use PostgreSQL::Test::BackgroundPsql;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('by_hand');
+$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+$node->append_conf('postgresql.conf', "autovacuum = off\ndeadlock_timeout = 100ms\nlog_min_messages = error");
+$node->start;
+$node->safe_psql('postgres', 'create extension pdpp');
+
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+sub status_of { return sql("select pdpp_run_status('$_[0]')->>'status'") }
+
+# Waits until somebody waits for a lock, which is when a race has come to its point.
+sub await_waiter {
+    $node->poll_query_until('postgres', q{select exists (select from pg_stat_activity where wait_event_type = 'Lock')})
+        or die 'nobody waited';
+}
+
+sub event_by_hand {
+    my ($run, $seq, $type, %more) = @_;
+    return sprintf q{insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at)
+        values ('%s', %d, '%s', '%s', now(), now())}, $run, $seq, $more{id} // "hand $seq", $type;
+}
+
+# 1. An event whose number is taken by an uncommitted row of somebody who holds no lock of ours.
+{
+    sql(q{select pdpp_run_now('x', run_id => 'numbered')});
+    my $hand = $node->background_psql('postgres');
+    $hand->query_safe('begin; ' . event_by_hand('numbered', 2, 'note'));
+    my $writer = $node->background_psql('postgres');
+    $writer->query_until(qr/writing/, "\\echo writing\nselect pdpp_run_event('numbered', 'my.event', '{}', 'mine')->>'event_seq';\n");
+    await_waiter();
+    $hand->query_safe('commit');
+    $writer->query_safe('select 1');
+    is(sql(q{select string_agg(event_seq || ' ' || event_id, ', ' order by event_seq) from pdpp.spine_events where run_id = 'numbered' and event_seq > 1}),
+        '2 hand 2, 3 mine', 'an append whose number was taken takes the next');
+}
+
+# 2. A flight row whose admission is not on the spine: a restore loads tables one after the other.
+{
+    sql(q{insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation, launch_deadline)
+          values ('half', 'x', 'half', 't', now(), 1, now() - interval '1 hour')});
+    is(sql(q{select pdpp_reconcile()->>'launch_failed'}), '0', 'the guard leaves it alone');
+    is(sql(q{select count(*) from pdpp.spine_events where run_id = 'half'}), '0', 'and writes nothing that the restore would stumble over');
+    my (undef, undef, $err) = $node->psql('postgres', q{set statement_timeout = '10s'; select pdpp_run_now('other', run_id => 'half')});
+    like($err, qr/"code": "run_id_taken"/, 'its id is taken');
+    sql(q{update pdpp.controller_active_runs set launch_deadline = now() + interval '1 hour' where run_id = 'half'});
+    is(sql(q{select pdpp_controller_boot('restored') is null; select pdpp_run_claim('half')->'data'}), "f\nnull", 'it can be claimed');
+}
+
+# 3. A run that was started by hand, past a deadline that still stands, owned by nobody: no launch failed, nobody died.
+{
+    sql(q{select pdpp_run_now('x', 'unowned', 'unowned')});
+    sql(event_by_hand('unowned', 2, 'run.started'));
+    sql(q{update pdpp.controller_active_runs set launch_deadline = now() where run_id = 'unowned'});
+    is(sql(q{select pdpp_reconcile() - 'object' - 'lost_boots'}), '{"abandoned": 0, "launch_failed": 0}', 'the guard has no proof of anything');
+    is(status_of('unowned'), 'active', 'and the run is left alone');
+}
+
+# 4. One statement that writes the ending and removes the row.
+{
+    sql(q{select pdpp_run_now('x', 'one statement', 'one statement')});
+    sql(q{with ended as (} . event_by_hand('one statement', 2, 'run.completed') . q{ returning run_id)
+        delete from pdpp.controller_active_runs as f using ended as e where f.run_id = e.run_id});
+    is(status_of('one statement'), 'completed', 'the guard of flight state sees the ending of its own statement');
+}
+
+# 5. Plans made while the tables were small and analyzed: appends must not walk the table.
+{
+    sql('analyze');
+    sql(q{select pdpp_run_now('x', 'long', 'long')});
+    my $appender = $node->background_psql('postgres');
+    $appender->query_safe(q{do $$ begin for i in 1..300 loop perform pdpp_run_event('long', 'note'); end loop; end $$});
+    $appender->query_safe('select pg_stat_force_next_flush()');
+    my $scans = "select seq_scan from pg_stat_user_tables where relname = 'spine_events'";
+    my $before = $appender->query_safe($scans);
+    $appender->query_safe(q{do $$ begin for i in 1..300 loop perform pdpp_run_event('long', 'note'); end loop; end $$});
+    $appender->query_safe('select pg_stat_force_next_flush()');
+    is($appender->query_safe($scans), $before, 'no sequential scan in 300 appends');
+}
+
+# 6. Two passes that probe one boot at the same moment must not take each other for it. One holds its probe (a lock in the
+#    same mode on the same tag) while the other looks.
+{
+    my $controller = $node->background_psql('postgres');
+    $controller->query_safe(q{select pdpp_controller_boot('probed')});
+    sql(qq{select pdpp_run_now('x', 'probed $_', 'probed $_')}) for 1 .. 400;
+    $controller->query_safe(qq{select count(pdpp_run_started('probed ' || i)) from generate_series(1, 400) as i});
+    my $pid = $controller->query_safe('select pg_backend_pid()');
+    $controller->quit;
+    $node->poll_query_until('postgres', "select not exists (select from pg_stat_activity where pid = $pid)");
+    # each cancel of a run of a dead boot probes it and settles the run at once
+    my @sessions = map { $node->background_psql('postgres') } 1 .. 4;
+    for my $s (0 .. 3) {
+        $sessions[$s]->query_until(qr/go/, "\\echo go\nselect count(pdpp_run_cancel('probed ' || i)) from generate_series("
+            . ($s * 100 + 1) . ', ' . ($s * 100 + 100) . ") as i;\n");
+    }
+    $_->query_safe('select 1') for @sessions;
+    is(sql(q{select count(*) from pdpp.controller_active_runs where run_id like 'probed%'}), '0', '400 cancels from four sessions found the boot dead');
+}
+
+# 7. Two boots that take each other's connections over at the same moment.
+{
+    my @boots = map { $node->background_psql('postgres') } 1, 2;
+    my $offer = sub {
+        my ($name) = @_;
+        return qq{select pdpp_controller_offer((select jsonb_agg(jsonb_build_object('connector_instance_id', '$name ' || i, 'connector_id', 'x')) from generate_series(1, 300) as i))->>'offered'};
+    };
+    $boots[$_]->query_safe("select pdpp_controller_boot('swap $_')") for 0, 1;
+    for my $round (1 .. 5) {
+        my @names = $round % 2 ? ('left', 'right') : ('right', 'left');
+        $boots[$_]->query_until(qr/go/, "\\echo go\n" . $offer->($names[$_]) . ";\n") for 0, 1;
+        $_->query_safe('select 1') for @boots;    # an error would have ended the session
+    }
+    is(sql(q{select count(distinct boot_epoch) from pdpp.connections where connector_instance_id like 'left %'}), '1', 'offers that cross do not deadlock');
+}
+
+# 8. Settle and admit again in one transaction, while another session admits on the same connection.
+{
+    sql(q{select pdpp_run_now('again', run_id => 'again 1')});
+    my $a = $node->background_psql('postgres');
+    $a->query_safe(q{begin; select pdpp_run_settle('again 1', 'completed')});
+    my (undef, undef, $err) = $node->psql('postgres', q{set lock_timeout = '5s'; select pdpp_run_now('again', run_id => 'again b')});
+    like($err, qr/"code": "run_already_active"/, 'an admission does not wait for a settle that has not committed');
+    $a->query_safe(q{select pdpp_run_now('again', run_id => 'again 2'); commit});
+    is(status_of('again 1') . ' ' . status_of('again 2'), 'completed active', 'and whoever settles may admit the next run');
+}
+
+# 9. The time of the admission is one time, wherever it stands.
+{
+    sql(qq{select pdpp_run_now('t $_', run_id => 'time $_')}) for 1 .. 50;
+    is(sql(q{select count(*) from pdpp.spine_events as e join pdpp.controller_active_runs as f using (run_id)
+        where e.event_type = 'run.admitted' and (e.occurred_at, e.admitted_at) is distinct from (f.started_at, f.started_at)}), '0', 'occurred_at, admitted_at and flight state agree');
+}
+
+unlike(slurp_file($node->logfile), qr/terminated by signal|deadlock detected/, 'no crash and no deadlock in the log');
+$node->stop;
+done_testing();
