@@ -52,12 +52,13 @@ uninstall: ## take both away again
 	rm -f $(DESTDIR)$(PREFIX)/bin/pdpp
 
 demo: deps ## build, install, and show real runs on a private cluster (ONCE=1: stop by itself)
-	@$(MAKE) --no-print-directory install >build.log 2>&1 || { cat build.log; exit 1; }
-	@rm -f build.log
+	@mkdir -p build && echo "building and installing (build/install.log) ..."
+	@$(MAKE) --no-print-directory install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@PATH="$(PREFIX)/bin:$$PATH" pg_virtualenv -t -v $(PG_MAJOR) perl test/demo/demo.pl
 
 check: deps ## build, install, and run every test
-	@$(MAKE) --no-print-directory install unit
+	@mkdir -p build && echo "building and installing (build/install.log) ..."
+	@$(MAKE) --no-print-directory install unit >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@perl test/check.pl
 
 bench: deps ## measure the speed, as ratios in one run
