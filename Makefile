@@ -54,7 +54,7 @@ uninstall: ## take both away again
 demo: deps ## build, install, and show real runs on a private cluster (ONCE=1: stop by itself)
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
 	@$(MAKE) --no-print-directory install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
-	@PATH="$(PREFIX)/bin:$$PATH" pg_virtualenv -t -v $(PG_MAJOR) perl test/demo/demo.pl
+	@PATH="$(PREFIX)/bin:$$PATH" test/in-cluster perl test/demo/demo.pl
 
 check: deps ## build, install, and run every test
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
@@ -63,7 +63,7 @@ check: deps ## build, install, and run every test
 
 bench: deps ## measure the speed, as ratios in one run
 	@$(MAKE) --no-print-directory install
-	@pg_virtualenv -t -v $(PG_MAJOR) -o fsync=on -o shared_buffers=1GB -o max_wal_size=8GB bash bench/run
+	@CLUSTER_OPTIONS="-o fsync=on -o shared_buffers=1GB -o max_wal_size=8GB" test/in-cluster bash bench/run
 
 lint: deps lint-deps ## formatting, clang-tidy, cppcheck, the project's own rules, both compilers
 	@.ci/lint

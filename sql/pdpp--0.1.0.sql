@@ -181,7 +181,8 @@ create trigger controller_active_runs_no_truncate before truncate on pdpp.contro
 
 /*
  * Writers and the timeline plan with enable_seqscan off: a plan that a session made and kept while a table was small must
- * not walk it once it is large. All of their statements have an index to go by.
+ * not walk it once it is large. All of their statements have an index to go by. A page of the timeline must not read and
+ * sort its whole run either.
  */
 
 /* ---- admission ------------------------------------------------------------------------------------------------ */
@@ -276,6 +277,7 @@ comment on function pdpp_run_statuses(text[]) is
 
 create function pdpp_run_timeline(run_id text, page_size integer default 2000, cursor text default null) returns jsonb
     language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    set enable_bitmapscan = off set enable_sort = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_timeline(text, integer, text) is
     'one page of a run''s events in order; next_cursor resumes without a gap or a repeat';

@@ -48,9 +48,20 @@ my @suites = (
 );
 
 make_path("build/check/$_") for qw(sql isolation);
+# pg_regress looks for expected/ beside its results
+symlink '../../../expected', 'build/check/sql/expected';
 # the tests run the program that was built, wherever it may be installed
 $ENV{PATH} = "$ENV{PWD}/build:$ENV{PATH}";
 delete @ENV{qw(PGSERVICE PGDATABASE PGOPTIONS)};
+
+# What a person wants to see of a failed suite: the failed tests and what was said about them, or else the end of its log.
+sub explain {
+    my ($suite, $log) = @_;
+    my $failures = "grep -E -A 12 '^not ok|FAILED|error: in' $log | grep -vE '^ok |^--\$' | head -n 80";
+    system "([ -n \"\$($failures)\" ] && $failures || tail -n 40 $log) | sed 's/^/    /'";
+    system "head -n 120 build/check/$suite/regression.diffs | sed 's/^/    /'" if -s "build/check/$suite/regression.diffs";
+    print "    the whole log: $log\n";
+}
 
 my %wanted = map { $_ => 1 } @ARGV;
 my ($all_passed, $all_failed) = (0, 0);
@@ -77,7 +88,7 @@ for my $suite (grep { !%wanted || $wanted{ $_->{name} } } @suites) {
     my $status = $?;
     $failed = 1 if !$failed && ($status || !$passed);
     printf "%5d passed, %d failed  (%.0f s)\n", $passed, $failed, time - $began;
-    system "tail -n 60 $log | sed 's/^/    /'; echo '    the whole log: $log'" if $failed;
+    explain($suite->{name}, $log) if $failed;
     $all_passed += $passed;
     $all_failed += $failed;
 }

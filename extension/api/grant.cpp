@@ -38,7 +38,7 @@ PDPP_FUNCTION(pdpp_grant) {
         " join pg_extension as e on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid"
         " where e.extname = 'pdpp' and p.proname = any ($2::name[]) order by p.proname"};
     return store::in_spi(fcinfo, [&]() -> Jsonb* {
-        if (PG_ARGISNULL(0) || !OidIsValid(PG_GETARG_OID(0))) {
+        if (PG_ARGISNULL(0) || GetUserNameFromId(PG_GETARG_OID(0), true) == nullptr) {
             refuse(run::ErrorCode::invalid_request, "role", "role must name a role");
         }
         const char* functions = functions_for(text_argument(fcinfo, 1));

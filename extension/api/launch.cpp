@@ -77,6 +77,9 @@ Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::st
                                                    .data = stamped(data, boot_epoch),
                                                    .boot_epoch = boot_epoch});
     if (!event) {
+        if (const auto written_by_hand = earlier_call(run_id, event_id)) {
+            return replay(run_id, *written_by_hand, run::event_type::started);
+        }
         refuse(run::ErrorCode::run_already_started, "run_id", join({"Run has already started: ", run_id}));
     }
     store::mark_started(run_id, boot_epoch);
@@ -99,6 +102,9 @@ Jsonb* append_event(std::string_view run_id, std::string_view event_type, const 
     const auto event = store::append(
         flight->run,
         {.event_type = event_type, .event_id = event_id, .data = data, .boot_epoch = store::current_boot()});
+    if (!event) { // somebody wrote it by hand since we looked
+        return replay(run_id, *store::find_event(run_id, event_id.value_or(std::string_view{})), event_type);
+    }
     return event_body(run_id, *event);
 }
 
@@ -148,6 +154,9 @@ Jsonb* settle(std::string_view run_id, run::Outcome outcome, const Jsonb* data,
     }
     if (flight && store::settle(*flight, {.outcome = outcome, .data = data, .event_id = event_id})) {
         return standing_status(run_id, true);
+    }
+    if (const auto written_by_hand = earlier_call(run_id, event_id)) {
+        return replay_settle(run_id, *written_by_hand);
     }
     keep_late_outcome(run_id, outcome, data, event_id);
     return standing_status(run_id, false);

@@ -149,7 +149,8 @@ PDPP_FUNCTION(pdpp_run_timeline) {
         body.field("terminal_status", outcome ? std::optional{run::word_of(*outcome)} : std::nullopt);
         body.key("data");
         body.begin_array();
-        Portal portal = store::open_timeline(run_id, position_of(run_id, cursor));
+        // one more than the page takes tells whether more follow
+        Portal portal = store::open_timeline(run_id, position_of(run_id, cursor), limit + 1);
         const Page page = write_events(body, portal, limit);
         SPI_cursor_close(portal);
         body.end_array();

@@ -4,6 +4,7 @@
 #include "run/message.hpp"
 #include "store/boots.hpp"
 #include "store/jsonb.hpp"
+#include "store/lifecycle.hpp"
 
 namespace pdpp::store {
 
@@ -30,7 +31,9 @@ bool settle(const Flight& flight, const Ending& ending) {
                                            .data = ending.data,
                                            .boot_epoch = current_boot()})
                            .has_value();
-    delete_flight(flight.run.run_id);
+    if (ended || read_latest_lifecycle(flight.run.run_id).events.ended) {
+        delete_flight(flight.run.run_id);
+    }
     return ended;
 }
 

@@ -110,13 +110,13 @@ void lock_history(std::string_view run_id) {
     lock.execute({run_id});
 }
 
-Portal open_timeline(std::string_view run_id, std::int64_t after_seq) {
+Portal open_timeline(std::string_view run_id, std::int64_t after_seq, std::int64_t limit) {
     static Statement select{
         "select event_seq, event_type, occurred_at, recorded_at, admitted_at, version, data_json, object_type,"
         " object_id, event_id, run_id, trace_id, scenario_id, actor_type, actor_id, subject_type, subject_id, status,"
         " request_id, grant_id, source_kind, source_id, client_id, stream_id, interaction_id, connector_instance_id"
-        " from pdpp.spine_events where run_id = $1 and event_seq > $2 order by event_seq"};
-    return select.open({run_id, after_seq});
+        " from pdpp.spine_events where run_id = $1 and event_seq > $2 order by event_seq limit $3"};
+    return select.open({run_id, after_seq, limit});
 }
 
 } // namespace pdpp::store

@@ -53,8 +53,8 @@ Jsonb* admission_data(std::string_view run_id);
 /// The lock of a run that has no flight row any more: its admission's row. Serialises late outcomes.
 void lock_history(std::string_view run_id);
 
-/// A cursor over the events of a run after a sequence number, in order: the columns of the timeline.
-Portal open_timeline(std::string_view run_id, std::int64_t after_seq);
+/// A cursor over up to `limit` events of a run after a sequence number, in order: the columns of the timeline.
+Portal open_timeline(std::string_view run_id, std::int64_t after_seq, std::int64_t limit);
 
 /// Columns of open_timeline().
 namespace timeline_column {

@@ -1,0 +1,90 @@
+-- The triggers: history is append-only and flight state goes with its run's ending, also for superusers.
+\i test/sql/include/prelude.psql
+begin;
+select plan(44);
+
+select is(current_setting('is_superuser'), 'on', 'all of this as a superuser');
+select lives_ok($$select pdpp_run_now('hc', 'hi-' || n, 'hi-' || n) from generate_series(1, 4) as n$$, 'four runs');
+select lives_ok($$select pdpp_run_started('hi-1'), pdpp_run_event('hi-1', 'run.note', '{}', 'note')$$,
+    'the first has started and says something');
+select lives_ok($$select pdpp_run_settle('hi-2', 'failed')$$, 'the second has ended');
+create temporary table before as select * from pdpp.spine_events where run_id like 'hi-%';
+
+-- the spine
+select pg_temp.refused(statement, 'PT403', 'append_only', null, statement) from unnest(array[
+    $$update pdpp.spine_events set data_json = '{"a": 1}' where run_id = 'hi-2' and event_type = 'run.failed'$$,
+    $$update pdpp.spine_events set event_type = 'run.completed' where run_id = 'hi-2' and event_type = 'run.failed'$$,
+    $$update pdpp.spine_events set event_type = 'run.note' where run_id = 'hi-1' and event_type = 'run.admitted'$$,
+    $$update pdpp.spine_events set event_type = 'run.failed' where run_id = 'hi-1' and event_id = 'note'$$,
+    $$update pdpp.spine_events set event_seq = 9 where run_id = 'hi-1' and event_id = 'note'$$,
+    $$update pdpp.spine_events set version = version where run_id = 'hi-1'$$,
+    $$delete from pdpp.spine_events where run_id = 'hi-1' and event_type = 'run.admitted'$$,
+    $$delete from pdpp.spine_events where run_id = 'hi-1' and event_type = 'run.started'$$,
+    $$delete from pdpp.spine_events where run_id = 'hi-2' and event_type = 'run.failed'$$,
+    $$delete from pdpp.spine_events where run_id = 'hi-1'$$,
+    $$delete from pdpp.spine_events$$,
+    $$truncate pdpp.spine_events$$,
+    $$truncate pdpp.spine_events, pdpp.connections cascade$$,
+    $$insert into pdpp.spine_events select * from pdpp.spine_events where run_id = 'hi-2' on conflict (run_id, event_seq) do update set version = 2$$,
+    $$merge into pdpp.spine_events as e using (values ('hi-2')) as v(id) on e.run_id = v.id when matched then delete$$]) as statement;
+select is(pg_temp.refusal('truncate pdpp.spine_events')->>'message',
+    'pdpp.spine_events is append-only: it cannot be truncated', 'truncate: the message');
+select is(pg_temp.refusal($$update pdpp.spine_events set version = 2 where run_id = 'hi-2'$$)->>'message',
+          'pdpp.spine_events is append-only: an event of run hi-2 cannot be changed', 'update: the message');
+select pg_temp.rows_are($$select * from pdpp.spine_events where run_id like 'hi-%' order by run_id, event_seq$$,
+                  'select * from before order by run_id, event_seq', 'history stands as it stood');
+insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at)
+select 'hi-3', n + 1, 'e' || n, type, now(), now()
+from unnest(array['run.cancel_requested', 'run.late_outcome', 'run.progress_reported']) with ordinality as t(type, n);
+select lives_ok($$delete from pdpp.spine_events where run_id = 'hi-3' and event_type <> 'run.admitted'$$,
+    'events outside the lifecycle may be deleted');
+select is(count(*), 1::bigint, 'they are gone') from pdpp.spine_events where run_id = 'hi-3';
+select is(pdpp_run_event('hi-3', 'run.note')->>'object', 'run_event', 'and the run goes on');
+
+-- what no event can be
+select throws_ok($$insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, data_json)
+                   values ('hi-3', 9, 'e9', 'run.note', now(), now(), '[]')$$, '23514', null,
+                   'its data is an object, whoever writes');
+select throws_ok($$insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at)
+                   values ('hi-3', 1, 'e9', 'run.note', now(), now())$$, '23505', null, 'its number is its own');
+select throws_ok($$insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at)
+                   values ('hi-1', 9, 'note', 'run.note', now(), now())$$, '23505', null, 'so is its id');
+
+-- flight state
+select pg_temp.refused(statement, 'PT409', 'run_not_settled', null, statement) from unnest(array[
+    $$delete from pdpp.controller_active_runs where run_id = 'hi-1'$$,
+    $$delete from pdpp.controller_active_runs where run_id like 'hi-%'$$,
+    $$delete from pdpp.controller_active_runs$$,
+    $$truncate pdpp.controller_active_runs$$,
+    $$with gone as (delete from pdpp.controller_active_runs where run_id = 'hi-1' returning run_id) select * from gone$$]) as statement;
+select is(pg_temp.refusal('truncate pdpp.controller_active_runs')->>'message',
+    'runs are in flight: their state cannot be truncated', 'truncate: the message');
+select ok(pg_temp.refusal('truncate pdpp.controller_active_runs')->>'hint' is not null, 'and a hint');
+select is(count(*), 3::bigint, 'the rows are still there') from pdpp.controller_active_runs where run_id like 'hi-%';
+
+-- flight state of a run that has ended goes
+insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at) values ('hi-3', 3,
+    'e3', 'run.abandoned', now(), now());
+select lives_ok($$delete from pdpp.controller_active_runs where run_id = 'hi-3'$$,
+    'a delete, once the terminal event stands');
+select lives_ok($$with ended as (insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at)
+                                 values ('hi-4', 2, 'e2', 'run.abandoned', now(), now()) returning run_id)
+                  delete from pdpp.controller_active_runs where run_id in (select run_id from ended)$$,
+                'a delete in one statement with the terminal event');
+select is_empty($$select from pdpp.controller_active_runs where run_id in ('hi-3', 'hi-4')$$, 'the rows are gone');
+select is(pdpp_run_status('hi-4')->>'status', 'abandoned', 'the ending stands');
+
+-- with nothing in flight the table may be emptied
+savepoint landing;
+select lives_ok($$select pdpp_run_settle(run_id, 'abandoned') from pdpp.controller_active_runs$$, 'every run ends');
+select lives_ok('truncate pdpp.controller_active_runs', 'an empty table may be truncated');
+rollback to landing;
+
+-- the trigger functions are for triggers
+select throws_ok('select pdpp.refuse_history_change()', null, null,
+    'pdpp.refuse_history_change() is only for triggers');
+select throws_ok('select pdpp.refuse_unsettled_removal()', null, null,
+    'pdpp.refuse_unsettled_removal() is only for triggers');
+
+select * from finish();
+rollback;

@@ -1,0 +1,93 @@
+-- The status lookup does not depend on the planner's mood: however long the run and however large the spine, it touches
+-- the same few pages.
+\i test/sql/include/prelude.psql
+begin;
+select plan(17);
+
+-- How many buffers a statement touches.
+create function pg_temp.buffers_once(statement text) returns integer language plpgsql as $$
+declare
+    plan json;
+begin
+    execute 'explain (analyze, buffers, format json) ' || statement into plan;
+    return (plan->0->'Plan'->>'Shared Hit Blocks')::integer + (plan->0->'Plan'->>'Shared Read Blocks')::integer;
+end
+$$;
+-- The same once the caches are warm.
+create function pg_temp.buffers(statement text) returns integer language sql as
+    $$ select pg_temp.buffers_once(statement), pg_temp.buffers_once(statement); select pg_temp.buffers_once(statement) $$;
+
+-- 150,000 events: one run of 5,000 spread over the whole table, one of three, the others of 25
+insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, actor_id, trace_id,
+    connector_instance_id)
+select case when n % 30 = 0 then 'pl-long' else 'pl-' || n / 25 end,
+    case when n % 30 = 0 then n / 30 else n % 25 + 1 end, 'e' || n,
+       case when n % 30 = 0 then case n / 30 when 1 then 'run.admitted' when 2 then 'run.started' when 5000 then 'run.completed'
+                                 else 'run.progress_reported' end
+            else case n % 25 when 0 then 'run.admitted' when 1 then 'run.started' when 24 then 'run.failed' else 'run.progress_reported' end end,
+       now(), now(), 'c', 't', 'i'
+from generate_series(1, 150000) as n;
+insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, actor_id, trace_id,
+    connector_instance_id)
+select 'pl-short', n, 'e' || n, (array['run.admitted', 'run.started', 'run.completed'])[n], now(), now(), 'c', 't', 'i'
+from generate_series(1, 3) as n;
+insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, actor_id, trace_id,
+    connector_instance_id)
+select 'pl-active', n, 'e' || n,
+    case n when 1 then 'run.admitted' when 2 then 'run.started' else 'run.progress_reported' end,
+       now(), now(), 'c', 't', 'i' from generate_series(1, 5000) as n;
+
+select is(count(*), 5000::bigint, 'a run with 5,000 events') from pdpp.spine_events where run_id = 'pl-long';
+select is(count(*), 3::bigint, 'a run with three') from pdpp.spine_events where run_id = 'pl-short';
+
+create temporary table touched (mood text, run text, pages integer);
+-- before the planner knows anything, when it has been told, and in whatever mood it is
+insert into touched select 'not analyzed', run, pg_temp.buffers(format('select pdpp_run_status(%L)', run))
+from unnest(array['pl-long', 'pl-short', 'pl-active']) as run;
+analyze pdpp.spine_events;
+insert into touched select 'analyzed', run, pg_temp.buffers(format('select pdpp_run_status(%L)', run))
+from unnest(array['pl-long', 'pl-short', 'pl-active']) as run;
+set local enable_indexscan = off;
+set local enable_bitmapscan = off;
+insert into touched select 'no index scan', run, pg_temp.buffers(format('select pdpp_run_status(%L)', run))
+from unnest(array['pl-long', 'pl-short', 'pl-active']) as run;
+set local enable_indexscan = on;
+set local enable_bitmapscan = on;
+set local enable_seqscan = off;
+insert into touched select 'no sequential scan', run, pg_temp.buffers(format('select pdpp_run_status(%L)', run))
+from unnest(array['pl-long', 'pl-short', 'pl-active']) as run;
+reset enable_seqscan;
+set local random_page_cost = 1000000;
+insert into touched select 'random pages are dear', run, pg_temp.buffers(format('select pdpp_run_status(%L)', run))
+from unnest(array['pl-long', 'pl-short', 'pl-active']) as run;
+reset random_page_cost;
+set local plan_cache_mode = force_generic_plan;
+insert into touched select 'generic plans', run, pg_temp.buffers(format('select pdpp_run_status(%L)', run))
+from unnest(array['pl-long', 'pl-short', 'pl-active']) as run;
+reset plan_cache_mode;
+
+select is(max(pages) - min(pages), 0, 'whatever the mood, the same pages for ' || run) from touched group by run
+    order by run;
+select cmp_ok(pages, '<=', 12, format('a handful of pages for %s', run)) from touched where mood = 'analyzed'
+    order by run;
+select cmp_ok(long.pages - short.pages, '<=', 2,
+    '5,000 events cost what three do, but for the pages that the three phases lie on')
+from touched as long, touched as short where long.run = 'pl-long' and short.run = 'pl-short' and long.mood = 'analyzed'
+    and short.mood = 'analyzed';
+select cmp_ok(pg_temp.buffers($$select * from pdpp.spine_events where run_id = 'pl-long' and event_seq = 4000$$), '>=',
+    3, 'the measure counts: a primary-key select touches pages too');
+select is(pdpp_run_status('pl-long')->>'status', 'completed', 'and the answers are right: pl-long');
+select is(pdpp_run_status('pl-short')->>'status', 'completed', 'pl-short');
+select is(pdpp_run_status('pl-active')->>'status', 'active', 'pl-active');
+select is(pdpp_run_status('pl-77')->>'status', 'failed', 'pl-77');
+
+-- many at once: each its own few pages
+select cmp_ok(pg_temp.buffers($$select * from pdpp_run_statuses(array['pl-long', 'pl-short', 'pl-active', 'pl-unknown'])$$), '<=', 48, 'four at once');
+-- a page of a timeline reads its own events, not the whole run: with the first plan as with the kept one
+select is(pdpp_run_timeline('pl-short')->'event_count', '3', 'a short timeline');
+insert into touched select 'call ' || n, 'a page of ten',
+    pg_temp.buffers_once($$select pdpp_run_timeline('pl-active', 10)$$) from generate_series(1, 8) as n;
+select cmp_ok(max(pages), '<=', 60, 'ten events of 5,000') from touched where run = 'a page of ten';
+
+select * from finish();
+rollback;

@@ -1,0 +1,77 @@
+-- A session after errors: at the top level, in a transaction block, after a rollback. Not in one transaction, so this
+-- suite cleans up by ending its runs.
+\i test/sql/include/prelude.psql
+select plan(21);
+create temporary table id as select 'session-' || gen_random_uuid() as run;
+select run as run from id \gset
+
+-- at the top level
+select lives_ok(format('select pdpp_run_now(''c'', %L, %1$L)', :'run'), 'a run');
+\set ON_ERROR_STOP 0
+\set VERBOSITY terse
+select pdpp_run_settle(:'run', 'done');
+\set said :SQLSTATE
+select is(:'said'::text, 'PT400', 'a refused call in a transaction of its own…');
+select is(pdpp_run_status(:'run')->>'status', 'active', '…and the session goes on');
+
+-- in a transaction block
+begin;
+select pdpp_run_event(:'run', 'run.note', '{"in": "the block"}') is not null as appended \gset
+select pdpp_run_event(:'run', 'run.failed');
+select pdpp_run_status(:'run');
+rollback;
+select is(:'appended'::text, 't', 'an event, then a refused call, then the rollback:');
+select is(pdpp_run_timeline(:'run')->'event_count', '1', 'nothing of the block is left');
+select is(pdpp_run_event(:'run', 'run.note')->'event_seq', '2', 'and the session goes on, without a gap');
+
+-- in a block that recovers
+begin;
+savepoint before;
+select pdpp_run_started(:'run', '[]');
+rollback to before;
+select pdpp_run_started(:'run') is not null as started \gset
+commit;
+\set ON_ERROR_STOP 1
+select is(:'started'::text, 't', 'a savepoint undoes the refused call');
+select is(pdpp_run_settle(:'run', 'completed')->'settled', 'true', 'and the run ends');
+select is(pdpp_run_timeline(:'run')->'event_count', '4', 'with every event that was acknowledged');
+
+-- a boot in a transaction that is rolled back is undone with it
+begin;
+select pdpp_controller_boot('session-controller-' || :'run') is not null as booted \gset
+rollback;
+select is(:'booted'::text, 't', 'a boot, rolled back:');
+select pg_temp.refused('select pdpp_run_claim()', 'PT409', 'not_booted', null, 'the session is no controller');
+select is_empty($$select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()$$, 'and holds no lock');
+begin;
+select pdpp_controller_boot('session-controller-' || :'run') is not null as booted \gset
+commit;
+select is(count(*), 1::bigint, 'a boot that commits holds one lock, for the session') from pg_locks
+where locktype = 'advisory' and pid = pg_backend_pid() and mode = 'ShareLock' and granted;
+select is_empty($$select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() and objsubid in (1, 2)$$,
+                'in a class that SQL''s advisory functions cannot name');
+select is(pdpp_run_claim(), null, 'and the session is a controller');
+begin;
+select pdpp_run_claim() is null as claimed \gset
+rollback;
+select is(pdpp_run_claim(), null, 'also after a later rollback');
+
+-- synchronous_commit is raised for the transaction alone
+set synchronous_commit = off;
+begin;
+select pdpp_run_now('c', :'run' || '-2', :'run' || '-2') is not null as admitted \gset
+select current_setting('synchronous_commit') as during \gset
+commit;
+select is(:'during'::text, 'on', 'synchronous_commit is raised in the transaction of an admission…');
+select is(current_setting('synchronous_commit'), 'off', '…and only there');
+select is(pdpp_run_settle(:'run' || '-2', 'completed')->'settled', 'true', 'in that of a settle…');
+select is(current_setting('synchronous_commit'), 'off', '…too');
+reset synchronous_commit;
+
+-- SQL's advisory functions leave a boot alone
+select pdpp_reconcile() is not null as reconciled \gset
+select pg_advisory_unlock_all() is not null as unlocked \gset
+select is(pdpp_reconcile() - 'object' - 'launch_failed', '{"lost_boots": 0, "abandoned": 0}',
+    'pg_advisory_unlock_all() does not end a boot');
+
+select * from finish();

@@ -1,0 +1,71 @@
+-- The settings pdpp.*: names, units, defaults, who may set them, and what they do. Also synchronous_commit, which
+-- admission and settle raise.
+\i test/sql/include/prelude.psql
+begin;
+select plan(30);
+
+select lives_ok($$select pdpp_run_now('sc', 'se-1', 'se-1')$$, 'the library is loaded');
+select pg_temp.rows_are(
+    $$select name, boot_val, unit, context, vartype
+      from pg_settings where name like 'pdpp.%' order by 1$$,
+    $$values ('pdpp.launch_deadline', '60000', 'ms', 'sighup', 'integer'), ('pdpp.max_event_bytes', '65536', 'B',
+    'superuser', 'integer'),
+             ('pdpp.notify', 'on', null, 'superuser', 'bool')$$, 'name, default, unit, context, type of every setting');
+select is_empty($$select name from pg_settings where name like 'pdpp.%' and short_desc = ''$$,
+    'each says what it is for');
+select is(current_setting('pdpp.launch_deadline')::interval, '1 minute', 'the launch deadline is a minute');
+select is(current_setting('pdpp.max_event_bytes'), '64kB', 'an event has at most 64 kB');
+select throws_ok('set pdpp.launch_deadlin = 1', '42602', null, 'a misspelt setting is refused: the prefix is reserved');
+select throws_ok('set pdpp.launch_deadline = 1', '55P02', null, 'launch_deadline is for the configuration file');
+select throws_ok('set pdpp.max_event_bytes = 0', '22023', null, 'max_event_bytes has bounds');
+select throws_ok('set pdpp.max_event_bytes = ''65MB''', '22023', null, 'on both sides');
+
+-- who may
+create role pdpp_test_anybody;
+set local role pdpp_test_anybody;
+select throws_ok('set pdpp.max_event_bytes = ''1MB''', '42501', null, 'max_event_bytes is for superusers');
+select throws_ok('set pdpp.notify = off', '42501', null, 'so is notify');
+reset role;
+
+-- max_event_bytes
+set local pdpp.max_event_bytes = '1kB';
+select pg_temp.refused($$select pdpp_run_event('se-1', 'x', jsonb_build_object('x', repeat('x', 1024)))$$, 'PT413',
+    'event_too_large', 'data', 'a lower bound');
+select is(pg_temp.refusal($$select pdpp_run_event('se-1', 'x', jsonb_build_object('x', repeat('x', 1024)))$$)->>'message',
+          'data takes 1037 bytes as stored; at most 1024 are accepted', 'the message gives both sizes');
+set local pdpp.max_event_bytes = '1MB';
+select is(pdpp_run_event('se-1', 'x', jsonb_build_object('x', repeat('x', 1000000)))->'event_seq', '2',
+    'a higher bound');
+reset pdpp.max_event_bytes;
+select lives_ok($$select pdpp_run_launch_failed(pdpp_run_now('sc', 'se-2', 'se-2')->>'run_id', repeat('😀', 500))$$,
+    'the guard''s own events always fit');
+set local pdpp.max_event_bytes = 4;
+select is(pdpp_run_launch_failed(pdpp_run_now('sc', 'se-3', 'se-3')->>'run_id', repeat('😀', 500))->>'status', 'failed',
+    'whatever the bound');
+reset pdpp.max_event_bytes;
+
+-- synchronous_commit: an acknowledgement must survive a crash, so admission and settle wait for their WAL
+create function pg_temp.commits_how(statement text, before text) returns text language plpgsql as $$
+declare
+    how text;
+begin
+    perform set_config('synchronous_commit', before, true);
+    execute statement;
+    how := current_setting('synchronous_commit');
+    perform set_config('synchronous_commit', 'on', true);
+    return how;
+end
+$$;
+select is(pg_temp.commits_how(statement, 'off'), 'on', 'raised from off by ' || statement) from unnest(array[
+    $$select pdpp_run_now('sc', 'sy-1', 'sy-1')$$, $$select pdpp_run_settle('sy-1', 'completed')$$,
+    $$select pdpp_run_now('sc', 'sy-2', 'sy-2')$$, $$select pdpp_run_launch_failed('sy-2', 'm')$$,
+    $$select pdpp_run_now('sc', 'sy-3', 'sy-3')$$, $$select pdpp_run_cancel('sy-3')$$]) as statement;
+select is(pg_temp.commits_how(format('select pdpp_run_now(''sc'', %L)', 'sy-' || setting), setting), setting,
+    setting || ' is left alone')
+from unnest(array['local', 'remote_write', 'on', 'remote_apply']) as setting;
+select is(pg_temp.commits_how(statement, 'off'), 'off', 'left off by ' || statement) from unnest(array[
+    $$select pdpp_run_now('sc', 'sy-4', 'sy-4') where false$$, $$select pdpp_run_event('se-1', 'x')$$,
+    $$select pdpp_run_status('se-1')$$,
+    $$select pdpp_run_timeline('se-1')$$]) as statement;
+select * from finish();
+rollback;
