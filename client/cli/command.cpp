@@ -1,0 +1,61 @@
+#include "cli/command.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <cerrno>
+#include <cstdio>
+#include <exception>
+#include <optional>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace pdpp::cli {
+
+namespace asio = boost::asio;
+
+std::string conninfo(CLI::App const& app) {
+    auto const* option = app.get_option("--db");
+    return option->empty() ? std::string() : option->as<std::string>();
+}
+
+bool wants_json(CLI::App const& app, int descriptor) {
+    return !app.get_option("--json")->empty() || ::isatty(descriptor) == 0;
+}
+
+int report(Failure const& failure, bool json) {
+    auto const text = json ? failure_json(failure) : failure_text(failure);
+    std::fputs(text.c_str(), stderr);
+    return failure.exit_code;
+}
+
+void print(std::string_view text) {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+        throw std::system_error(errno, std::generic_category(), "cannot write the output");
+    }
+}
+
+int run_to_end(asio::awaitable<int> work, bool json) {
+    asio::io_context loop;
+    std::exception_ptr error;
+    int result = exit_code::other_ending;
+    asio::co_spawn(loop, std::move(work), [&](std::exception_ptr thrown, int code) {
+        error = std::move(thrown);
+        result = code;
+        loop.stop();
+    });
+    loop.run();
+    try {
+        if (error) {
+            std::rethrow_exception(error);
+        }
+        return result;
+    } catch (pq::Error const& failure) {
+        return report(failure_of(failure), json);
+    } catch (std::exception const& failure) {
+        return report({exit_code::other_ending, "internal_error", failure.what(), "", {}}, json);
+    }
+}
+
+} // namespace pdpp::cli

@@ -1,0 +1,191 @@
+#include "cli/output.hpp"
+
+#include "controller/text.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace pdpp::cli {
+
+namespace json = boost::json;
+using controller::printable;
+
+namespace {
+
+std::string string_at(json::object const& object, std::string_view key) {
+    auto const* value = object.if_contains(key);
+    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+/// The first line: libpq explains itself at length below it.
+std::string first_line(std::string const& text) {
+    return text.substr(0, text.find('\n'));
+}
+
+/// A line of a table, or nothing if there is nothing to say.
+std::string row(std::string_view name, std::string const& value) {
+    return value.empty() ? std::string() : fmt::format("{:<13} {}\n", name, printable(value));
+}
+
+Failure refusal(pq::Error const& error) {
+    Failure failure{exit_code::refused, "refused", first_line(error.what()), first_line(error.hint()), {}};
+    if (auto typed = pq::typed_refusal(error)) {
+        failure.exit_code = typed->code == "not_found" ? exit_code::unknown_run : exit_code::refused;
+        failure.code = typed->code;
+        failure.details = std::move(typed->extra);
+        if (!typed->param.empty()) {
+            failure.details["param"] = typed->param;
+        }
+    } else if (error.sqlstate() == "42501") {
+        failure.code = "permission_denied";
+        failure.hint = "Ask whoever owns the database to allow it: SELECT pdpp_grant('your_role', 'owner') to look at "
+                       "runs, 'controller' to launch them.";
+    } else if (error.sqlstate() == "42883") {
+        failure.code = "extension_outdated";
+        failure.message = "the extension in this database is older than this program";
+        failure.hint = "Bring it up to date: ALTER EXTENSION pdpp UPDATE";
+    }
+    return failure;
+}
+
+} // namespace
+
+Failure failure_of(pq::Error const& error) {
+    auto const message = first_line(error.what());
+    switch (error.kind()) {
+    case pq::ErrorKind::cannot_connect:
+        return {exit_code::cannot_connect,
+                "cannot_connect",
+                "cannot connect to the database: " + message,
+                "Check --db, or the environment: PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE.",
+                {}};
+    case pq::ErrorKind::connection_lost:
+        return {exit_code::cannot_connect,
+                "connection_lost",
+                "the connection to the database was lost: " + message,
+                "Try again.",
+                {}};
+    case pq::ErrorKind::in_doubt:
+        return {exit_code::cannot_connect,
+                "in_doubt",
+                message,
+                "Once the database is back, look with: pdpp status RUN",
+                {}};
+    case pq::ErrorKind::timeout:
+        return {exit_code::cannot_connect,
+                "timeout",
+                "the database did not answer in time: " + message,
+                "Look whether it is overloaded or a lock is held, then try again.",
+                {}};
+    case pq::ErrorKind::refused:
+        return refusal(error);
+    case pq::ErrorKind::misused:
+        break;
+    }
+    return {exit_code::other_ending, "internal_error", message, "", {}};
+}
+
+Failure failure_of_envelope(std::string_view body) {
+    auto const error = json::parse(body).as_object().at("error").as_object();
+    Failure failure{exit_code::unknown_run,
+                    string_at(error, "code"),
+                    string_at(error, "message"),
+                    "Ids are case-sensitive; look whether --db names the database that handed this one out.",
+                    {}};
+    for (auto const& [key, value] : error) {
+        if (key != "code" && key != "message") {
+            failure.details.emplace(key, value);
+        }
+    }
+    return failure;
+}
+
+bool is_error_envelope(std::string_view body) {
+    return body.starts_with("{\"error\": {");
+}
+
+std::string failure_text(Failure const& failure) {
+    auto text = fmt::format("pdpp: {}\n", printable(failure.message));
+    if (!failure.hint.empty()) {
+        text += fmt::format("      {}\n", printable(failure.hint));
+    }
+    return text;
+}
+
+std::string failure_json(Failure const& failure) {
+    json::object error{{"code", failure.code}, {"message", failure.message}};
+    if (!failure.hint.empty()) {
+        error["hint"] = failure.hint;
+    }
+    for (auto const& [key, value] : failure.details) {
+        error.emplace(key, value);
+    }
+    return json::serialize(json::object{{"error", std::move(error)}}) + "\n";
+}
+
+std::string status_text(std::string_view body) {
+    auto const status = json::parse(body).as_object();
+    auto text = row("run", string_at(status, "run_id")) + row("status", string_at(status, "status")) +
+                row("reason", string_at(status, "terminal_reason"));
+    if (auto const* failure = status.if_contains("failure"); failure != nullptr && failure->is_object()) {
+        auto const& object = failure->get_object();
+        text += row("message", string_at(object, "message")) + row("origin", string_at(object, "origin")) +
+                row("connector said", string_at(object, "connector_error_message"));
+    }
+    return text + row("connector", string_at(status, "connector_id")) +
+           row("connection", string_at(status, "connector_instance_id")) + row("trace", string_at(status, "trace_id")) +
+           row("admitted", string_at(status, "admitted_at")) + row("started", string_at(status, "started_at")) +
+           row("cancel asked", string_at(status, "cancel_requested_at")) +
+           row("ended", string_at(status, "completed_at"));
+}
+
+std::string ending_text(std::string_view body) {
+    auto const status = json::parse(body).as_object();
+    auto text =
+        fmt::format("run {} {}", printable(string_at(status, "run_id")), printable(string_at(status, "status")));
+    if (auto const reason = string_at(status, "terminal_reason"); !reason.empty()) {
+        text += ": " + printable(reason);
+    }
+    if (auto const* failure = status.if_contains("failure"); failure != nullptr && failure->is_object()) {
+        if (auto const message = string_at(failure->get_object(), "message"); !message.empty()) {
+            text += " (" + printable(message) + ")";
+        }
+    }
+    return text + "\n";
+}
+
+std::string acknowledgement_text(std::string_view body) {
+    return fmt::format("run {} started\n", printable(string_in(body, "run_id")));
+}
+
+std::string timeline_text(std::string_view body) {
+    std::string text;
+    auto const page = json::parse(body).as_object();
+    for (auto const& item : page.at("data").as_array()) {
+        auto const& event = item.as_object();
+        auto const* data = event.if_contains("data");
+        bool const has_data = data != nullptr && !(data->is_object() && data->get_object().empty());
+        auto line = fmt::format("{:>5}  {}  {:<24}", json::serialize(event.at("event_seq")),
+                                printable(string_at(event, "occurred_at")), printable(string_at(event, "event_type")));
+        if (has_data) {
+            line += "  " + printable(json::serialize(*data));
+        }
+        text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    }
+    return text;
+}
+
+bool is_truncated(std::string_view body) {
+    return json::parse(body).as_object().at("truncated").as_bool();
+}
+
+std::string string_in(std::string_view body, std::string_view key) {
+    return string_at(json::parse(body).as_object(), key);
+}
+
+} // namespace pdpp::cli

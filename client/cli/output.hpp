@@ -1,0 +1,67 @@
+#pragma once
+// What the program says, as text: bodies of the SQL API for people, failures for people and for programs. Pure: where
+// it goes is its caller's business. Text for people holds no control characters, whatever the database holds.
+
+#include "pq/error.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace pdpp::cli {
+
+/// The program's exit codes, as `pdpp --help` lists them.
+namespace exit_code {
+constexpr int success = 0;
+constexpr int other_ending = 1; ///< of `run`: anything but completed; else: an error without a code of its own
+constexpr int usage = 2;
+constexpr int unknown_run = 3;
+constexpr int cannot_connect = 4;
+constexpr int refused = 5;
+} // namespace exit_code
+
+/// Something that went wrong, for people and programs alike.
+struct Failure {
+    int exit_code;
+    std::string code;            ///< for programs, such as `not_found`
+    std::string message;         ///< one line
+    std::string hint;            ///< what to do, one line; may be empty
+    boost::json::object details; ///< further keys for programs
+};
+
+/// A failure of the database, without SQLSTATEs, in one line each.
+Failure failure_of(pq::Error const& error);
+
+/// The failure in an error envelope (`{"error":{…}}`) that a function returned for an unknown run.
+Failure failure_of_envelope(std::string_view body);
+
+/// Whether `body` is such an envelope. jsonb prints its keys in a fixed order and no other body has a key `error`, so
+/// the start tells; bodies are not parsed for it, and keep every digit of their numbers.
+bool is_error_envelope(std::string_view body);
+
+/// `pdpp: message`, and the hint on a second line.
+std::string failure_text(Failure const& failure);
+
+/// `{"error":{"code","message","hint"?,…}}` on one line.
+std::string failure_json(Failure const& failure);
+
+/// A status body, a line for each thing worth reading.
+std::string status_text(std::string_view body);
+
+/// An ending in one line: `run X failed: connector_exit_nonzero (the connector exited with code 3)`.
+std::string ending_text(std::string_view body);
+
+/// The acknowledgement in one line: `run X started`.
+std::string acknowledgement_text(std::string_view body);
+
+/// The events of a timeline body, a line each.
+std::string timeline_text(std::string_view body);
+
+/// Whether a timeline body says that there is more.
+bool is_truncated(std::string_view body);
+
+/// A string in a body's top level; empty if it is null or missing.
+std::string string_in(std::string_view body, std::string_view key);
+
+} // namespace pdpp::cli

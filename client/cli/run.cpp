@@ -1,0 +1,158 @@
+#include "cli/run.hpp"
+
+#include "controller/first_of.hpp"
+#include "controller/launch.hpp"
+
+#include <boost/asio/ip/host_name.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <unistd.h>
+#include <utility>
+
+namespace pdpp::cli {
+
+namespace asio = boost::asio;
+
+namespace {
+
+struct Options {
+    std::string connector_id;
+    std::optional<std::string> connector_instance_id;
+    std::optional<double> timeout_seconds;
+    std::string working_directory;
+};
+
+/// Passes on two requests to stop; a third ends this program at once, as if nothing had been done about signals.
+asio::awaitable<void> forward_interrupts(controller::Launch& launch, asio::signal_set& signals) {
+    for (int request = 0; request < 2; ++request) {
+        co_await signals.async_wait(asio::use_awaitable);
+        launch.interrupt();
+    }
+    signals.clear();
+    asio::steady_timer forever(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+    co_await forever.async_wait(asio::use_awaitable);
+}
+
+asio::awaitable<void> execute(controller::Launch& launch, std::string& ending) {
+    ending = co_await launch.execute();
+}
+
+/// Our own words go to standard error: standard output is the child's.
+void say(std::string const& text) {
+    std::fputs(text.c_str(), stderr);
+}
+
+/// From the acknowledgement to the ending, which `ending` holds then.
+asio::awaitable<void> see_through(controller::Recorder& recorder, controller::AdmittedRun run,
+                                  controller::Command command, controller::Limits limits, asio::signal_set& signals,
+                                  std::string& ending) {
+    auto const executor = co_await asio::this_coro::executor;
+    controller::Mirror output(executor, STDOUT_FILENO);
+    controller::Mirror errors(executor, STDERR_FILENO);
+    controller::Launch launch(executor, recorder, std::move(run), std::move(command), limits, output, errors);
+    co_await controller::first_of(execute(launch, ending), forward_interrupts(launch, signals));
+    // The run is settled. Whoever reads our output may take as long as they like; Ctrl-C leaves at once.
+    signals.clear();
+    co_await output.flushed();
+    co_await errors.flushed();
+    if (!errors.at_line_start()) {
+        say("\n");
+    }
+}
+
+controller::Limits limits_of(Options const& options) {
+    controller::Limits limits;
+    if (options.timeout_seconds) {
+        limits.time =
+            std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(*options.timeout_seconds));
+    }
+    return limits;
+}
+
+asio::awaitable<controller::AdmittedRun> admit(controller::Recorder& recorder, Options const& options) {
+    co_await recorder.open();
+    co_await recorder.boot(fmt::format("run@{}:{}", asio::ip::host_name(), ::getpid()));
+    co_return co_await recorder.admit(options.connector_id, options.connector_instance_id);
+}
+
+asio::awaitable<int> run(std::string database, Options const& options, std::vector<std::string> const& child,
+                         bool json) {
+    auto const executor = co_await asio::this_coro::executor;
+    controller::Recorder recorder(executor, std::move(database));
+    auto admitted = co_await admit(recorder, options);
+    asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
+    say(json ? admitted.acknowledgement + "\n" : acknowledgement_text(admitted.acknowledgement));
+    std::string ending = admitted.ended.value_or("");
+    if (!admitted.ended) {
+        controller::Command command{child, options.working_directory, {}};
+        co_await see_through(recorder, std::move(admitted), std::move(command), limits_of(options), signals, ending);
+    }
+    say(json ? ending + "\n" : ending_text(ending));
+    co_return string_in(ending, "status") == "completed" ? exit_code::success : exit_code::other_ending;
+}
+
+std::string base_name(std::string const& path) {
+    return path.substr(path.rfind('/') + 1);
+}
+
+} // namespace
+
+void add_run_command(CLI::App& app, Action& action, std::vector<std::string> const& child) {
+    auto* const command = app.add_subcommand("run", "Launch a command as a run, and record how it ends:\n"
+                                                    "pdpp run [OPTIONS] -- COMMAND [ARGUMENT...]");
+    auto const options = std::make_shared<Options>();
+    command->add_option("--connector", options->connector_id, "the connector's id (default: the command's base name)")
+        ->option_text("ID");
+    command
+        ->add_option("--connection", options->connector_instance_id,
+                     "the connection's id (default: the connector's id); one run at a time for each")
+        ->option_text("ID");
+    command->add_option("--timeout", options->timeout_seconds, "stop the command after this time (default: never)")
+        ->check(CLI::Range(0.001, 1e9))
+        ->option_text("SECONDS");
+    command->add_option("--cwd", options->working_directory, "the command's working directory")->option_text("DIR");
+    command->footer(
+        "The run's handle is printed first, on the first line of standard error; how it ended is the last line there.\n"
+        "Where standard error is not a terminal, or with --json, both are JSON: the acknowledgement and the status.\n"
+        "In between, the command's own standard output and standard error are passed on as they are.\n\n"
+        "Lines of its standard output that are JSON objects like these are recorded as well, and nothing else is:\n"
+        "  {\"type\":\"PROGRESS\",\"stream\":\"mail\",\"message\":\"fetching\",\"count\":10,\"total\":200}\n"
+        "  {\"type\":\"DONE\",\"status\":\"succeeded\",\"records_emitted\":200}\n"
+        "  {\"type\":\"DONE\",\"status\":\"failed\",\"error\":{\"message\":\"the password was refused\"}}\n"
+        "A DONE decides how the run ended (succeeded, failed, cancelled), whatever the exit code. In a flood of\n"
+        "PROGRESS the newest are kept: 100 at once, then 10 a second.\n\n"
+        "The command runs in a process group of its own, with PDPP_RUN_ID, PDPP_TRACE_ID and TRACEPARENT in its\n"
+        "environment; it cannot read from the terminal, but from a pipe or file. When it ends, what it left running\n"
+        "in its group is killed. Ctrl-C (or SIGTERM, SIGHUP) asks it to end with SIGTERM, and kills it after 10\n"
+        "seconds or a second Ctrl-C; so does --timeout.\n\n"
+        "Exits with 0 if the run completed, with 1 if it ended in any other way.\n\n"
+        "Examples:\n"
+        "  pdpp run -- ./fetch-mail --since yesterday\n"
+        "  pdpp run --connector gmail --connection gmail-anna --timeout 600 -- node gmail.js\n"
+        "  pdpp run -- ./fetch-mail 2>run.log >mail.json; head -n 1 run.log | jq -r .run_id");
+    command->callback([&app, &action, options, &child] {
+        if (child.empty()) {
+            throw CLI::RequiredError("a command behind --");
+        }
+        if (options->connector_id.empty()) {
+            options->connector_id = base_name(child.front());
+        }
+        action = [&app, options, &child] {
+            std::signal(SIGPIPE, SIG_IGN); // a reader of our output that goes away does not end the run
+            bool const json = wants_json(app, STDERR_FILENO);
+            return run_to_end(run(conninfo(app), *options, child, json), json);
+        };
+    });
+}
+
+} // namespace pdpp::cli

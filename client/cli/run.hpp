@@ -1,0 +1,14 @@
+#pragma once
+// `pdpp run -- COMMAND…`: launches a command as a run, and stays with it to its end.
+
+#include "cli/command.hpp"
+
+#include <string>
+#include <vector>
+
+namespace pdpp::cli {
+
+/// `child` is what follows `--` on the command line, word for word.
+void add_run_command(CLI::App& app, Action& action, std::vector<std::string> const& child);
+
+} // namespace pdpp::cli

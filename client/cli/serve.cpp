@@ -1,0 +1,157 @@
+#include "cli/serve.hpp"
+
+#include "cli/owner_password.hpp"
+#include "http/server.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+#include <spdlog/spdlog.h>
+
+#include <charconv>
+#include <csignal>
+#include <cstdint>
+#include <memory>
+#include <unistd.h>
+#include <utility>
+
+namespace pdpp::cli {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+struct Options {
+    std::string listen = "127.0.0.1:8080";
+    std::string public_url;
+    std::size_t pool_size = 4;
+    long statement_timeout_ms = 10'000;
+    bool insecure_no_owner = false;
+};
+
+/// Why the gateway does not start: the command line or the environment is wrong.
+Failure refusal(std::string message, std::string hint) {
+    return {exit_code::usage, "usage", std::move(message), std::move(hint), {}};
+}
+
+/// The address in HOST:PORT, [IPV6]:PORT or NAME:PORT. Throws Failure.
+tcp::endpoint listening_address(asio::io_context& loop, std::string const& text) {
+    constexpr auto hint = "Give it as HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080.";
+    auto const colon = text.rfind(':');
+    auto host = text.substr(0, colon);
+    auto const digits = colon == std::string::npos ? std::string_view{} : std::string_view{text}.substr(colon + 1);
+    std::uint16_t port = 0;
+    auto const [stop, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (host.empty() || failure != std::errc{} || stop != digits.data() + digits.size())
+        throw refusal(fmt::format("--listen {} is no address to listen on", text), hint);
+    if (host.front() == '[' && host.back() == ']')
+        host = host.substr(1, host.size() - 2);
+    boost::system::error_code unknown;
+    auto const found = tcp::resolver(loop).resolve(host, {}, unknown);
+    if (unknown || found.empty())
+        throw refusal(fmt::format("--listen {}: there is no address {}", text, host), hint);
+    return {found.begin()->endpoint().address(), port};
+}
+
+http::GatewayOptions gateway_options(Options const& options, std::string database, tcp::endpoint const& address) {
+    http::GatewayOptions gateway{.conninfo = std::move(database),
+                                 .pool_size = options.pool_size,
+                                 .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
+                                 .owner_password = owner_password(),
+                                 .public_origin = {}};
+    if (!gateway.owner_password && !options.insecure_no_owner)
+        throw refusal("PDPP_OWNER_PASSWORD is not set", "Set it to the owner's password. To serve everybody on this "
+                                                        "machine without one, add --insecure-no-owner.");
+    if (!gateway.owner_password && !address.address().is_loopback())
+        throw refusal("--insecure-no-owner is for loopback addresses only",
+                      "Listen on 127.0.0.1 or [::1], or set PDPP_OWNER_PASSWORD.");
+    if (!options.public_url.empty()) {
+        gateway.public_origin = http::parse_origin(options.public_url);
+        if (!gateway.public_origin)
+            throw refusal(fmt::format("--public-url {} is not the URL of a site", options.public_url),
+                          "Give scheme and host, and the port if it is unusual: https://pdpp.example.org");
+    }
+    return gateway;
+}
+
+/// The first SIGINT or SIGTERM lets what is in flight finish, a second one does not.
+void stop_on_signal(asio::signal_set& signals, http::Server& server, asio::io_context& loop) {
+    signals.async_wait([&](boost::system::error_code cancelled, int) {
+        if (cancelled)
+            return;
+        spdlog::info("stopping");
+        server.drain(std::chrono::seconds(10));
+        signals.async_wait([&](boost::system::error_code, int) { loop.stop(); });
+    });
+}
+
+void serve(Options const& options, std::string database) {
+    asio::io_context loop(1);
+    auto const address = listening_address(loop, options.listen);
+    auto const settings = gateway_options(options, std::move(database), address);
+    http::Gateway gateway(loop.get_executor(), settings);
+    std::optional<http::Server> server;
+    try {
+        server.emplace(loop, address, gateway);
+    } catch (boost::system::system_error const& failure) {
+        throw refusal(fmt::format("cannot listen on {}: {}", options.listen, failure.code().message()),
+                      "Choose another address with --listen HOST:PORT.");
+    }
+    std::signal(SIGPIPE, SIG_IGN); // whoever reads our log may go away
+    asio::signal_set signals(loop, SIGINT, SIGTERM);
+    stop_on_signal(signals, *server, loop);
+    server->start();
+    if (!settings.owner_password)
+        spdlog::warn("no owner's password: everybody on this machine may read every run");
+    spdlog::info("listening on http://{}", fmt::streamed(server->address()));
+    asio::co_spawn(loop, gateway.try_database(), asio::detached);
+    loop.run();
+}
+
+} // namespace
+
+void add_serve_command(CLI::App& app, Action& action) {
+    auto* const command = app.add_subcommand("serve", "Serve runs over HTTP, until told to stop");
+    auto const options = std::make_shared<Options>();
+    command->add_option("--listen", options->listen, "where to listen; port 0 takes a free one")
+        ->capture_default_str()
+        ->option_text("HOST:PORT");
+    command->add_option("--public-url", options->public_url, "how browsers reach this server, if not by that address")
+        ->option_text("URL");
+    command->add_option("--pool", options->pool_size, "database connections at most")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str()
+        ->option_text("N");
+    command->add_option("--statement-timeout", options->statement_timeout_ms, "longest statement, in milliseconds")
+        ->check(CLI::Range(1, 3'600'000))
+        ->capture_default_str()
+        ->option_text("MS");
+    command->add_flag("--insecure-no-owner", options->insecure_no_owner,
+                      "without PDPP_OWNER_PASSWORD: serve everybody, on a loopback address only");
+    command->footer(
+        "The owner's password comes from PDPP_OWNER_PASSWORD. Sessions are opened with POST /owner/login, or\n"
+        "with a bearer token as `pdpp token` prints it.\n\n"
+        "  GET /_ref/runs/{run_id}                            the status\n"
+        "  GET /_ref/runs/{run_id}/timeline?limit=N&cursor=C  the events\n"
+        "  POST /owner/login, /owner/logout                   the session's cookie\n\n"
+        "SIGINT and SIGTERM let the requests in flight finish.\n\n"
+        "Example:\n"
+        "  PDPP_OWNER_PASSWORD=... pdpp serve --listen 127.0.0.1:8080 --db service=pdpp");
+    command->callback([&app, &action, options] {
+        action = [&app, options] {
+            try {
+                serve(*options, conninfo(app));
+                return exit_code::success;
+            } catch (Failure const& failure) {
+                return report(failure, wants_json(app, STDERR_FILENO));
+            }
+        };
+    });
+}
+
+} // namespace pdpp::cli

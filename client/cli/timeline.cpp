@@ -1,0 +1,89 @@
+#include "cli/timeline.hpp"
+
+#include "pq/connection.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include <memory>
+#include <optional>
+#include <unistd.h>
+#include <utility>
+
+namespace pdpp::cli {
+
+namespace asio = boost::asio;
+
+namespace {
+
+struct Options {
+    std::string run_id;
+    std::optional<int> limit;
+    std::optional<std::string> cursor;
+    bool all = false;
+};
+
+asio::awaitable<std::string> fetch_page(pq::Connection& connection, Options const& options,
+                                        std::optional<std::string> cursor) {
+    std::vector<pq::Argument> arguments;
+    arguments.push_back({"run_id", "text", options.run_id});
+    if (options.limit) {
+        arguments.push_back({"page_size", "integer", std::to_string(*options.limit)});
+    }
+    arguments.push_back({"cursor", "text", std::move(cursor)});
+    auto page =
+        co_await connection.call("pdpp_run_timeline", std::move(arguments), pq::default_timeout, pq::Effect::reads);
+    co_return std::move(*page);
+}
+
+asio::awaitable<int> show_timeline(std::string database, Options const& options, bool json) {
+    pq::Connection connection(co_await asio::this_coro::executor);
+    co_await connection.open(std::move(database));
+    bool const every_page = options.all || (!json && !options.limit);
+    auto cursor = options.cursor;
+    for (;;) {
+        auto const page = co_await fetch_page(connection, options, std::move(cursor));
+        if (is_error_envelope(page)) {
+            co_return report(failure_of_envelope(page), json);
+        }
+        print(json ? page + "\n" : timeline_text(page));
+        if (!is_truncated(page)) {
+            co_return exit_code::success;
+        }
+        cursor = string_in(page, "next_cursor");
+        if (!every_page) {
+            if (!json) {
+                print("more: pdpp timeline --cursor " + *cursor + "\n");
+            }
+            co_return exit_code::success;
+        }
+    }
+}
+
+} // namespace
+
+void add_timeline_command(CLI::App& app, Action& action) {
+    auto* const command = app.add_subcommand("timeline", "Show everything that happened to a run, in order");
+    auto const options = std::make_shared<Options>();
+    command->add_option("RUN", options->run_id, "the run's id")->required();
+    command->add_option("--limit", options->limit, "events in a page (the server's default: 2000)")
+        ->check(CLI::Range(1, 5000))
+        ->option_text("N");
+    command->add_option("--cursor", options->cursor, "go on where an earlier page ended (its next_cursor)")
+        ->option_text("CURSOR");
+    command->add_flag("--all", options->all, "every page, to the end");
+    command->footer("On a terminal the whole timeline is printed, an event a line, unless --limit asks for one page.\n"
+                    "JSON output is one page: the body of pdpp_run_timeline() as PostgreSQL prints it; its truncated\n"
+                    "and next_cursor tell whether there is more. With --all it is one such body a line.\n"
+                    "Exits with 3 if no such run was ever handed out.\n\n"
+                    "Examples:\n"
+                    "  pdpp timeline run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b\n"
+                    "  pdpp timeline --all run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b | jq '.data[].event_type'");
+    command->callback([&app, &action, options] {
+        action = [&app, options] {
+            bool const json = wants_json(app, STDOUT_FILENO);
+            return run_to_end(show_timeline(conninfo(app), *options, json), json);
+        };
+    });
+}
+
+} // namespace pdpp::cli

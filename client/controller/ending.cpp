@@ -1,0 +1,99 @@
+#include "controller/ending.hpp"
+
+#include "controller/text.hpp"
+
+#include <boost/json/value.hpp>
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <string_view>
+
+namespace pdpp::controller {
+
+namespace json = boost::json;
+
+namespace {
+
+Ending failed(std::string_view reason, std::string_view origin, std::string const& message) {
+    return {"failed", {{"reason", reason}, {"failure_message", message}, {"failure_origin", origin}}};
+}
+
+Ending cancelled(std::string_view reason) {
+    return {"cancelled", {{"reason", reason}}};
+}
+
+Ending stopped(Observed const& observed) {
+    if (*observed.stopped == StopReason::owner_cancelled) {
+        return cancelled("owner_cancelled");
+    }
+    auto const limit = std::chrono::duration<double>(observed.time_limit.value_or(std::chrono::milliseconds{}));
+    return failed("run_timed_out", "controller",
+                  fmt::format("the connector was still running after its time limit of {:g} seconds", limit.count()));
+}
+
+Ending reported(Done const& done) {
+    switch (done.status) {
+    case DoneStatus::succeeded:
+        return {"completed", {}};
+    case DoneStatus::cancelled:
+        return cancelled("connector_reported_cancelled");
+    case DoneStatus::failed:
+        break;
+    }
+    if (!done.error_message || done.error_message->empty()) {
+        return failed("connector_reported_failed", "connector", "the connector reported that it failed");
+    }
+    auto ending = failed("connector_reported_failed", "connector",
+                         "the connector reported that it failed: " + storable(*done.error_message, 500));
+    ending.data["connector_error_message"] = *done.error_message;
+    return ending;
+}
+
+Ending exited(ExitStatus const& exit) {
+    if (exit.signal != 0) {
+        return failed("connector_killed_by_signal", "connector",
+                      fmt::format("the connector was killed by {}", signal_name(exit.signal)));
+    }
+    if (exit.code != 0) {
+        return failed("connector_exit_nonzero", "connector",
+                      fmt::format("the connector exited with code {}", exit.code));
+    }
+    return {"completed", {}};
+}
+
+void add_evidence(json::object& data, Observed const& observed) {
+    if (observed.exit.signal != 0) {
+        data["signal"] = signal_name(observed.exit.signal);
+        data["signal_number"] = observed.exit.signal;
+    } else if (observed.exit.code != 0) {
+        data["exit_code"] = observed.exit.code;
+    }
+    if (observed.stopped) {
+        data["forced"] = observed.killed;
+    }
+    if (observed.done && observed.done->records_emitted) {
+        data["records_emitted"] = *observed.done->records_emitted;
+    }
+}
+
+} // namespace
+
+std::string signal_name(int signal) {
+    char const* const name = sigabbrev_np(signal);
+    return name == nullptr ? fmt::format("signal {}", signal) : fmt::format("SIG{}", name);
+}
+
+Ending ending_of(Observed const& observed) {
+    Ending ending = observed.stopped ? stopped(observed)
+                    : observed.done  ? reported(*observed.done)
+                                     : exited(observed.exit);
+    add_evidence(ending.data, observed);
+    return ending;
+}
+
+Ending controller_error(std::string const& message) {
+    return failed("controller_error", "controller", "the controller could not follow the run: " + message);
+}
+
+} // namespace pdpp::controller

@@ -1,0 +1,50 @@
+#pragma once
+// How a run ended: what was seen of its process, turned into the outcome and the data that pdpp_run_settle records.
+// Pure, so that every row of the table can be tested without a process.
+
+#include "controller/connector_output.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace pdpp::controller {
+
+/// How a process ended: by itself with `code`, or by `signal` (then not 0).
+struct ExitStatus {
+    int code = 0;
+    int signal = 0;
+};
+
+/// Why a run was made to stop before its process ended by itself.
+enum class StopReason { owner_cancelled, timed_out };
+
+/// What was seen of one run, from its first byte to the end of its process.
+struct Observed {
+    ExitStatus exit;
+    std::optional<Done> done;          ///< the last DONE the connector printed
+    std::optional<StopReason> stopped; ///< set only if no DONE had been printed by then
+    bool killed = false;               ///< being asked was not enough: it was stopped by SIGKILL
+    std::optional<std::chrono::milliseconds> time_limit;
+};
+
+struct Ending {
+    std::string outcome; ///< `completed`, `failed` or `cancelled`
+    boost::json::object data;
+};
+
+/// The first that applies decides: that we stopped it (whatever it said on its way out), what it said in its DONE, the
+/// signal that killed it, its exit code. What else was seen (`exit_code`, `signal`, `records_emitted`) is evidence, and
+/// recorded too. A failed ending carries `reason`, `failure_message` (a sentence for people) and `failure_origin`
+/// (`connector` or `controller`).
+Ending ending_of(Observed const& observed);
+
+/// The ending of a run whose supervision itself broke: `failed`, reason `controller_error`.
+Ending controller_error(std::string const& message);
+
+/// `SIGKILL` for 9; `signal 42` for one without a name.
+std::string signal_name(int signal);
+
+} // namespace pdpp::controller

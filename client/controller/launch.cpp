@@ -1,0 +1,226 @@
+#include "controller/launch.hpp"
+
+#include "controller/first_of.hpp"
+#include "controller/text.hpp"
+#include "controller/trace.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace pdpp::controller {
+
+namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// How long the rest of a connector's output is waited for when the connector itself has ended: a descendant that holds
+/// the pipe open must not hold the run.
+constexpr auto last_words = 2s;
+constexpr auto reconnect_pause = 1s;
+constexpr std::size_t launch_message_limit = 2000;
+
+} // namespace
+
+Launch::Launch(asio::any_io_executor const& executor, Recorder& recorder, AdmittedRun run, Command command,
+               Limits limits, Mirror& output, Mirror& errors)
+    : recorder_(recorder), run_(std::move(run)), command_(std::move(command)), limits_(limits), output_(output),
+      errors_(errors), stop_(executor, asio::steady_timer::time_point::max()),
+      heard_(executor, asio::steady_timer::time_point::max()) {
+    observed_.time_limit = limits_.time;
+    command_.environment.merge(run_environment(run_.run_id, run_.trace_id));
+}
+
+void Launch::interrupt() {
+    ++interrupts_;
+    stop_.cancel();
+}
+
+asio::awaitable<std::string> Launch::execute() {
+    std::optional<Process> process;
+    std::string reason;
+    try {
+        process.emplace(co_await Process::start(command_));
+        co_await recorder_.started(run_.run_id);
+    } catch (pq::Error const& error) {
+        reason = std::string("cannot record run.started: ") + error.what();
+    } catch (std::exception const& error) {
+        reason = error.what();
+    }
+    if (!reason.empty()) {
+        process.reset(); // kills the child, if there is one
+        co_return co_await give_up(std::move(reason));
+    }
+    auto ending = co_await follow(std::move(*process));
+    co_return co_await recorder_.settle(run_.run_id, std::move(ending));
+}
+
+asio::awaitable<std::string> Launch::give_up(std::string reason) {
+    reason = storable(reason, launch_message_limit);
+    spdlog::warn("launch failed run_id={} trace_id={} connector_id={} message={}", printable(run_.run_id),
+                 printable(run_.trace_id), printable(run_.connector_id), printable(reason));
+    co_return co_await recorder_.launch_failed(run_.run_id, std::move(reason));
+}
+
+asio::awaitable<Ending> Launch::follow(Process process) {
+    try {
+        co_await (supervise(process) && record_progress());
+        co_return ending_of(observed_);
+    } catch (std::exception const& error) {
+        co_return controller_error(error.what());
+    }
+}
+
+asio::awaitable<void> Launch::supervise(Process& process) {
+    if (limits_.time && interrupts_ == 0) {
+        stop_.expires_after(*limits_.time);
+    }
+    co_await first_of(read_to_end(process), enforce_limits(process));
+    lines_.finish([this](std::string_view line) { hear(line); });
+    observed_.exit = process.reap();
+    over_ = true;
+    heard_.cancel();
+}
+
+/// Ends when the process has ended and its output is read, or is no longer waited for.
+asio::awaitable<void> Launch::read_to_end(Process& process) {
+    auto const hear_lines = [this](std::string_view bytes) {
+        lines_.feed(bytes, [this](std::string_view line) { hear(line); });
+    };
+    auto const ignore = [](std::string_view) {};
+    co_await first_of(pump(process.output(), output_, hear_lines) && pump(process.errors(), errors_, ignore),
+                      wait_for_last_words(process));
+    co_await process.ended();
+}
+
+asio::awaitable<void> Launch::pump(asio::readable_pipe& source, Mirror& mirror,
+                                   std::function<void(std::string_view)> use) {
+    std::vector<char> buffer(std::size_t{64} * 1024);
+    for (;;) {
+        co_await mirror.room();
+        auto const [error, size] =
+            co_await source.async_read_some(asio::buffer(buffer), asio::as_tuple(asio::use_awaitable));
+        if (error) {
+            co_return;
+        }
+        std::string_view const bytes(buffer.data(), size);
+        mirror.write(bytes);
+        use(bytes);
+    }
+}
+
+/// Once the process has ended, what remains in its pipes is little: it is read without waiting for whoever reads our
+/// own output, so that a reader that has stopped does not hold up the settle.
+asio::awaitable<void> Launch::wait_for_last_words(Process& process) {
+    co_await process.ended();
+    output_.lift_limit();
+    errors_.lift_limit();
+    asio::steady_timer timer(co_await asio::this_coro::executor, last_words);
+    co_await timer.async_wait(asio::use_awaitable);
+}
+
+/// Stops the run when its time is up or its owner says so. Never returns by itself: it is cancelled when the process
+/// has ended.
+asio::awaitable<void> Launch::enforce_limits(Process& process) {
+    if (interrupts_ == 0) {
+        co_await stop_due();
+    }
+    // A connector that has said how it ended is believed: what remains of it is only tidied away.
+    if (!observed_.done) {
+        observed_.stopped = interrupts_ > 0 ? StopReason::owner_cancelled : StopReason::timed_out;
+    }
+    process.signal(SIGTERM);
+    process.signal(SIGCONT); // one that is suspended could not act on it
+
+    int const heeded = std::min(interrupts_, 1);
+    stop_.expires_after(limits_.grace);
+    if (interrupts_ == heeded) {
+        co_await stop_due();
+    }
+    observed_.killed = true;
+    process.signal(SIGKILL);
+    stop_.expires_at(asio::steady_timer::time_point::max());
+    for (;;) {
+        co_await stop_due();
+    }
+}
+
+/// Until stop_ expires or interrupt() is called. Both end the wait, and so does being cancelled, which throws.
+asio::awaitable<void> Launch::stop_due() {
+    co_await stop_.async_wait(asio::as_tuple(asio::use_awaitable));
+    if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) {
+        throw boost::system::system_error(asio::error::operation_aborted);
+    }
+}
+
+void Launch::hear(std::string_view line) {
+    auto message = parse_line(line);
+    if (auto* progress = std::get_if<Progress>(&message)) {
+        progress_.push(std::move(*progress));
+        heard_.cancel();
+    } else if (auto* done = std::get_if<Done>(&message)) {
+        observed_.done = std::move(*done);
+    }
+}
+
+/// Writes what the connector reports until the run is over and nothing is left. The pace does not hold up the ending.
+asio::awaitable<void> Launch::record_progress() {
+    for (;;) {
+        while (progress_.empty() && !over_) {
+            co_await sleep_until(ProgressQueue::Clock::time_point::max());
+        }
+        if (progress_.empty()) {
+            co_return;
+        }
+        auto const due = progress_.due(ProgressQueue::Clock::now());
+        while (!over_ && ProgressQueue::Clock::now() < due) {
+            co_await sleep_until(due);
+        }
+        bool const recorded = co_await record(*progress_.pop());
+        if (!recorded) {
+            co_return;
+        }
+    }
+}
+
+/// One report, tried again over lost connections as long as the run lasts. False if that was in vain: then the settle
+/// matters more. A report that the server refuses is left out, since the run does not depend on it.
+asio::awaitable<bool> Launch::record(Progress progress) {
+    auto const event_id = "evt_" + random_hex(16);
+    do {
+        try {
+            co_await recorder_.progress(run_.run_id, progress, event_id);
+            co_return true;
+        } catch (pq::Error const& error) {
+            if (error.kind() == pq::ErrorKind::refused) {
+                co_return true;
+            }
+        }
+        auto const next_try = ProgressQueue::Clock::now() + reconnect_pause;
+        while (!over_ && ProgressQueue::Clock::now() < next_try) {
+            co_await sleep_until(next_try);
+        }
+    } while (!over_);
+    co_return false;
+}
+
+/// Until `time`, or until something was heard.
+asio::awaitable<void> Launch::sleep_until(ProgressQueue::Clock::time_point time) {
+    heard_.expires_at(time);
+    co_await heard_.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+} // namespace pdpp::controller

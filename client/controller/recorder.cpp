@@ -1,0 +1,205 @@
+#include "controller/recorder.hpp"
+
+#include "controller/trace.hpp"
+#include "pq/error.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_to.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <utility>
+
+namespace pdpp::controller {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto connect_timeout = 5s;
+constexpr auto call_timeout = 15s;
+/// How long a settle is tried again. A database that restarts is back by then; one that is gone for longer finds the
+/// launcher's session dead, and ends the run itself.
+constexpr auto patience = 60s;
+
+/// Whether trying again can help: the connection, not the call, was at fault, or the server is short of something,
+/// going down, or chose this transaction to end a deadlock (classes 53, 57, 55 and 40).
+bool is_passing(pq::Error const& error) {
+    if (error.kind() != pq::ErrorKind::refused) {
+        return error.kind() != pq::ErrorKind::misused;
+    }
+    auto const group = error.sqlstate().substr(0, 2);
+    return group == "40" || group == "53" || group == "55" || group == "57";
+}
+
+std::string text_of(json::object const& object, std::string_view key) {
+    return json::value_to<std::string>(object.at(key));
+}
+
+pq::Error nothing_started(pq::Error const& error) {
+    return {pq::ErrorKind::connection_lost, std::string("nothing was started: ") + error.what(), error.sqlstate()};
+}
+
+} // namespace
+
+Recorder::Recorder(asio::any_io_executor executor, std::string conninfo)
+    : conninfo_(std::move(conninfo)), connection_(std::move(executor)) {}
+
+asio::awaitable<void> Recorder::open() {
+    co_await connection_.open(conninfo_);
+}
+
+asio::awaitable<void> Recorder::reopen() {
+    if (!connection_.usable()) {
+        co_await connection_.open(conninfo_, connect_timeout);
+    }
+}
+
+asio::awaitable<std::string> Recorder::call(std::string_view function, std::vector<pq::Argument> arguments) {
+    auto answer = co_await connection_.call(function, std::move(arguments), call_timeout);
+    co_return std::move(answer).value_or("null");
+}
+
+asio::awaitable<std::string> Recorder::insist(std::string_view function, std::vector<pq::Argument> arguments) {
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    auto const last_try = std::chrono::steady_clock::now() + patience;
+    for (std::chrono::milliseconds pause = 100ms;; pause = std::min<std::chrono::milliseconds>(pause * 2, 2s)) {
+        try {
+            co_await reopen();
+            co_return co_await call(function, arguments);
+        } catch (pq::Error const& error) {
+            if (!is_passing(error) || std::chrono::steady_clock::now() >= last_try) {
+                throw;
+            }
+        }
+        timer.expires_after(pause);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+}
+
+asio::awaitable<void> Recorder::boot(std::string controller_id) {
+    std::vector<pq::Argument> arguments;
+    arguments.push_back({"controller_id", "text", std::move(controller_id)});
+    co_await call("pdpp_controller_boot", std::move(arguments));
+}
+
+asio::awaitable<AdmittedRun> Recorder::admit(std::string connector_id,
+                                             std::optional<std::string> connector_instance_id) {
+    std::exception_ptr refusal;
+    std::optional<AdmittedRun> run;
+    try {
+        run = co_await propose(std::move(connector_id), std::move(connector_instance_id));
+    } catch (pq::Error const& error) {
+        // A transaction that was not asked to commit did not.
+        if (error.kind() != pq::ErrorKind::refused) {
+            throw nothing_started(error);
+        }
+        refusal = std::current_exception();
+    }
+    if (refusal) {
+        co_await connection_.query("ROLLBACK");
+        std::rethrow_exception(refusal);
+    }
+
+    std::optional<pq::Error> doubt;
+    try {
+        co_await connection_.query("COMMIT", {}, call_timeout);
+    } catch (pq::Error const& error) {
+        if (error.kind() == pq::ErrorKind::refused) {
+            throw;
+        }
+        if (error.kind() == pq::ErrorKind::connection_lost) {
+            throw nothing_started(error);
+        }
+        doubt = error;
+    }
+    if (doubt) {
+        run->ended = co_await look_up_lost_commit(run->run_id);
+        if (!run->ended) {
+            throw nothing_started(*doubt);
+        }
+    }
+    co_return std::move(*run);
+}
+
+/// Everything of an admission but its COMMIT.
+asio::awaitable<AdmittedRun> Recorder::propose(std::string connector_id,
+                                               std::optional<std::string> connector_instance_id) {
+    co_await connection_.query("BEGIN");
+    std::vector<pq::Argument> admission;
+    admission.push_back({"connector_id", "text", std::move(connector_id)});
+    admission.push_back({"connector_instance_id", "text", std::move(connector_instance_id)});
+    auto acknowledgement = co_await call("pdpp_run_now", std::move(admission));
+    auto const run_id = text_of(json::parse(acknowledgement).as_object(), "run_id");
+
+    std::vector<pq::Argument> claim;
+    claim.push_back({"run_id", "text", run_id});
+    auto const claimed = json::parse(co_await call("pdpp_run_claim", std::move(claim)));
+    if (!claimed.is_object()) {
+        throw pq::Error(pq::ErrorKind::refused, "the new run could not be claimed");
+    }
+    auto const& object = claimed.get_object();
+    co_return AdmittedRun{.run_id = run_id,
+                          .connector_id = text_of(object, "connector_id"),
+                          .connector_instance_id = text_of(object, "connector_instance_id"),
+                          .trace_id = text_of(object, "trace_id"),
+                          .acknowledgement = std::move(acknowledgement),
+                          .ended = std::nullopt};
+}
+
+/// Whether the COMMIT whose answer was lost took place. If so the run is ended here and now: the session that proved
+/// its launcher alive is gone. Nobody has seen the handle yet, so should the server still be busy with that COMMIT, the
+/// guard ends a run that nobody knows.
+asio::awaitable<std::optional<std::string>> Recorder::look_up_lost_commit(std::string run_id) {
+    try {
+        co_return co_await launch_failed(run_id, "the connection to the database was lost at the acknowledgement");
+    } catch (pq::Error const& error) {
+        if (auto const refusal = pq::typed_refusal(error); refusal && refusal->code == "not_found") {
+            co_return std::nullopt;
+        }
+        throw pq::Error(pq::ErrorKind::in_doubt,
+                        "the connection was lost at the acknowledgement of run " + run_id +
+                            ", and it could not be learned whether it was admitted: " + error.what());
+    }
+}
+
+asio::awaitable<void> Recorder::started(std::string run_id) {
+    std::vector<pq::Argument> arguments;
+    arguments.push_back({"run_id", "text", std::move(run_id)});
+    co_await call("pdpp_run_started", std::move(arguments));
+}
+
+asio::awaitable<void> Recorder::progress(std::string run_id, Progress progress, std::string event_id) {
+    std::vector<pq::Argument> arguments;
+    arguments.push_back({"run_id", "text", std::move(run_id)});
+    arguments.push_back({"event_type", "text", "run.progress_reported"});
+    arguments.push_back({"data", "jsonb", json::serialize(progress_data(progress))});
+    arguments.push_back({"event_id", "text", std::move(event_id)});
+    co_await reopen();
+    co_await call("pdpp_run_event", std::move(arguments));
+}
+
+asio::awaitable<std::string> Recorder::settle(std::string run_id, Ending ending) {
+    std::vector<pq::Argument> arguments;
+    arguments.push_back({"run_id", "text", std::move(run_id)});
+    arguments.push_back({"outcome", "text", std::move(ending.outcome)});
+    arguments.push_back({"data", "jsonb", json::serialize(ending.data)});
+    arguments.push_back({"event_id", "text", "evt_" + random_hex(16)});
+    co_return co_await insist("pdpp_run_settle", std::move(arguments));
+}
+
+asio::awaitable<std::string> Recorder::launch_failed(std::string run_id, std::string message) {
+    std::vector<pq::Argument> arguments;
+    arguments.push_back({"run_id", "text", std::move(run_id)});
+    arguments.push_back({"message", "text", std::move(message)});
+    co_return co_await insist("pdpp_run_launch_failed", std::move(arguments));
+}
+
+} // namespace pdpp::controller

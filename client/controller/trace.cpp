@@ -1,0 +1,53 @@
+#include "controller/trace.hpp"
+
+#include <boost/algorithm/hex.hpp>
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <iterator>
+#include <stdexcept>
+#include <vector>
+
+namespace pdpp::controller {
+
+namespace {
+
+char lower(char letter) {
+    return letter >= 'A' && letter <= 'F' ? static_cast<char>(letter - 'A' + 'a') : letter;
+}
+
+bool is_hex(char letter) {
+    return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'f');
+}
+
+} // namespace
+
+std::string random_hex(std::size_t bytes) {
+    std::vector<unsigned char> random(bytes);
+    if (RAND_bytes(random.data(), static_cast<int>(bytes)) != 1) {
+        throw std::runtime_error("the operating system gave no random bytes");
+    }
+    std::string text;
+    boost::algorithm::hex_lower(random, std::back_inserter(text));
+    return text;
+}
+
+std::optional<std::string> traceparent(std::string_view trace_id) {
+    if (trace_id.starts_with("trc_")) {
+        trace_id.remove_prefix(4);
+    }
+    std::string id;
+    std::ranges::transform(trace_id, std::back_inserter(id), lower);
+    if (id.size() != 32 || !std::ranges::all_of(id, is_hex) || id.find_first_not_of('0') == std::string::npos) {
+        return std::nullopt;
+    }
+    return "00-" + id + "-" + random_hex(8) + "-01";
+}
+
+std::map<std::string, std::optional<std::string>> run_environment(std::string const& run_id,
+                                                                  std::string const& trace_id) {
+    return {{"PDPP_RUN_ID", run_id}, {"PDPP_TRACE_ID", trace_id}, {"TRACEPARENT", traceparent(trace_id)}};
+}
+
+} // namespace pdpp::controller

@@ -1,0 +1,112 @@
+// Reading requests and writing responses with Beast.
+
+#include "http/exchange.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/rfc7230.hpp>
+#include <boost/beast/http/serializer.hpp>
+#include <boost/beast/http/write.hpp>
+
+namespace pdpp::http {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t chunk = 4096;
+
+/// True if `failure` is about what the client sent, rather than about the connection.
+bool is_bad_request(error_code failure) {
+    return failure.category() == make_error_code(beast::http::error::bad_method).category() &&
+           failure != beast::http::error::end_of_stream && failure != beast::http::error::partial_message;
+}
+
+/// `target` is as much as is known of the request's.
+Refusal refusal_for(error_code failure, std::string_view target) {
+    if (failure == beast::http::error::body_limit)
+        return {status::payload_too_large, "body_too_large", "The request body is too large."};
+    if (failure == beast::http::error::header_limit && target.empty())
+        return {status::uri_too_long, "uri_too_long", "The request target is too long."};
+    if (failure == beast::http::error::header_limit)
+        return {status::request_header_fields_too_large, "headers_too_large", "The request headers are too large."};
+    return invalid_request("This is not a well-formed HTTP request.");
+}
+
+} // namespace
+
+Exchange::Exchange(asio::ip::tcp::socket socket, ServerLimits const& limits)
+    : stream_(std::move(socket)), limits_(limits) {
+    error_code ignored;
+    stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+}
+
+asio::awaitable<bool> Exchange::wait_for_request() {
+    if (buffer_.size() > 0)
+        co_return true; // the client did not wait for the last answer
+    stream_.expires_after(limits_.idle_time);
+    auto const [failure, size] = co_await stream_.async_read_some(buffer_.prepare(chunk), as_result);
+    buffer_.commit(size);
+    co_return !failure;
+}
+
+asio::awaitable<std::optional<Request>> Exchange::read() {
+    beast::http::request_parser<beast::http::string_body> parser;
+    parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
+    parser.body_limit(limits_.body_bytes);
+
+    stream_.expires_after(limits_.header_time);
+    auto [failure, size] = co_await beast::http::async_read_header(stream_, buffer_, parser, as_result);
+    if (!failure) {
+        auto const& request = parser.get();
+        if (request.version() == 11 && request.count(field::host) != 1)
+            throw invalid_request("The request must have one Host header.");
+        stream_.expires_after(limits_.body_time);
+        if (!parser.is_done() && beast::iequals(request[field::expect], "100-continue")) {
+            beast::http::response<beast::http::empty_body> const go_on{status::continue_, 11};
+            co_await beast::http::async_write(stream_, go_on, as_result);
+        }
+        std::tie(failure, size) = co_await beast::http::async_read(stream_, buffer_, parser, as_result);
+    }
+    if (is_bad_request(failure))
+        throw refusal_for(failure, parser.get().target());
+    if (failure)
+        co_return std::nullopt;
+    co_return parser.release();
+}
+
+asio::awaitable<bool> Exchange::write(Response const& response, bool head) {
+    beast::http::response_serializer<beast::http::string_body> serializer{response};
+    stream_.expires_after(limits_.write_time);
+    auto failure = error_code{};
+    if (head)
+        std::tie(failure, std::ignore) = co_await beast::http::async_write_header(stream_, serializer, as_result);
+    else
+        std::tie(failure, std::ignore) = co_await beast::http::async_write(stream_, serializer, as_result);
+    co_return !failure;
+}
+
+asio::awaitable<void> Exchange::finish() {
+    constexpr int chunks_read = 64;
+    error_code failure;
+    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, failure);
+    // Closing with unread bytes would reset the connection, and take the answer away from a client still sending.
+    stream_.expires_after(std::chrono::seconds(2));
+    for (int i = 0; i < chunks_read && !failure; ++i) {
+        buffer_.clear();
+        std::tie(failure, std::ignore) = co_await stream_.async_read_some(buffer_.prepare(chunk), as_result);
+    }
+    close();
+}
+
+void Exchange::close() noexcept {
+    stream_.close();
+}
+
+} // namespace pdpp::http

@@ -1,0 +1,43 @@
+#pragma once
+// One connection's reading and writing: whole requests in, whole responses out, malformed requests turned into
+// refusals. It knows the protocol; what a request means is the gateway's business.
+
+#include "http/message.hpp"
+#include "http/server.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+
+#include <optional>
+
+namespace pdpp::http {
+
+class Exchange {
+  public:
+    Exchange(boost::asio::ip::tcp::socket socket, ServerLimits const& limits);
+
+    /// Waits for a client to begin a request; false when it has gone, or has been silent for too long.
+    boost::asio::awaitable<bool> wait_for_request();
+
+    /// Reads the request that has begun. Nothing if the client went away or was too slow. Throws Refusal 400, 413, 414
+    /// or 431 for what is no acceptable HTTP; the connection is then of no further use but for the answer.
+    boost::asio::awaitable<std::optional<Request>> read();
+
+    /// Sends `response`, without its body if it answers HEAD; false if the client does not take it.
+    boost::asio::awaitable<bool> write(Response const& response, bool head);
+
+    /// Closes so that the client still gets what was sent: first our side, then, when it has closed its own, the rest.
+    boost::asio::awaitable<void> finish();
+
+    /// Closes at once; waits in progress end.
+    void close() noexcept;
+
+  private:
+    boost::beast::tcp_stream stream_;
+    boost::beast::flat_buffer buffer_;
+    ServerLimits limits_;
+};
+
+} // namespace pdpp::http

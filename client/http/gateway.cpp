@@ -1,0 +1,74 @@
+// The pipeline.
+
+#include "http/gateway.hpp"
+
+#include "http/database.hpp"
+#include "http/envelope.hpp"
+#include "http/request_id.hpp"
+#include "http/target.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace pdpp::http {
+
+namespace asio = boost::asio;
+
+Gateway::Gateway(asio::any_io_executor executor, GatewayOptions const& options)
+    : pool_(executor,
+            {.conninfo = options.conninfo, .size = options.pool_size, .statement_timeout = options.statement_timeout}),
+      timeout_(options.statement_timeout + std::chrono::seconds(2)),
+      owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
+      public_origin_(options.public_origin) {}
+
+asio::awaitable<Response> Gateway::answer(Request const& request, std::string const& peer) {
+    auto const request_id = request_id_of(request);
+    Response response;
+    try {
+        response = co_await respond(request, peer, request_id);
+    } catch (Refusal const& refusal) {
+        response = error_response(refusal, request_id);
+    } catch (std::exception const& error) {
+        spdlog::error("request_id={} {:?}", request_id, error.what());
+        response =
+            error_response({status::internal_server_error, "internal_error", "Something went wrong here."}, request_id);
+    }
+    response.set("Request-Id", request_id);
+    co_return response;
+}
+
+asio::awaitable<Response> Gateway::respond(Request const& request, std::string const& peer,
+                                           std::string const& request_id) {
+    auto const target = parse_target(request.target());
+    auto const [route, variables] = find_route(routes(), request.method(), target);
+    if (route.needs_session)
+        owner_.check_session(request);
+    if (request.method() == verb::post)
+        check_origin(request, public_origin_);
+    if (auto const* const action = std::get_if<OwnerAction>(&route.answer))
+        co_return act(*action, request, peer);
+
+    auto const& call = std::get<SqlCall>(route.answer);
+    auto arguments = bind_arguments(call, variables, target.query);
+    co_return json_response(route.success,
+                            co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id));
+}
+
+Response Gateway::act(OwnerAction action, Request const& request, std::string const& peer) {
+    switch (action) {
+    case OwnerAction::log_in:
+        return owner_.log_in(request, peer);
+    case OwnerAction::log_out:
+        return owner_.log_out();
+    }
+    throw std::logic_error("an action without an answer");
+}
+
+asio::awaitable<void> Gateway::try_database() {
+    try {
+        co_await pool_.acquire();
+    } catch (pq::Error const& error) {
+        spdlog::warn("answering 503 until the database is there: {}", error.what());
+    }
+}
+
+} // namespace pdpp::http

@@ -1,0 +1,50 @@
+#pragma once
+// The path of a request: read its target, find its route, check the session and the origin, bind the arguments, ask the
+// database, answer. Each stage either passes on or throws the refusal that ends the request.
+
+#include "http/mapping.hpp"
+#include "http/message.hpp"
+#include "http/origin.hpp"
+#include "http/owner_access.hpp"
+#include "pq/pool.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace pdpp::http {
+
+struct GatewayOptions {
+    std::string conninfo;
+    std::size_t pool_size = 4;
+    /// The server cancels a statement after this long; the gateway waits a little longer and then gives up on it.
+    std::chrono::milliseconds statement_timeout = std::chrono::seconds(10);
+    std::optional<std::string> owner_password;
+    std::optional<Origin> public_origin;
+};
+
+class Gateway {
+  public:
+    Gateway(boost::asio::any_io_executor executor, GatewayOptions const& options);
+
+    /// The answer to a request from the address `peer`. Whatever goes wrong is an answer too.
+    boost::asio::awaitable<Response> answer(Request const& request, std::string const& peer);
+
+    /// Connects to the database once, and logs it if that fails.
+    boost::asio::awaitable<void> try_database();
+
+  private:
+    boost::asio::awaitable<Response> respond(Request const& request, std::string const& peer,
+                                             std::string const& request_id);
+    Response act(OwnerAction action, Request const& request, std::string const& peer);
+
+    pq::Pool pool_;
+    std::chrono::milliseconds timeout_;
+    OwnerAccess owner_;
+    std::optional<Origin> public_origin_;
+};
+
+} // namespace pdpp::http

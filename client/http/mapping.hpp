@@ -1,0 +1,75 @@
+#pragma once
+// THE table of the gateway: which method and path calls which SQL function, and how its arguments bind. Everything the
+// gateway knows about runs stands in mapping.cpp; the rest of http/ treats all routes alike.
+
+#include "http/message.hpp"
+#include "http/target.hpp"
+#include "pq/connection.hpp"
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace pdpp::http {
+
+/// What a value must look like, beyond being text.
+struct Format {
+    bool (*accepts)(std::string_view value);
+    std::string_view expected; ///< completes "<name> must be ..."
+};
+
+/// Where one argument of a SQL function comes from.
+struct Binding {
+    enum class Place { segment, query };
+
+    Place place;
+    std::string_view name;     ///< of the path variable or the query parameter
+    std::string_view argument; ///< of the SQL function
+    std::string_view type;     ///< SQL type it is sent as
+    Format format;
+};
+
+/// The answer is what the SQL function returns. A query parameter that is absent leaves its argument to the function's
+/// default.
+struct SqlCall {
+    std::string_view function;
+    pq::Effect effect;
+    std::vector<Binding> bindings;
+};
+
+/// The answer is the gateway's own.
+enum class OwnerAction { log_in, log_out };
+
+struct Route {
+    std::vector<verb> methods;
+    std::string_view path; ///< "/_ref/runs/{run_id}": literal segments, and variables that take one segment each
+    std::variant<SqlCall, OwnerAction> answer;
+    status success;
+    bool needs_session;
+};
+
+std::span<Route const> routes();
+
+/// A value taken from the path.
+struct PathVariable {
+    std::string_view name;
+    std::string_view value; ///< a view into the target
+};
+
+struct Match {
+    Route const& route;
+    std::vector<PathVariable> variables;
+};
+
+/// The route for a request. Throws Refusal: 404 `not_found` for a path that no route has, 405 `method_not_allowed` with
+/// Allow for a path without this method. `target` must outlive the match.
+Match find_route(std::span<Route const> table, verb method, Target const& target);
+
+/// The arguments of `call`, bound and checked. Throws Refusal 400 `invalid_request` for a query parameter that is
+/// unknown, repeated or not of its format.
+std::vector<pq::Argument> bind_arguments(SqlCall const& call, std::span<PathVariable const> variables,
+                                         std::span<QueryParameter const> query);
+
+} // namespace pdpp::http

@@ -1,0 +1,91 @@
+// Making and checking session tokens, with OpenSSL.
+
+#include "http/owner_session.hpp"
+
+#include "http/base64url.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+
+#include <stdexcept>
+
+namespace pdpp::http {
+
+namespace json = boost::json;
+
+namespace {
+
+unsigned char const* bytes_of(std::string_view text) {
+    return reinterpret_cast<unsigned char const*>(text.data());
+}
+
+std::array<unsigned char, 32> digest_of(std::string_view text) {
+    std::array<unsigned char, 32> digest{};
+    SHA256(bytes_of(text), text.size(), digest.data());
+    return digest;
+}
+
+std::array<unsigned char, 32> derived_key(std::string_view password) {
+    constexpr std::string_view salt = "pdpp-owner-session-kdf-v1";
+    constexpr std::uint64_t cost = 16384, block_size = 8, parallelization = 1, memory_limit = 64 << 20;
+    std::array<unsigned char, 32> key{};
+    if (EVP_PBE_scrypt(password.data(), password.size(), bytes_of(salt), salt.size(), cost, block_size, parallelization,
+                       memory_limit, key.data(), key.size()) != 1)
+        throw std::runtime_error("the key of the owner's sessions cannot be derived");
+    return key;
+}
+
+std::int64_t seconds(OwnerSessions::Time time) {
+    return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+}
+
+} // namespace
+
+OwnerSessions::OwnerSessions(std::string_view password)
+    : key_(derived_key(password)), password_digest_(digest_of(password)) {}
+
+bool OwnerSessions::is_password(std::string_view candidate) const {
+    auto const digest = digest_of(candidate);
+    return CRYPTO_memcmp(digest.data(), password_digest_.data(), digest.size()) == 0;
+}
+
+std::string OwnerSessions::signature_of(std::string_view payload) const {
+    Digest mac{};
+    unsigned int size = 0;
+    if (HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), bytes_of(payload), payload.size(), mac.data(),
+             &size) == nullptr)
+        throw std::runtime_error("a session token cannot be signed");
+    return base64url({reinterpret_cast<char const*>(mac.data()), size});
+}
+
+std::string OwnerSessions::issue(Time now, std::chrono::seconds lifetime) const {
+    json::object const claims{{"exp", seconds(now + lifetime)}, {"iat", seconds(now)}, {"sub", "owner"}};
+    auto const payload = base64url(json::serialize(claims));
+    return payload + "." + signature_of(payload);
+}
+
+bool OwnerSessions::accepts(std::string_view token, Time now) const {
+    auto const dot = token.find('.');
+    if (dot == std::string_view::npos)
+        return false;
+    auto const payload = token.substr(0, dot);
+    auto const signature = token.substr(dot + 1);
+    auto const expected = signature_of(payload);
+    if (signature.size() != expected.size() || CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0)
+        return false;
+
+    auto const text = from_base64url(payload);
+    boost::system::error_code malformed;
+    auto const claims = text ? json::parse(*text, malformed) : json::value{};
+    if (malformed || !claims.is_object())
+        return false;
+    auto const* const expiry = claims.get_object().if_contains("exp");
+    return expiry != nullptr && expiry->is_number() && expiry->to_number<double>() > static_cast<double>(seconds(now));
+}
+
+} // namespace pdpp::http

@@ -1,0 +1,41 @@
+#pragma once
+// The owner's sessions: signed tokens that need no storage, in the format of the PDPP servers in use, so that theirs
+// are accepted here and ours there: base64url(JSON {"exp","iat","sub"}) "." base64url(HMAC-SHA-256 over the first
+// part), the key derived from the owner's password by scrypt. Seconds since 1970.
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace pdpp::http {
+
+constexpr std::string_view session_cookie = "pdpp_owner_session";
+constexpr std::chrono::seconds session_lifetime = std::chrono::hours(24 * 7);
+
+class OwnerSessions {
+  public:
+    using Time = std::chrono::system_clock::time_point;
+
+    /// Derives the key, which takes a few hundredths of a second and 16 MiB.
+    explicit OwnerSessions(std::string_view password);
+
+    /// Whether this is the owner's password; takes the same time for every wrong one.
+    bool is_password(std::string_view candidate) const;
+
+    /// A token that is good from `now` for `lifetime`.
+    std::string issue(Time now, std::chrono::seconds lifetime) const;
+
+    /// Whether `token` was made with this password and is still good at `now`, whoever its `sub` is.
+    bool accepts(std::string_view token, Time now) const;
+
+  private:
+    using Digest = std::array<unsigned char, 32>;
+
+    std::string signature_of(std::string_view payload) const;
+
+    Digest key_;
+    Digest password_digest_;
+};
+
+} // namespace pdpp::http

@@ -1,0 +1,160 @@
+// Accepting connections, and the life of each.
+
+#include "http/server.hpp"
+
+#include "http/envelope.hpp"
+#include "http/exchange.hpp"
+#include "http/request_id.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <spdlog/fmt/chrono.h>
+#include <spdlog/spdlog.h>
+
+#include <ctime>
+#include <set>
+
+namespace pdpp::http {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+/// Shared with the coroutines, whose frames may be destroyed after the server.
+struct Server::State {
+    State(asio::io_context& loop_, Gateway& gateway_, ServerLimits const& limits_)
+        : loop(loop_), gateway(gateway_), limits(limits_), acceptor(loop_), patience(loop_) {}
+
+    asio::io_context& loop;
+    Gateway& gateway;
+    ServerLimits limits;
+    tcp::acceptor acceptor;
+    asio::steady_timer patience; ///< while draining
+    bool draining = false;
+    std::set<Session*> sessions;
+};
+
+/// One connection on the server's list, for as long as this lives.
+struct Server::Session {
+    Session(std::shared_ptr<State> state_, tcp::socket socket)
+        : state(std::move(state_)), exchange(std::move(socket), state->limits) {
+        state->sessions.insert(this);
+    }
+    Session(Session const&) = delete;
+    Session& operator=(Session const&) = delete;
+    ~Session() {
+        state->sessions.erase(this);
+        if (state->draining && state->sessions.empty())
+            state->loop.stop();
+    }
+
+    std::shared_ptr<State> state;
+    Exchange exchange;
+    bool answering = false; ///< a whole request has come, its answer is not yet sent
+};
+
+namespace {
+
+/// The time as HTTP writes it (RFC 9110 §5.6.7).
+std::string http_date() {
+    return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time(nullptr)));
+}
+
+/// The address a connection comes from; empty if it has gone already.
+std::string peer_of(tcp::socket const& socket) {
+    boost::system::error_code gone;
+    auto const endpoint = socket.remote_endpoint(gone);
+    return gone ? std::string{} : endpoint.address().to_string();
+}
+
+Response refused(Refusal const& refusal) {
+    auto const request_id = new_request_id();
+    Response response = error_response(refusal, request_id);
+    response.set("Request-Id", request_id);
+    return response;
+}
+
+} // namespace
+
+Server::Server(asio::io_context& loop, tcp::endpoint const& address, Gateway& gateway, ServerLimits const& limits)
+    : state_(std::make_shared<State>(loop, gateway, limits)) {
+    state_->acceptor.open(address.protocol());
+    state_->acceptor.set_option(tcp::acceptor::reuse_address(true));
+    state_->acceptor.bind(address);
+    state_->acceptor.listen();
+}
+
+tcp::endpoint Server::address() const {
+    return state_->acceptor.local_endpoint();
+}
+
+void Server::start() {
+    asio::co_spawn(state_->loop, accept(state_), asio::detached);
+}
+
+asio::awaitable<void> Server::accept(std::shared_ptr<State> state) {
+    while (!state->draining) {
+        auto [failure, socket] = co_await state->acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
+        if (!failure) {
+            asio::co_spawn(state->loop, serve(state, std::move(socket)), asio::detached);
+        } else if (!state->draining) {
+            // Out of file descriptors, most likely: some come free as connections end.
+            spdlog::warn("cannot take a connection: {}", failure.message());
+            asio::steady_timer pause(state->loop, std::chrono::milliseconds(100));
+            co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+        }
+    }
+}
+
+asio::awaitable<void> Server::serve(std::shared_ptr<State> state, tcp::socket socket) {
+    auto const peer = peer_of(socket);
+    Session session(state, std::move(socket));
+    auto& exchange = session.exchange;
+    bool keep = true;
+    while (keep && !state->draining) {
+        // Not part of the condition: gcc 12 runs a co_await behind && whatever stands before it.
+        if (!co_await exchange.wait_for_request())
+            break;
+        std::optional<Request> request;
+        std::optional<Response> response;
+        try {
+            request = co_await exchange.read();
+            if (!request)
+                co_return;
+        } catch (Refusal const& refusal) {
+            response = refused(refusal);
+        }
+        session.answering = true;
+        if (request)
+            response = co_await state->gateway.answer(*request, peer);
+        keep = request && request->keep_alive() && !state->draining;
+        response->version(request ? request->version() : 11);
+        response->keep_alive(keep);
+        response->set(field::date, http_date());
+        bool const head = request && request->method() == verb::head;
+        if (!co_await exchange.write(*response, head))
+            co_return;
+        session.answering = false;
+    }
+    co_await exchange.finish();
+}
+
+void Server::drain(std::chrono::seconds limit) {
+    state_->draining = true;
+    state_->acceptor.close();
+    for (auto* const session : state_->sessions)
+        if (!session->answering)
+            session->exchange.close();
+    if (state_->sessions.empty())
+        state_->loop.stop();
+    state_->patience.expires_after(limit);
+    state_->patience.async_wait([state = state_](boost::system::error_code cancelled) {
+        if (!cancelled)
+            state->loop.stop();
+    });
+}
+
+} // namespace pdpp::http

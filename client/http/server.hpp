@@ -1,0 +1,51 @@
+#pragma once
+// The listener and its connections: reads requests under limits of size and time, hands each to the gateway, writes the
+// answer, keeps the connection for the next one.
+
+#include "http/gateway.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <chrono>
+#include <memory>
+
+namespace pdpp::http {
+
+/// What a client may ask of the server's memory and patience.
+struct ServerLimits {
+    std::size_t header_bytes = 16384;     ///< request line and headers together: 431
+    std::size_t body_bytes = 16384;       ///< 413
+    std::chrono::seconds header_time{10}; ///< from a request's first byte to the end of its headers
+    std::chrono::seconds body_time{30};
+    std::chrono::seconds write_time{30};
+    std::chrono::seconds idle_time{75}; ///< between requests
+};
+
+class Server {
+  public:
+    /// Listens at once; throws boost::system::system_error if it cannot. `gateway` must outlive the loop's run.
+    Server(boost::asio::io_context& loop, boost::asio::ip::tcp::endpoint const& address, Gateway& gateway,
+           ServerLimits const& limits = {});
+
+    /// Where it listens, with the real port if it was asked for port 0.
+    boost::asio::ip::tcp::endpoint address() const;
+
+    /// Begins to take connections.
+    void start();
+
+    /// Takes no more connections and requests, closes the idle connections at once and the others after the answer
+    /// that is due on them, and then stops the loop; at the latest after `limit`.
+    void drain(std::chrono::seconds limit);
+
+  private:
+    struct State;
+    struct Session;
+
+    static boost::asio::awaitable<void> accept(std::shared_ptr<State> state);
+    static boost::asio::awaitable<void> serve(std::shared_ptr<State> state, boost::asio::ip::tcp::socket socket);
+
+    std::shared_ptr<State> state_;
+};
+
+} // namespace pdpp::http

@@ -1,0 +1,259 @@
+// Connecting, and running one statement at a time, without blocking: PQconnectPoll, PQflush and PQconsumeInput each
+// told by Asio when the socket is ready for them.
+
+#include "pq/connection.hpp"
+
+#include "pq/wire.hpp"
+
+#include <utility>
+
+namespace pdpp::pq {
+
+namespace asio = boost::asio;
+
+namespace {
+
+struct Free {
+    void operator()(void* memory) const noexcept { PQfreemem(memory); }
+    void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
+};
+
+/// Refuses what libpq cannot parse, in words of our own: libpq would print the string, with the password in it.
+void check_readable(std::string const& conninfo) {
+    bool const is_uri = conninfo.starts_with("postgresql://") || conninfo.starts_with("postgres://");
+    if (!is_uri && conninfo.find('=') == std::string::npos)
+        return; // a plain database name
+    std::unique_ptr<PQconninfoOption, Free> const options{PQconninfoParse(conninfo.c_str(), nullptr)};
+    if (!options)
+        throw Error(ErrorKind::cannot_connect, "the connection string cannot be read: it must be a list of "
+                                               "keyword=value pairs, a postgresql:// URI or a database name");
+}
+
+PGconn* start_connecting(std::string const& conninfo) {
+    char const* const keywords[] = {"dbname", "client_encoding", "fallback_application_name", nullptr};
+    char const* const values[] = {conninfo.c_str(), "UTF8", "pdpp", nullptr};
+    constexpr int expand_dbname = 1;
+    return PQconnectStartParams(keywords, values, expand_dbname);
+}
+
+std::string field(PGresult const* result, int code) {
+    char const* const text = PQresultErrorField(result, code);
+    return text == nullptr ? std::string{} : std::string{text};
+}
+
+Error refused(PGresult const* result) {
+    return Error(ErrorKind::refused, field(result, PG_DIAG_MESSAGE_PRIMARY), field(result, PG_DIAG_SQLSTATE),
+                 field(result, PG_DIAG_MESSAGE_DETAIL), field(result, PG_DIAG_MESSAGE_HINT));
+}
+
+/// libpq prints notices on standard error unless told otherwise; the server's log has them too. What matters here is
+/// the word of a server that ends an idle session (class 57P), which libpq passes on as a notice: it precedes the end
+/// of the stream, sometimes by a moment.
+void note_farewell(void* doomed, PGresult const* notice) {
+    if (field(notice, PG_DIAG_SQLSTATE).starts_with("57P"))
+        *static_cast<bool*>(doomed) = true;
+}
+
+bool is_copy(PGresult const* result) {
+    auto const status = PQresultStatus(result);
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+} // namespace
+
+/// Marks the connection as in use, under a deadline. What is not declared done() by the end of the scope (an error, a
+/// cancelled coroutine) leaves libpq in the middle of something: the connection is closed.
+class Connection::Busy {
+  public:
+    Busy(std::shared_ptr<Wire> wire, std::chrono::milliseconds timeout) : wire_(std::move(wire)) {
+        if (wire_->busy)
+            throw Error(ErrorKind::misused, "the database connection is already in use");
+        wire_->busy = true;
+        wire_->start_deadline(timeout);
+    }
+    Busy(Busy const&) = delete;
+    Busy& operator=(Busy const&) = delete;
+    ~Busy() {
+        wire_->busy = false;
+        wire_->stop_deadline();
+        if (!done_)
+            wire_->close();
+    }
+
+    void done() noexcept { done_ = true; }
+
+  private:
+    std::shared_ptr<Wire> wire_;
+    bool done_ = false;
+};
+
+Connection::Connection(asio::any_io_executor executor) : wire_(std::make_shared<Wire>(executor)) {}
+Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
+
+Connection::~Connection() {
+    if (wire_)
+        wire_->close();
+}
+
+void Connection::close() noexcept {
+    wire_->close();
+}
+
+bool Connection::usable() const noexcept {
+    // PQisBusy parses what PQconsumeInput has read, a farewell among it.
+    return wire_->handle != nullptr && !wire_->busy && PQconsumeInput(wire_->handle) != 0 &&
+           PQisBusy(wire_->handle) == 0 && !wire_->doomed && PQstatus(wire_->handle) == CONNECTION_OK;
+}
+
+asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::milliseconds timeout) {
+    check_readable(conninfo);
+    Wire& wire = *wire_;
+    Busy use(wire_, timeout);
+    wire.close();
+    wire.handle = start_connecting(conninfo);
+    if (wire.handle == nullptr)
+        throw Error(ErrorKind::cannot_connect, "out of memory");
+    PQsetNoticeReceiver(wire.handle, note_farewell, &wire.doomed);
+    try {
+        auto step = PQstatus(wire.handle) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+        while (step != PGRES_POLLING_OK) {
+            if (step == PGRES_POLLING_FAILED)
+                throw wire.failure(ErrorKind::cannot_connect);
+            wire.attach();
+            co_await wire.wait(step == PGRES_POLLING_READING ? Wire::WaitType::wait_read : Wire::WaitType::wait_write);
+            wire.detach();
+            step = PQconnectPoll(wire.handle);
+        }
+        wire.attach();
+        PQsetnonblocking(wire.handle, 1);
+        auto const schema = co_await run("SELECT extnamespace::pg_catalog.regnamespace::pg_catalog.text "
+                                         "FROM pg_catalog.pg_extension WHERE extname = 'pdpp'",
+                                         {}, Effect::reads);
+        if (schema.rows() != 1)
+            throw Error(ErrorKind::refused, "extension pdpp is not installed in database \"" +
+                                                std::string{PQdb(wire.handle)} + "\": run CREATE EXTENSION pdpp");
+        schema_ = *schema.text(0, 0);
+    } catch (Error const& error) {
+        if (error.kind() == ErrorKind::timeout || error.kind() == ErrorKind::connection_lost)
+            throw Error(ErrorKind::cannot_connect, error.what(), error.sqlstate());
+        throw;
+    }
+    use.done();
+}
+
+asio::awaitable<Result> Connection::query(std::string sql, std::vector<Parameter> parameters,
+                                          std::chrono::milliseconds timeout, Effect effect) {
+    if (wire_->handle == nullptr)
+        throw Error(ErrorKind::misused, "the database connection is closed");
+    Busy use(wire_, timeout);
+    try {
+        auto result = co_await run(std::move(sql), std::move(parameters), effect);
+        use.done();
+        co_return result;
+    } catch (Error const& error) {
+        if (error.kind() == ErrorKind::refused)
+            use.done();
+        throw;
+    }
+}
+
+asio::awaitable<Result> Connection::run(std::string sql, std::vector<Parameter> parameters, Effect effect) {
+    Wire& wire = *wire_;
+    std::vector<char const*> values;
+    values.reserve(parameters.size());
+    for (auto const& parameter : parameters) {
+        if (parameter && parameter->find('\0') != std::string::npos)
+            throw Error(ErrorKind::misused, "a parameter holds a NUL character, which no text in PostgreSQL can");
+        values.push_back(parameter ? parameter->c_str() : nullptr);
+    }
+
+    if (PQsendQueryParams(wire.handle, sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr,
+                          nullptr, 0) == 0)
+        throw wire.failure(ErrorKind::connection_lost);
+    // While the server cannot take more it may have something to say that it wants read first.
+    for (int flushed = PQflush(wire.handle); flushed != 0; flushed = PQflush(wire.handle)) {
+        if (flushed < 0)
+            throw wire.failure(ErrorKind::connection_lost);
+        co_await wire.wait_either();
+        if (PQconsumeInput(wire.handle) == 0)
+            throw wire.failure(ErrorKind::connection_lost);
+    }
+
+    // Everything is read, since an error at COMMIT follows the rows. Once the socket has failed, PQgetResult no longer
+    // waits, and still hands out what the server said before it went.
+    std::optional<Result> completed;
+    std::optional<Error> refusal;
+    for (;;) {
+        while (PQisBusy(wire.handle) != 0) {
+            co_await wire.wait(Wire::WaitType::wait_read);
+            if (PQconsumeInput(wire.handle) == 0)
+                break;
+        }
+        PGresult* const raw = PQgetResult(wire.handle);
+        if (raw == nullptr)
+            break;
+        Result result{raw};
+        if (is_copy(raw))
+            throw Error(ErrorKind::misused, "COPY is not for this connection");
+        if (PQresultStatus(raw) != PGRES_FATAL_ERROR)
+            completed = std::move(result);
+        else if (PQresultErrorField(raw, PG_DIAG_SQLSTATE) != nullptr)
+            refusal = refused(raw);
+    }
+    if (PQstatus(wire.handle) != CONNECTION_OK) {
+        // A server that says why it goes, and has not yet completed the statement, has not committed it.
+        bool const certain = effect == Effect::reads || (refusal && !completed);
+        throw Error(certain ? ErrorKind::connection_lost : ErrorKind::in_doubt,
+                    refusal ? refusal->what() : "the connection to the database was lost",
+                    refusal ? refusal->sqlstate() : "");
+    }
+    if (refusal)
+        throw *refusal;
+    if (!completed)
+        throw wire.failure(ErrorKind::misused);
+    co_return std::move(*completed);
+}
+
+asio::awaitable<std::optional<std::string>> Connection::call(std::string_view function, std::vector<Argument> arguments,
+                                                             std::chrono::milliseconds timeout, Effect effect) {
+    std::string sql = "SELECT " + schema_ + "." + std::string{function} + "(";
+    std::vector<Parameter> parameters;
+    for (auto& argument : arguments) {
+        if (!parameters.empty())
+            sql += ", ";
+        parameters.push_back(std::move(argument.value));
+        sql.append(argument.name).append(" => $").append(std::to_string(parameters.size()));
+        sql.append("::").append(argument.type);
+    }
+    auto const result = co_await query(sql + ")", std::move(parameters), timeout, effect);
+    auto const value = result.text(0, 0);
+    co_return value ? std::optional<std::string>(*value) : std::nullopt;
+}
+
+asio::awaitable<void> Connection::listen(std::string channel, std::chrono::milliseconds timeout) {
+    if (wire_->handle == nullptr)
+        throw Error(ErrorKind::misused, "the database connection is closed");
+    std::unique_ptr<char, Free> const name{PQescapeIdentifier(wire_->handle, channel.data(), channel.size())};
+    if (!name)
+        throw wire_->failure(ErrorKind::misused);
+    co_await query(std::string{"LISTEN "} + name.get(), {}, timeout);
+}
+
+asio::awaitable<Notification> Connection::notification() {
+    if (wire_->handle == nullptr || wire_->busy)
+        throw Error(ErrorKind::misused, "the database connection is closed or in use");
+    for (;;) {
+        std::unique_ptr<PGnotify, Free> const arrived{PQnotifies(wire_->handle)};
+        if (arrived)
+            co_return Notification{arrived->relname, arrived->extra};
+        co_await wire_->wait(Wire::WaitType::wait_read);
+        if (PQconsumeInput(wire_->handle) == 0) {
+            auto const lost = wire_->failure(ErrorKind::connection_lost);
+            wire_->close();
+            throw lost;
+        }
+    }
+}
+
+} // namespace pdpp::pq

@@ -1,0 +1,86 @@
+#pragma once
+// One connection to PostgreSQL that never blocks the event loop (only the lookup of a host's name does, inside libpq):
+// libpq in its nonblocking form, its socket watched by Asio. One operation at a time; a connection must outlive the
+// operation that runs on it. Everything here belongs to one thread.
+
+#include "pq/error.hpp"
+#include "pq/result.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pdpp::pq {
+
+constexpr std::chrono::milliseconds default_timeout = std::chrono::seconds(30);
+
+/// What a statement may leave behind: decides whether losing the connection under it is `connection_lost` or
+/// `in_doubt`.
+enum class Effect { reads, writes };
+
+/// A named argument of a function of the SQL API. `name` and `type` come from this program, never from its users.
+struct Argument {
+    std::string_view name;
+    std::string_view type;
+    Parameter value;
+};
+
+struct Notification {
+    std::string channel;
+    std::string payload;
+};
+
+class Connection {
+  public:
+    explicit Connection(boost::asio::any_io_executor executor);
+    Connection(Connection&&) noexcept;
+    Connection& operator=(Connection&&) noexcept;
+    ~Connection();
+
+    /// Connects, and finds the schema that the extension was installed in. `conninfo` is a keyword string, a URI or a
+    /// plain database name; what it leaves out comes from the environment and the service file, as libpq does it.
+    /// Throws Error: `cannot_connect`, or `refused` if the database has no extension pdpp.
+    boost::asio::awaitable<void> open(std::string conninfo, std::chrono::milliseconds timeout = default_timeout);
+
+    /// Runs one statement in a transaction of its own (unless one is open). Throws Error; after `refused` the
+    /// connection goes on, after any other kind but `misused` it is closed. On timeout it is closed rather than
+    /// cancelled, because libpq 15 can only cancel by blocking: give the server a statement_timeout below `timeout`.
+    boost::asio::awaitable<Result> query(std::string sql, std::vector<Parameter> parameters = {},
+                                         std::chrono::milliseconds timeout = default_timeout,
+                                         Effect effect = Effect::writes);
+
+    /// One call of the SQL API: `call("pdpp_run_status", arguments)` gives the jsonb as PostgreSQL prints it, or
+    /// nothing for NULL. (gcc 12 wants the vector named: it cannot compile a braced list inside a co_await.)
+    boost::asio::awaitable<std::optional<std::string>> call(std::string_view function, std::vector<Argument> arguments,
+                                                            std::chrono::milliseconds timeout = default_timeout,
+                                                            Effect effect = Effect::writes);
+
+    /// Subscribes to a channel: its notifications then come out of notification().
+    boost::asio::awaitable<void> listen(std::string channel, std::chrono::milliseconds timeout = default_timeout);
+
+    /// The next notification, however long it takes. Cancelling the wait does the connection no harm.
+    boost::asio::awaitable<Notification> notification();
+
+    /// True if open and idle, and not known to be cut. Looks at what has already arrived on the socket, so that a
+    /// connection the server has closed is noticed before anything is sent over it.
+    bool usable() const noexcept;
+
+    /// Closes at once; an operation that waits on the connection fails.
+    void close() noexcept;
+
+  private:
+    struct Wire;
+    class Busy;
+
+    boost::asio::awaitable<Result> run(std::string sql, std::vector<Parameter> parameters, Effect effect);
+
+    std::shared_ptr<Wire> wire_;
+    std::string schema_; ///< quoted where SQL needs it
+};
+
+} // namespace pdpp::pq

@@ -1,0 +1,66 @@
+// The database exception, and the reading of the project's own refusals.
+
+#include "pq/error.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+namespace pdpp::pq {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string without_trailing_line_ends(std::string text) {
+    text.erase(text.find_last_not_of(" \r\n") + 1);
+    return text;
+}
+
+/// The status of `PTnnn`, or nothing if `sqlstate` is not an HTTP error in this form.
+std::optional<int> http_status_of(std::string_view sqlstate) {
+    if (sqlstate.size() != 5 || !sqlstate.starts_with("PT"))
+        return std::nullopt;
+    char const* const end = sqlstate.data() + sqlstate.size();
+    int status = 0;
+    auto const [stop, failure] = std::from_chars(sqlstate.data() + 2, end, status);
+    if (failure != std::errc{} || stop != end || status < 400 || status > 599)
+        return std::nullopt;
+    return status;
+}
+
+} // namespace
+
+Error::Error(ErrorKind kind, std::string const& message, std::string sqlstate, std::string detail, std::string hint)
+    : std::runtime_error(without_trailing_line_ends(message)), kind_(kind), sqlstate_(std::move(sqlstate)),
+      detail_(std::move(detail)), hint_(std::move(hint)) {}
+
+std::optional<TypedRefusal> typed_refusal(Error const& error) {
+    auto const status = http_status_of(error.sqlstate());
+    if (error.kind() != ErrorKind::refused || !status)
+        return std::nullopt;
+    boost::system::error_code malformed;
+    json::value detail = json::parse(error.detail(), malformed);
+    if (malformed || !detail.is_object())
+        return std::nullopt;
+    TypedRefusal refusal{.http_status = *status, .code = {}, .param = {}, .extra = std::move(detail.get_object())};
+    refusal.code = take_string(refusal.extra, "code");
+    refusal.param = take_string(refusal.extra, "param");
+    if (refusal.code.empty())
+        return std::nullopt;
+    return refusal;
+}
+
+std::string take_string(json::object& object, std::string_view key) {
+    auto const member = object.find(key);
+    if (member == object.end() || !member->value().is_string())
+        return {};
+    std::string value{member->value().get_string()};
+    object.erase(member);
+    return value;
+}
+
+} // namespace pdpp::pq

@@ -1,0 +1,57 @@
+#pragma once
+// What can go wrong between a client and the database, as one exception whose kind says what a caller may conclude:
+// above all, whether a statement can have committed. The server's refusals keep their SQLSTATE, DETAIL and HINT; the
+// project's own ones ("PTnnn", DETAIL a JSON object) are read by typed_refusal().
+
+#include <boost/json/object.hpp>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace pdpp::pq {
+
+enum class ErrorKind {
+    cannot_connect,  ///< no connection could be made, or none came free in time: nothing was sent
+    connection_lost, ///< lost before the statement can have committed, or while it only read
+    in_doubt,        ///< lost while a statement that may have committed was in flight
+    timeout,         ///< no answer in time; the connection was closed, and a write may still commit
+    refused,         ///< the server said no: sqlstate() tells why
+    misused,         ///< this program's own mistake: the connection is closed or busy
+};
+
+class Error : public std::runtime_error {
+  public:
+    /// `message` is what() afterwards, without trailing line ends; `detail` and `hint` are empty when there are none.
+    Error(ErrorKind kind, std::string const& message, std::string sqlstate = {}, std::string detail = {},
+          std::string hint = {});
+
+    ErrorKind kind() const noexcept { return kind_; }
+    /// Five characters, or empty when the server did not speak.
+    std::string const& sqlstate() const noexcept { return sqlstate_; }
+    std::string const& detail() const noexcept { return detail_; }
+    std::string const& hint() const noexcept { return hint_; }
+
+  private:
+    ErrorKind kind_;
+    std::string sqlstate_;
+    std::string detail_;
+    std::string hint_;
+};
+
+/// A refusal in the convention that PostgREST speaks too: SQLSTATE `PTnnn`, MESSAGE for people, DETAIL a JSON object.
+struct TypedRefusal {
+    int http_status;           ///< nnn, within 400..599
+    std::string code;          ///< such as `run_already_active`
+    std::string param;         ///< the argument it is about; empty if none
+    boost::json::object extra; ///< whatever else DETAIL carries
+};
+
+/// The typed refusal in `error`, or nothing if it is not one (another SQLSTATE, or a DETAIL without a code).
+std::optional<TypedRefusal> typed_refusal(Error const& error);
+
+/// Removes the member `key` from `object` and returns it; empty if it is absent or not a string.
+std::string take_string(boost::json::object& object, std::string_view key);
+
+} // namespace pdpp::pq

@@ -1,0 +1,129 @@
+// The pool: a counting semaphore of `size` permits, and the idle connections. Whoever holds a permit owns at most one
+// connection, so opening and closing needs no further bookkeeping.
+
+#include "pq/pool.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <list>
+#include <utility>
+#include <vector>
+
+namespace pdpp::pq {
+
+namespace asio = boost::asio;
+using Clock = asio::steady_timer::clock_type;
+
+namespace {
+
+/// One request in the queue for a permit; the timer is its patience, and cancelling it is the call to come.
+struct Waiter {
+    explicit Waiter(asio::steady_timer timer) : patience(std::move(timer)) {}
+    asio::steady_timer patience;
+    bool called = false;
+};
+
+std::chrono::milliseconds until(Clock::time_point deadline) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+}
+
+} // namespace
+
+struct Pool::State {
+    State(asio::any_io_executor const& executor_, PoolOptions options_)
+        : executor(executor_), options(std::move(options_)), permits(options.size) {}
+
+    asio::awaitable<void> take_permit(Clock::time_point deadline);
+    void give_permit();
+    std::unique_ptr<Connection> take_idle();
+    asio::awaitable<void> open(Connection& connection, Clock::time_point deadline) const;
+
+    asio::any_io_executor executor;
+    PoolOptions options;
+    std::size_t permits;
+    std::list<std::shared_ptr<Waiter>> queue;
+    std::vector<std::unique_ptr<Connection>> idle; ///< the most recently used last
+};
+
+asio::awaitable<void> Pool::State::take_permit(Clock::time_point deadline) {
+    if (permits > 0) {
+        --permits;
+        co_return;
+    }
+    auto const waiter = std::make_shared<Waiter>(asio::steady_timer(executor, deadline));
+    auto const place = queue.insert(queue.end(), waiter);
+    boost::system::error_code ignored;
+    co_await waiter->patience.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    if (waiter->called)
+        co_return;
+    queue.erase(place);
+    throw Error(ErrorKind::cannot_connect, "all database connections are in use");
+}
+
+void Pool::State::give_permit() {
+    if (queue.empty()) {
+        ++permits;
+        return;
+    }
+    queue.front()->called = true;
+    queue.front()->patience.cancel();
+    queue.pop_front();
+}
+
+std::unique_ptr<Connection> Pool::State::take_idle() {
+    while (!idle.empty()) {
+        auto connection = std::move(idle.back());
+        idle.pop_back();
+        if (connection->usable())
+            return connection;
+    }
+    return nullptr;
+}
+
+asio::awaitable<void> Pool::State::open(Connection& connection, Clock::time_point deadline) const {
+    auto const remaining = until(deadline);
+    co_await connection.open(options.conninfo, remaining);
+    if (options.statement_timeout.count() > 0)
+        co_await connection.query("SET statement_timeout = " + std::to_string(options.statement_timeout.count()), {},
+                                  remaining);
+}
+
+Pool::Pool(asio::any_io_executor executor, PoolOptions options)
+    : state_(std::make_shared<State>(executor, std::move(options))) {}
+
+asio::awaitable<Pool::Lease> Pool::acquire() {
+    auto const deadline = Clock::now() + state_->options.wait_limit;
+    co_await state_->take_permit(deadline);
+    Lease lease(state_, state_->take_idle());
+    while (!lease.connection_) {
+        auto connection = std::make_unique<Connection>(state_->executor);
+        bool failed = false;
+        try {
+            co_await state_->open(*connection, deadline);
+            lease.connection_ = std::move(connection);
+        } catch (Error const& error) {
+            if (error.kind() == ErrorKind::refused || until(deadline) <= state_->options.backoff)
+                throw;
+            failed = true;
+        }
+        if (failed)
+            co_await asio::steady_timer(state_->executor, state_->options.backoff).async_wait(asio::use_awaitable);
+    }
+    co_return lease;
+}
+
+Pool::Lease::Lease(std::shared_ptr<State> state, std::unique_ptr<Connection> connection) noexcept
+    : state_(std::move(state)), connection_(std::move(connection)) {}
+
+Pool::Lease::~Lease() {
+    if (!state_) // moved from
+        return;
+    if (connection_ && connection_->usable())
+        state_->idle.push_back(std::move(connection_));
+    state_->give_permit();
+}
+
+} // namespace pdpp::pq

@@ -1,0 +1,59 @@
+#pragma once
+// A few connections shared by many requests. At most `size` are open; each is made when it is first needed, and one
+// that turns out to be cut is replaced before anything is sent over it.
+
+#include "pq/connection.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace pdpp::pq {
+
+struct PoolOptions {
+    std::string conninfo;
+    std::size_t size = 4;
+    /// How long acquire() may take: waiting for a free connection and making a new one together.
+    std::chrono::milliseconds wait_limit = std::chrono::seconds(2);
+    /// The pause before the next attempt to connect after one that failed.
+    std::chrono::milliseconds backoff = std::chrono::milliseconds(100);
+    /// Given to the server for every statement; 0 leaves the server's own setting.
+    std::chrono::milliseconds statement_timeout = std::chrono::milliseconds(0);
+};
+
+class Pool {
+    struct State;
+
+  public:
+    /// A connection on loan, given back at the end of the scope.
+    class Lease {
+      public:
+        Lease(Lease&&) noexcept = default;
+        Lease& operator=(Lease&&) = delete;
+        ~Lease();
+
+        Connection& operator*() const noexcept { return *connection_; }
+        Connection* operator->() const noexcept { return connection_.get(); }
+
+      private:
+        friend class Pool;
+        Lease(std::shared_ptr<State> state, std::unique_ptr<Connection> connection) noexcept;
+
+        std::shared_ptr<State> state_;
+        std::unique_ptr<Connection> connection_;
+    };
+
+    Pool(boost::asio::any_io_executor executor, PoolOptions options);
+
+    /// A connection that works, first come, first served. Throws Error `cannot_connect` when none is free, or none can
+    /// be made, within the wait limit, and `refused` at once when the database has no extension pdpp.
+    boost::asio::awaitable<Lease> acquire();
+
+  private:
+    std::shared_ptr<State> state_;
+};
+
+} // namespace pdpp::pq

@@ -1,0 +1,16 @@
+#pragma once
+// For tests of the gateway's stages: the refusal that an expression ends with.
+
+#include "http/message.hpp"
+
+#include <optional>
+
+template <typename Stage>
+std::optional<pdpp::http::Refusal> refusal_of(Stage stage) {
+    try {
+        stage();
+    } catch (pdpp::http::Refusal const& refusal) {
+        return refusal;
+    }
+    return std::nullopt;
+}
