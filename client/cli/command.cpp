@@ -15,17 +15,17 @@ namespace pdpp::cli {
 
 namespace asio = boost::asio;
 
-std::string conninfo(CLI::App const& app) {
-    auto const* option = app.get_option("--db");
+std::string conninfo(const CLI::App& app) {
+    const auto* option = app.get_option("--db");
     return option->empty() ? std::string() : option->as<std::string>();
 }
 
-bool wants_json(CLI::App const& app, int descriptor) {
+bool wants_json(const CLI::App& app, int descriptor) {
     return !app.get_option("--json")->empty() || ::isatty(descriptor) == 0;
 }
 
-int report(Failure const& failure, bool json) {
-    auto const text = json ? failure_json(failure) : failure_text(failure);
+int report(const Failure& failure, bool json) {
+    const auto text = json ? failure_json(failure) : failure_text(failure);
     std::fputs(text.c_str(), stderr);
     return failure.exit_code;
 }
@@ -51,9 +51,9 @@ int run_to_end(asio::awaitable<int> work, bool json) {
             std::rethrow_exception(error);
         }
         return result;
-    } catch (pq::Error const& failure) {
+    } catch (const pq::Error& failure) {
         return report(failure_of(failure), json);
-    } catch (std::exception const& failure) {
+    } catch (const std::exception& failure) {
         return report({exit_code::other_ending, "internal_error", failure.what(), "", {}}, json);
     }
 }

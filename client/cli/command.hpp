@@ -17,13 +17,13 @@ namespace pdpp::cli {
 using Action = std::function<int()>;
 
 /// The connection string of --db; empty if libpq's own defaults are to be used.
-std::string conninfo(CLI::App const& app);
+std::string conninfo(const CLI::App& app);
 
 /// Whether to speak JSON on `descriptor`: with --json, and wherever it is not a terminal.
-bool wants_json(CLI::App const& app, int descriptor);
+bool wants_json(const CLI::App& app, int descriptor);
 
 /// Tells a failure on standard error, and gives its exit code.
-int report(Failure const& failure, bool json);
+int report(const Failure& failure, bool json);
 
 /// Prints on standard output. Throws std::system_error if it cannot be written.
 void print(std::string_view text);

@@ -60,13 +60,13 @@ void log_to_standard_error() {
 
 /// Takes the words behind `--` off a command line of `run`: they are another program's, and the parser, which gives
 /// brackets and commas a meaning, must not see them.
-Words take_child(CLI::App const& app, Words& words) {
-    auto const is_subcommand = [&](std::string const& word) {
+Words take_child(const CLI::App& app, Words& words) {
+    const auto is_subcommand = [&](const std::string& word) {
         return std::ranges::any_of(app.get_subcommands({}),
-                                   [&](auto const* known) { return known->get_name() == word; });
+                                   [&](const auto* known) { return known->get_name() == word; });
     };
-    auto const dashes = std::ranges::find(words, "--");
-    auto const subcommand = std::find_if(words.begin(), dashes, is_subcommand);
+    const auto dashes = std::ranges::find(words, "--");
+    const auto subcommand = std::find_if(words.begin(), dashes, is_subcommand);
     if (dashes == words.end() || subcommand == dashes || *subcommand != "run") {
         return {};
     }
@@ -75,12 +75,12 @@ Words take_child(CLI::App const& app, Words& words) {
     return child;
 }
 
-int refuse_usage(CLI::App const& app, CLI::ParseError const& error, bool json) {
+int refuse_usage(const CLI::App& app, const CLI::ParseError& error, bool json) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
         return app.exit(error); // --help, --version
     }
-    auto const chosen = app.get_subcommands();
-    auto const help = chosen.empty() ? std::string("pdpp --help") : "pdpp " + chosen.front()->get_name() + " --help";
+    const auto chosen = app.get_subcommands();
+    const auto help = chosen.empty() ? std::string("pdpp --help") : "pdpp " + chosen.front()->get_name() + " --help";
     return pdpp::cli::report({pdpp::cli::exit_code::usage, "usage", error.what(), "See: " + help, {}}, json);
 }
 
@@ -105,11 +105,11 @@ int run_program(Words words) {
     pdpp::cli::add_token_command(app, action);
 
     child = take_child(app, words);
-    bool const json = std::ranges::find(words, "--json") != words.end() || ::isatty(STDERR_FILENO) == 0;
+    const bool json = std::ranges::find(words, "--json") != words.end() || ::isatty(STDERR_FILENO) == 0;
     try {
         std::ranges::reverse(words); // as CLI11 wants them
         app.parse(words);
-    } catch (CLI::ParseError const& error) {
+    } catch (const CLI::ParseError& error) {
         return refuse_usage(app, error, json);
     }
     return action();
@@ -120,7 +120,7 @@ int run_program(Words words) {
 int main(int argc, char** argv) {
     try {
         return run_program(Words(argv + 1, argv + argc));
-    } catch (std::exception const& error) {
+    } catch (const std::exception& error) {
         std::fprintf(stderr, "pdpp: %s\n", error.what());
         return pdpp::cli::exit_code::other_ending;
     }

@@ -17,22 +17,22 @@ using controller::printable;
 
 namespace {
 
-std::string string_at(json::object const& object, std::string_view key) {
-    auto const* value = object.if_contains(key);
+std::string string_at(const json::object& object, std::string_view key) {
+    const auto* value = object.if_contains(key);
     return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
 /// The first line: libpq explains itself at length below it.
-std::string first_line(std::string const& text) {
+std::string first_line(const std::string& text) {
     return text.substr(0, text.find('\n'));
 }
 
 /// A line of a table, or nothing if there is nothing to say.
-std::string row(std::string_view name, std::string const& value) {
+std::string row(std::string_view name, const std::string& value) {
     return value.empty() ? std::string() : fmt::format("{:<13} {}\n", name, printable(value));
 }
 
-Failure refusal(pq::Error const& error) {
+Failure refusal(const pq::Error& error) {
     Failure failure{exit_code::refused, "refused", first_line(error.what()), first_line(error.hint()), {}};
     if (auto typed = pq::typed_refusal(error)) {
         failure.exit_code = typed->code == "not_found" ? exit_code::unknown_run : exit_code::refused;
@@ -55,8 +55,8 @@ Failure refusal(pq::Error const& error) {
 
 } // namespace
 
-Failure failure_of(pq::Error const& error) {
-    auto const message = first_line(error.what());
+Failure failure_of(const pq::Error& error) {
+    const auto message = first_line(error.what());
     switch (error.kind()) {
     case pq::ErrorKind::cannot_connect:
         return {exit_code::cannot_connect,
@@ -91,13 +91,13 @@ Failure failure_of(pq::Error const& error) {
 }
 
 Failure failure_of_envelope(std::string_view body) {
-    auto const error = json::parse(body).as_object().at("error").as_object();
+    const auto error = json::parse(body).as_object().at("error").as_object();
     Failure failure{exit_code::unknown_run,
                     string_at(error, "code"),
                     string_at(error, "message"),
                     "Ids are case-sensitive; look whether --db names the database that handed this one out.",
                     {}};
-    for (auto const& [key, value] : error) {
+    for (const auto& [key, value] : error) {
         if (key != "code" && key != "message") {
             failure.details.emplace(key, value);
         }
@@ -109,7 +109,7 @@ bool is_error_envelope(std::string_view body) {
     return body.starts_with("{\"error\": {");
 }
 
-std::string failure_text(Failure const& failure) {
+std::string failure_text(const Failure& failure) {
     auto text = fmt::format("pdpp: {}\n", printable(failure.message));
     if (!failure.hint.empty()) {
         text += fmt::format("      {}\n", printable(failure.hint));
@@ -117,23 +117,23 @@ std::string failure_text(Failure const& failure) {
     return text;
 }
 
-std::string failure_json(Failure const& failure) {
+std::string failure_json(const Failure& failure) {
     json::object error{{"code", failure.code}, {"message", failure.message}};
     if (!failure.hint.empty()) {
         error["hint"] = failure.hint;
     }
-    for (auto const& [key, value] : failure.details) {
+    for (const auto& [key, value] : failure.details) {
         error.emplace(key, value);
     }
     return json::serialize(json::object{{"error", std::move(error)}}) + "\n";
 }
 
 std::string status_text(std::string_view body) {
-    auto const status = json::parse(body).as_object();
+    const auto status = json::parse(body).as_object();
     auto text = row("run", string_at(status, "run_id")) + row("status", string_at(status, "status")) +
                 row("reason", string_at(status, "terminal_reason"));
-    if (auto const* failure = status.if_contains("failure"); failure != nullptr && failure->is_object()) {
-        auto const& object = failure->get_object();
+    if (const auto* failure = status.if_contains("failure"); failure != nullptr && failure->is_object()) {
+        const auto& object = failure->get_object();
         text += row("message", string_at(object, "message")) + row("origin", string_at(object, "origin")) +
                 row("connector said", string_at(object, "connector_error_message"));
     }
@@ -145,14 +145,14 @@ std::string status_text(std::string_view body) {
 }
 
 std::string ending_text(std::string_view body) {
-    auto const status = json::parse(body).as_object();
+    const auto status = json::parse(body).as_object();
     auto text =
         fmt::format("run {} {}", printable(string_at(status, "run_id")), printable(string_at(status, "status")));
-    if (auto const reason = string_at(status, "terminal_reason"); !reason.empty()) {
+    if (const auto reason = string_at(status, "terminal_reason"); !reason.empty()) {
         text += ": " + printable(reason);
     }
-    if (auto const* failure = status.if_contains("failure"); failure != nullptr && failure->is_object()) {
-        if (auto const message = string_at(failure->get_object(), "message"); !message.empty()) {
+    if (const auto* failure = status.if_contains("failure"); failure != nullptr && failure->is_object()) {
+        if (const auto message = string_at(failure->get_object(), "message"); !message.empty()) {
             text += " (" + printable(message) + ")";
         }
     }
@@ -165,11 +165,11 @@ std::string acknowledgement_text(std::string_view body) {
 
 std::string timeline_text(std::string_view body) {
     std::string text;
-    auto const page = json::parse(body).as_object();
-    for (auto const& item : page.at("data").as_array()) {
-        auto const& event = item.as_object();
-        auto const* data = event.if_contains("data");
-        bool const has_data = data != nullptr && !(data->is_object() && data->get_object().empty());
+    const auto page = json::parse(body).as_object();
+    for (const auto& item : page.at("data").as_array()) {
+        const auto& event = item.as_object();
+        const auto* data = event.if_contains("data");
+        const bool has_data = data != nullptr && !(data->is_object() && data->get_object().empty());
         auto line = fmt::format("{:>5}  {}  {:<24}", json::serialize(event.at("event_seq")),
                                 printable(string_at(event, "occurred_at")), printable(string_at(event, "event_type")));
         if (has_data) {

@@ -31,7 +31,7 @@ struct Failure {
 };
 
 /// A failure of the database, without SQLSTATEs, in one line each.
-Failure failure_of(pq::Error const& error);
+Failure failure_of(const pq::Error& error);
 
 /// The failure in an error envelope (`{"error":{…}}`) that a function returned for an unknown run.
 Failure failure_of_envelope(std::string_view body);
@@ -41,10 +41,10 @@ Failure failure_of_envelope(std::string_view body);
 bool is_error_envelope(std::string_view body);
 
 /// `pdpp: message`, and the hint on a second line.
-std::string failure_text(Failure const& failure);
+std::string failure_text(const Failure& failure);
 
 /// `{"error":{"code","message","hint"?,…}}` on one line.
-std::string failure_json(Failure const& failure);
+std::string failure_json(const Failure& failure);
 
 /// A status body, a line for each thing worth reading.
 std::string status_text(std::string_view body);

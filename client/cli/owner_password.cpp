@@ -5,7 +5,7 @@
 namespace pdpp::cli {
 
 std::optional<std::string> owner_password() {
-    char const* const password = std::getenv("PDPP_OWNER_PASSWORD");
+    const char* const password = std::getenv("PDPP_OWNER_PASSWORD");
     if (password == nullptr || *password == '\0')
         return std::nullopt;
     return password;

@@ -48,7 +48,7 @@ asio::awaitable<void> execute(controller::Launch& launch, std::string& ending) {
 }
 
 /// Our own words go to standard error: standard output is the child's.
-void say(std::string const& text) {
+void say(const std::string& text) {
     std::fputs(text.c_str(), stderr);
 }
 
@@ -56,7 +56,7 @@ void say(std::string const& text) {
 asio::awaitable<void> see_through(controller::Recorder& recorder, controller::AdmittedRun run,
                                   controller::Command command, controller::Limits limits, asio::signal_set& signals,
                                   std::string& ending) {
-    auto const executor = co_await asio::this_coro::executor;
+    const auto executor = co_await asio::this_coro::executor;
     controller::Mirror output(executor, STDOUT_FILENO);
     controller::Mirror errors(executor, STDERR_FILENO);
     controller::Launch launch(executor, recorder, std::move(run), std::move(command), limits, output, errors);
@@ -70,7 +70,7 @@ asio::awaitable<void> see_through(controller::Recorder& recorder, controller::Ad
     }
 }
 
-controller::Limits limits_of(Options const& options) {
+controller::Limits limits_of(const Options& options) {
     controller::Limits limits;
     if (options.timeout_seconds) {
         limits.time =
@@ -79,15 +79,15 @@ controller::Limits limits_of(Options const& options) {
     return limits;
 }
 
-asio::awaitable<controller::AdmittedRun> admit(controller::Recorder& recorder, Options const& options) {
+asio::awaitable<controller::AdmittedRun> admit(controller::Recorder& recorder, const Options& options) {
     co_await recorder.open();
     co_await recorder.boot(fmt::format("run@{}:{}", asio::ip::host_name(), ::getpid()));
     co_return co_await recorder.admit(options.connector_id, options.connector_instance_id);
 }
 
-asio::awaitable<int> run(std::string database, Options const& options, std::vector<std::string> const& child,
+asio::awaitable<int> run(std::string database, const Options& options, const std::vector<std::string>& child,
                          bool json) {
-    auto const executor = co_await asio::this_coro::executor;
+    const auto executor = co_await asio::this_coro::executor;
     controller::Recorder recorder(executor, std::move(database));
     auto admitted = co_await admit(recorder, options);
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
@@ -101,16 +101,16 @@ asio::awaitable<int> run(std::string database, Options const& options, std::vect
     co_return string_in(ending, "status") == "completed" ? exit_code::success : exit_code::other_ending;
 }
 
-std::string base_name(std::string const& path) {
+std::string base_name(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
 
 } // namespace
 
-void add_run_command(CLI::App& app, Action& action, std::vector<std::string> const& child) {
+void add_run_command(CLI::App& app, Action& action, const std::vector<std::string>& child) {
     auto* const command = app.add_subcommand("run", "Launch a command as a run, and record how it ends:\n"
                                                     "pdpp run [OPTIONS] -- COMMAND [ARGUMENT...]");
-    auto const options = std::make_shared<Options>();
+    const auto options = std::make_shared<Options>();
     command->add_option("--connector", options->connector_id, "the connector's id (default: the command's base name)")
         ->option_text("ID");
     command
@@ -149,7 +149,7 @@ void add_run_command(CLI::App& app, Action& action, std::vector<std::string> con
         }
         action = [&app, options, &child] {
             std::signal(SIGPIPE, SIG_IGN); // a reader of our output that goes away does not end the run
-            bool const json = wants_json(app, STDERR_FILENO);
+            const bool json = wants_json(app, STDERR_FILENO);
             return run_to_end(run(conninfo(app), *options, child, json), json);
         };
     });

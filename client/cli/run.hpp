@@ -9,6 +9,6 @@
 namespace pdpp::cli {
 
 /// `child` is what follows `--` on the command line, word for word.
-void add_run_command(CLI::App& app, Action& action, std::vector<std::string> const& child);
+void add_run_command(CLI::App& app, Action& action, const std::vector<std::string>& child);
 
 } // namespace pdpp::cli

@@ -40,25 +40,25 @@ Failure refusal(std::string message, std::string hint) {
 }
 
 /// The address in HOST:PORT, [IPV6]:PORT or NAME:PORT. Throws Failure.
-tcp::endpoint listening_address(asio::io_context& loop, std::string const& text) {
+tcp::endpoint listening_address(asio::io_context& loop, const std::string& text) {
     constexpr auto hint = "Give it as HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080.";
-    auto const colon = text.rfind(':');
+    const auto colon = text.rfind(':');
     auto host = text.substr(0, colon);
-    auto const digits = colon == std::string::npos ? std::string_view{} : std::string_view{text}.substr(colon + 1);
+    const auto digits = colon == std::string::npos ? std::string_view{} : std::string_view{text}.substr(colon + 1);
     std::uint16_t port = 0;
-    auto const [stop, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    const auto [stop, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
     if (host.empty() || failure != std::errc{} || stop != digits.data() + digits.size())
         throw refusal(fmt::format("--listen {} is no address to listen on", text), hint);
     if (host.front() == '[' && host.back() == ']')
         host = host.substr(1, host.size() - 2);
     boost::system::error_code unknown;
-    auto const found = tcp::resolver(loop).resolve(host, {}, unknown);
+    const auto found = tcp::resolver(loop).resolve(host, {}, unknown);
     if (unknown || found.empty())
         throw refusal(fmt::format("--listen {}: there is no address {}", text, host), hint);
     return {found.begin()->endpoint().address(), port};
 }
 
-http::GatewayOptions gateway_options(Options const& options, std::string database, tcp::endpoint const& address) {
+http::GatewayOptions gateway_options(const Options& options, std::string database, const tcp::endpoint& address) {
     http::GatewayOptions gateway{.conninfo = std::move(database),
                                  .pool_size = options.pool_size,
                                  .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
@@ -90,15 +90,15 @@ void stop_on_signal(asio::signal_set& signals, http::Server& server, asio::io_co
     });
 }
 
-void serve(Options const& options, std::string database) {
+void serve(const Options& options, std::string database) {
     asio::io_context loop(1);
-    auto const address = listening_address(loop, options.listen);
-    auto const settings = gateway_options(options, std::move(database), address);
+    const auto address = listening_address(loop, options.listen);
+    const auto settings = gateway_options(options, std::move(database), address);
     http::Gateway gateway(loop.get_executor(), settings);
     std::optional<http::Server> server;
     try {
         server.emplace(loop, address, gateway);
-    } catch (boost::system::system_error const& failure) {
+    } catch (const boost::system::system_error& failure) {
         throw refusal(fmt::format("cannot listen on {}: {}", options.listen, failure.code().message()),
                       "Choose another address with --listen HOST:PORT.");
     }
@@ -117,7 +117,7 @@ void serve(Options const& options, std::string database) {
 
 void add_serve_command(CLI::App& app, Action& action) {
     auto* const command = app.add_subcommand("serve", "Serve runs over HTTP, until told to stop");
-    auto const options = std::make_shared<Options>();
+    const auto options = std::make_shared<Options>();
     command->add_option("--listen", options->listen, "where to listen; port 0 takes a free one")
         ->capture_default_str()
         ->option_text("HOST:PORT");
@@ -147,7 +147,7 @@ void add_serve_command(CLI::App& app, Action& action) {
             try {
                 serve(*options, conninfo(app));
                 return exit_code::success;
-            } catch (Failure const& failure) {
+            } catch (const Failure& failure) {
                 return report(failure, wants_json(app, STDERR_FILENO));
             }
         };

@@ -19,7 +19,7 @@ asio::awaitable<int> show_status(std::string database, std::string run_id, bool 
     co_await connection.open(std::move(database));
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_id", "text", std::move(run_id)});
-    auto const body =
+    const auto body =
         co_await connection.call("pdpp_run_status", std::move(arguments), pq::default_timeout, pq::Effect::reads);
     if (is_error_envelope(*body)) {
         co_return report(failure_of_envelope(*body), json);
@@ -32,7 +32,7 @@ asio::awaitable<int> show_status(std::string database, std::string run_id, bool 
 
 void add_status_command(CLI::App& app, Action& action) {
     auto* const command = app.add_subcommand("status", "Show what a run's handle resolves to");
-    auto const run_id = std::make_shared<std::string>();
+    const auto run_id = std::make_shared<std::string>();
     command->add_option("RUN", *run_id, "the run's id")->required();
     command->footer("JSON output is the body of pdpp_run_status() as PostgreSQL prints it.\n"
                     "Exits with 3 if no such run was ever handed out.\n\n"
@@ -40,7 +40,7 @@ void add_status_command(CLI::App& app, Action& action) {
                     "  pdpp status run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b");
     command->callback([&app, &action, run_id] {
         action = [&app, run_id] {
-            bool const json = wants_json(app, STDOUT_FILENO);
+            const bool json = wants_json(app, STDOUT_FILENO);
             return run_to_end(show_status(conninfo(app), *run_id, json), json);
         };
     });

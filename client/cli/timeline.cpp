@@ -22,7 +22,7 @@ struct Options {
     bool all = false;
 };
 
-asio::awaitable<std::string> fetch_page(pq::Connection& connection, Options const& options,
+asio::awaitable<std::string> fetch_page(pq::Connection& connection, const Options& options,
                                         std::optional<std::string> cursor) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_id", "text", options.run_id});
@@ -35,13 +35,13 @@ asio::awaitable<std::string> fetch_page(pq::Connection& connection, Options cons
     co_return std::move(*page);
 }
 
-asio::awaitable<int> show_timeline(std::string database, Options const& options, bool json) {
+asio::awaitable<int> show_timeline(std::string database, const Options& options, bool json) {
     pq::Connection connection(co_await asio::this_coro::executor);
     co_await connection.open(std::move(database));
-    bool const every_page = options.all || (!json && !options.limit);
+    const bool every_page = options.all || (!json && !options.limit);
     auto cursor = options.cursor;
     for (;;) {
-        auto const page = co_await fetch_page(connection, options, std::move(cursor));
+        const auto page = co_await fetch_page(connection, options, std::move(cursor));
         if (is_error_envelope(page)) {
             co_return report(failure_of_envelope(page), json);
         }
@@ -63,7 +63,7 @@ asio::awaitable<int> show_timeline(std::string database, Options const& options,
 
 void add_timeline_command(CLI::App& app, Action& action) {
     auto* const command = app.add_subcommand("timeline", "Show everything that happened to a run, in order");
-    auto const options = std::make_shared<Options>();
+    const auto options = std::make_shared<Options>();
     command->add_option("RUN", options->run_id, "the run's id")->required();
     command->add_option("--limit", options->limit, "events in a page (the server's default: 2000)")
         ->check(CLI::Range(1, 5000))
@@ -80,7 +80,7 @@ void add_timeline_command(CLI::App& app, Action& action) {
                     "  pdpp timeline --all run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b | jq '.data[].event_type'");
     command->callback([&app, &action, options] {
         action = [&app, options] {
-            bool const json = wants_json(app, STDOUT_FILENO);
+            const bool json = wants_json(app, STDOUT_FILENO);
             return run_to_end(show_timeline(conninfo(app), *options, json), json);
         };
     });

@@ -11,7 +11,7 @@ namespace pdpp::cli {
 namespace {
 
 int print_token(std::chrono::seconds lifetime, bool json) {
-    auto const password = owner_password();
+    const auto password = owner_password();
     if (!password)
         return report({exit_code::usage,
                        "usage",
@@ -27,7 +27,7 @@ int print_token(std::chrono::seconds lifetime, bool json) {
 
 void add_token_command(CLI::App& app, Action& action) {
     auto* const command = app.add_subcommand("token", "Print a bearer token of the gateway's owner");
-    auto const seconds = std::make_shared<long>(http::session_lifetime.count());
+    const auto seconds = std::make_shared<long>(http::session_lifetime.count());
     command->add_option("--ttl", *seconds, "how long it is good for (default: 7 days)")
         ->check(CLI::Range(1L, 10L * 366 * 24 * 3600))
         ->option_text("SECONDS");

@@ -13,8 +13,8 @@ namespace json = boost::json;
 
 namespace {
 
-std::optional<std::string> text(json::object const& object, std::string_view key, std::size_t limit) {
-    auto const* value = object.if_contains(key);
+std::optional<std::string> text(const json::object& object, std::string_view key, std::size_t limit) {
+    const auto* value = object.if_contains(key);
     if (value == nullptr || !value->is_string()) {
         return std::nullopt;
     }
@@ -22,8 +22,8 @@ std::optional<std::string> text(json::object const& object, std::string_view key
 }
 
 /// A count, also when it was written as 10.0 or 1e3.
-std::optional<std::int64_t> count(json::object const& object, std::string_view key) {
-    auto const* value = object.if_contains(key);
+std::optional<std::int64_t> count(const json::object& object, std::string_view key) {
+    const auto* value = object.if_contains(key);
     if (value == nullptr) {
         return std::nullopt;
     }
@@ -39,8 +39,8 @@ std::optional<std::int64_t> count(json::object const& object, std::string_view k
     return std::nullopt;
 }
 
-ConnectorMessage parse_done(json::object const& object) {
-    auto const* status = object.if_contains("status");
+ConnectorMessage parse_done(const json::object& object) {
+    const auto* status = object.if_contains("status");
     if (status == nullptr || !status->is_string()) {
         return {};
     }
@@ -55,20 +55,20 @@ ConnectorMessage parse_done(json::object const& object) {
         return {};
     }
     done.records_emitted = count(object, "records_emitted");
-    if (auto const* error = object.if_contains("error"); error != nullptr && error->is_object()) {
+    if (const auto* error = object.if_contains("error"); error != nullptr && error->is_object()) {
         done.error_message = text(error->get_object(), "message", error_message_limit);
     }
     return done;
 }
 
 template <class Value>
-json::value or_null(std::optional<Value> const& value) {
+json::value or_null(const std::optional<Value>& value) {
     return value ? json::value(*value) : json::value(nullptr);
 }
 
 } // namespace
 
-json::object progress_data(Progress const& progress) {
+json::object progress_data(const Progress& progress) {
     return {{"stream", or_null(progress.stream)},
             {"message", or_null(progress.message)},
             {"count", or_null(progress.count)},
@@ -77,17 +77,17 @@ json::object progress_data(Progress const& progress) {
 
 ConnectorMessage parse_line(std::string_view line) {
     // Most lines are not JSON at all: the parser need not see them.
-    auto const start = line.find_first_not_of(" \t\r");
+    const auto start = line.find_first_not_of(" \t\r");
     if (start == std::string_view::npos || line[start] != '{') {
         return {};
     }
     json::error_code error;
-    auto const value = json::parse(line, error);
+    const auto value = json::parse(line, error);
     if (error || !value.is_object()) {
         return {};
     }
-    auto const& object = value.get_object();
-    auto const* type = object.if_contains("type");
+    const auto& object = value.get_object();
+    const auto* type = object.if_contains("type");
     if (type == nullptr || !type->is_string()) {
         return {};
     }
@@ -110,7 +110,7 @@ void LineSplitter::take(std::string_view bytes) {
     line_ += bytes;
 }
 
-void LineSplitter::feed(std::string_view bytes, std::function<void(std::string_view)> const& use) {
+void LineSplitter::feed(std::string_view bytes, const std::function<void(std::string_view)>& use) {
     for (auto end = bytes.find('\n'); end != std::string_view::npos; end = bytes.find('\n')) {
         take(bytes.substr(0, end));
         finish(use);
@@ -119,7 +119,7 @@ void LineSplitter::feed(std::string_view bytes, std::function<void(std::string_v
     take(bytes);
 }
 
-void LineSplitter::finish(std::function<void(std::string_view)> const& use) {
+void LineSplitter::finish(const std::function<void(std::string_view)>& use) {
     if (!too_long_ && !line_.empty()) {
         use(line_);
     }

@@ -29,7 +29,7 @@ struct Progress {
 };
 
 /// The data of a `run.progress_reported` event: all four keys, null where the connector said nothing.
-boost::json::object progress_data(Progress const& progress);
+boost::json::object progress_data(const Progress& progress);
 
 enum class DoneStatus { succeeded, failed, cancelled };
 
@@ -53,10 +53,10 @@ class LineSplitter {
     explicit LineSplitter(std::size_t limit = std::size_t{1} << 20) : limit_(limit) {}
 
     /// Calls `use` for each line that `bytes` completes. The view lives for that call only.
-    void feed(std::string_view bytes, std::function<void(std::string_view)> const& use);
+    void feed(std::string_view bytes, const std::function<void(std::string_view)>& use);
 
     /// The stream has ended: calls `use` for a last line that has no end.
-    void finish(std::function<void(std::string_view)> const& use);
+    void finish(const std::function<void(std::string_view)>& use);
 
   private:
     void take(std::string_view bytes);

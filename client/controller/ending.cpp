@@ -15,7 +15,7 @@ namespace json = boost::json;
 
 namespace {
 
-Ending failed(std::string_view reason, std::string_view origin, std::string const& message) {
+Ending failed(std::string_view reason, std::string_view origin, const std::string& message) {
     return {"failed", {{"reason", reason}, {"failure_message", message}, {"failure_origin", origin}}};
 }
 
@@ -23,16 +23,16 @@ Ending cancelled(std::string_view reason) {
     return {"cancelled", {{"reason", reason}}};
 }
 
-Ending stopped(Observed const& observed) {
+Ending stopped(const Observed& observed) {
     if (*observed.stopped == StopReason::owner_cancelled) {
         return cancelled("owner_cancelled");
     }
-    auto const limit = std::chrono::duration<double>(observed.time_limit.value_or(std::chrono::milliseconds{}));
+    const auto limit = std::chrono::duration<double>(observed.time_limit.value_or(std::chrono::milliseconds{}));
     return failed("run_timed_out", "controller",
                   fmt::format("the connector was still running after its time limit of {:g} seconds", limit.count()));
 }
 
-Ending reported(Done const& done) {
+Ending reported(const Done& done) {
     switch (done.status) {
     case DoneStatus::succeeded:
         return {"completed", {}};
@@ -50,7 +50,7 @@ Ending reported(Done const& done) {
     return ending;
 }
 
-Ending exited(ExitStatus const& exit) {
+Ending exited(const ExitStatus& exit) {
     if (exit.signal != 0) {
         return failed("connector_killed_by_signal", "connector",
                       fmt::format("the connector was killed by {}", signal_name(exit.signal)));
@@ -62,7 +62,7 @@ Ending exited(ExitStatus const& exit) {
     return {"completed", {}};
 }
 
-void add_evidence(json::object& data, Observed const& observed) {
+void add_evidence(json::object& data, const Observed& observed) {
     if (observed.exit.signal != 0) {
         data["signal"] = signal_name(observed.exit.signal);
         data["signal_number"] = observed.exit.signal;
@@ -80,11 +80,11 @@ void add_evidence(json::object& data, Observed const& observed) {
 } // namespace
 
 std::string signal_name(int signal) {
-    char const* const name = sigabbrev_np(signal);
+    const char* const name = sigabbrev_np(signal);
     return name == nullptr ? fmt::format("signal {}", signal) : fmt::format("SIG{}", name);
 }
 
-Ending ending_of(Observed const& observed) {
+Ending ending_of(const Observed& observed) {
     Ending ending = observed.stopped ? stopped(observed)
                     : observed.done  ? reported(*observed.done)
                                      : exited(observed.exit);
@@ -92,7 +92,7 @@ Ending ending_of(Observed const& observed) {
     return ending;
 }
 
-Ending controller_error(std::string const& message) {
+Ending controller_error(const std::string& message) {
     return failed("controller_error", "controller", "the controller could not follow the run: " + message);
 }
 

@@ -39,10 +39,10 @@ struct Ending {
 /// signal that killed it, its exit code. What else was seen (`exit_code`, `signal`, `records_emitted`) is evidence, and
 /// recorded too. A failed ending carries `reason`, `failure_message` (a sentence for people) and `failure_origin`
 /// (`connector` or `controller`).
-Ending ending_of(Observed const& observed);
+Ending ending_of(const Observed& observed);
 
 /// The ending of a run whose supervision itself broke: `failed`, reason `controller_error`.
-Ending controller_error(std::string const& message);
+Ending controller_error(const std::string& message);
 
 /// `SIGKILL` for 9; `signal 42` for one without a name.
 std::string signal_name(int signal);

@@ -17,12 +17,12 @@ namespace pdpp::controller {
 /// if it had one. Unlike Asio's `||`, which waits on when the first to end has failed.
 inline boost::asio::awaitable<void> first_of(boost::asio::awaitable<void> left, boost::asio::awaitable<void> right) {
     namespace asio = boost::asio;
-    auto const executor = co_await asio::this_coro::executor;
+    const auto executor = co_await asio::this_coro::executor;
     auto [order, left_error, right_error] =
         co_await asio::experimental::make_parallel_group(asio::co_spawn(executor, std::move(left), asio::deferred),
                                                          asio::co_spawn(executor, std::move(right), asio::deferred))
             .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
-    auto const error = order[0] == 0 ? left_error : right_error;
+    const auto error = order[0] == 0 ? left_error : right_error;
     if (error) {
         std::rethrow_exception(error);
     }

@@ -35,7 +35,7 @@ constexpr std::size_t launch_message_limit = 2000;
 
 } // namespace
 
-Launch::Launch(asio::any_io_executor const& executor, Recorder& recorder, AdmittedRun run, Command command,
+Launch::Launch(const asio::any_io_executor& executor, Recorder& recorder, AdmittedRun run, Command command,
                Limits limits, Mirror& output, Mirror& errors)
     : recorder_(recorder), run_(std::move(run)), command_(std::move(command)), limits_(limits), output_(output),
       errors_(errors), stop_(executor, asio::steady_timer::time_point::max()),
@@ -55,9 +55,9 @@ asio::awaitable<std::string> Launch::execute() {
     try {
         process.emplace(co_await Process::start(command_));
         co_await recorder_.started(run_.run_id);
-    } catch (pq::Error const& error) {
+    } catch (const pq::Error& error) {
         reason = std::string("cannot record run.started: ") + error.what();
-    } catch (std::exception const& error) {
+    } catch (const std::exception& error) {
         reason = error.what();
     }
     if (!reason.empty()) {
@@ -79,7 +79,7 @@ asio::awaitable<Ending> Launch::follow(Process process) {
     try {
         co_await (supervise(process) && record_progress());
         co_return ending_of(observed_);
-    } catch (std::exception const& error) {
+    } catch (const std::exception& error) {
         co_return controller_error(error.what());
     }
 }
@@ -97,10 +97,10 @@ asio::awaitable<void> Launch::supervise(Process& process) {
 
 /// Ends when the process has ended and its output is read, or is no longer waited for.
 asio::awaitable<void> Launch::read_to_end(Process& process) {
-    auto const hear_lines = [this](std::string_view bytes) {
+    const auto hear_lines = [this](std::string_view bytes) {
         lines_.feed(bytes, [this](std::string_view line) { hear(line); });
     };
-    auto const ignore = [](std::string_view) {};
+    const auto ignore = [](std::string_view) {};
     co_await first_of(pump(process.output(), output_, hear_lines) && pump(process.errors(), errors_, ignore),
                       wait_for_last_words(process));
     co_await process.ended();
@@ -111,12 +111,12 @@ asio::awaitable<void> Launch::pump(asio::readable_pipe& source, Mirror& mirror,
     std::vector<char> buffer(std::size_t{64} * 1024);
     for (;;) {
         co_await mirror.room();
-        auto const [error, size] =
+        const auto [error, size] =
             co_await source.async_read_some(asio::buffer(buffer), asio::as_tuple(asio::use_awaitable));
         if (error) {
             co_return;
         }
-        std::string_view const bytes(buffer.data(), size);
+        const std::string_view bytes(buffer.data(), size);
         mirror.write(bytes);
         use(bytes);
     }
@@ -145,7 +145,7 @@ asio::awaitable<void> Launch::enforce_limits(Process& process) {
     process.signal(SIGTERM);
     process.signal(SIGCONT); // one that is suspended could not act on it
 
-    int const heeded = std::min(interrupts_, 1);
+    const int heeded = std::min(interrupts_, 1);
     stop_.expires_after(limits_.grace);
     if (interrupts_ == heeded) {
         co_await stop_due();
@@ -185,11 +185,11 @@ asio::awaitable<void> Launch::record_progress() {
         if (progress_.empty()) {
             co_return;
         }
-        auto const due = progress_.due(ProgressQueue::Clock::now());
+        const auto due = progress_.due(ProgressQueue::Clock::now());
         while (!over_ && ProgressQueue::Clock::now() < due) {
             co_await sleep_until(due);
         }
-        bool const recorded = co_await record(*progress_.pop());
+        const bool recorded = co_await record(*progress_.pop());
         if (!recorded) {
             co_return;
         }
@@ -199,17 +199,17 @@ asio::awaitable<void> Launch::record_progress() {
 /// One report, tried again over lost connections as long as the run lasts. False if that was in vain: then the settle
 /// matters more. A report that the server refuses is left out, since the run does not depend on it.
 asio::awaitable<bool> Launch::record(Progress progress) {
-    auto const event_id = "evt_" + random_hex(16);
+    const auto event_id = "evt_" + random_hex(16);
     do {
         try {
             co_await recorder_.progress(run_.run_id, progress, event_id);
             co_return true;
-        } catch (pq::Error const& error) {
+        } catch (const pq::Error& error) {
             if (error.kind() == pq::ErrorKind::refused) {
                 co_return true;
             }
         }
-        auto const next_try = ProgressQueue::Clock::now() + reconnect_pause;
+        const auto next_try = ProgressQueue::Clock::now() + reconnect_pause;
         while (!over_ && ProgressQueue::Clock::now() < next_try) {
             co_await sleep_until(next_try);
         }

@@ -29,7 +29,7 @@ struct Limits {
 class Launch {
   public:
     /// `output` and `errors` get what the connector prints, as it is; they and `recorder` must outlive this.
-    Launch(boost::asio::any_io_executor const& executor, Recorder& recorder, AdmittedRun run, Command command,
+    Launch(const boost::asio::any_io_executor& executor, Recorder& recorder, AdmittedRun run, Command command,
            Limits limits, Mirror& output, Mirror& errors);
 
     /// Gives the status that stands when the run is over, as PostgreSQL prints it. Throws pq::Error only if the ending
@@ -55,9 +55,9 @@ class Launch {
     void hear(std::string_view line);
 
     Recorder& recorder_;
-    AdmittedRun const run_;
+    const AdmittedRun run_;
     Command command_;
-    Limits const limits_;
+    const Limits limits_;
     Mirror& output_;
     Mirror& errors_;
 

@@ -25,7 +25,7 @@ namespace {
 constexpr std::size_t little = std::size_t{64} * 1024;
 
 int watch_for_writing(int descriptor) {
-    int const watch = ::epoll_create1(EPOLL_CLOEXEC);
+    const int watch = ::epoll_create1(EPOLL_CLOEXEC);
     if (watch < 0) {
         throw std::system_error(errno, std::generic_category(), "epoll_create1");
     }
@@ -34,7 +34,7 @@ int watch_for_writing(int descriptor) {
     if (::epoll_ctl(watch, EPOLL_CTL_ADD, descriptor, &event) == 0) {
         return watch;
     }
-    int const error_number = errno;
+    const int error_number = errno;
     ::close(watch);
     if (error_number == EPERM || error_number == EBADF) {
         return -1; // a file, always ready; or closed, which write() will say
@@ -45,10 +45,10 @@ int watch_for_writing(int descriptor) {
 } // namespace
 
 struct Mirror::State {
-    State(asio::any_io_executor const& executor, int target)
+    State(const asio::any_io_executor& executor, int target)
         : descriptor(target), ready(executor), passed_on(executor) {
         passed_on.expires_at(asio::steady_timer::time_point::max());
-        if (int const watch = watch_for_writing(target); watch >= 0) {
+        if (const int watch = watch_for_writing(target); watch >= 0) {
             ready.assign(watch);
         }
     }
@@ -63,8 +63,8 @@ struct Mirror::State {
             if (self->closed) {
                 co_return;
             }
-            auto const size = std::min<std::size_t>(self->waiting.size(), PIPE_BUF);
-            auto const written = ::write(self->descriptor, self->waiting.data(), size);
+            const auto size = std::min<std::size_t>(self->waiting.size(), PIPE_BUF);
+            const auto written = ::write(self->descriptor, self->waiting.data(), size);
             if (written > 0) {
                 self->waiting.erase(0, static_cast<std::size_t>(written));
             } else if (errno != EAGAIN && errno != EINTR) {
@@ -90,7 +90,7 @@ struct Mirror::State {
     bool at_line_start = true;
 };
 
-Mirror::Mirror(asio::any_io_executor const& executor, int descriptor)
+Mirror::Mirror(const asio::any_io_executor& executor, int descriptor)
     : state_(std::make_shared<State>(executor, descriptor)) {}
 
 Mirror::~Mirror() {

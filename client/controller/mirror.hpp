@@ -16,9 +16,9 @@ namespace pdpp::controller {
 class Mirror {
   public:
     /// Does not take `descriptor` over.
-    Mirror(boost::asio::any_io_executor const& executor, int descriptor);
-    Mirror(Mirror const&) = delete;
-    Mirror& operator=(Mirror const&) = delete;
+    Mirror(const boost::asio::any_io_executor& executor, int descriptor);
+    Mirror(const Mirror&) = delete;
+    Mirror& operator=(const Mirror&) = delete;
     ~Mirror();
 
     /// Queues `bytes`. If nobody reads the descriptor any more (EPIPE), they are dropped: the run goes on.

@@ -77,14 +77,14 @@ struct Pipe {
 /// The names of an environment and what execve wants to see of it.
 class Environment {
   public:
-    explicit Environment(std::map<std::string, std::optional<std::string>> const& changes) {
+    explicit Environment(const std::map<std::string, std::optional<std::string>>& changes) {
         for (char** entry = environ; *entry != nullptr; ++entry) {
-            std::string_view const text(*entry);
+            const std::string_view text(*entry);
             if (!changes.contains(std::string(text.substr(0, text.find('='))))) {
                 entries_.emplace_back(text);
             }
         }
-        for (auto const& [name, value] : changes) {
+        for (const auto& [name, value] : changes) {
             if (value) {
                 entries_.push_back(name + "=" + *value);
             }
@@ -92,7 +92,7 @@ class Environment {
     }
 
     std::string_view value(std::string_view name, std::string_view otherwise) const {
-        for (std::string_view const entry : entries_) {
+        for (const std::string_view entry : entries_) {
             if (entry.starts_with(name) && entry.substr(name.size()).starts_with('=')) {
                 return entry.substr(name.size() + 1);
             }
@@ -116,19 +116,19 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     return all;
 }
 
-bool is_path(std::string const& executable) {
+bool is_path(const std::string& executable) {
     return executable.find('/') != std::string::npos;
 }
 
 /// The files to try, in order, as execvp would; relative entries of PATH count from the child's working directory.
-std::vector<std::string> candidates(std::string const& executable, std::string_view path) {
+std::vector<std::string> candidates(const std::string& executable, std::string_view path) {
     if (is_path(executable)) {
         return {executable};
     }
     std::vector<std::string> files;
     for (bool more = true; more;) {
-        auto const end = path.find(':');
-        auto const folder = path.substr(0, end);
+        const auto end = path.find(':');
+        const auto folder = path.substr(0, end);
         files.push_back(folder.empty() ? executable : std::string(folder) + "/" + executable);
         more = end != std::string_view::npos;
         path.remove_prefix(more ? end + 1 : path.size());
@@ -138,7 +138,7 @@ std::vector<std::string> candidates(std::string const& executable, std::string_v
 
 /// What the child needs, ready before the fork.
 struct Plan {
-    char const* working_directory; ///< null: stay
+    const char* working_directory; ///< null: stay
     char* const* files;
     bool searches; ///< the files come from PATH
     char* const* arguments;
@@ -156,7 +156,7 @@ void restore_signals() noexcept {
         if (::sigaction(number, nullptr, &action) != 0) {
             continue;
         }
-        bool const nohup = number == SIGHUP && action.sa_handler == SIG_IGN;
+        const bool nohup = number == SIGHUP && action.sa_handler == SIG_IGN;
         if (action.sa_handler == SIG_DFL || nohup) {
             continue;
         }
@@ -169,15 +169,15 @@ void restore_signals() noexcept {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-[[noreturn]] void give_up(Plan const& plan, Step step, int error_number) noexcept {
-    Failure const failure{step, error_number};
+[[noreturn]] void give_up(const Plan& plan, Step step, int error_number) noexcept {
+    const Failure failure{step, error_number};
     // so short a write to a pipe is never cut; should it fail, the parent sees a child that ended with 127
-    [[maybe_unused]] auto const written = ::write(plan.failure, &failure, sizeof failure);
+    [[maybe_unused]] const auto written = ::write(plan.failure, &failure, sizeof failure);
     ::_exit(127);
 }
 
 /// The child's way from fork to exec.
-[[noreturn]] void become(Plan const& plan) noexcept {
+[[noreturn]] void become(const Plan& plan) noexcept {
     // The controller's death is the run's: nobody is left to tell the database how it goes on.
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::setpgid(0, 0) != 0) {
         give_up(plan, Step::prepare, errno);
@@ -196,7 +196,7 @@ void restore_signals() noexcept {
     bool forbidden = false;
     for (char* const* file = plan.files; *file != nullptr; ++file) {
         ::execve(*file, plan.arguments, plan.environment);
-        int const error_number = errno;
+        const int error_number = errno;
         // a folder of PATH that may not be looked into does not hold the command
         if (error_number == EACCES && (!plan.searches || ::access(*file, F_OK) == 0)) {
             forbidden = true;
@@ -209,16 +209,16 @@ void restore_signals() noexcept {
 }
 
 /// Forks with all signals blocked, so that no handler of this program runs in the child.
-pid_t fork_blocked(Plan const& plan) {
+pid_t fork_blocked(const Plan& plan) {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t const pid = ::fork();
+    const pid_t pid = ::fork();
     if (pid == 0) {
         become(plan);
     }
-    int const error_number = errno;
+    const int error_number = errno;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (pid < 0) {
         throw LaunchError("cannot start a process", error_number);
@@ -226,7 +226,7 @@ pid_t fork_blocked(Plan const& plan) {
     return pid;
 }
 
-std::string describe(Step step, Command const& command) {
+std::string describe(Step step, const Command& command) {
     switch (step) {
     case Step::change_directory:
         return fmt::format("cannot enter the working directory \"{}\"", command.working_directory);
@@ -247,7 +247,7 @@ void kill_and_collect(pid_t pid) noexcept {
 
 } // namespace
 
-LaunchError::LaunchError(std::string const& step, int error_number)
+LaunchError::LaunchError(const std::string& step, int error_number)
     : std::runtime_error(step + ": " + std::generic_category().message(error_number)) {}
 
 asio::awaitable<Process> Process::start(Command command) {
@@ -256,15 +256,15 @@ asio::awaitable<Process> Process::start(Command command) {
     }
     Environment environment(command.environment);
     auto files = candidates(command.arguments.front(), environment.value("PATH", "/usr/local/bin:/usr/bin:/bin"));
-    auto const file_pointers = pointers(files);
-    auto const argument_pointers = pointers(command.arguments);
-    auto const environment_pointers = pointers(environment.entries());
+    const auto file_pointers = pointers(files);
+    const auto argument_pointers = pointers(command.arguments);
+    const auto environment_pointers = pointers(environment.entries());
 
     Pipe output;
     Pipe errors;
     Pipe failure;
-    Descriptor const no_input(::isatty(STDIN_FILENO) != 0 ? ::open("/dev/null", O_RDONLY | O_CLOEXEC) : -1);
-    pid_t const pid = fork_blocked(
+    const Descriptor no_input(::isatty(STDIN_FILENO) != 0 ? ::open("/dev/null", O_RDONLY | O_CLOEXEC) : -1);
+    const pid_t pid = fork_blocked(
         {.working_directory = command.working_directory.empty() ? nullptr : command.working_directory.c_str(),
          .files = file_pointers.data(),
          .searches = !is_path(command.arguments.front()),
@@ -281,11 +281,11 @@ asio::awaitable<Process> Process::start(Command command) {
 
     Descriptor handle(::pidfd_open(pid, 0));
     if (handle.get() < 0) {
-        int const error_number = errno;
+        const int error_number = errno;
         kill_and_collect(pid);
         throw LaunchError("cannot watch the new process", error_number);
     }
-    auto const executor = co_await asio::this_coro::executor;
+    const auto executor = co_await asio::this_coro::executor;
     Process process(pid, asio::posix::stream_descriptor(executor, handle.release()),
                     asio::readable_pipe(executor, output.read.release()),
                     asio::readable_pipe(executor, errors.read.release()));
@@ -293,7 +293,7 @@ asio::awaitable<Process> Process::start(Command command) {
     // Ends with nothing read as soon as exec has closed the other end.
     asio::readable_pipe told(executor, failure.read.release());
     Failure reason{};
-    auto const [error, received] =
+    const auto [error, received] =
         co_await asio::async_read(told, asio::buffer(&reason, sizeof reason), asio::as_tuple(asio::use_awaitable));
     if (!error) {
         throw LaunchError(describe(reason.step, command), reason.error_number);

@@ -35,7 +35,7 @@ struct Command {
 /// `cannot execute "x": No such file or directory`.
 class LaunchError : public std::runtime_error {
   public:
-    LaunchError(std::string const& step, int error_number);
+    LaunchError(const std::string& step, int error_number);
 };
 
 class Process {

@@ -7,8 +7,8 @@ namespace pdpp::controller {
 
 void ProgressQueue::push(Progress progress) {
     if (waiting_.size() == capacity) {
-        auto const stale = std::find_if(waiting_.rbegin(), waiting_.rend(),
-                                        [&](Progress const& other) { return other.stream == progress.stream; });
+        const auto stale = std::find_if(waiting_.rbegin(), waiting_.rend(),
+                                        [&](const Progress& other) { return other.stream == progress.stream; });
         waiting_.erase(stale == waiting_.rend() ? waiting_.begin() : std::prev(stale.base()));
     }
     waiting_.push_back(std::move(progress));

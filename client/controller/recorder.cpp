@@ -31,19 +31,19 @@ constexpr auto patience = 60s;
 
 /// Whether trying again can help: the connection, not the call, was at fault, or the server is short of something,
 /// going down, or chose this transaction to end a deadlock (classes 53, 57, 55 and 40).
-bool is_passing(pq::Error const& error) {
+bool is_passing(const pq::Error& error) {
     if (error.kind() != pq::ErrorKind::refused) {
         return error.kind() != pq::ErrorKind::misused;
     }
-    auto const group = error.sqlstate().substr(0, 2);
+    const auto group = error.sqlstate().substr(0, 2);
     return group == "40" || group == "53" || group == "55" || group == "57";
 }
 
-std::string text_of(json::object const& object, std::string_view key) {
+std::string text_of(const json::object& object, std::string_view key) {
     return json::value_to<std::string>(object.at(key));
 }
 
-pq::Error nothing_started(pq::Error const& error) {
+pq::Error nothing_started(const pq::Error& error) {
     return {pq::ErrorKind::connection_lost, std::string("nothing was started: ") + error.what(), error.sqlstate()};
 }
 
@@ -69,12 +69,12 @@ asio::awaitable<std::string> Recorder::call(std::string_view function, std::vect
 
 asio::awaitable<std::string> Recorder::insist(std::string_view function, std::vector<pq::Argument> arguments) {
     asio::steady_timer timer(co_await asio::this_coro::executor);
-    auto const last_try = std::chrono::steady_clock::now() + patience;
+    const auto last_try = std::chrono::steady_clock::now() + patience;
     for (std::chrono::milliseconds pause = 100ms;; pause = std::min<std::chrono::milliseconds>(pause * 2, 2s)) {
         try {
             co_await reopen();
             co_return co_await call(function, arguments);
-        } catch (pq::Error const& error) {
+        } catch (const pq::Error& error) {
             if (!is_passing(error) || std::chrono::steady_clock::now() >= last_try) {
                 throw;
             }
@@ -96,7 +96,7 @@ asio::awaitable<AdmittedRun> Recorder::admit(std::string connector_id,
     std::optional<AdmittedRun> run;
     try {
         run = co_await propose(std::move(connector_id), std::move(connector_instance_id));
-    } catch (pq::Error const& error) {
+    } catch (const pq::Error& error) {
         // A transaction that was not asked to commit did not.
         if (error.kind() != pq::ErrorKind::refused) {
             throw nothing_started(error);
@@ -111,7 +111,7 @@ asio::awaitable<AdmittedRun> Recorder::admit(std::string connector_id,
     std::optional<pq::Error> doubt;
     try {
         co_await connection_.query("COMMIT", {}, call_timeout);
-    } catch (pq::Error const& error) {
+    } catch (const pq::Error& error) {
         if (error.kind() == pq::ErrorKind::refused) {
             throw;
         }
@@ -137,15 +137,15 @@ asio::awaitable<AdmittedRun> Recorder::propose(std::string connector_id,
     admission.push_back({"connector_id", "text", std::move(connector_id)});
     admission.push_back({"connector_instance_id", "text", std::move(connector_instance_id)});
     auto acknowledgement = co_await call("pdpp_run_now", std::move(admission));
-    auto const run_id = text_of(json::parse(acknowledgement).as_object(), "run_id");
+    const auto run_id = text_of(json::parse(acknowledgement).as_object(), "run_id");
 
     std::vector<pq::Argument> claim;
     claim.push_back({"run_id", "text", run_id});
-    auto const claimed = json::parse(co_await call("pdpp_run_claim", std::move(claim)));
+    const auto claimed = json::parse(co_await call("pdpp_run_claim", std::move(claim)));
     if (!claimed.is_object()) {
         throw pq::Error(pq::ErrorKind::refused, "the new run could not be claimed");
     }
-    auto const& object = claimed.get_object();
+    const auto& object = claimed.get_object();
     co_return AdmittedRun{.run_id = run_id,
                           .connector_id = text_of(object, "connector_id"),
                           .connector_instance_id = text_of(object, "connector_instance_id"),
@@ -160,8 +160,8 @@ asio::awaitable<AdmittedRun> Recorder::propose(std::string connector_id,
 asio::awaitable<std::optional<std::string>> Recorder::look_up_lost_commit(std::string run_id) {
     try {
         co_return co_await launch_failed(run_id, "the connection to the database was lost at the acknowledgement");
-    } catch (pq::Error const& error) {
-        if (auto const refusal = pq::typed_refusal(error); refusal && refusal->code == "not_found") {
+    } catch (const pq::Error& error) {
+        if (const auto refusal = pq::typed_refusal(error); refusal && refusal->code == "not_found") {
             co_return std::nullopt;
         }
         throw pq::Error(pq::ErrorKind::in_doubt,

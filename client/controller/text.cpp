@@ -14,8 +14,8 @@ namespace utf = boost::locale::utf;
 /// sequence does not swallow the sound character behind it.
 utf::code_point take(std::string_view& rest, std::string_view& bytes) {
     auto end = rest.begin();
-    utf::code_point const character = utf::utf_traits<char>::decode(end, rest.end());
-    bool const valid = character != utf::illegal && character != utf::incomplete;
+    const utf::code_point character = utf::utf_traits<char>::decode(end, rest.end());
+    const bool valid = character != utf::illegal && character != utf::incomplete;
     bytes = rest.substr(0, valid ? static_cast<std::size_t>(end - rest.begin()) : 1);
     rest.remove_prefix(bytes.size());
     return valid ? character : utf::illegal;
@@ -34,7 +34,7 @@ std::string storable(std::string_view text, std::size_t limit) {
     std::string stored;
     std::size_t characters = 0;
     for (std::string_view bytes; !text.empty();) {
-        auto const character = take(text, bytes);
+        const auto character = take(text, bytes);
         if (character == 0) {
             continue;
         }
@@ -49,7 +49,7 @@ std::string storable(std::string_view text, std::size_t limit) {
 std::string printable(std::string_view text) {
     std::string shown;
     for (std::string_view bytes; !text.empty();) {
-        auto const character = take(text, bytes);
+        const auto character = take(text, bytes);
         if (character == utf::illegal) {
             shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes.front()));
         } else if (character == '\n') {

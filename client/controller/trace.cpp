@@ -45,8 +45,8 @@ std::optional<std::string> traceparent(std::string_view trace_id) {
     return "00-" + id + "-" + random_hex(8) + "-01";
 }
 
-std::map<std::string, std::optional<std::string>> run_environment(std::string const& run_id,
-                                                                  std::string const& trace_id) {
+std::map<std::string, std::optional<std::string>> run_environment(const std::string& run_id,
+                                                                  const std::string& trace_id) {
     return {{"PDPP_RUN_ID", run_id}, {"PDPP_TRACE_ID", trace_id}, {"TRACEPARENT", traceparent(trace_id)}};
 }
 

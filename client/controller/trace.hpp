@@ -18,7 +18,7 @@ std::optional<std::string> traceparent(std::string_view trace_id);
 
 /// The environment of a connector: PDPP_RUN_ID, PDPP_TRACE_ID and TRACEPARENT. Where there is no TRACEPARENT to give,
 /// one that this process was started with is taken away: it belongs to another trace.
-std::map<std::string, std::optional<std::string>> run_environment(std::string const& run_id,
-                                                                  std::string const& trace_id);
+std::map<std::string, std::optional<std::string>> run_environment(const std::string& run_id,
+                                                                  const std::string& trace_id);
 
 } // namespace pdpp::controller

@@ -10,8 +10,8 @@ namespace pdpp::http {
 
 namespace {
 
-unsigned char const* bytes_of(std::string_view text) {
-    return reinterpret_cast<unsigned char const*>(text.data());
+const unsigned char* bytes_of(std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
 }
 unsigned char* bytes_of(std::string& text) {
     return reinterpret_cast<unsigned char*>(text.data());

@@ -38,13 +38,13 @@ Refusal for_sqlstate(std::string_view sqlstate) {
     return internal_error();
 }
 
-bool is_our_trouble(Refusal const& refusal) {
+bool is_our_trouble(const Refusal& refusal) {
     return refusal.code >= status::internal_server_error;
 }
 
 } // namespace
 
-Refusal refusal_for(pq::Error const& error) {
+Refusal refusal_for(const pq::Error& error) {
     if (auto typed = pq::typed_refusal(error))
         return {static_cast<status>(typed->http_status), std::move(typed->code), error.what(), std::move(typed->param),
                 std::move(typed->extra)};
@@ -77,7 +77,7 @@ std::optional<Refusal> refusal_in(std::string_view body) {
     return refusal;
 }
 
-boost::asio::awaitable<std::string> ask_database(pq::Pool& pool, SqlCall const& call,
+boost::asio::awaitable<std::string> ask_database(pq::Pool& pool, const SqlCall& call,
                                                  std::vector<pq::Argument> arguments, std::chrono::milliseconds timeout,
                                                  std::string_view request_id) {
     try {
@@ -88,7 +88,7 @@ boost::asio::awaitable<std::string> ask_database(pq::Pool& pool, SqlCall const& 
         if (auto refusal = refusal_in(*body))
             throw *std::move(refusal);
         co_return std::move(*body);
-    } catch (pq::Error const& error) {
+    } catch (const pq::Error& error) {
         auto refusal = refusal_for(error);
         if (is_our_trouble(refusal))
             spdlog::error("request_id={} function={} sqlstate={} {:?}", request_id, call.function, error.sqlstate(),

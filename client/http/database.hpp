@@ -15,7 +15,7 @@ namespace pdpp::http {
 /// What a failed call means for the client: a typed refusal (SQLSTATE PTnnn) is passed on with its status and DETAIL, a
 /// timeout is 504, a database that is away, busy or going down is 503 with Retry-After, and anything else is 500. No
 /// text of the database gets out but a typed refusal's own.
-Refusal refusal_for(pq::Error const& error);
+Refusal refusal_for(const pq::Error& error);
 
 /// The refusal in a body that is an error envelope, `{"error": {...}}`, as reads answer for an unknown run; nothing if
 /// it is not one. A body is jsonb as PostgreSQL prints it, so its first bytes tell, and the body of a run, which may be
@@ -24,7 +24,7 @@ std::optional<Refusal> refusal_in(std::string_view body);
 
 /// Calls the function and returns its answer byte for byte. Throws Refusal; failures that are not the client's doing
 /// are logged under `request_id`.
-boost::asio::awaitable<std::string> ask_database(pq::Pool& pool, SqlCall const& call,
+boost::asio::awaitable<std::string> ask_database(pq::Pool& pool, const SqlCall& call,
                                                  std::vector<pq::Argument> arguments, std::chrono::milliseconds timeout,
                                                  std::string_view request_id);
 

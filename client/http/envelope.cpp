@@ -33,7 +33,7 @@ std::string_view error_type(status code) {
     }
 }
 
-std::string error_body(Refusal const& refusal, std::string_view request_id) {
+std::string error_body(const Refusal& refusal, std::string_view request_id) {
     json::object error;
     error["type"] = error_type(refusal.code);
     error["code"] = refusal.error_code;
@@ -41,16 +41,16 @@ std::string error_body(Refusal const& refusal, std::string_view request_id) {
     if (!refusal.param.empty())
         error["param"] = refusal.param;
     error["request_id"] = request_id;
-    for (auto const& [key, value] : refusal.extra)
+    for (const auto& [key, value] : refusal.extra)
         error.emplace(key, value); // never in place of a member above
     return json::serialize(json::object{{"error", std::move(error)}});
 }
 
-Response error_response(Refusal const& refusal, std::string_view request_id) {
+Response error_response(const Refusal& refusal, std::string_view request_id) {
     Response response = json_response(refusal.code, error_body(refusal, request_id));
     if (refusal.code == status::unauthorized)
         response.set(field::www_authenticate, "Bearer realm=\"pdpp\"");
-    for (auto const& [name, value] : refusal.headers)
+    for (const auto& [name, value] : refusal.headers)
         response.set(name, value);
     return response;
 }

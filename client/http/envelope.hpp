@@ -13,11 +13,11 @@ namespace pdpp::http {
 std::string_view error_type(status code);
 
 /// The body of an error.
-std::string error_body(Refusal const& refusal, std::string_view request_id);
+std::string error_body(const Refusal& refusal, std::string_view request_id);
 
 /// A whole answer for a refusal, with the headers that its status demands: WWW-Authenticate with 401,
 /// `Cache-Control: no-store` with all.
-Response error_response(Refusal const& refusal, std::string_view request_id);
+Response error_response(const Refusal& refusal, std::string_view request_id);
 
 /// A whole answer with a JSON body, or none at all when `body` is empty.
 Response json_response(status code, std::string body);

@@ -41,7 +41,7 @@ Refusal refusal_for(error_code failure, std::string_view target) {
 
 } // namespace
 
-Exchange::Exchange(asio::ip::tcp::socket socket, ServerLimits const& limits)
+Exchange::Exchange(asio::ip::tcp::socket socket, const ServerLimits& limits)
     : stream_(std::move(socket)), limits_(limits) {
     error_code ignored;
     stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
@@ -51,7 +51,7 @@ asio::awaitable<bool> Exchange::wait_for_request() {
     if (buffer_.size() > 0)
         co_return true; // the client did not wait for the last answer
     stream_.expires_after(limits_.idle_time);
-    auto const [failure, size] = co_await stream_.async_read_some(buffer_.prepare(chunk), as_result);
+    const auto [failure, size] = co_await stream_.async_read_some(buffer_.prepare(chunk), as_result);
     buffer_.commit(size);
     co_return !failure;
 }
@@ -64,12 +64,12 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
     stream_.expires_after(limits_.header_time);
     auto [failure, size] = co_await beast::http::async_read_header(stream_, buffer_, parser, as_result);
     if (!failure) {
-        auto const& request = parser.get();
+        const auto& request = parser.get();
         if (request.version() == 11 && request.count(field::host) != 1)
             throw invalid_request("The request must have one Host header.");
         stream_.expires_after(limits_.body_time);
         if (!parser.is_done() && beast::iequals(request[field::expect], "100-continue")) {
-            beast::http::response<beast::http::empty_body> const go_on{status::continue_, 11};
+            const beast::http::response<beast::http::empty_body> go_on{status::continue_, 11};
             co_await beast::http::async_write(stream_, go_on, as_result);
         }
         std::tie(failure, size) = co_await beast::http::async_read(stream_, buffer_, parser, as_result);
@@ -81,7 +81,7 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
     co_return parser.release();
 }
 
-asio::awaitable<bool> Exchange::write(Response const& response, bool head) {
+asio::awaitable<bool> Exchange::write(const Response& response, bool head) {
     beast::http::response_serializer<beast::http::string_body> serializer{response};
     stream_.expires_after(limits_.write_time);
     auto failure = error_code{};

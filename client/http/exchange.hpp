@@ -16,7 +16,7 @@ namespace pdpp::http {
 
 class Exchange {
   public:
-    Exchange(boost::asio::ip::tcp::socket socket, ServerLimits const& limits);
+    Exchange(boost::asio::ip::tcp::socket socket, const ServerLimits& limits);
 
     /// Waits for a client to begin a request; false when it has gone, or has been silent for too long.
     boost::asio::awaitable<bool> wait_for_request();
@@ -26,7 +26,7 @@ class Exchange {
     boost::asio::awaitable<std::optional<Request>> read();
 
     /// Sends `response`, without its body if it answers HEAD; false if the client does not take it.
-    boost::asio::awaitable<bool> write(Response const& response, bool head);
+    boost::asio::awaitable<bool> write(const Response& response, bool head);
 
     /// Closes so that the client still gets what was sent: first our side, then, when it has closed its own, the rest.
     boost::asio::awaitable<void> finish();

@@ -9,25 +9,27 @@
 
 #include <spdlog/spdlog.h>
 
+#include <stdexcept>
+
 namespace pdpp::http {
 
 namespace asio = boost::asio;
 
-Gateway::Gateway(asio::any_io_executor executor, GatewayOptions const& options)
+Gateway::Gateway(asio::any_io_executor executor, const GatewayOptions& options)
     : pool_(executor,
             {.conninfo = options.conninfo, .size = options.pool_size, .statement_timeout = options.statement_timeout}),
       timeout_(options.statement_timeout + std::chrono::seconds(2)),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
       public_origin_(options.public_origin) {}
 
-asio::awaitable<Response> Gateway::answer(Request const& request, std::string const& peer) {
-    auto const request_id = request_id_of(request);
+asio::awaitable<Response> Gateway::answer(const Request& request, const std::string& peer) {
+    const auto request_id = request_id_of(request);
     Response response;
     try {
         response = co_await respond(request, peer, request_id);
-    } catch (Refusal const& refusal) {
+    } catch (const Refusal& refusal) {
         response = error_response(refusal, request_id);
-    } catch (std::exception const& error) {
+    } catch (const std::exception& error) {
         spdlog::error("request_id={} {:?}", request_id, error.what());
         response =
             error_response({status::internal_server_error, "internal_error", "Something went wrong here."}, request_id);
@@ -36,24 +38,24 @@ asio::awaitable<Response> Gateway::answer(Request const& request, std::string co
     co_return response;
 }
 
-asio::awaitable<Response> Gateway::respond(Request const& request, std::string const& peer,
-                                           std::string const& request_id) {
-    auto const target = parse_target(request.target());
-    auto const [route, variables] = find_route(routes(), request.method(), target);
+asio::awaitable<Response> Gateway::respond(const Request& request, const std::string& peer,
+                                           const std::string& request_id) {
+    const auto target = parse_target(request.target());
+    const auto [route, variables] = find_route(routes(), request.method(), target);
     if (route.needs_session)
         owner_.check_session(request);
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
-    if (auto const* const action = std::get_if<OwnerAction>(&route.answer))
+    if (const auto* const action = std::get_if<OwnerAction>(&route.answer))
         co_return act(*action, request, peer);
 
-    auto const& call = std::get<SqlCall>(route.answer);
+    const auto& call = std::get<SqlCall>(route.answer);
     auto arguments = bind_arguments(call, variables, target.query);
     co_return json_response(route.success,
                             co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id));
 }
 
-Response Gateway::act(OwnerAction action, Request const& request, std::string const& peer) {
+Response Gateway::act(OwnerAction action, const Request& request, const std::string& peer) {
     switch (action) {
     case OwnerAction::log_in:
         return owner_.log_in(request, peer);
@@ -66,8 +68,8 @@ Response Gateway::act(OwnerAction action, Request const& request, std::string co
 asio::awaitable<void> Gateway::try_database() {
     try {
         co_await pool_.acquire();
-    } catch (pq::Error const& error) {
-        spdlog::warn("answering 503 until the database is there: {}", error.what());
+    } catch (const pq::Error& error) {
+        spdlog::warn("answering 503 until the database is there: {:?}", error.what());
     }
 }
 

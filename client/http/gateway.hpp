@@ -28,18 +28,18 @@ struct GatewayOptions {
 
 class Gateway {
   public:
-    Gateway(boost::asio::any_io_executor executor, GatewayOptions const& options);
+    Gateway(boost::asio::any_io_executor executor, const GatewayOptions& options);
 
     /// The answer to a request from the address `peer`. Whatever goes wrong is an answer too.
-    boost::asio::awaitable<Response> answer(Request const& request, std::string const& peer);
+    boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer);
 
     /// Connects to the database once, and logs it if that fails.
     boost::asio::awaitable<void> try_database();
 
   private:
-    boost::asio::awaitable<Response> respond(Request const& request, std::string const& peer,
-                                             std::string const& request_id);
-    Response act(OwnerAction action, Request const& request, std::string const& peer);
+    boost::asio::awaitable<Response> respond(const Request& request, const std::string& peer,
+                                             const std::string& request_id);
+    Response act(OwnerAction action, const Request& request, const std::string& peer);
 
     pq::Pool pool_;
     std::chrono::milliseconds timeout_;

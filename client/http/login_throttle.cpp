@@ -9,7 +9,7 @@ namespace pdpp::http {
 std::optional<std::chrono::seconds> LoginThrottle::must_wait(std::string_view peer, Time now) {
     while (!failures_.empty() && failures_.front().at + window <= now)
         failures_.pop_front();
-    auto const of_peer = [&](Failure const& failure) { return failure.peer == peer; };
+    const auto of_peer = [&](const Failure& failure) { return failure.peer == peer; };
     // Whichever limit is reached, it is the oldest failure it counts that has to pass; both reached: the later one.
     std::optional<Time> free_at;
     if (failures_.size() >= total_limit)

@@ -12,9 +12,9 @@ constexpr Format any_text{[](std::string_view) { return true; }, "text"};
 
 /// Plain decimal: no sign, no blanks, no leading zero.
 constexpr Format page_size{[](std::string_view value) {
-                               char const* const end = value.data() + value.size();
+                               const char* const end = value.data() + value.size();
                                int number = 0;
-                               auto const [stop, failure] = std::from_chars(value.data(), end, number);
+                               const auto [stop, failure] = std::from_chars(value.data(), end, number);
                                return failure == std::errc{} && stop == end && number >= 1 && number <= 5000 &&
                                       value.front() != '0';
                            },
@@ -22,7 +22,7 @@ constexpr Format page_size{[](std::string_view value) {
 
 constexpr Binding run_id{Binding::Place::segment, "run_id", "run_id", "text", any_text};
 
-std::vector<Route> const table{
+const std::vector<Route> table{
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}",
      .answer = SqlCall{"pdpp_run_status", pq::Effect::reads, {run_id}},
@@ -54,7 +54,7 @@ std::vector<Route> const table{
 
 } // namespace
 
-std::span<Route const> routes() {
+std::span<const Route> routes() {
     return table;
 }
 

@@ -50,7 +50,7 @@ struct Route {
     bool needs_session;
 };
 
-std::span<Route const> routes();
+std::span<const Route> routes();
 
 /// A value taken from the path.
 struct PathVariable {
@@ -59,17 +59,17 @@ struct PathVariable {
 };
 
 struct Match {
-    Route const& route;
+    const Route& route;
     std::vector<PathVariable> variables;
 };
 
 /// The route for a request. Throws Refusal: 404 `not_found` for a path that no route has, 405 `method_not_allowed` with
 /// Allow for a path without this method. `target` must outlive the match.
-Match find_route(std::span<Route const> table, verb method, Target const& target);
+Match find_route(std::span<const Route> table, verb method, const Target& target);
 
 /// The arguments of `call`, bound and checked. Throws Refusal 400 `invalid_request` for a query parameter that is
 /// unknown, repeated or not of its format.
-std::vector<pq::Argument> bind_arguments(SqlCall const& call, std::span<PathVariable const> variables,
-                                         std::span<QueryParameter const> query);
+std::vector<pq::Argument> bind_arguments(const SqlCall& call, std::span<const PathVariable> variables,
+                                         std::span<const QueryParameter> query);
 
 } // namespace pdpp::http

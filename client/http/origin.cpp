@@ -13,13 +13,13 @@ namespace urls = boost::urls;
 
 namespace {
 
-bool is_allowed(Request const& request, std::optional<Origin> const& public_origin) {
-    auto const [first, last] = request.equal_range(field::origin);
+bool is_allowed(const Request& request, const std::optional<Origin>& public_origin) {
+    const auto [first, last] = request.equal_range(field::origin);
     if (first == last)
         return true;
     if (std::next(first) != last)
         return false;
-    auto const origin = parse_origin(first->value());
+    const auto origin = parse_origin(first->value());
     if (!origin)
         return false;
     // Behind a proxy that ends TLS the scheme of the Host is not known here; the page's own stands in for it.
@@ -30,12 +30,12 @@ bool is_allowed(Request const& request, std::optional<Origin> const& public_orig
 } // namespace
 
 std::optional<Origin> parse_origin(std::string_view text) {
-    auto const parsed = urls::parse_uri(text);
+    const auto parsed = urls::parse_uri(text);
     if (!parsed)
         return std::nullopt;
     urls::url url{*parsed};
     url.normalize_scheme().normalize_authority();
-    bool const is_https = url.scheme_id() == urls::scheme::https;
+    const bool is_https = url.scheme_id() == urls::scheme::https;
     if ((!is_https && url.scheme_id() != urls::scheme::http) || url.encoded_host().empty() || url.has_userinfo() ||
         url.has_query() || url.has_fragment() || (!url.encoded_path().empty() && url.encoded_path() != "/"))
         return std::nullopt;
@@ -45,7 +45,7 @@ std::optional<Origin> parse_origin(std::string_view text) {
     return Origin{url.scheme(), std::string{url.encoded_host()}, std::move(port)};
 }
 
-void check_origin(Request const& request, std::optional<Origin> const& public_origin) {
+void check_origin(const Request& request, const std::optional<Origin>& public_origin) {
     if (!is_allowed(request, public_origin))
         throw Refusal{status::forbidden, "origin_mismatch", "This request comes from a page of another site."};
 }

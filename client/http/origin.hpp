@@ -16,7 +16,7 @@ struct Origin {
     std::string host;
     std::string port;
 
-    friend bool operator==(Origin const&, Origin const&) = default;
+    friend bool operator==(const Origin&, const Origin&) = default;
 };
 
 /// The origin of an http or https URL that has no user, query or fragment, and no path but "/"; nothing for anything
@@ -25,6 +25,6 @@ std::optional<Origin> parse_origin(std::string_view url);
 
 /// Throws Refusal 403 `origin_mismatch` if the request names an origin that is neither its Host nor `public_origin`.
 /// A request without Origin does not come from a page of another site.
-void check_origin(Request const& request, std::optional<Origin> const& public_origin);
+void check_origin(const Request& request, const std::optional<Origin>& public_origin);
 
 } // namespace pdpp::http

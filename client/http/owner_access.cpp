@@ -5,11 +5,12 @@
 #include "http/envelope.hpp"
 
 #include <boost/algorithm/string/predicate.hpp>
-#include <boost/algorithm/string/trim.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/url/parse_query.hpp>
 
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
 
 namespace pdpp::http {
 
@@ -19,7 +20,7 @@ namespace urls = boost::urls;
 namespace {
 
 std::string_view trimmed(std::string_view text) {
-    auto const first = text.find_first_not_of(" \t");
+    const auto first = text.find_first_not_of(" \t");
     if (first == std::string_view::npos)
         return {};
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
@@ -29,7 +30,7 @@ std::string_view trimmed(std::string_view text) {
 template <typename Use>
 bool any_part(std::string_view list, char separator, Use use) {
     while (!list.empty()) {
-        auto const end = list.find(separator);
+        const auto end = list.find(separator);
         if (use(trimmed(list.substr(0, end))))
             return true;
         list.remove_prefix(end == std::string_view::npos ? list.size() : end + 1);
@@ -39,26 +40,26 @@ bool any_part(std::string_view list, char separator, Use use) {
 
 /// Calls `use` with each token on the request, wherever it is carried, until it returns true; whether one did.
 template <typename Use>
-bool any_token(Request const& request, Use use) {
+bool any_token(const Request& request, Use use) {
     constexpr std::string_view scheme = "Bearer ";
-    std::string_view const authorization = request[field::authorization];
+    const std::string_view authorization = request[field::authorization];
     if (boost::algorithm::istarts_with(authorization, scheme) && use(trimmed(authorization.substr(scheme.size()))))
         return true;
-    auto const is_accepted_cookie = [&](std::string_view pair) {
-        auto const equals = pair.find('=');
+    const auto is_accepted_cookie = [&](std::string_view pair) {
+        const auto equals = pair.find('=');
         return pair.substr(0, equals) == session_cookie && equals != std::string_view::npos &&
                use(pair.substr(equals + 1));
     };
-    auto const [first, last] = request.equal_range(field::cookie);
+    const auto [first, last] = request.equal_range(field::cookie);
     return std::any_of(first, last,
-                       [&](auto const& header) { return any_part(header.value(), ';', is_accepted_cookie); });
+                       [&](const auto& header) { return any_part(header.value(), ';', is_accepted_cookie); });
 }
 
 std::optional<std::string> password_in_form(std::string_view body) {
-    auto const form = urls::parse_query(body);
+    const auto form = urls::parse_query(body);
     if (!form)
         throw invalid_request("The body is not a well-formed form.");
-    auto const member = form->find("password");
+    const auto member = form->find("password");
     if (member == form->end())
         return std::nullopt;
     urls::encoding_opts as_form;
@@ -68,18 +69,18 @@ std::optional<std::string> password_in_form(std::string_view body) {
 
 std::optional<std::string> password_in_json(std::string_view body) {
     boost::system::error_code malformed;
-    auto const value = json::parse(body, malformed);
+    const auto value = json::parse(body, malformed);
     if (malformed || !value.is_object())
         throw invalid_request("The body is not a JSON object.");
-    auto const* const password = value.get_object().if_contains("password");
+    const auto* const password = value.get_object().if_contains("password");
     if (password == nullptr || !password->is_string())
         return std::nullopt;
     return std::string{password->get_string()};
 }
 
-std::string password_of(Request const& request) {
-    std::string_view const content_type = request[field::content_type];
-    auto const media_type = trimmed(content_type.substr(0, content_type.find(';')));
+std::string password_of(const Request& request) {
+    const std::string_view content_type = request[field::content_type];
+    const auto media_type = trimmed(content_type.substr(0, content_type.find(';')));
     std::optional<std::string> password;
     if (boost::algorithm::iequals(media_type, "application/x-www-form-urlencoded"))
         password = password_in_form(request.body());
@@ -95,27 +96,27 @@ std::string password_of(Request const& request) {
 
 } // namespace
 
-OwnerAccess::OwnerAccess(std::optional<std::string> const& password, bool secure_cookie)
+OwnerAccess::OwnerAccess(const std::optional<std::string>& password, bool secure_cookie)
     : secure_cookie_(secure_cookie) {
     if (password)
         sessions_.emplace(*password);
 }
 
-void OwnerAccess::check_session(Request const& request) const {
+void OwnerAccess::check_session(const Request& request) const {
     if (!sessions_)
         return;
-    auto const now = OwnerSessions::Time::clock::now();
+    const auto now = OwnerSessions::Time::clock::now();
     if (!any_token(request, [&](std::string_view token) { return sessions_->accepts(token, now); }))
         throw Refusal{status::unauthorized, "owner_session_required",
                       "This needs the owner's session: log in at /owner/login, or send a bearer token."};
 }
 
-Response OwnerAccess::log_in(Request const& request, std::string_view peer) {
+Response OwnerAccess::log_in(const Request& request, std::string_view peer) {
     if (!sessions_)
         throw Refusal{status::forbidden, "owner_login_disabled", "This server runs without an owner's password."};
-    auto const password = password_of(request);
-    auto const now = LoginThrottle::Time::clock::now();
-    if (auto const wait = throttle_.must_wait(peer, now))
+    const auto password = password_of(request);
+    const auto now = LoginThrottle::Time::clock::now();
+    if (const auto wait = throttle_.must_wait(peer, now))
         throw Refusal{.code = status::too_many_requests,
                       .error_code = "too_many_attempts",
                       .message = "Too many wrong passwords. Try again later.",

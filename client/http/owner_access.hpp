@@ -15,16 +15,16 @@ class OwnerAccess {
   public:
     /// Without a password there are no sessions and everybody is the owner: for loopback only. `secure_cookie` when
     /// browsers reach this server by https.
-    OwnerAccess(std::optional<std::string> const& password, bool secure_cookie);
+    OwnerAccess(const std::optional<std::string>& password, bool secure_cookie);
 
     /// Throws Refusal 401 `owner_session_required` unless the request carries a session that is good now, as a bearer
     /// token or as the cookie.
-    void check_session(Request const& request) const;
+    void check_session(const Request& request) const;
 
     /// Answers POST /owner/login: the session's cookie for the right password, in a form or a JSON object as
     /// `password`. Throws Refusal: 400 `invalid_request`, 401 `invalid_password`, 403 `owner_login_disabled` where
     /// there is no password, 415 `unsupported_media_type`, 429 `too_many_attempts` with Retry-After.
-    Response log_in(Request const& request, std::string_view peer);
+    Response log_in(const Request& request, std::string_view peer);
 
     /// Answers POST /owner/logout: takes the cookie back. Tokens that were copied stay good until they expire.
     Response log_out() const;

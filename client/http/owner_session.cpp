@@ -20,8 +20,8 @@ namespace json = boost::json;
 
 namespace {
 
-unsigned char const* bytes_of(std::string_view text) {
-    return reinterpret_cast<unsigned char const*>(text.data());
+const unsigned char* bytes_of(std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
 }
 
 std::array<unsigned char, 32> digest_of(std::string_view text) {
@@ -50,7 +50,7 @@ OwnerSessions::OwnerSessions(std::string_view password)
     : key_(derived_key(password)), password_digest_(digest_of(password)) {}
 
 bool OwnerSessions::is_password(std::string_view candidate) const {
-    auto const digest = digest_of(candidate);
+    const auto digest = digest_of(candidate);
     return CRYPTO_memcmp(digest.data(), password_digest_.data(), digest.size()) == 0;
 }
 
@@ -60,31 +60,31 @@ std::string OwnerSessions::signature_of(std::string_view payload) const {
     if (HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), bytes_of(payload), payload.size(), mac.data(),
              &size) == nullptr)
         throw std::runtime_error("a session token cannot be signed");
-    return base64url({reinterpret_cast<char const*>(mac.data()), size});
+    return base64url({reinterpret_cast<const char*>(mac.data()), size});
 }
 
 std::string OwnerSessions::issue(Time now, std::chrono::seconds lifetime) const {
-    json::object const claims{{"exp", seconds(now + lifetime)}, {"iat", seconds(now)}, {"sub", "owner"}};
-    auto const payload = base64url(json::serialize(claims));
+    const json::object claims{{"exp", seconds(now + lifetime)}, {"iat", seconds(now)}, {"sub", "owner"}};
+    const auto payload = base64url(json::serialize(claims));
     return payload + "." + signature_of(payload);
 }
 
 bool OwnerSessions::accepts(std::string_view token, Time now) const {
-    auto const dot = token.find('.');
+    const auto dot = token.find('.');
     if (dot == std::string_view::npos)
         return false;
-    auto const payload = token.substr(0, dot);
-    auto const signature = token.substr(dot + 1);
-    auto const expected = signature_of(payload);
+    const auto payload = token.substr(0, dot);
+    const auto signature = token.substr(dot + 1);
+    const auto expected = signature_of(payload);
     if (signature.size() != expected.size() || CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0)
         return false;
 
-    auto const text = from_base64url(payload);
+    const auto text = from_base64url(payload);
     boost::system::error_code malformed;
-    auto const claims = text ? json::parse(*text, malformed) : json::value{};
+    const auto claims = text ? json::parse(*text, malformed) : json::value{};
     if (malformed || !claims.is_object())
         return false;
-    auto const* const expiry = claims.get_object().if_contains("exp");
+    const auto* const expiry = claims.get_object().if_contains("exp");
     return expiry != nullptr && expiry->is_number() && expiry->to_number<double>() > static_cast<double>(seconds(now));
 }
 

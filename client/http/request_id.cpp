@@ -27,8 +27,8 @@ std::string new_request_id() {
     return id;
 }
 
-std::string request_id_of(Request const& request) {
-    std::string_view const sent = request["Request-Id"];
+std::string request_id_of(const Request& request) {
+    const std::string_view sent = request["Request-Id"];
     return is_sane_request_id(sent) ? std::string{sent} : new_request_id();
 }
 

@@ -15,6 +15,6 @@ bool is_sane_request_id(std::string_view id);
 std::string new_request_id();
 
 /// The Request-Id that the client sent if it is sane, else a new one.
-std::string request_id_of(Request const& request);
+std::string request_id_of(const Request& request);
 
 } // namespace pdpp::http

@@ -9,13 +9,13 @@ namespace pdpp::http {
 
 namespace {
 
-std::optional<std::vector<PathVariable>> match_path(std::string_view path, std::vector<std::string> const& segments) {
+std::optional<std::vector<PathVariable>> match_path(std::string_view path, const std::vector<std::string>& segments) {
     std::vector<PathVariable> variables;
-    for (auto const& segment : segments) {
+    for (const auto& segment : segments) {
         if (path.empty())
             return std::nullopt;
         path.remove_prefix(1);
-        auto const expected = path.substr(0, path.find('/'));
+        const auto expected = path.substr(0, path.find('/'));
         path.remove_prefix(expected.size());
         if (expected.starts_with('{')) {
             if (segment.empty())
@@ -30,34 +30,34 @@ std::optional<std::vector<PathVariable>> match_path(std::string_view path, std::
     return variables;
 }
 
-bool allows(Route const& route, verb method) {
+bool allows(const Route& route, verb method) {
     return std::find(route.methods.begin(), route.methods.end(), method) != route.methods.end();
 }
 
-void add_methods(std::string& allow, Route const& route) {
-    for (auto const method : route.methods)
+void add_methods(std::string& allow, const Route& route) {
+    for (const auto method : route.methods)
         allow.append(allow.empty() ? "" : ", ").append(beast::http::to_string(method));
 }
 
 /// The one value of a query parameter; nothing if it is absent.
-pq::Parameter query_value(Binding const& binding, std::span<QueryParameter const> query) {
-    for (auto const& parameter : query)
+pq::Parameter query_value(const Binding& binding, std::span<const QueryParameter> query) {
+    for (const auto& parameter : query)
         if (parameter.name == binding.name)
             return parameter.value;
     return std::nullopt;
 }
 
-pq::Parameter path_value(Binding const& binding, std::span<PathVariable const> variables) {
-    for (auto const& variable : variables)
+pq::Parameter path_value(const Binding& binding, std::span<const PathVariable> variables) {
+    for (const auto& variable : variables)
         if (variable.name == binding.name)
             return std::string{variable.value};
     return std::nullopt;
 }
 
-void check_names(SqlCall const& call, std::span<QueryParameter const> query) {
-    for (auto const& parameter : query) {
-        auto const same_name = [&](auto const& other) { return other.name == parameter.name; };
-        bool const known = std::any_of(call.bindings.begin(), call.bindings.end(), [&](Binding const& binding) {
+void check_names(const SqlCall& call, std::span<const QueryParameter> query) {
+    for (const auto& parameter : query) {
+        const auto same_name = [&](const auto& other) { return other.name == parameter.name; };
+        const bool known = std::any_of(call.bindings.begin(), call.bindings.end(), [&](const Binding& binding) {
             return binding.place == Binding::Place::query && same_name(binding);
         });
         if (!known)
@@ -69,9 +69,9 @@ void check_names(SqlCall const& call, std::span<QueryParameter const> query) {
 
 } // namespace
 
-Match find_route(std::span<Route const> table, verb method, Target const& target) {
+Match find_route(std::span<const Route> table, verb method, const Target& target) {
     std::string allow;
-    for (auto const& route : table) {
+    for (const auto& route : table) {
         auto variables = match_path(route.path, target.segments);
         if (!variables)
             continue;
@@ -87,11 +87,11 @@ Match find_route(std::span<Route const> table, verb method, Target const& target
                   .headers = {{field::allow, allow}}};
 }
 
-std::vector<pq::Argument> bind_arguments(SqlCall const& call, std::span<PathVariable const> variables,
-                                         std::span<QueryParameter const> query) {
+std::vector<pq::Argument> bind_arguments(const SqlCall& call, std::span<const PathVariable> variables,
+                                         std::span<const QueryParameter> query) {
     check_names(call, query);
     std::vector<pq::Argument> arguments;
-    for (auto const& binding : call.bindings) {
+    for (const auto& binding : call.bindings) {
         auto value =
             binding.place == Binding::Place::segment ? path_value(binding, variables) : query_value(binding, query);
         if (!value)

@@ -25,7 +25,7 @@ using asio::ip::tcp;
 
 /// Shared with the coroutines, whose frames may be destroyed after the server.
 struct Server::State {
-    State(asio::io_context& loop_, Gateway& gateway_, ServerLimits const& limits_)
+    State(asio::io_context& loop_, Gateway& gateway_, const ServerLimits& limits_)
         : loop(loop_), gateway(gateway_), limits(limits_), acceptor(loop_), patience(loop_) {}
 
     asio::io_context& loop;
@@ -43,8 +43,8 @@ struct Server::Session {
         : state(std::move(state_)), exchange(std::move(socket), state->limits) {
         state->sessions.insert(this);
     }
-    Session(Session const&) = delete;
-    Session& operator=(Session const&) = delete;
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
     ~Session() {
         state->sessions.erase(this);
         if (state->draining && state->sessions.empty())
@@ -64,14 +64,14 @@ std::string http_date() {
 }
 
 /// The address a connection comes from; empty if it has gone already.
-std::string peer_of(tcp::socket const& socket) {
+std::string peer_of(const tcp::socket& socket) {
     boost::system::error_code gone;
-    auto const endpoint = socket.remote_endpoint(gone);
+    const auto endpoint = socket.remote_endpoint(gone);
     return gone ? std::string{} : endpoint.address().to_string();
 }
 
-Response refused(Refusal const& refusal) {
-    auto const request_id = new_request_id();
+Response refused(const Refusal& refusal) {
+    const auto request_id = new_request_id();
     Response response = error_response(refusal, request_id);
     response.set("Request-Id", request_id);
     return response;
@@ -79,7 +79,7 @@ Response refused(Refusal const& refusal) {
 
 } // namespace
 
-Server::Server(asio::io_context& loop, tcp::endpoint const& address, Gateway& gateway, ServerLimits const& limits)
+Server::Server(asio::io_context& loop, const tcp::endpoint& address, Gateway& gateway, const ServerLimits& limits)
     : state_(std::make_shared<State>(loop, gateway, limits)) {
     state_->acceptor.open(address.protocol());
     state_->acceptor.set_option(tcp::acceptor::reuse_address(true));
@@ -110,7 +110,7 @@ asio::awaitable<void> Server::accept(std::shared_ptr<State> state) {
 }
 
 asio::awaitable<void> Server::serve(std::shared_ptr<State> state, tcp::socket socket) {
-    auto const peer = peer_of(socket);
+    const auto peer = peer_of(socket);
     Session session(state, std::move(socket));
     auto& exchange = session.exchange;
     bool keep = true;
@@ -124,7 +124,7 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, tcp::socket so
             request = co_await exchange.read();
             if (!request)
                 co_return;
-        } catch (Refusal const& refusal) {
+        } catch (const Refusal& refusal) {
             response = refused(refusal);
         }
         session.answering = true;
@@ -134,7 +134,7 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, tcp::socket so
         response->version(request ? request->version() : 11);
         response->keep_alive(keep);
         response->set(field::date, http_date());
-        bool const head = request && request->method() == verb::head;
+        const bool head = request && request->method() == verb::head;
         if (!co_await exchange.write(*response, head))
             co_return;
         session.answering = false;

@@ -14,19 +14,20 @@ namespace pdpp::http {
 
 /// What a client may ask of the server's memory and patience.
 struct ServerLimits {
-    std::size_t header_bytes = 16384;     ///< request line and headers together: 431
-    std::size_t body_bytes = 16384;       ///< 413
-    std::chrono::seconds header_time{10}; ///< from a request's first byte to the end of its headers
-    std::chrono::seconds body_time{30};
-    std::chrono::seconds write_time{30};
-    std::chrono::seconds idle_time{75}; ///< between requests
+    std::size_t header_bytes = 16384; ///< request line and headers together: 431
+    std::size_t body_bytes = 16384;   ///< 413
+    std::chrono::milliseconds header_time =
+        std::chrono::seconds(10); ///< from a request's first byte to the end of its headers
+    std::chrono::milliseconds body_time = std::chrono::seconds(30);
+    std::chrono::milliseconds write_time = std::chrono::seconds(30);
+    std::chrono::milliseconds idle_time = std::chrono::seconds(75); ///< between requests
 };
 
 class Server {
   public:
     /// Listens at once; throws boost::system::system_error if it cannot. `gateway` must outlive the loop's run.
-    Server(boost::asio::io_context& loop, boost::asio::ip::tcp::endpoint const& address, Gateway& gateway,
-           ServerLimits const& limits = {});
+    Server(boost::asio::io_context& loop, const boost::asio::ip::tcp::endpoint& address, Gateway& gateway,
+           const ServerLimits& limits = {});
 
     /// Where it listens, with the real port if it was asked for port 0.
     boost::asio::ip::tcp::endpoint address() const;

@@ -26,14 +26,14 @@ Target parse_target(std::string_view text) {
     if (text.size() > target_limit)
         throw Refusal{status::uri_too_long, "uri_too_long",
                       "The request target is longer than " + std::to_string(target_limit) + " bytes."};
-    auto const parsed = urls::parse_origin_form(text);
+    const auto parsed = urls::parse_origin_form(text);
     if (!parsed)
         throw invalid_request("The request target is malformed: characters that a URL cannot hold must be "
                               "percent-encoded, each as % and two hexadecimal digits.");
     Target target;
-    for (auto const segment : parsed->encoded_segments())
+    for (const auto segment : parsed->encoded_segments())
         target.segments.push_back(checked(segment.decode()));
-    for (auto const parameter : parsed->params())
+    for (const auto parameter : parsed->params())
         if (parameter.has_value || !parameter.key.empty()) // "?" and "&&" hold nothing
             target.query.push_back({checked(parameter.key), checked(parameter.value)});
     return target;

@@ -9,7 +9,7 @@ namespace pdpp::http {
 bool is_text(std::string_view bytes) {
     namespace utf = boost::locale::utf;
     for (auto position = bytes.begin(); position != bytes.end();) {
-        auto const point = utf::utf_traits<char>::decode(position, bytes.end());
+        const auto point = utf::utf_traits<char>::decode(position, bytes.end());
         if (point == 0 || point == utf::illegal || point == utf::incomplete)
             return false;
     }

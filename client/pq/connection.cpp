@@ -19,29 +19,29 @@ struct Free {
 };
 
 /// Refuses what libpq cannot parse, in words of our own: libpq would print the string, with the password in it.
-void check_readable(std::string const& conninfo) {
-    bool const is_uri = conninfo.starts_with("postgresql://") || conninfo.starts_with("postgres://");
+void check_readable(const std::string& conninfo) {
+    const bool is_uri = conninfo.starts_with("postgresql://") || conninfo.starts_with("postgres://");
     if (!is_uri && conninfo.find('=') == std::string::npos)
         return; // a plain database name
-    std::unique_ptr<PQconninfoOption, Free> const options{PQconninfoParse(conninfo.c_str(), nullptr)};
+    const std::unique_ptr<PQconninfoOption, Free> options{PQconninfoParse(conninfo.c_str(), nullptr)};
     if (!options)
         throw Error(ErrorKind::cannot_connect, "the connection string cannot be read: it must be a list of "
                                                "keyword=value pairs, a postgresql:// URI or a database name");
 }
 
-PGconn* start_connecting(std::string const& conninfo) {
-    char const* const keywords[] = {"dbname", "client_encoding", "fallback_application_name", nullptr};
-    char const* const values[] = {conninfo.c_str(), "UTF8", "pdpp", nullptr};
+PGconn* start_connecting(const std::string& conninfo) {
+    const char* const keywords[] = {"dbname", "client_encoding", "fallback_application_name", nullptr};
+    const char* const values[] = {conninfo.c_str(), "UTF8", "pdpp", nullptr};
     constexpr int expand_dbname = 1;
     return PQconnectStartParams(keywords, values, expand_dbname);
 }
 
-std::string field(PGresult const* result, int code) {
-    char const* const text = PQresultErrorField(result, code);
+std::string field(const PGresult* result, int code) {
+    const char* const text = PQresultErrorField(result, code);
     return text == nullptr ? std::string{} : std::string{text};
 }
 
-Error refused(PGresult const* result) {
+Error refused(const PGresult* result) {
     return Error(ErrorKind::refused, field(result, PG_DIAG_MESSAGE_PRIMARY), field(result, PG_DIAG_SQLSTATE),
                  field(result, PG_DIAG_MESSAGE_DETAIL), field(result, PG_DIAG_MESSAGE_HINT));
 }
@@ -49,13 +49,13 @@ Error refused(PGresult const* result) {
 /// libpq prints notices on standard error unless told otherwise; the server's log has them too. What matters here is
 /// the word of a server that ends an idle session (class 57P), which libpq passes on as a notice: it precedes the end
 /// of the stream, sometimes by a moment.
-void note_farewell(void* doomed, PGresult const* notice) {
+void note_farewell(void* doomed, const PGresult* notice) {
     if (field(notice, PG_DIAG_SQLSTATE).starts_with("57P"))
         *static_cast<bool*>(doomed) = true;
 }
 
-bool is_copy(PGresult const* result) {
-    auto const status = PQresultStatus(result);
+bool is_copy(const PGresult* result) {
+    const auto status = PQresultStatus(result);
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
 
@@ -71,8 +71,8 @@ class Connection::Busy {
         wire_->busy = true;
         wire_->start_deadline(timeout);
     }
-    Busy(Busy const&) = delete;
-    Busy& operator=(Busy const&) = delete;
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
     ~Busy() {
         wire_->busy = false;
         wire_->stop_deadline();
@@ -127,14 +127,14 @@ asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::millis
         }
         wire.attach();
         PQsetnonblocking(wire.handle, 1);
-        auto const schema = co_await run("SELECT extnamespace::pg_catalog.regnamespace::pg_catalog.text "
+        const auto schema = co_await run("SELECT extnamespace::pg_catalog.regnamespace::pg_catalog.text "
                                          "FROM pg_catalog.pg_extension WHERE extname = 'pdpp'",
                                          {}, Effect::reads);
         if (schema.rows() != 1)
             throw Error(ErrorKind::refused, "extension pdpp is not installed in database \"" +
                                                 std::string{PQdb(wire.handle)} + "\": run CREATE EXTENSION pdpp");
         schema_ = *schema.text(0, 0);
-    } catch (Error const& error) {
+    } catch (const Error& error) {
         if (error.kind() == ErrorKind::timeout || error.kind() == ErrorKind::connection_lost)
             throw Error(ErrorKind::cannot_connect, error.what(), error.sqlstate());
         throw;
@@ -151,7 +151,7 @@ asio::awaitable<Result> Connection::query(std::string sql, std::vector<Parameter
         auto result = co_await run(std::move(sql), std::move(parameters), effect);
         use.done();
         co_return result;
-    } catch (Error const& error) {
+    } catch (const Error& error) {
         if (error.kind() == ErrorKind::refused)
             use.done();
         throw;
@@ -160,9 +160,9 @@ asio::awaitable<Result> Connection::query(std::string sql, std::vector<Parameter
 
 asio::awaitable<Result> Connection::run(std::string sql, std::vector<Parameter> parameters, Effect effect) {
     Wire& wire = *wire_;
-    std::vector<char const*> values;
+    std::vector<const char*> values;
     values.reserve(parameters.size());
-    for (auto const& parameter : parameters) {
+    for (const auto& parameter : parameters) {
         if (parameter && parameter->find('\0') != std::string::npos)
             throw Error(ErrorKind::misused, "a parameter holds a NUL character, which no text in PostgreSQL can");
         values.push_back(parameter ? parameter->c_str() : nullptr);
@@ -203,7 +203,7 @@ asio::awaitable<Result> Connection::run(std::string sql, std::vector<Parameter> 
     }
     if (PQstatus(wire.handle) != CONNECTION_OK) {
         // A server that says why it goes, and has not yet completed the statement, has not committed it.
-        bool const certain = effect == Effect::reads || (refusal && !completed);
+        const bool certain = effect == Effect::reads || (refusal && !completed);
         throw Error(certain ? ErrorKind::connection_lost : ErrorKind::in_doubt,
                     refusal ? refusal->what() : "the connection to the database was lost",
                     refusal ? refusal->sqlstate() : "");
@@ -226,15 +226,15 @@ asio::awaitable<std::optional<std::string>> Connection::call(std::string_view fu
         sql.append(argument.name).append(" => $").append(std::to_string(parameters.size()));
         sql.append("::").append(argument.type);
     }
-    auto const result = co_await query(sql + ")", std::move(parameters), timeout, effect);
-    auto const value = result.text(0, 0);
+    const auto result = co_await query(sql + ")", std::move(parameters), timeout, effect);
+    const auto value = result.text(0, 0);
     co_return value ? std::optional<std::string>(*value) : std::nullopt;
 }
 
 asio::awaitable<void> Connection::listen(std::string channel, std::chrono::milliseconds timeout) {
     if (wire_->handle == nullptr)
         throw Error(ErrorKind::misused, "the database connection is closed");
-    std::unique_ptr<char, Free> const name{PQescapeIdentifier(wire_->handle, channel.data(), channel.size())};
+    const std::unique_ptr<char, Free> name{PQescapeIdentifier(wire_->handle, channel.data(), channel.size())};
     if (!name)
         throw wire_->failure(ErrorKind::misused);
     co_await query(std::string{"LISTEN "} + name.get(), {}, timeout);
@@ -244,12 +244,12 @@ asio::awaitable<Notification> Connection::notification() {
     if (wire_->handle == nullptr || wire_->busy)
         throw Error(ErrorKind::misused, "the database connection is closed or in use");
     for (;;) {
-        std::unique_ptr<PGnotify, Free> const arrived{PQnotifies(wire_->handle)};
+        const std::unique_ptr<PGnotify, Free> arrived{PQnotifies(wire_->handle)};
         if (arrived)
             co_return Notification{arrived->relname, arrived->extra};
         co_await wire_->wait(Wire::WaitType::wait_read);
         if (PQconsumeInput(wire_->handle) == 0) {
-            auto const lost = wire_->failure(ErrorKind::connection_lost);
+            const auto lost = wire_->failure(ErrorKind::connection_lost);
             wire_->close();
             throw lost;
         }

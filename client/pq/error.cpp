@@ -24,9 +24,9 @@ std::string without_trailing_line_ends(std::string text) {
 std::optional<int> http_status_of(std::string_view sqlstate) {
     if (sqlstate.size() != 5 || !sqlstate.starts_with("PT"))
         return std::nullopt;
-    char const* const end = sqlstate.data() + sqlstate.size();
+    const char* const end = sqlstate.data() + sqlstate.size();
     int status = 0;
-    auto const [stop, failure] = std::from_chars(sqlstate.data() + 2, end, status);
+    const auto [stop, failure] = std::from_chars(sqlstate.data() + 2, end, status);
     if (failure != std::errc{} || stop != end || status < 400 || status > 599)
         return std::nullopt;
     return status;
@@ -34,12 +34,12 @@ std::optional<int> http_status_of(std::string_view sqlstate) {
 
 } // namespace
 
-Error::Error(ErrorKind kind, std::string const& message, std::string sqlstate, std::string detail, std::string hint)
+Error::Error(ErrorKind kind, const std::string& message, std::string sqlstate, std::string detail, std::string hint)
     : std::runtime_error(without_trailing_line_ends(message)), kind_(kind), sqlstate_(std::move(sqlstate)),
       detail_(std::move(detail)), hint_(std::move(hint)) {}
 
-std::optional<TypedRefusal> typed_refusal(Error const& error) {
-    auto const status = http_status_of(error.sqlstate());
+std::optional<TypedRefusal> typed_refusal(const Error& error) {
+    const auto status = http_status_of(error.sqlstate());
     if (error.kind() != ErrorKind::refused || !status)
         return std::nullopt;
     boost::system::error_code malformed;
@@ -55,7 +55,7 @@ std::optional<TypedRefusal> typed_refusal(Error const& error) {
 }
 
 std::string take_string(json::object& object, std::string_view key) {
-    auto const member = object.find(key);
+    const auto member = object.find(key);
     if (member == object.end() || !member->value().is_string())
         return {};
     std::string value{member->value().get_string()};

@@ -24,14 +24,14 @@ enum class ErrorKind {
 class Error : public std::runtime_error {
   public:
     /// `message` is what() afterwards, without trailing line ends; `detail` and `hint` are empty when there are none.
-    Error(ErrorKind kind, std::string const& message, std::string sqlstate = {}, std::string detail = {},
+    Error(ErrorKind kind, const std::string& message, std::string sqlstate = {}, std::string detail = {},
           std::string hint = {});
 
     ErrorKind kind() const noexcept { return kind_; }
     /// Five characters, or empty when the server did not speak.
-    std::string const& sqlstate() const noexcept { return sqlstate_; }
-    std::string const& detail() const noexcept { return detail_; }
-    std::string const& hint() const noexcept { return hint_; }
+    const std::string& sqlstate() const noexcept { return sqlstate_; }
+    const std::string& detail() const noexcept { return detail_; }
+    const std::string& hint() const noexcept { return hint_; }
 
   private:
     ErrorKind kind_;
@@ -49,7 +49,7 @@ struct TypedRefusal {
 };
 
 /// The typed refusal in `error`, or nothing if it is not one (another SQLSTATE, or a DETAIL without a code).
-std::optional<TypedRefusal> typed_refusal(Error const& error);
+std::optional<TypedRefusal> typed_refusal(const Error& error);
 
 /// Removes the member `key` from `object` and returns it; empty if it is absent or not a string.
 std::string take_string(boost::json::object& object, std::string_view key);

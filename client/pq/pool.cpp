@@ -33,7 +33,7 @@ std::chrono::milliseconds until(Clock::time_point deadline) {
 } // namespace
 
 struct Pool::State {
-    State(asio::any_io_executor const& executor_, PoolOptions options_)
+    State(const asio::any_io_executor& executor_, PoolOptions options_)
         : executor(executor_), options(std::move(options_)), permits(options.size) {}
 
     asio::awaitable<void> take_permit(Clock::time_point deadline);
@@ -53,8 +53,8 @@ asio::awaitable<void> Pool::State::take_permit(Clock::time_point deadline) {
         --permits;
         co_return;
     }
-    auto const waiter = std::make_shared<Waiter>(asio::steady_timer(executor, deadline));
-    auto const place = queue.insert(queue.end(), waiter);
+    const auto waiter = std::make_shared<Waiter>(asio::steady_timer(executor, deadline));
+    const auto place = queue.insert(queue.end(), waiter);
     boost::system::error_code ignored;
     co_await waiter->patience.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     if (waiter->called)
@@ -84,7 +84,7 @@ std::unique_ptr<Connection> Pool::State::take_idle() {
 }
 
 asio::awaitable<void> Pool::State::open(Connection& connection, Clock::time_point deadline) const {
-    auto const remaining = until(deadline);
+    const auto remaining = until(deadline);
     co_await connection.open(options.conninfo, remaining);
     if (options.statement_timeout.count() > 0)
         co_await connection.query("SET statement_timeout = " + std::to_string(options.statement_timeout.count()), {},
@@ -95,7 +95,7 @@ Pool::Pool(asio::any_io_executor executor, PoolOptions options)
     : state_(std::make_shared<State>(executor, std::move(options))) {}
 
 asio::awaitable<Pool::Lease> Pool::acquire() {
-    auto const deadline = Clock::now() + state_->options.wait_limit;
+    const auto deadline = Clock::now() + state_->options.wait_limit;
     co_await state_->take_permit(deadline);
     Lease lease(state_, state_->take_idle());
     while (!lease.connection_) {
@@ -104,7 +104,7 @@ asio::awaitable<Pool::Lease> Pool::acquire() {
         try {
             co_await state_->open(*connection, deadline);
             lease.connection_ = std::move(connection);
-        } catch (Error const& error) {
+        } catch (const Error& error) {
             if (error.kind() == ErrorKind::refused || until(deadline) <= state_->options.backoff)
                 throw;
             failed = true;

@@ -13,7 +13,7 @@ void Connection::Wire::start_deadline(std::chrono::milliseconds timeout) {
     expired = false;
     deadline.expires_after(timeout);
     deadline.async_wait([wire = weak_from_this()](boost::system::error_code cancelled) {
-        auto const self = wire.lock();
+        const auto self = wire.lock();
         // A handler that was already queued when the deadline moved on must not fire for the next statement.
         if (cancelled || !self || self->deadline.expiry() > asio::steady_timer::clock_type::now())
             return;
@@ -54,7 +54,7 @@ void Connection::Wire::check_still_open() const {
 asio::awaitable<void> Connection::Wire::wait(WaitType what) {
     try {
         co_await socket.async_wait(what, asio::use_awaitable);
-    } catch (boost::system::system_error const&) {
+    } catch (const boost::system::system_error&) {
         check_still_open();
         throw;
     }

@@ -16,9 +16,9 @@ namespace pdpp::pq {
 struct Connection::Wire : std::enable_shared_from_this<Connection::Wire> {
     using WaitType = boost::asio::posix::stream_descriptor::wait_type;
 
-    explicit Wire(boost::asio::any_io_executor const& executor) : socket(executor), deadline(executor) {}
-    Wire(Wire const&) = delete;
-    Wire& operator=(Wire const&) = delete;
+    explicit Wire(const boost::asio::any_io_executor& executor) : socket(executor), deadline(executor) {}
+    Wire(const Wire&) = delete;
+    Wire& operator=(const Wire&) = delete;
     ~Wire() { close(); }
 
     /// From now on waits fail with Error `timeout` once `timeout` has passed; until stop_deadline().

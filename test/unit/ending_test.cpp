@@ -14,8 +14,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::string ending(Observed const& observed) {
-    auto const result = ending_of(observed);
+std::string ending(const Observed& observed) {
+    const auto result = ending_of(observed);
     return result.outcome + " " + boost::json::serialize(result.data);
 }
 
@@ -38,9 +38,9 @@ Observed stopped(Observed observed, StopReason reason) {
     return observed;
 }
 
-Done const succeeded{DoneStatus::succeeded, 12, {}};
-Done const failed{DoneStatus::failed, 3, "the password was refused"};
-Done const cancelled{DoneStatus::cancelled, {}, {}};
+const Done succeeded{DoneStatus::succeeded, 12, {}};
+const Done failed{DoneStatus::failed, 3, "the password was refused"};
+const Done cancelled{DoneStatus::cancelled, {}, {}};
 
 } // namespace
 
@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(being_stopped_decides_over_everything) {
 }
 
 BOOST_AUTO_TEST_CASE(a_controllers_own_failure_names_it) {
-    auto const result = controller_error("no memory");
+    const auto result = controller_error("no memory");
     BOOST_TEST(result.outcome == "failed");
     BOOST_TEST(boost::json::serialize(result.data) ==
                R"({"reason":"controller_error","failure_message":)"

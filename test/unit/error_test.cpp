@@ -19,7 +19,7 @@ struct Row {
     int http_status;
 };
 
-std::vector<Row> const contract{
+const std::vector<Row> contract{
     {ErrorCode::invalid_request, "invalid_request", 400},
     {ErrorCode::invalid_cursor, "invalid_cursor", 400},
     {ErrorCode::append_only, "append_only", 403},
@@ -39,8 +39,8 @@ std::vector<Row> const contract{
 BOOST_AUTO_TEST_SUITE(run_error)
 
 BOOST_AUTO_TEST_CASE(every_code_has_its_name_and_status) {
-    for (auto const& row : contract) {
-        auto const& kind = kind_of(row.code);
+    for (const auto& row : contract) {
+        const auto& kind = kind_of(row.code);
         BOOST_TEST((kind.code == row.code));
         BOOST_TEST(kind.name == row.name);
         BOOST_TEST(kind.http_status == row.http_status);
@@ -49,21 +49,21 @@ BOOST_AUTO_TEST_CASE(every_code_has_its_name_and_status) {
 
 BOOST_AUTO_TEST_CASE(names_are_unique) {
     std::set<std::string_view> names;
-    for (auto const& row : contract) {
+    for (const auto& row : contract) {
         BOOST_TEST(names.insert(kind_of(row.code).name).second);
     }
 }
 
 BOOST_AUTO_TEST_CASE(whoever_is_refused_learns_what_to_do) {
-    for (auto const& row : contract) {
+    for (const auto& row : contract) {
         // an unusable argument is named by the message, and what is wrong with it
         BOOST_TEST(kind_of(row.code).hint.empty() == (row.code == ErrorCode::invalid_request));
     }
 }
 
 BOOST_AUTO_TEST_CASE(hints_are_sentences) {
-    for (auto const& row : contract) {
-        auto const hint = kind_of(row.code).hint;
+    for (const auto& row : contract) {
+        const auto hint = kind_of(row.code).hint;
         BOOST_TEST((hint.empty() || hint.ends_with('.')));
     }
 }
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(types_by_status) {
 }
 
 BOOST_AUTO_TEST_CASE(all_other_statuses_are_api_errors) {
-    for (int const status : {0, 200, 402, 405, 409, 411, 414, 422, 431, 500, 503, 504}) {
+    for (const int status : {0, 200, 402, 405, 409, 411, 414, 422, 431, 500, 503, 504}) {
         BOOST_TEST(error_type(status) == "api_error");
     }
 }

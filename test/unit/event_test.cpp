@@ -32,18 +32,18 @@ BOOST_AUTO_TEST_CASE(outcomes_and_their_events) {
 }
 
 BOOST_AUTO_TEST_CASE(words_and_events_lead_back) {
-    for (auto const outcome : endings) {
+    for (const auto outcome : endings) {
         BOOST_TEST((outcome_named(word_of(outcome)) == outcome));
         BOOST_TEST((outcome_of(terminal_event_of(outcome)) == outcome));
     }
 }
 
 BOOST_AUTO_TEST_CASE(no_other_word_is_an_outcome) {
-    for (auto const* word :
+    for (const auto* word :
          {"", "active", "started", "Completed", "completed ", " completed", "canceled", "run.completed", "complete"}) {
         BOOST_TEST(!outcome_named(word), word);
     }
-    for (auto const* type :
+    for (const auto* type :
          {"", "completed", "run.", "run.admitted", "run.started", "run.Failed", "run.failed ", "run.late_outcome"}) {
         BOOST_TEST(!outcome_of(type), type);
     }
@@ -52,10 +52,10 @@ BOOST_AUTO_TEST_CASE(no_other_word_is_an_outcome) {
 BOOST_AUTO_TEST_CASE(phases) {
     BOOST_TEST((phase_of("run.admitted") == Phase::admitted));
     BOOST_TEST((phase_of("run.started") == Phase::started));
-    for (auto const outcome : endings) {
+    for (const auto outcome : endings) {
         BOOST_TEST((phase_of(terminal_event_of(outcome)) == Phase::ended));
     }
-    for (auto const* type : {"", "run.progress_reported", "run.cancel_requested", "run.late_outcome", "run.admitted ",
+    for (const auto* type : {"", "run.progress_reported", "run.cancel_requested", "run.late_outcome", "run.admitted ",
                              "Run.started", "admitted"}) {
         BOOST_TEST(!phase_of(type), type);
     }
@@ -68,11 +68,11 @@ BOOST_AUTO_TEST_CASE(phases_are_numbered_as_the_lifecycle_index_numbers_them) {
 }
 
 BOOST_AUTO_TEST_CASE(reserved_types) {
-    for (auto const* type : {"run.admitted", "run.started", "run.completed", "run.failed", "run.cancelled",
+    for (const auto* type : {"run.admitted", "run.started", "run.completed", "run.failed", "run.cancelled",
                              "run.abandoned", "run.cancel_requested", "run.late_outcome"}) {
         BOOST_TEST(is_reserved(type), type);
     }
-    for (auto const* type : {"", "run.progress_reported", "run.note", "run.late_outcomes", "cancel_requested"}) {
+    for (const auto* type : {"", "run.progress_reported", "run.note", "run.late_outcomes", "cancel_requested"}) {
         BOOST_TEST(!is_reserved(type), type);
     }
 }

@@ -10,9 +10,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-LoginThrottle::Time const start{1000h};
+const LoginThrottle::Time start{1000h};
 
-void fail(LoginThrottle& throttle, std::string const& peer, LoginThrottle::Time now, int times) {
+void fail(LoginThrottle& throttle, const std::string& peer, LoginThrottle::Time now, int times) {
     for (int i = 0; i < times; ++i) {
         BOOST_TEST(!throttle.must_wait(peer, now));
         throttle.failed(peer, now);

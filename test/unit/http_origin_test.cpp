@@ -10,13 +10,13 @@ using namespace pdpp::http;
 
 namespace {
 
-bool passes(std::optional<std::string> origin, std::string const& host, std::string const& public_url = "") {
+bool passes(std::optional<std::string> origin, const std::string& host, const std::string& public_url = "") {
     Request request;
     request.set(field::host, host);
     if (origin)
         request.set(field::origin, *origin);
-    auto const public_origin = public_url.empty() ? std::nullopt : parse_origin(public_url);
-    auto const refusal = refusal_of([&] { check_origin(request, public_origin); });
+    const auto public_origin = public_url.empty() ? std::nullopt : parse_origin(public_url);
+    const auto refusal = refusal_of([&] { check_origin(request, public_origin); });
     BOOST_TEST((!refusal || (refusal->code == status::forbidden && refusal->error_code == "origin_mismatch")));
     return !refusal;
 }
@@ -29,7 +29,7 @@ BOOST_AUTO_TEST_CASE(an_origin_is_scheme_host_and_port) {
     BOOST_TEST((parse_origin("HTTPS://Example.ORG") == Origin{"https", "example.org", "443"}));
     BOOST_TEST((parse_origin("http://example.org/") == Origin{"http", "example.org", "80"}));
     BOOST_TEST((parse_origin("http://[::1]:8080") == Origin{"http", "[::1]", "8080"}));
-    for (auto const* text : {"", "null", "example.org", "//example.org", "ftp://example.org", "https://", "https:///",
+    for (const auto* text : {"", "null", "example.org", "//example.org", "ftp://example.org", "https://", "https:///",
                              "https://example.org/path", "https://u@example.org", "https://example.org?q",
                              "https://example.org#f", "https://exa mple.org", "https://example.org:port"})
         BOOST_TEST(!parse_origin(text), text);

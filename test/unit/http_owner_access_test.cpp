@@ -13,20 +13,20 @@ namespace {
 
 constexpr auto password = "pass word+1";
 
-Request with(field name, std::string const& value) {
+Request with(field name, const std::string& value) {
     Request request;
     request.insert(name, value);
     return request;
 }
 
-Request login(std::string const& type, std::string const& body) {
+Request login(const std::string& type, const std::string& body) {
     auto request = with(field::content_type, type);
     request.body() = body;
     return request;
 }
 
 std::string token() {
-    static OwnerSessions const sessions(password);
+    static const OwnerSessions sessions(password);
     return sessions.issue(std::chrono::system_clock::now(), 60s);
 }
 
@@ -37,13 +37,13 @@ constexpr auto form = "application/x-www-form-urlencoded";
 BOOST_AUTO_TEST_SUITE(http_owner_access)
 
 BOOST_AUTO_TEST_CASE(a_session_is_found_wherever_it_is_carried) {
-    OwnerAccess const owner(password, false);
-    auto const accepted = [&](Request const& request) {
-        auto const refusal = refusal_of([&] { owner.check_session(request); });
+    const OwnerAccess owner(password, false);
+    const auto accepted = [&](const Request& request) {
+        const auto refusal = refusal_of([&] { owner.check_session(request); });
         BOOST_TEST((!refusal || refusal->error_code == "owner_session_required"));
         return !refusal;
     };
-    auto const good = token();
+    const auto good = token();
     BOOST_TEST(accepted(with(field::authorization, "Bearer " + good)));
     BOOST_TEST(accepted(with(field::authorization, "bearer  " + good + " ")));
     BOOST_TEST(accepted(with(field::cookie, "pdpp_owner_session=" + good)));
@@ -67,22 +67,22 @@ BOOST_AUTO_TEST_CASE(a_session_is_found_wherever_it_is_carried) {
 BOOST_AUTO_TEST_CASE(without_a_password_everybody_is_the_owner_and_nobody_logs_in) {
     OwnerAccess owner(std::nullopt, false);
     BOOST_TEST(!refusal_of([&] { owner.check_session(Request{}); }));
-    auto const refusal = refusal_of([&] { owner.log_in(login(form, "password="), "peer"); });
+    const auto refusal = refusal_of([&] { owner.log_in(login(form, "password="), "peer"); });
     BOOST_REQUIRE(refusal);
     BOOST_TEST((refusal->code == status::forbidden));
 }
 
 BOOST_AUTO_TEST_CASE(the_password_opens_a_session) {
-    for (auto const& [type, body] : {std::pair{form, "password=pass+word%2B1"},
+    for (const auto& [type, body] : {std::pair{form, "password=pass+word%2B1"},
                                      {form, "user=me&password=pass%20word%2b1"},
                                      {"application/json", R"({"password":"pass word+1"})"},
                                      {"Application/JSON; charset=utf-8", R"( {"password":"pass\u0020word+1","x":1} )"}})
-        for (bool const secure : {false, true}) {
+        for (const bool secure : {false, true}) {
             OwnerAccess owner(password, secure);
-            auto const response = owner.log_in(login(type, body), "peer");
+            const auto response = owner.log_in(login(type, body), "peer");
             BOOST_TEST((response.result() == status::no_content));
-            std::string const cookie{response[field::set_cookie]};
-            auto const end = cookie.find(';');
+            const std::string cookie{response[field::set_cookie]};
+            const auto end = cookie.find(';');
             BOOST_TEST(cookie.substr(end) ==
                        std::string("; Path=/; HttpOnly; SameSite=Lax; Max-Age=604800") + (secure ? "; Secure" : ""));
             BOOST_TEST(!refusal_of([&] { owner.check_session(with(field::cookie, cookie.substr(0, end))); }));
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(the_password_opens_a_session) {
 
 BOOST_AUTO_TEST_CASE(what_is_no_login_is_refused_and_does_not_count) {
     OwnerAccess owner(password, false);
-    for (auto const& [type, body, code] : {std::tuple{form, "", 400},
+    for (const auto& [type, body, code] : {std::tuple{form, "", 400},
                                            {form, "passwor=x", 400},
                                            {form, "password=%zz", 400},
                                            {"application/json", "", 400},
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_login_is_refused_and_does_not_count) {
                                            {"text/plain", "password=x", 415},
                                            {"", "password=x", 415}})
         for (int i = 0; i < 6; ++i) {
-            auto const refusal = refusal_of([&] { owner.log_in(login(type, body), "peer"); });
+            const auto refusal = refusal_of([&] { owner.log_in(login(type, body), "peer"); });
             BOOST_REQUIRE(refusal);
             BOOST_TEST(static_cast<int>(refusal->code) == code, body);
         }
@@ -109,8 +109,8 @@ BOOST_AUTO_TEST_CASE(what_is_no_login_is_refused_and_does_not_count) {
 
 BOOST_AUTO_TEST_CASE(wrong_passwords_count) {
     OwnerAccess owner(password, false);
-    auto const outcome = [&](std::string const& body, std::string const& peer) {
-        auto const refusal = refusal_of([&] { owner.log_in(login(form, body), peer); });
+    const auto outcome = [&](const std::string& body, const std::string& peer) {
+        const auto refusal = refusal_of([&] { owner.log_in(login(form, body), peer); });
         return refusal ? static_cast<int>(refusal->code) : 204;
     };
     for (int i = 0; i < 5; ++i) {
@@ -118,14 +118,14 @@ BOOST_AUTO_TEST_CASE(wrong_passwords_count) {
         BOOST_TEST(outcome("password=pass+word%2B1", "peer") == (i < 4 ? 204 : 429));
     }
     BOOST_TEST(outcome("password=pass+word%2B1", "other") == 204);
-    auto const refusal = refusal_of([&] { owner.log_in(login(form, "password=wrong"), "peer"); });
+    const auto refusal = refusal_of([&] { owner.log_in(login(form, "password=wrong"), "peer"); });
     BOOST_REQUIRE(refusal);
     BOOST_TEST((refusal->headers.at(0).first == field::retry_after));
 }
 
 BOOST_AUTO_TEST_CASE(logging_out_takes_the_cookie_back) {
-    OwnerAccess const owner(password, true);
-    auto const response = owner.log_out();
+    const OwnerAccess owner(password, true);
+    const auto response = owner.log_out();
     BOOST_TEST((response.result() == status::no_content));
     BOOST_TEST(response[field::set_cookie] == "pdpp_owner_session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0; Secure");
 }

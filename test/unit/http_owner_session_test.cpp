@@ -16,8 +16,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-OwnerSessions const& sessions() {
-    static OwnerSessions const made("correct horse battery staple");
+const OwnerSessions& sessions() {
+    static const OwnerSessions made("correct horse battery staple");
     return made;
 }
 
@@ -25,7 +25,7 @@ OwnerSessions::Time at(std::int64_t seconds) {
     return OwnerSessions::Time(std::chrono::seconds(seconds));
 }
 
-auto const now = at(1'700'000'000);
+const auto now = at(1'700'000'000);
 
 /// {"exp":4102444800,"iat":1700000000,"sub":"owner_local"}
 constexpr std::string_view payload = "eyJleHAiOjQxMDI0NDQ4MDAsImlhdCI6MTcwMDAwMDAwMCwic3ViIjoib3duZXJfbG9jYWwifQ";
@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_SUITE(http_owner_session)
 
 BOOST_AUTO_TEST_CASE(base64url_has_one_spelling) {
     using namespace std::string_view_literals;
-    for (auto const& [bytes, text] : {std::pair{""sv, ""sv},
+    for (const auto& [bytes, text] : {std::pair{""sv, ""sv},
                                       {"f"sv, "Zg"sv},
                                       {"fo"sv, "Zm8"sv},
                                       {"foo"sv, "Zm9v"sv},
@@ -46,12 +46,12 @@ BOOST_AUTO_TEST_CASE(base64url_has_one_spelling) {
         BOOST_TEST(base64url(bytes) == text);
         BOOST_TEST((from_base64url(text) == std::optional<std::string>(bytes)), text);
     }
-    for (auto const* text : {"Z", "Zg==", "Zh", "Zm9", "Z m8", " Zm8", "Zm8\n", "+/8", "Zm9v!", "====", "."})
+    for (const auto* text : {"Z", "Zg==", "Zh", "Zm9", "Z m8", " Zm8", "Zm8\n", "+/8", "Zm9v!", "====", "."})
         BOOST_TEST(!from_base64url(text), text);
 }
 
 BOOST_AUTO_TEST_CASE(a_session_made_elsewhere_is_accepted_until_it_expires) {
-    auto const token = std::string(payload) + "." + std::string(signature);
+    const auto token = std::string(payload) + "." + std::string(signature);
     BOOST_TEST(sessions().accepts(token, now));
     BOOST_TEST(sessions().accepts(token, at(4102444799)));
     BOOST_TEST(!sessions().accepts(token, at(4102444800)));
@@ -61,13 +61,13 @@ BOOST_AUTO_TEST_CASE(a_session_made_elsewhere_is_accepted_until_it_expires) {
 BOOST_AUTO_TEST_CASE(our_own_are_made_the_same_way) {
     BOOST_TEST(sessions().accepts(sessions().issue(now, 10s), now + 9s));
     BOOST_TEST(!sessions().accepts(sessions().issue(now, 10s), now + 10s));
-    auto const token = sessions().issue(now, 600s);
-    auto const claims = from_base64url(token.substr(0, token.find('.')));
+    const auto token = sessions().issue(now, 600s);
+    const auto claims = from_base64url(token.substr(0, token.find('.')));
     BOOST_TEST(claims.value() == R"({"exp":1700000600,"iat":1700000000,"sub":"owner"})");
 }
 
 BOOST_AUTO_TEST_CASE(a_signature_is_not_enough) {
-    for (auto const* token :
+    for (const auto* token :
          {// {"iat":1700000000,"sub":"owner_local"}
           "eyJpYXQiOjE3MDAwMDAwMDAsInN1YiI6Im93bmVyX2xvY2FsIn0.3vFXmmXARogRyvaylwKyJcBegljbXqEGHtxNfQhncD4",
           // {"exp":"4102444800","iat":1700000000,"sub":"x"}
@@ -83,8 +83,8 @@ BOOST_AUTO_TEST_CASE(a_signature_is_not_enough) {
 }
 
 BOOST_AUTO_TEST_CASE(what_else_is_not_a_session) {
-    std::string const p{payload}, s{signature};
-    for (auto const& token :
+    const std::string p{payload}, s{signature};
+    for (const auto& token :
          {std::string(), std::string("."), p, p + ".", "." + s, p + "." + s + ".", p + "." + s + "." + s, p + ".." + s,
           " " + p + "." + s, p + "." + s + "=", p + "=." + s, p + "." + s.substr(1), p + "." + p,
           p + "." + s.substr(0, 42) + "N", // the same bytes, spelled with other stray bits
@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(what_else_is_not_a_session) {
 
 BOOST_AUTO_TEST_CASE(the_password_is_known) {
     BOOST_TEST(sessions().is_password("correct horse battery staple"));
-    for (auto const* wrong : {"", "correct horse battery stapl", "correct horse battery staple ", "Correct"})
+    for (const auto* wrong : {"", "correct horse battery stapl", "correct horse battery staple ", "Correct"})
         BOOST_TEST(!sessions().is_password(wrong), wrong);
 }
 

@@ -18,7 +18,7 @@ Strings segments(std::string_view text) {
 
 Strings query(std::string_view text) {
     Strings parameters;
-    for (auto const& parameter : parse_target(text).query)
+    for (const auto& parameter : parse_target(text).query)
         parameters.push_back(parameter.name + "=" + parameter.value);
     return parameters;
 }
@@ -55,11 +55,11 @@ BOOST_AUTO_TEST_CASE(query_parameters_come_in_order) {
 
 BOOST_AUTO_TEST_CASE(what_is_malformed_is_refused) {
     for (
-        auto const* text :
+        const auto* text :
         {"",         "a",    "*",     "http://host/a", "/%",         "/%2",        "/%zz",          "/a?x=%g0",
          "/a b",     "/a#f", "/\x7f", "/\xc3\xa9",     "/a?x=\"",    "/%00",       "/a%00b",        "/a?x=%00",
          "/a?%00=x", "/%ff", "/%C3",  "/%C0%AF",       "/%E0%80%AF", "/%ED%A0%80", "/%F4%90%80%80", "/a?x=%ED%BF%BF"}) {
-        auto const refusal = refusal_of([&] { parse_target(text); });
+        const auto refusal = refusal_of([&] { parse_target(text); });
         BOOST_REQUIRE_MESSAGE(refusal, text);
         BOOST_TEST((refusal->code == status::bad_request), text);
         BOOST_TEST(refusal->error_code == "invalid_request");
@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(what_is_malformed_is_refused) {
 
 BOOST_AUTO_TEST_CASE(the_length_has_a_limit) {
     BOOST_TEST(segments("/" + std::string(target_limit - 1, 'a')).size() == 1);
-    auto const refusal = refusal_of([] { parse_target("/" + std::string(target_limit, '%')); });
+    const auto refusal = refusal_of([] { parse_target("/" + std::string(target_limit, '%')); });
     BOOST_REQUIRE(refusal);
     BOOST_TEST((refusal->code == status::uri_too_long));
 }

@@ -16,12 +16,12 @@ namespace {
 constexpr std::array<unsigned char, 8> zeros{};
 constexpr std::array<unsigned char, 8> ones{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
-std::string digits_of(std::int64_t unix_micros, std::array<unsigned char, 8> const& random = zeros) {
+std::string digits_of(std::int64_t unix_micros, const std::array<unsigned char, 8>& random = zeros) {
     return std::string{uuid7_digits(unix_micros, random).view()};
 }
 
 std::string_view refusal(std::string_view id) {
-    auto const check = check_id(id, "run_id");
+    const auto check = check_id(id, "run_id");
     return check ? check->message : std::string_view{};
 }
 
@@ -30,7 +30,7 @@ std::string_view refusal(std::string_view id) {
 BOOST_AUTO_TEST_SUITE(run_id)
 
 BOOST_AUTO_TEST_CASE(ordinary_ids_are_possible) {
-    for (auto const id :
+    for (const auto id :
          {"x"sv, "run_0190"sv, "a b"sv, "a/b"sv, "%2F"sv, "..."sv, ".a"sv, "a.."sv, "é"sv, "😀"sv, " "sv}) {
         BOOST_TEST(is_possible_id(id), id);
         BOOST_TEST(!check_id(id, "run_id"), id);
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(dots_are_no_segments) {
 
 BOOST_AUTO_TEST_CASE(every_control_character_is_refused_wherever_it_stands) {
     for (int code = 0; code < 0x20; ++code) {
-        auto const control = std::string(1, static_cast<char>(code));
+        const auto control = std::string(1, static_cast<char>(code));
         BOOST_TEST(!is_possible_id(control), code);
         BOOST_TEST(!is_possible_id("a" + control), code);
         BOOST_TEST(!is_possible_id(control + "a"), code);
@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(neighbours_of_control_characters_are_not) {
 }
 
 BOOST_AUTO_TEST_CASE(refusals_name_the_parameter_and_the_fault) {
-    auto const check = check_id("", "trace_id");
+    const auto check = check_id("", "trace_id");
     BOOST_REQUIRE(check);
     BOOST_TEST((check->code == ErrorCode::invalid_request));
     BOOST_TEST(check->param == "trace_id");
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(uuid7_puts_the_microseconds_into_the_twelve_bits_below) {
 }
 
 BOOST_AUTO_TEST_CASE(uuid7_sorts_by_time_whatever_the_random_part) {
-    for (auto const start : {std::int64_t{0}, std::int64_t{1645557742000'000}, std::int64_t{253402300799'000'000}}) {
+    for (const auto start : {std::int64_t{0}, std::int64_t{1645557742000'000}, std::int64_t{253402300799'000'000}}) {
         for (std::int64_t micros = start; micros < start + 2500; ++micros) {
             BOOST_REQUIRE(digits_of(micros, ones) < digits_of(micros + 1, zeros));
         }
@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(uuid7_sorts_by_time_whatever_the_random_part) {
 }
 
 BOOST_AUTO_TEST_CASE(uuid7_keeps_62_random_bits) {
-    auto const random = std::array<unsigned char, 8>{0xff, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd};
+    const auto random = std::array<unsigned char, 8>{0xff, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd};
     BOOST_TEST(digits_of(0, random).substr(16) == "bf0123456789abcd");
     for (std::size_t byte = 0; byte < 8; ++byte) {
         for (int bit = 0; bit < (byte == 0 ? 6 : 8); ++bit) {
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(uuid7_keeps_62_random_bits) {
 }
 
 BOOST_AUTO_TEST_CASE(generated_ids_have_their_prefixes) {
-    auto const digits = uuid7_digits(1645557742000'000, zeros);
+    const auto digits = uuid7_digits(1645557742000'000, zeros);
     BOOST_TEST(run_id_from(digits).view() == "run_017f22e279b070008000000000000000");
     BOOST_TEST(event_id_from(digits).view() == "evt_017f22e279b070008000000000000000");
     std::array<unsigned char, 16> random{};
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(generated_ids_have_their_prefixes) {
 }
 
 BOOST_AUTO_TEST_CASE(generated_ids_are_possible) {
-    auto const digits = uuid7_digits(1, ones);
+    const auto digits = uuid7_digits(1, ones);
     BOOST_TEST(is_possible_id(run_id_from(digits).view()));
     BOOST_TEST(is_possible_id(event_id_from(digits).view()));
     BOOST_TEST(is_possible_id(trace_id_from({}).view()));

@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(instants_compare_by_time) {
 BOOST_AUTO_TEST_CASE(printed_times_sort_as_the_times_do) {
     std::string before{printed(-3 * second)};
     for (std::int64_t micros = -3 * second; micros < 3 * second; micros += 1'000) {
-        std::string const now{printed(micros)};
+        const std::string now{printed(micros)};
         BOOST_REQUIRE(before <= now);
         before = now;
     }

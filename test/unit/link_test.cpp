@@ -26,16 +26,16 @@ BOOST_AUTO_TEST_CASE(paths) {
 }
 
 BOOST_AUTO_TEST_CASE(unreserved_characters_stand_for_themselves) {
-    std::string_view const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    const std::string_view unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     BOOST_TEST(segment(unreserved) == unreserved);
 }
 
 BOOST_AUTO_TEST_CASE(every_other_byte_is_encoded_in_upper_case) {
-    std::string_view const digits = "0123456789ABCDEF";
-    std::string_view const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    const std::string_view digits = "0123456789ABCDEF";
+    const std::string_view unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     for (int byte = 1; byte < 256; ++byte) {
-        auto const c = static_cast<char>(byte);
-        auto const expected = unreserved.find(c) != std::string_view::npos
+        const auto c = static_cast<char>(byte);
+        const auto expected = unreserved.find(c) != std::string_view::npos
                                   ? std::string(1, c)
                                   : std::string{'%', digits[static_cast<std::size_t>(byte / 16)],
                                                 digits[static_cast<std::size_t>(byte % 16)]};
@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(an_encoded_id_is_encoded_again) {
 }
 
 BOOST_AUTO_TEST_CASE(the_longest_id_fits) {
-    std::string const id(max_id_bytes, '/');
+    const std::string id(max_id_bytes, '/');
     std::string encoded;
     for (std::size_t i = 0; i < max_id_bytes; ++i) {
         encoded += "%2F";

@@ -37,26 +37,26 @@ BOOST_AUTO_TEST_CASE(short_messages_stay) {
 }
 
 BOOST_AUTO_TEST_CASE(up_to_500_characters_stay) {
-    for (auto const character : characters) {
-        for (std::size_t const count : {std::size_t{499}, std::size_t{500}}) {
-            auto const message = repeated(character, count);
+    for (const auto character : characters) {
+        for (const std::size_t count : {std::size_t{499}, std::size_t{500}}) {
+            const auto message = repeated(character, count);
             BOOST_TEST((bounded_message(message).view() == message));
         }
     }
 }
 
 BOOST_AUTO_TEST_CASE(longer_ones_are_cut_after_500_characters) {
-    for (auto const character : characters) {
-        for (std::size_t const count : {std::size_t{501}, std::size_t{502}, std::size_t{100'000}}) {
+    for (const auto character : characters) {
+        for (const std::size_t count : {std::size_t{501}, std::size_t{502}, std::size_t{100'000}}) {
             BOOST_TEST((bounded_message(repeated(character, count)).view() == repeated(character, 500) + "…"));
         }
     }
 }
 
 BOOST_AUTO_TEST_CASE(the_boundary_counts_characters_not_bytes) {
-    for (auto const before : characters) {
-        for (auto const after : characters) {
-            auto const whole = repeated(before, 499) + std::string{after};
+    for (const auto before : characters) {
+        for (const auto after : characters) {
+            const auto whole = repeated(before, 499) + std::string{after};
             BOOST_TEST((bounded_message(whole).view() == whole));
             BOOST_TEST((bounded_message(whole + "b").view() == whole + "…"));
             BOOST_TEST((bounded_message(whole + "😀").view() == whole + "…"));
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(a_log_line_stays_one_line) {
 
 BOOST_AUTO_TEST_CASE(every_control_character_is_escaped) {
     for (int code = 0; code < 0x20; ++code) {
-        auto const logged = log_text(std::string(1, static_cast<char>(code)));
+        const auto logged = log_text(std::string(1, static_cast<char>(code)));
         BOOST_TEST(logged.view().front() == '\\', code);
         BOOST_TEST(logged.view().size() == (code == '\n' ? 2U : 6U), code);
     }
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(what_is_cut_short_ends_there) {
 }
 
 BOOST_AUTO_TEST_CASE(a_bounded_message_of_escapes_fits_a_log_line) {
-    auto const logged = log_text(bounded_message(repeated("\x01", 1000)).view());
+    const auto logged = log_text(bounded_message(repeated("\x01", 1000)).view());
     BOOST_TEST((logged.view() == repeated("\\u0001", 500) + "…"));
 }
 

@@ -35,7 +35,7 @@ struct Ends {
     }
     std::string read() const {
         std::string text(1 << 20, '\0');
-        auto const size = ::read(both[0], text.data(), text.size());
+        const auto size = ::read(both[0], text.data(), text.size());
         text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
         return text;
     }
@@ -49,7 +49,7 @@ bool is_blocking(int descriptor) {
 /// Whether `wait` has ended after everything that can run has run.
 template <class Wait>
 bool ends_now(asio::io_context& loop, Wait wait) {
-    auto const ended = std::make_shared<bool>(false);
+    const auto ended = std::make_shared<bool>(false);
     asio::co_spawn(
         loop,
         [ended, wait]() -> asio::awaitable<void> {
@@ -90,8 +90,8 @@ BOOST_AUTO_TEST_CASE(there_is_room_until_the_reader_falls_behind) {
     asio::io_context loop;
     Ends pipe;
     Mirror mirror(loop.get_executor(), pipe.both[1]);
-    auto const room = [&] { return mirror.room(); };
-    auto const flushed = [&] { return mirror.flushed(); };
+    const auto room = [&] { return mirror.room(); };
+    const auto flushed = [&] { return mirror.flushed(); };
     BOOST_TEST(ends_now(loop, room));
     BOOST_TEST(ends_now(loop, flushed));
 
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_reader_that_goes_away_stops_nothing) {
 BOOST_AUTO_TEST_CASE(a_file_is_written_too) {
     asio::io_context loop;
     std::string name = "/tmp/pdpp-unit.XXXXXX";
-    int const file = ::mkostemp(name.data(), O_CLOEXEC);
+    const int file = ::mkostemp(name.data(), O_CLOEXEC);
     BOOST_REQUIRE(file >= 0);
     ::unlink(name.c_str());
     Mirror mirror(loop.get_executor(), file);

@@ -10,7 +10,7 @@ namespace pq = pdpp::pq;
 
 namespace {
 
-std::string const failed_status =
+const std::string failed_status =
     R"({"links": {"timeline": "/_ref/runs/r/timeline"}, "object": "run_status", "run_id": "r", "status": "failed",)"
     R"( "failure": {"origin": "connector", "reason": "connector_exit_nonzero", "message": "exited\u001b[2J with 3",)"
     R"( "connector_error_message": null}, "trace_id": "trc_1", "started_at": "2026-01-02T03:04:05.678Z",)"
@@ -18,10 +18,10 @@ std::string const failed_status =
     R"( "connector_id": "mail", "terminal_reason": "connector_exit_nonzero", "cancel_requested_at": null,)"
     R"( "connector_instance_id": "mail-1"})";
 
-std::string const completed_status =
+const std::string completed_status =
     R"({"run_id": "r", "status": "completed", "failure": null, "terminal_reason": null})";
 
-std::string const unknown_run =
+const std::string unknown_run =
     R"({"error": {"code": "not_found", "type": "not_found_error", "param": "run_id", "message": "Run not found: x"}})";
 
 } // namespace
@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(timeline_for_people) {
 BOOST_AUTO_TEST_CASE(an_unknown_run_is_an_envelope) {
     BOOST_TEST(is_error_envelope(unknown_run));
     BOOST_TEST(!is_error_envelope(failed_status));
-    auto const failure = failure_of_envelope(unknown_run);
+    const auto failure = failure_of_envelope(unknown_run);
     BOOST_TEST(failure.exit_code == exit_code::unknown_run);
     BOOST_TEST(failure_text(failure).starts_with("pdpp: Run not found: x\n      "));
     BOOST_TEST(failure_json({3, "not_found", "Run not found: x", "", failure.details}) ==
@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_run_is_an_envelope) {
 }
 
 BOOST_AUTO_TEST_CASE(failures_have_their_exit_codes) {
-    auto const code = [](pq::ErrorKind kind) { return failure_of(pq::Error(kind, "m")).exit_code; };
+    const auto code = [](pq::ErrorKind kind) { return failure_of(pq::Error(kind, "m")).exit_code; };
     BOOST_TEST(code(pq::ErrorKind::cannot_connect) == exit_code::cannot_connect);
     BOOST_TEST(code(pq::ErrorKind::connection_lost) == exit_code::cannot_connect);
     BOOST_TEST(code(pq::ErrorKind::in_doubt) == exit_code::cannot_connect);
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(failures_have_their_exit_codes) {
 }
 
 BOOST_AUTO_TEST_CASE(a_typed_refusal_keeps_its_words) {
-    auto const failure = failure_of(pq::Error(
+    const auto failure = failure_of(pq::Error(
         pq::ErrorKind::refused, "The connection has an active run", "PT409",
         R"({"code":"run_already_active","param":"connector_instance_id","active_run_id":"r"})", "Wait for it."));
     BOOST_TEST(failure.exit_code == exit_code::refused);
@@ -96,11 +96,11 @@ BOOST_AUTO_TEST_CASE(a_typed_refusal_keeps_its_words) {
 }
 
 BOOST_AUTO_TEST_CASE(a_failure_for_people_is_short_and_without_jargon) {
-    auto const text = failure_text(
+    const auto text = failure_text(
         failure_of(pq::Error(pq::ErrorKind::refused, "permission denied for function pdpp_run_now", "42501")));
     BOOST_TEST(text.find("42501") == std::string::npos);
     BOOST_TEST(text.find("pdpp_grant") != std::string::npos);
-    auto const connect = failure_text(
+    const auto connect = failure_text(
         failure_of(pq::Error(pq::ErrorKind::cannot_connect, "connection refused\n\tIs the server running?\x1b[0m")));
     BOOST_TEST(connect.starts_with("pdpp: cannot connect to the database: connection refused\n      Check --db"));
 }

@@ -40,7 +40,7 @@ asio::awaitable<pq::Connection> connected(asio::any_io_executor executor) {
 }
 
 asio::awaitable<std::string> value(pq::Connection& connection, std::string sql) {
-    auto const result = co_await connection.query(sql);
+    const auto result = co_await connection.query(sql);
     co_return std::string(result.text(0, 0).value());
 }
 
@@ -49,7 +49,7 @@ asio::awaitable<pq::ErrorKind> failure_of(pq::Connection& connection, std::strin
                                           std::chrono::milliseconds timeout = 10s) {
     try {
         co_await connection.query(sql, {}, timeout, effect);
-    } catch (pq::Error const& error) {
+    } catch (const pq::Error& error) {
         co_return error.kind();
     }
     throw std::logic_error("no error");
@@ -60,7 +60,7 @@ asio::awaitable<void> terminate_when_it_waits(pq::Connection& other, std::string
     std::vector<pq::Parameter> parameters;
     parameters.emplace_back(pid);
     for (;;) {
-        auto const found = co_await other.query("SELECT pg_terminate_backend($1::int) FROM pg_locks "
+        const auto found = co_await other.query("SELECT pg_terminate_backend($1::int) FROM pg_locks "
                                                 "WHERE pid = $1::int AND locktype = 'advisory' AND NOT granted",
                                                 parameters);
         if (found.rows() > 0)
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(parameters_and_nulls_travel_both_ways) {
         std::vector<pq::Parameter> parameters;
         parameters.emplace_back("a'b\\c \u20ac");
         parameters.emplace_back(std::nullopt);
-        auto const result = co_await connection.query("SELECT $1::text, $2::text", parameters);
+        const auto result = co_await connection.query("SELECT $1::text, $2::text", parameters);
         BOOST_TEST(result.rows() == 1);
         BOOST_TEST(result.columns() == 2);
         BOOST_TEST(result.text(0, 0).value() == "a'b\\c \u20ac");
@@ -91,10 +91,10 @@ BOOST_AUTO_TEST_CASE(parameters_and_nulls_travel_both_ways) {
 BOOST_AUTO_TEST_CASE(megabytes_travel_both_ways) {
     on_a_loop([](auto executor) -> asio::awaitable<void> {
         auto connection = co_await connected(executor);
-        std::string const big(20'000'000, 'x');
+        const std::string big(20'000'000, 'x');
         std::vector<pq::Parameter> parameters;
         parameters.emplace_back(big);
-        auto const result = co_await connection.query("SELECT $1::text", parameters);
+        const auto result = co_await connection.query("SELECT $1::text", parameters);
         BOOST_TEST((result.text(0, 0).value() == big));
     });
 }
@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(a_nul_is_refused_rather_than_cut) {
         bool refused = false;
         try {
             co_await connection.query("SELECT $1::text", parameters);
-        } catch (pq::Error const& error) {
+        } catch (const pq::Error& error) {
             refused = error.kind() == pq::ErrorKind::misused;
         }
         BOOST_TEST(refused);
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(a_refusal_keeps_its_fields_and_the_connection) {
         try {
             co_await connection.query("DO $$ BEGIN RAISE SQLSTATE 'PT409' USING message = 'm', detail = "
                                       "'{\"code\": \"c\"}', hint = 'h'; END $$");
-        } catch (pq::Error const& error) {
+        } catch (const pq::Error& error) {
             refused = true;
             BOOST_CHECK(error.kind() == pq::ErrorKind::refused);
             BOOST_TEST(error.what() == "m");
@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(an_error_at_commit_is_an_error) {
     on_a_loop([](auto executor) -> asio::awaitable<void> {
         auto connection = co_await connected(executor);
         co_await connection.query("CREATE TEMP TABLE t (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)");
-        auto const kind =
+        const auto kind =
             co_await failure_of(connection, "INSERT INTO t VALUES (1), (1) RETURNING a", pq::Effect::writes);
         BOOST_CHECK(kind == pq::ErrorKind::refused);
         BOOST_TEST(connection.usable());
@@ -150,10 +150,10 @@ BOOST_AUTO_TEST_CASE(a_server_that_says_goodbye_before_commit_leaves_no_doubt) {
     on_a_loop([](auto executor) -> asio::awaitable<void> {
         auto holder = co_await connected(executor);
         co_await holder.query("SELECT pg_advisory_lock(7)");
-        for (auto const effect : {pq::Effect::reads, pq::Effect::writes}) {
+        for (const auto effect : {pq::Effect::reads, pq::Effect::writes}) {
             auto victim = co_await connected(executor);
-            auto const pid = co_await value(victim, "SELECT pg_backend_pid()");
-            auto const kind = co_await (failure_of(victim, "SELECT pg_advisory_lock(7)", effect) &&
+            const auto pid = co_await value(victim, "SELECT pg_backend_pid()");
+            const auto kind = co_await (failure_of(victim, "SELECT pg_advisory_lock(7)", effect) &&
                                         terminate_when_it_waits(holder, pid));
             BOOST_CHECK(kind == pq::ErrorKind::connection_lost);
             BOOST_TEST(!victim.usable());
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_says_goodbye_before_commit_leaves_no_doubt) {
 BOOST_AUTO_TEST_CASE(a_statement_that_outlives_its_time_closes_the_connection) {
     on_a_loop([](auto executor) -> asio::awaitable<void> {
         auto connection = co_await connected(executor);
-        auto const kind = co_await failure_of(connection, "SELECT pg_sleep(60)", pq::Effect::reads, 50ms);
+        const auto kind = co_await failure_of(connection, "SELECT pg_sleep(60)", pq::Effect::reads, 50ms);
         BOOST_CHECK(kind == pq::ErrorKind::timeout);
         BOOST_TEST(!connection.usable());
     });
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(a_cut_idle_connection_is_noticed_before_it_is_used) {
     on_a_loop([](auto executor) -> asio::awaitable<void> {
         auto idle = co_await connected(executor);
         auto other = co_await connected(executor);
-        auto const pid = co_await value(idle, "SELECT pg_backend_pid()");
+        const auto pid = co_await value(idle, "SELECT pg_backend_pid()");
         BOOST_TEST(idle.usable());
         co_await other.query("SELECT pg_terminate_backend(" + pid + ", 10000)");
         BOOST_TEST(!idle.usable());
@@ -187,13 +187,13 @@ BOOST_AUTO_TEST_CASE(notifications_arrive_and_a_cancelled_wait_does_no_harm) {
         auto sender = co_await connected(executor);
         co_await listener.listen("Chan\"nel");
         asio::steady_timer soon(executor, 20ms);
-        auto const first = co_await (listener.notification() || soon.async_wait(asio::use_awaitable));
+        const auto first = co_await (listener.notification() || soon.async_wait(asio::use_awaitable));
         BOOST_TEST(first.index() == 1);
         BOOST_TEST(co_await value(listener, "SELECT 1") == "1");
         co_await sender.query("NOTIFY \"Chan\"\"nel\", 'one'");
         co_await sender.query("NOTIFY \"Chan\"\"nel\", 'two'");
-        auto const one = co_await listener.notification();
-        auto const two = co_await listener.notification();
+        const auto one = co_await listener.notification();
+        const auto two = co_await listener.notification();
         BOOST_TEST(one.channel == "Chan\"nel");
         BOOST_TEST(one.payload == "one");
         BOOST_TEST(two.payload == "two");
@@ -206,11 +206,11 @@ BOOST_AUTO_TEST_CASE(a_call_names_its_arguments_and_finds_the_extension_by_itsel
         co_await connection.query("SET search_path = ''");
         std::vector<pq::Argument> arguments;
         arguments.push_back({"run_id", "text", "no such run"});
-        auto const body = co_await connection.call("pdpp_run_status", arguments, 10s, pq::Effect::reads);
+        const auto body = co_await connection.call("pdpp_run_status", arguments, 10s, pq::Effect::reads);
         BOOST_REQUIRE(body.has_value());
         BOOST_TEST(body->find("Run not found: no such run") != std::string::npos);
         arguments[0].value.reset();
-        auto const nothing = co_await connection.call("pdpp_run_status", arguments, 10s, pq::Effect::reads);
+        const auto nothing = co_await connection.call("pdpp_run_status", arguments, 10s, pq::Effect::reads);
         BOOST_TEST(!nothing.has_value());
     });
 }
@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(a_database_without_the_extension_is_refused_with_advice) {
         std::string message;
         try {
             co_await connection.open("dbname=template1");
-        } catch (pq::Error const& error) {
+        } catch (const pq::Error& error) {
             BOOST_CHECK(error.kind() == pq::ErrorKind::refused);
             message = error.what();
         }
@@ -232,13 +232,13 @@ BOOST_AUTO_TEST_CASE(a_database_without_the_extension_is_refused_with_advice) {
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_connected_to_says_so_without_the_password) {
     on_a_loop([](auto executor) -> asio::awaitable<void> {
-        for (auto const* conninfo : {"postgresql://u:sekret@/x?port=1&host=/nowhere", "postgresql://u:sek ret@@[/x",
+        for (const auto* conninfo : {"postgresql://u:sekret@/x?port=1&host=/nowhere", "postgresql://u:sek ret@@[/x",
                                      "password=sekret nonsense", "host=127.0.0.1 port=1 password=sekret"}) {
             pq::Connection connection(executor);
             std::string message;
             try {
                 co_await connection.open(conninfo, 5s);
-            } catch (pq::Error const& error) {
+            } catch (const pq::Error& error) {
                 BOOST_CHECK(error.kind() == pq::ErrorKind::cannot_connect);
                 message = error.what();
             }
@@ -251,7 +251,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_connected_to_says_so_without_the_password) {
 BOOST_AUTO_TEST_CASE(one_statement_at_a_time) {
     on_a_loop([](auto executor) -> asio::awaitable<void> {
         auto connection = co_await connected(executor);
-        auto const kinds = co_await (failure_of(connection, "SELECT pg_sleep(0.1), 1/0", pq::Effect::reads) &&
+        const auto kinds = co_await (failure_of(connection, "SELECT pg_sleep(0.1), 1/0", pq::Effect::reads) &&
                                      failure_of(connection, "SELECT 2", pq::Effect::reads));
         BOOST_CHECK(std::get<0>(kinds) == pq::ErrorKind::refused);
         BOOST_CHECK(std::get<1>(kinds) == pq::ErrorKind::misused);
@@ -272,7 +272,7 @@ BOOST_AUTO_TEST_CASE(the_pool_lends_no_more_than_its_size_and_replaces_what_is_c
             bool turned_away = false;
             try {
                 co_await pool.acquire();
-            } catch (pq::Error const& error) {
+            } catch (const pq::Error& error) {
                 turned_away = error.kind() == pq::ErrorKind::cannot_connect;
             }
             BOOST_TEST(turned_away);
@@ -311,9 +311,9 @@ BOOST_AUTO_TEST_CASE(a_server_that_crashes_leaves_a_write_in_doubt_and_the_pool_
     on_a_loop([](auto executor) -> asio::awaitable<void> {
         constexpr auto crash = "COPY (SELECT 1) TO PROGRAM 'kill -KILL $PPID'";
         pq::Pool pool(executor, {.conninfo = "", .size = 1, .wait_limit = 60s});
-        for (auto const effect : {pq::Effect::writes, pq::Effect::reads}) {
+        for (const auto effect : {pq::Effect::writes, pq::Effect::reads}) {
             auto victim = co_await pool.acquire();
-            auto const expected =
+            const auto expected =
                 effect == pq::Effect::writes ? pq::ErrorKind::in_doubt : pq::ErrorKind::connection_lost;
             BOOST_CHECK(co_await failure_of(*victim, crash, effect) == expected);
         }

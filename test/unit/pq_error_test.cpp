@@ -17,9 +17,9 @@ BOOST_AUTO_TEST_CASE(the_message_has_no_trailing_line_ends) {
 }
 
 BOOST_AUTO_TEST_CASE(a_typed_refusal_is_read_with_what_else_its_detail_carries) {
-    Error const error(ErrorKind::refused, "A run is active.", "PT409",
+    const Error error(ErrorKind::refused, "A run is active.", "PT409",
                       R"({"code":"run_already_active","param":"connector_id","active_run_id":"run_1"})", "Wait.");
-    auto const refusal = typed_refusal(error);
+    const auto refusal = typed_refusal(error);
     BOOST_REQUIRE(refusal);
     BOOST_TEST(refusal->http_status == 409);
     BOOST_TEST(refusal->code == "run_already_active");
@@ -31,9 +31,9 @@ BOOST_AUTO_TEST_CASE(a_typed_refusal_is_read_with_what_else_its_detail_carries) 
 
 BOOST_AUTO_TEST_CASE(what_is_not_one_is_not_taken_for_one) {
     constexpr auto detail = R"({"code":"x"})";
-    for (auto const* sqlstate : {"", "57014", "PT", "PT200", "PT600", "PT4x4", "PT+40", "PT-40", "PT4040"})
+    for (const auto* sqlstate : {"", "57014", "PT", "PT200", "PT600", "PT4x4", "PT+40", "PT-40", "PT4040"})
         BOOST_TEST(!typed_refusal(Error(ErrorKind::refused, "m", sqlstate, detail)), sqlstate);
-    for (auto const* bad : {"", "text", "[]", "{}", R"({"code":7})", R"({"code":""})",
+    for (const auto* bad : {"", "text", "[]", "{}", R"({"code":7})", R"({"code":""})",
                             R"({"code":"x"})"
                             "}"})
         BOOST_TEST(!typed_refusal(Error(ErrorKind::refused, "m", "PT404", bad)), bad);

@@ -41,7 +41,7 @@ asio::awaitable<std::string> read_all(asio::readable_pipe& pipe) {
     std::string all;
     std::array<char, 4096> buffer{};
     for (;;) {
-        auto const [error, size] =
+        const auto [error, size] =
             co_await pipe.async_read_some(asio::buffer(buffer), asio::as_tuple(asio::use_awaitable));
         if (error)
             co_return all;
@@ -85,7 +85,7 @@ Seen run(Command command) {
 std::string launch_error(Command command) {
     try {
         run(std::move(command));
-    } catch (LaunchError const& error) {
+    } catch (const LaunchError& error) {
         return error.what();
     }
     return "launched";
@@ -106,7 +106,7 @@ struct Folder {
     std::filesystem::path path;
 };
 
-std::string make_file(std::filesystem::path const& path, std::string const& content, mode_t mode) {
+std::string make_file(const std::filesystem::path& path, const std::string& content, mode_t mode) {
     std::ofstream(path) << content;
     ::chmod(path.c_str(), mode);
     return path.string();
@@ -117,7 +117,7 @@ std::string make_file(std::filesystem::path const& path, std::string const& cont
 BOOST_AUTO_TEST_SUITE(process)
 
 BOOST_AUTO_TEST_CASE(output_errors_and_code_come_back) {
-    auto const seen = run(shell("echo out; echo err >&2; exit 7"));
+    const auto seen = run(shell("echo out; echo err >&2; exit 7"));
     BOOST_TEST(seen.output == "out\n");
     BOOST_TEST(seen.errors == "err\n");
     BOOST_TEST(seen.exit.code == 7);
@@ -126,12 +126,12 @@ BOOST_AUTO_TEST_CASE(output_errors_and_code_come_back) {
 }
 
 BOOST_AUTO_TEST_CASE(arguments_arrive_word_for_word) {
-    auto const seen = run({{"printf", "<%s>", "", "a b", "[1,2]", "$HOME", "ä\xff"}, "", {}});
+    const auto seen = run({{"printf", "<%s>", "", "a b", "[1,2]", "$HOME", "ä\xff"}, "", {}});
     BOOST_TEST(seen.output == "<><a b><[1,2]><$HOME><ä\xff>");
 }
 
 BOOST_AUTO_TEST_CASE(a_signal_is_told_apart_from_a_code) {
-    auto const seen = run(shell("kill -KILL $$"));
+    const auto seen = run(shell("kill -KILL $$"));
     BOOST_TEST(seen.exit.signal == SIGKILL);
 }
 
@@ -144,18 +144,18 @@ BOOST_AUTO_TEST_CASE(the_environment_is_added_to_and_taken_from) {
 }
 
 BOOST_AUTO_TEST_CASE(it_runs_in_the_directory_asked_for) {
-    Folder const folder;
+    const Folder folder;
     auto command = shell("pwd");
     command.working_directory = folder.path.string();
     BOOST_TEST(run(command).output == std::filesystem::canonical(folder.path).string() + "\n");
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_launched_says_why) {
-    Folder const folder;
-    auto const plain = make_file(folder.path / "plain", "#!/bin/sh\n", 0644);
-    auto const garbage = make_file(folder.path / "garbage", "not a program\n", 0755);
-    auto const orphan = make_file(folder.path / "orphan", "#!/no/such/interpreter\n", 0755);
-    std::string const missing = folder.path / "missing";
+    const Folder folder;
+    const auto plain = make_file(folder.path / "plain", "#!/bin/sh\n", 0644);
+    const auto garbage = make_file(folder.path / "garbage", "not a program\n", 0755);
+    const auto orphan = make_file(folder.path / "orphan", "#!/no/such/interpreter\n", 0755);
+    const std::string missing = folder.path / "missing";
 
     BOOST_TEST(launch_error({{"pdpp-no-such-command"}, "", {}}) ==
                "cannot execute \"pdpp-no-such-command\": No such file or directory");
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_launched_says_why) {
 }
 
 BOOST_AUTO_TEST_CASE(the_search_path_is_the_childs) {
-    Folder const folder;
+    const Folder folder;
     make_file(folder.path / "pdpp-unit-tool", "#!/bin/sh\necho found\n", 0755);
     Command command{{"pdpp-unit-tool"}, "", {{"PATH", "/nonexistent:" + folder.path.string() + ":/usr/bin:/bin"}}};
     BOOST_TEST(run(command).output == "found\n");
@@ -191,7 +191,7 @@ BOOST_AUTO_TEST_CASE(signals_are_as_at_login) {
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGTERM);
     ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
-    auto const seen = run({{"sed", "-n", "/^Sig[BIC]/p", "/proc/self/status"}, "", {}});
+    const auto seen = run({{"sed", "-n", "/^Sig[BIC]/p", "/proc/self/status"}, "", {}});
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     std::signal(SIGUSR1, SIG_DFL);
     BOOST_TEST(seen.output == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n");
@@ -201,15 +201,15 @@ BOOST_AUTO_TEST_CASE(no_descriptor_of_ours_is_inherited) {
     // what whoever started this program wanted inherited is passed on, and nothing else
     std::set<std::string> expected{"0", "1", "2"};
     for (int descriptor = 3; descriptor < 1024; ++descriptor)
-        if (auto const flags = ::fcntl(descriptor, F_GETFD); flags >= 0 && (flags & FD_CLOEXEC) == 0)
+        if (const auto flags = ::fcntl(descriptor, F_GETFD); flags >= 0 && (flags & FD_CLOEXEC) == 0)
             expected.insert(std::to_string(descriptor));
     std::istringstream names(run(shell("cd /proc/$$/fd; for fd in *; do test -e $fd && echo $fd; done")).output);
-    std::set<std::string> const inherited{std::istream_iterator<std::string>(names), {}};
+    const std::set<std::string> inherited{std::istream_iterator<std::string>(names), {}};
     BOOST_TEST(inherited == expected, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_signal_reaches_the_whole_group) {
-    auto const exit = await([]() -> asio::awaitable<ExitStatus> {
+    const auto exit = await([]() -> asio::awaitable<ExitStatus> {
         auto process = co_await Process::start(shell("sleep 1000 & echo ready; wait"));
         std::array<char, 6> ready{};
         co_await process.output().async_read_some(asio::buffer(ready), asio::use_awaitable);
@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(a_signal_reaches_the_whole_group) {
 }
 
 BOOST_AUTO_TEST_CASE(what_was_left_behind_is_killed) {
-    auto const rest = await([]() -> asio::awaitable<std::string> {
+    const auto rest = await([]() -> asio::awaitable<std::string> {
         auto process = co_await Process::start(shell("trap '' TERM; sleep 1000 & exit 0"));
         co_await process.ended();
         process.reap();
@@ -232,10 +232,10 @@ BOOST_AUTO_TEST_CASE(what_was_left_behind_is_killed) {
 }
 
 BOOST_AUTO_TEST_CASE(a_process_that_is_dropped_is_killed) {
-    auto const rest = await([]() -> asio::awaitable<std::string> {
+    const auto rest = await([]() -> asio::awaitable<std::string> {
         auto process = std::make_optional(co_await Process::start(shell("echo $$; exec sleep 1000")));
         std::array<char, 64> text{};
-        auto const size = co_await process->output().async_read_some(asio::buffer(text), asio::use_awaitable);
+        const auto size = co_await process->output().async_read_some(asio::buffer(text), asio::use_awaitable);
         process.reset();
         co_return std::string(text.data(), size);
     }());

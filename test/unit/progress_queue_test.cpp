@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(a_full_queue_of_other_streams_drops_the_oldest) {
 
 BOOST_AUTO_TEST_CASE(a_burst_is_free_and_then_paced) {
     ProgressQueue queue;
-    ProgressQueue::Clock::time_point const now{1000s};
+    const ProgressQueue::Clock::time_point now{1000s};
     for (int write = 0; write < ProgressQueue::burst; ++write)
         BOOST_TEST((queue.due(now) == now));
     BOOST_TEST((queue.due(now) == now + ProgressQueue::interval));

@@ -9,7 +9,7 @@ template <typename Stage>
 std::optional<pdpp::http::Refusal> refusal_of(Stage stage) {
     try {
         stage();
-    } catch (pdpp::http::Refusal const& refusal) {
+    } catch (const pdpp::http::Refusal& refusal) {
         return refusal;
     }
     return std::nullopt;

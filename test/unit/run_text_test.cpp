@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(is_cut_at_its_bound) {
 
 BOOST_AUTO_TEST_CASE(appends_bytes_as_hex) {
     Text<10> text;
-    for (unsigned char const byte : {0x00, 0x0a, 0xa0, 0xff}) {
+    for (const unsigned char byte : {0x00, 0x0a, 0xa0, 0xff}) {
         text.append_hex(byte);
     }
     text.append_hex(0xbe, "0123456789ABCDEF");

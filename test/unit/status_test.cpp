@@ -42,7 +42,7 @@ Lifecycle ended(Lifecycle lifecycle, std::string_view type, Evidence evidence = 
     return lifecycle;
 }
 
-Status status_of(Lifecycle const& lifecycle) {
+Status status_of(const Lifecycle& lifecycle) {
     return project(lifecycle, asked_at);
 }
 
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(status_word) {
 }
 
 BOOST_AUTO_TEST_CASE(who_it_was_the_start_says_else_the_ending_else_the_admission) {
-    for (auto const field : {&Status::connector_id, &Status::trace_id, &Status::connector_instance_id}) {
+    for (const auto field : {&Status::connector_id, &Status::trace_id, &Status::connector_instance_id}) {
         BOOST_TEST((status_of(admitted()).*field == Words{"admission"}));
         BOOST_TEST((status_of(started()).*field == Words{"start"}));
         BOOST_TEST((status_of(ended(started(), "run.failed")).*field == Words{"start"}));
@@ -97,14 +97,14 @@ BOOST_AUTO_TEST_CASE(an_event_that_does_not_say_is_passed_over) {
 }
 
 BOOST_AUTO_TEST_CASE(trace_is_that_of_the_status) {
-    for (auto const& lifecycle :
+    for (const auto& lifecycle :
          {admitted(), started(), ended(started(), "run.failed"), ended(admitted(), "run.failed")}) {
         BOOST_TEST((trace_of(lifecycle) == status_of(lifecycle).trace_id));
     }
 }
 
 BOOST_AUTO_TEST_CASE(admitted_at_never_changes) {
-    for (auto const& lifecycle :
+    for (const auto& lifecycle :
          {admitted(), started(), ended(started(), "run.failed"), ended(admitted(), "run.failed")}) {
         BOOST_TEST((status_of(lifecycle).admitted_at == Instant{100}));
     }
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(started_at) {
 BOOST_AUTO_TEST_CASE(completed_at) {
     BOOST_TEST(!status_of(admitted()).completed_at);
     BOOST_TEST(!status_of(started()).completed_at);
-    for (auto const* ending : endings) {
+    for (const auto* ending : endings) {
         BOOST_TEST((status_of(ended(started(), ending)).completed_at == Instant{300}));
     }
 }
@@ -130,15 +130,15 @@ BOOST_AUTO_TEST_CASE(cancel_requested_at_counts_while_active) {
     BOOST_TEST((status_of(admitted()).cancel_requested_at == asked_at));
     BOOST_TEST((status_of(started()).cancel_requested_at == asked_at));
     BOOST_TEST(!project(started(), {}).cancel_requested_at);
-    for (auto const* ending : endings) {
+    for (const auto* ending : endings) {
         BOOST_TEST(!status_of(ended(started(), ending)).cancel_requested_at);
     }
 }
 
 BOOST_AUTO_TEST_CASE(terminal_reason) {
     BOOST_TEST(!status_of(started()).terminal_reason);
-    for (auto const* ending : endings) {
-        auto const reason_of = [&](Evidence evidence) {
+    for (const auto* ending : endings) {
+        const auto reason_of = [&](Evidence evidence) {
             return status_of(ended(started(), ending, evidence)).terminal_reason;
         };
         BOOST_TEST((reason_of({.reason = "r",
@@ -175,7 +175,7 @@ BOOST_AUTO_TEST_CASE(failure_is_for_failed_and_abandoned) {
 }
 
 BOOST_AUTO_TEST_CASE(failure_without_evidence) {
-    auto const failure = *status_of(ended(started(), "run.failed")).failure;
+    const auto failure = *status_of(ended(started(), "run.failed")).failure;
     BOOST_TEST(!failure.reason);
     BOOST_TEST(!failure.message);
     BOOST_TEST(!failure.origin);

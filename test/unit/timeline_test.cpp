@@ -25,11 +25,11 @@ std::string text_of(std::int64_t event_seq, std::uint64_t tag) {
 BOOST_AUTO_TEST_SUITE(run_timeline)
 
 BOOST_AUTO_TEST_CASE(page_sizes) {
-    for (int const size : {1, 2, default_page_size, 4999, max_page_size}) {
+    for (const int size : {1, 2, default_page_size, 4999, max_page_size}) {
         BOOST_TEST(!check_page_size(size), size);
     }
-    for (int const size : {0, -1, 5001, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()}) {
-        auto const check = check_page_size(size);
+    for (const int size : {0, -1, 5001, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()}) {
+        const auto check = check_page_size(size);
         BOOST_REQUIRE(check);
         BOOST_TEST((check->code == ErrorCode::invalid_request));
         BOOST_TEST(check->param == "page_size");
@@ -46,9 +46,9 @@ BOOST_AUTO_TEST_CASE(cursors_are_fixed_width_hex) {
 }
 
 BOOST_AUTO_TEST_CASE(cursors_lead_back) {
-    for (auto const event_seq : {std::int64_t{0}, std::int64_t{1}, std::int64_t{2000}, last_seq}) {
-        for (auto const tag : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 63, last_tag}) {
-            auto const cursor = decode_cursor(text_of(event_seq, tag));
+    for (const auto event_seq : {std::int64_t{0}, std::int64_t{1}, std::int64_t{2000}, last_seq}) {
+        for (const auto tag : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 63, last_tag}) {
+            const auto cursor = decode_cursor(text_of(event_seq, tag));
             BOOST_REQUIRE(cursor);
             BOOST_TEST((*cursor == Cursor{.event_seq = event_seq, .tag = tag}));
         }
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(cursors_lead_back) {
 }
 
 BOOST_AUTO_TEST_CASE(one_spelling_only) {
-    auto const text = text_of(0xabc, 0xdef);
+    const auto text = text_of(0xabc, 0xdef);
     BOOST_REQUIRE(decode_cursor(text));
     for (std::size_t i = 3; i < text.size(); ++i) {
         if (std::isalpha(static_cast<unsigned char>(text[i])) != 0) {
@@ -68,8 +68,8 @@ BOOST_AUTO_TEST_CASE(one_spelling_only) {
 }
 
 BOOST_AUTO_TEST_CASE(nothing_else_is_a_cursor) {
-    auto const text = text_of(7, 7);
-    for (std::string const& other :
+    const auto text = text_of(7, 7);
+    for (const std::string& other :
          {std::string{}, std::string{"tl_"}, std::string{"7"}, text.substr(0, text.size() - 1), text + "0", " " + text,
           text + " ", "xx_" + text.substr(3), text.substr(3), "tl_+" + text.substr(4), "tl_-" + text.substr(4),
           "tl_ " + text.substr(4), "tl_0x" + text.substr(5), "tl_" + std::string(32, 'g'), std::string(35, '\0'),
@@ -92,16 +92,16 @@ BOOST_AUTO_TEST_CASE(objects_that_are_credentials) {
     BOOST_TEST((redacted_object_id("token") == "<redacted-token-id>"));
     BOOST_TEST((redacted_object_id("pending_consent") == "<redacted-device-code>"));
     BOOST_TEST((redacted_object_id("owner_device_auth") == "<redacted-device-code>"));
-    for (auto const* type : {"", "run", "grant", "Token", "tokens", "token "}) {
+    for (const auto* type : {"", "run", "grant", "Token", "tokens", "token "}) {
         BOOST_TEST(!redacted_object_id(type), type);
     }
 }
 
 BOOST_AUTO_TEST_CASE(keys_that_hold_credentials) {
-    for (auto const* key : {"device_code", "user_code", "request_uri"}) {
+    for (const auto* key : {"device_code", "user_code", "request_uri"}) {
         BOOST_TEST(is_bearer_key(key), key);
     }
-    for (auto const* key : {"", "code", "Device_Code", "device_code ", "user_codes", "request_url", "token"}) {
+    for (const auto* key : {"", "code", "Device_Code", "device_code ", "user_codes", "request_url", "token"}) {
         BOOST_TEST(!is_bearer_key(key), key);
     }
     BOOST_TEST(redacted_bearer == "<redacted-bearer>");

@@ -12,14 +12,14 @@ using namespace pdpp::controller;
 BOOST_AUTO_TEST_SUITE(trace)
 
 BOOST_AUTO_TEST_CASE(random_ids_are_hex_and_differ) {
-    auto const id = random_hex(16);
+    const auto id = random_hex(16);
     BOOST_TEST(std::regex_match(id, std::regex("[0-9a-f]{32}")));
     BOOST_TEST(id != random_hex(16));
 }
 
 BOOST_AUTO_TEST_CASE(traceparent_of_32_hex_digits) {
-    std::string const digits = "0123456789abcdef0123456789abcdef";
-    std::regex const expected("00-" + digits + "-[0-9a-f]{16}-01");
+    const std::string digits = "0123456789abcdef0123456789abcdef";
+    const std::regex expected("00-" + digits + "-[0-9a-f]{16}-01");
     BOOST_TEST(std::regex_match(traceparent("trc_" + digits).value(), expected));
     BOOST_TEST(std::regex_match(traceparent(digits).value(), expected));
     BOOST_TEST(std::regex_match(traceparent("0123456789ABCDEF0123456789ABCDEF").value(), expected));
@@ -27,13 +27,13 @@ BOOST_AUTO_TEST_CASE(traceparent_of_32_hex_digits) {
 }
 
 BOOST_AUTO_TEST_CASE(no_traceparent_of_other_ids) {
-    for (auto const* id : {"", "trc_", "trc_0123", "0123456789abcdef0123456789abcdeg", "my-trace",
+    for (const auto* id : {"", "trc_", "trc_0123", "0123456789abcdef0123456789abcdeg", "my-trace",
                            "00000000000000000000000000000000", "trc_0123456789abcdef0123456789abcdef0"})
         BOOST_TEST(!traceparent(id).has_value(), id);
 }
 
 BOOST_AUTO_TEST_CASE(environment_replaces_a_foreign_traceparent) {
-    auto const environment = run_environment("run_1", "my-trace");
+    const auto environment = run_environment("run_1", "my-trace");
     BOOST_TEST(environment.at("PDPP_RUN_ID").value() == "run_1");
     BOOST_TEST(environment.at("PDPP_TRACE_ID").value() == "my-trace");
     BOOST_TEST(!environment.at("TRACEPARENT").has_value());
