@@ -161,7 +161,8 @@ asio::awaitable<void> Launch::enforce_limits(Process& process) {
 /// Until stop_ expires or interrupt() is called. Both end the wait, and so does being cancelled, which throws.
 asio::awaitable<void> Launch::stop_due() {
     co_await stop_.async_wait(asio::as_tuple(asio::use_awaitable));
-    if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) {
         throw boost::system::system_error(asio::error::operation_aborted);
     }
 }

@@ -17,9 +17,9 @@ struct Ending {
     std::optional<std::string_view> event_id = {};
 };
 
-/// Ends a run whose flight row this transaction has locked: the terminal event, then the row. False if somebody wrote to
-/// the spine by hand: an ending that stands keeps standing, and the row goes; if only the event id is taken, nothing is
-/// changed.
+/// Ends a run whose flight row this transaction has locked: the terminal event, then the row. False if somebody wrote
+/// to the spine by hand: an ending that stands keeps standing, and the row goes; if only the event id is taken, nothing
+/// is changed.
 bool settle(const Flight& flight, const Ending& ending);
 
 /// Ends it as launch_failed, origin controller, and logs the one line that names run and trace. The message is bounded.

@@ -18,11 +18,23 @@ using asio::ip::tcp;
 
 namespace {
 
+GatewayOptions options() {
+    GatewayOptions nowhere;
+    nowhere.conninfo = "host=/nowhere";
+    return nowhere;
+}
+
+ServerLimits limits(std::chrono::milliseconds ServerLimits::*patience) {
+    ServerLimits limits;
+    limits.*patience = 50ms;
+    return limits;
+}
+
 /// A server on a thread of its own, whose database is nowhere.
 class Running {
   public:
     explicit Running(const ServerLimits& limits)
-        : gateway_(loop_.get_executor(), {.conninfo = "host=/nowhere"}),
+        : gateway_(loop_.get_executor(), options()),
           server_(loop_, {asio::ip::address_v4::loopback(), 0}, gateway_, limits), address_(server_.address()) {
         server_.start();
         thread_ = std::thread([this] { loop_.run(); });
@@ -58,19 +70,19 @@ class Running {
 BOOST_AUTO_TEST_SUITE(http_server)
 
 BOOST_AUTO_TEST_CASE(a_silent_client_is_hung_up_on) {
-    const Running server({.idle_time = 50ms});
+    const Running server(limits(&ServerLimits::idle_time));
     BOOST_TEST(server.answers_to("") == "");
     BOOST_TEST(server.answers_to("GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 404 "));
 }
 
 BOOST_AUTO_TEST_CASE(a_slow_header_is_not_waited_for) {
-    const Running server({.header_time = 50ms});
+    const Running server(limits(&ServerLimits::header_time));
     BOOST_TEST(server.answers_to("GET /nowhere HT") == "");
     BOOST_TEST(server.answers_to("GET /nowhere HTTP/1.1\r\nHost: x\r\n") == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_slow_body_is_not_waited_for) {
-    const Running server({.body_time = 50ms});
+    const Running server(limits(&ServerLimits::body_time));
     BOOST_TEST(server.answers_to("POST /owner/login HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\npass") == "");
 }
 
