@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PG_MAJOR ?= 15
 PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
 PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
 export PG_CONFIG PG_MAJOR
 
 VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" control/pdpp.control)
@@ -20,7 +21,7 @@ BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps lint-deps all extension client unit install uninstall demo check bench lint format clean
+.PHONY: help deps lint-deps all extension client unit install uninstall demo check bench lint format clean lint-deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,17 +35,18 @@ lint-deps:
 
 all: extension client ## build the extension and the program pdpp
 
+# The + hands make's job server on. unit follows client because the two share objects.
 extension:
-	@$(BUILD_EXTENSION) all
+	+@$(BUILD_EXTENSION) all
 
 client:
-	@$(BUILD_CLIENT) all
+	+@$(BUILD_CLIENT) all
 
-unit:
-	@$(BUILD_CLIENT) unit
+unit: client
+	+@$(BUILD_CLIENT) unit
 
 install: all ## install the extension into the server and pdpp into PREFIX/bin
-	@$(BUILD_EXTENSION) install
+	+@$(BUILD_EXTENSION) install
 	install -D -m 755 build/pdpp $(DESTDIR)$(PREFIX)/bin/pdpp
 
 uninstall: ## take both away again
@@ -53,16 +55,16 @@ uninstall: ## take both away again
 
 demo: deps ## build, install, and show real runs on a private cluster (ONCE=1: stop by itself)
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
-	@$(MAKE) --no-print-directory install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@PATH="$(PREFIX)/bin:$$PATH" test/in-cluster perl test/demo/demo.pl
 
 check: deps ## build, install, and run every test
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
-	@$(MAKE) --no-print-directory install unit >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@$(MAKE) --no-print-directory -j$(JOBS) install unit >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@perl test/check.pl
 
 bench: deps ## measure the speed, as ratios in one run
-	@$(MAKE) --no-print-directory install
+	@$(MAKE) --no-print-directory -j$(JOBS) install
 	@CLUSTER_OPTIONS="-o fsync=on -o shared_buffers=1GB -o max_wal_size=8GB" test/in-cluster bash bench/run
 
 lint: deps lint-deps ## formatting, clang-tidy, cppcheck, the project's own rules, both compilers

@@ -39,7 +39,8 @@ asio::awaitable<void> forward_interrupts(controller::Launch& launch, asio::signa
         launch.interrupt();
     }
     signals.clear();
-    asio::steady_timer forever(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer forever(executor, asio::steady_timer::time_point::max());
     co_await forever.async_wait(asio::use_awaitable);
 }
 

@@ -15,7 +15,8 @@ namespace asio = boost::asio;
 namespace {
 
 asio::awaitable<int> show_status(std::string database, std::string run_id, bool json) {
-    pq::Connection connection(co_await asio::this_coro::executor);
+    const auto executor = co_await asio::this_coro::executor;
+    pq::Connection connection(executor);
     co_await connection.open(std::move(database));
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_id", "text", std::move(run_id)});

@@ -36,7 +36,8 @@ asio::awaitable<std::string> fetch_page(pq::Connection& connection, const Option
 }
 
 asio::awaitable<int> show_timeline(std::string database, const Options& options, bool json) {
-    pq::Connection connection(co_await asio::this_coro::executor);
+    const auto executor = co_await asio::this_coro::executor;
+    pq::Connection connection(executor);
     co_await connection.open(std::move(database));
     const bool every_page = options.all || (!json && !options.limit);
     auto cursor = options.cursor;

@@ -53,7 +53,8 @@ asio::awaitable<std::string> Launch::execute() {
     std::optional<Process> process;
     std::string reason;
     try {
-        process.emplace(co_await Process::start(command_));
+        auto started = co_await Process::start(command_);
+        process.emplace(std::move(started));
         co_await recorder_.started(run_.run_id);
     } catch (const pq::Error& error) {
         reason = std::string("cannot record run.started: ") + error.what();
@@ -128,7 +129,8 @@ asio::awaitable<void> Launch::wait_for_last_words(Process& process) {
     co_await process.ended();
     output_.lift_limit();
     errors_.lift_limit();
-    asio::steady_timer timer(co_await asio::this_coro::executor, last_words);
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor, last_words);
     co_await timer.async_wait(asio::use_awaitable);
 }
 
@@ -161,6 +163,7 @@ asio::awaitable<void> Launch::enforce_limits(Process& process) {
 /// Until stop_ expires or interrupt() is called. Both end the wait, and so does being cancelled, which throws.
 asio::awaitable<void> Launch::stop_due() {
     co_await stop_.async_wait(asio::as_tuple(asio::use_awaitable));
+    // on a line of its own: inside the condition gcc 12 spoils the coroutine's frame
     const auto cancellation = co_await asio::this_coro::cancellation_state;
     if (cancellation.cancelled() != asio::cancellation_type::none) {
         throw boost::system::system_error(asio::error::operation_aborted);

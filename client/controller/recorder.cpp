@@ -68,7 +68,8 @@ asio::awaitable<std::string> Recorder::call(std::string_view function, std::vect
 }
 
 asio::awaitable<std::string> Recorder::insist(std::string_view function, std::vector<pq::Argument> arguments) {
-    asio::steady_timer timer(co_await asio::this_coro::executor);
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor);
     const auto last_try = std::chrono::steady_clock::now() + patience;
     for (std::chrono::milliseconds pause = 100ms;; pause = std::min<std::chrono::milliseconds>(pause * 2, 2s)) {
         try {
@@ -141,7 +142,8 @@ asio::awaitable<AdmittedRun> Recorder::propose(std::string connector_id,
 
     std::vector<pq::Argument> claim;
     claim.push_back({"run_id", "text", run_id});
-    const auto claimed = json::parse(co_await call("pdpp_run_claim", std::move(claim)));
+    const auto answer = co_await call("pdpp_run_claim", std::move(claim));
+    const auto claimed = json::parse(answer);
     if (!claimed.is_object()) {
         throw pq::Error(pq::ErrorKind::refused, "the new run could not be claimed");
     }
