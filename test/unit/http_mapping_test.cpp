@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(unknown_and_repeated_parameters_are_refused) {
                                       {"/_ref/runs/a/timeline?Limit=1", "Limit"},
                                       {"/_ref/runs/a/timeline?limit=1&limit=1", "limit"},
                                       {"/_ref/runs/a/timeline?cursor=a&limit=1&cursor=b", "cursor"}}) {
-        const auto refusal = refusal_of([&] { bound(text); });
+        const auto refusal = refusal_of([text = text] { bound(text); });
         BOOST_REQUIRE_MESSAGE(refusal, text);
         BOOST_TEST((refusal->code == status::bad_request));
         BOOST_TEST(refusal->param == param);

@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_login_is_refused_and_does_not_count) {
                                            {"text/plain", "password=x", 415},
                                            {"", "password=x", 415}})
         for (int i = 0; i < 6; ++i) {
-            const auto refusal = refusal_of([&] { owner.log_in(login(type, body), "peer"); });
+            const auto refusal = refusal_of([&, type = type, body = body] { owner.log_in(login(type, body), "peer"); });
             BOOST_REQUIRE(refusal);
             BOOST_TEST(static_cast<int>(refusal->code) == code, body);
         }
