@@ -194,7 +194,15 @@ BOOST_AUTO_TEST_CASE(signals_are_as_at_login) {
     const auto seen = run({{"sed", "-n", "/^Sig[BIC]/p", "/proc/self/status"}, "", {}});
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     std::signal(SIGUSR1, SIG_DFL);
-    BOOST_TEST(seen.output == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n");
+    // glibc keeps signals 32 and 33 for itself and lets no program reset them: what was inherited of them stays
+    constexpr unsigned long long of_glibc = 0x1'8000'0000;
+    std::istringstream masks(seen.output);
+    std::string name;
+    unsigned long long mask = 0;
+    int lines = 0;
+    for (; masks >> name >> std::hex >> mask; ++lines)
+        BOOST_TEST((mask & ~of_glibc) == 0U, seen.output);
+    BOOST_TEST(lines == 3);
 }
 
 BOOST_AUTO_TEST_CASE(no_descriptor_of_ours_is_inherited) {
