@@ -58,7 +58,7 @@ void check_offer(const Jsonb* connections) {
     }
     JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(&connections->root));
     JsonbValue element;
-    for (JsonbIteratorToken token; (token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE;) {
+    for (JsonbIteratorToken token = WJB_DONE; (token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE;) {
         if (token != WJB_ELEM) {
             continue;
         }

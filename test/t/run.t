@@ -3,7 +3,6 @@
 
 use strict;
 use warnings;
-use IPC::Run ();
 use JSON::PP;
 use POSIX qw(:sys_wait_h);
 use PostgreSQL::Test::Cluster;
@@ -12,6 +11,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use CuttingProxy;
+use Programs;
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -27,32 +27,6 @@ $ENV{PGUSER} = getpwuid($>);
 my $db = $node->connstr('postgres');
 
 sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query) }
-
-# A program in the background: its pieces as they come.
-sub start {
-	my ($input, @command) = @_;
-	my $self = { out => '', err => '', in => $input };
-	$self->{handle} = IPC::Run::start(
-		\@command, '<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
-		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-	return $self;
-}
-
-sub wait_for {
-	my ($self, $stream, $pattern) = @_;
-	$self->{handle}->pump until $self->{$stream} =~ $pattern || !$self->{handle}->pumpable;
-	return $self->{$stream} =~ $pattern ? $1 // 1 : undef;
-}
-
-# (exit code, stdout, stderr); -signal if killed.
-sub finish {
-	my ($self) = @_;
-	IPC::Run::finish($self->{handle});
-	my $status = ($self->{handle}->full_results)[0];
-	return ($status & 127 ? -($status & 127) : $status >> 8, $self->{out}, $self->{err});
-}
-
-sub pid_of { my ($self) = @_; return $self->{handle}{KIDS}[0]{PID} }
 
 sub pdpp { my (@arguments) = @_; return finish(start('', $pdpp, '--db', $db, @arguments)) }
 
@@ -90,20 +64,6 @@ sub ended_as {
 	is_deeply($run->{ending}{status}, $status, "$name: the last line is the ending");
 	is($run->{flight}, 0, "$name: no flight row is left");
 	return;
-}
-
-sub is_gone { my ($pid) = @_; return $pid && !kill(0, $pid) }
-
-# The process ends as soon as init has collected it.
-sub goes_away {
-	my ($pid) = @_;
-	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-	{
-		return 1 if is_gone($pid);
-		return 1 if slurp_file("/proc/$pid/stat", 0) =~ /^\d+ \(.*\) Z/;
-		sleep 0.1;
-	}
-	return 0;
 }
 
 sub write_file {
@@ -288,7 +248,7 @@ subtest 'the connection is lost while the child runs' => sub {
 		echo '{"type":"PROGRESS","message":"afterwards"}'; exit 0));
 	wait_for($started, 'out', qr/ready/);
 	is(sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pdpp'"),
-		1, 'its session is terminated');
+		2, 'its sessions are terminated');
 	write_file('go', '', 0644);
 	my $run = run_of($started);
 	ended_as($run, 0, 'completed', undef, 'cut');
