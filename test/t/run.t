@@ -18,6 +18,7 @@ my $folder = PostgreSQL::Test::Utils::tempdir();
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
+$node->append_conf('postgresql.conf', 'pdpp.liveness_grace = 0');
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
 
