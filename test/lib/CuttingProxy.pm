@@ -1,8 +1,14 @@
 package CuttingProxy;
 
-# A proxy in front of PostgreSQL that cuts its first connection at COMMIT: either before the server sees it ("unsent"),
-# or after the server has answered it and before the client hears so ("unheard"). Later connections pass untouched.
+# A proxy in front of PostgreSQL that cuts a connection at the worst instant: when a call is on its way that may commit.
 # For what no server does on request: leaving a client in doubt.
+#
+#   unsent      before the server sees the call
+#   unanswered  as soon as the server has it
+#   unheard     when the server has committed and answered, and the client has not heard so
+#
+# The call is an explicit COMMIT, or whatever matches `call`. The first is cut, or the first `times`; all else passes
+# untouched.
 
 use strict;
 use warnings;
@@ -11,16 +17,16 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX ();
 
-# new(mode, socket of the server): serves in a process of its own until it is stopped.
+# new(mode, socket of the server, call => pattern, times => number): serves in a process of its own until it is stopped.
 sub new {
-	my ($class, $mode, $server) = @_;
+	my ($class, $mode, $server, %option) = @_;
 	my $listener = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', ReuseAddr => 1)
 	  or die "cannot listen: $!";
 	my $pid = fork() // die "cannot fork: $!";
 	if ($pid == 0)
 	{
 		$SIG{PIPE} = 'IGNORE';
-		serve($listener, $mode, $server);
+		serve($listener, $mode, $server, $option{call}, $option{times} // 1);
 		POSIX::_exit(0);
 	}
 	return bless { pid => $pid, port => $listener->sockport }, $class;
@@ -42,39 +48,55 @@ sub stop {
 
 sub DESTROY { $_[0]->stop; return }
 
+# All connections at once, in one loop: each socket knows the one it is relayed to.
 sub serve {
-	my ($listener, $mode, $server) = @_;
-	while (my $client = $listener->accept)
-	{
-		relay($client, IO::Socket::UNIX->new(Peer => $server), $mode);
-		$mode = 'none';
-	}
-	return;
-}
-
-sub relay {
-	my ($client, $server, $mode) = @_;
-	return unless $server;
-	my $select = IO::Select->new($client, $server);
-	my $doubtful = 0;
+	my ($listener, $mode, $server, $call, $times) = @_;
+	my $pattern = $call // qr/COMMIT\0/;
+	# the server has committed when it says so, or is ready for the next call
+	my $committed = $call ? qr/Z\x00\x00\x00\x05I\z/ : qr/COMMIT\0/;
+	my $select = IO::Select->new($listener);
+	my %pair;
+	my $close = sub {
+		my ($socket) = @_;
+		for my $end ($socket, $pair{$socket}{peer})
+		{
+			$select->remove($end);
+			delete $pair{$end};
+			close $end;
+		}
+	};
 	while (1)
 	{
 		for my $from ($select->can_read)
 		{
-			return unless sysread($from, my $bytes, 65536);
-			if ($from == $client && $mode ne 'none' && $bytes =~ /COMMIT\0/)
+			if ($from == $listener)
 			{
-				return if $mode eq 'unsent';
-				$doubtful = 1;
+				my $client = $listener->accept or next;
+				my $other = IO::Socket::UNIX->new(Peer => $server) or next;
+				$pair{$client} = { peer => $other, is_client => 1 };
+				$pair{$other} = { peer => $client };
+				$select->add($client, $other);
+				next;
 			}
-			return if $from == $server && $doubtful && $bytes =~ /COMMIT\0/;
-			my $to = $from == $client ? $server : $client;
+			my $this = $pair{$from} or next;    # closed with its peer in this very round
+			my $bytes;
+			if (!sysread($from, $bytes, 65536)) { $close->($from); next }
+			if ($this->{is_client} && $times > 0 && $bytes =~ $pattern)
+			{
+				$times--;
+				if ($mode eq 'unsent') { $close->($from); next }
+				$pair{ $this->{peer} }{doubtful} = $mode eq 'unheard';
+				$this->{last_words} = $mode eq 'unanswered';
+			}
+			if ($this->{doubtful} && $bytes =~ $committed) { $close->($from); next }
 			for (my $sent = 0; $sent < length $bytes;)
 			{
-				$sent += syswrite($to, $bytes, length($bytes) - $sent, $sent) // return;
+				$sent += syswrite($this->{peer}, $bytes, length($bytes) - $sent, $sent) // last;
 			}
+			$close->($from) if $this->{last_words};
 		}
 	}
+	return;
 }
 
 1;

@@ -166,7 +166,7 @@ subtest 'what cannot be launched' => sub {
 		is($run->{data}{records_emitted}, 0, "$name: no records");
 		my @log = grep { /run_id=$run->{id}/ && /trace_id=$run->{ack}{trace_id}/ } @{ $run->{lines} };
 		is(scalar @log, 1, "$name: one log line with run id and trace id");
-		like($log[0], qr/connector_id=broken message=cannot e/, "$name: connector and message in it");
+		like($log[0], qr/connector_id=broken connector_instance_id=broken message=cannot e/, "$name: connector and message in it");
 	}
 	my $run = run_of(start_run('--connector', 'broken', '--', "$folder/a\x1b[2Jb\n\xff"));
 	ended_as($run, 1, 'failed', 'launch_failed', 'a name that is not text');
@@ -192,7 +192,7 @@ subtest 'interrupted' => sub {
 	wait_for($started, 'out', qr/asked/);
 	kill 'INT', pid_of($started);
 	my $run = run_of($started);
-	ended_as($run, 1, 'cancelled', 'owner_cancelled', 'asked twice');
+	ended_as($run, 1, 'cancelled', 'owner_cancel_forced', 'asked twice');
 	is_deeply($run->{data}{forced}, JSON::PP::true, 'the second time is an order');
 
 	$started = start_run('--', 'sh', '-c',
@@ -268,10 +268,16 @@ subtest 'the connection is lost while the child runs' => sub {
 	$started = start_run('--connector', 'cut', '--', 'sh', '-c',
 		q(echo ready; while [ ! -e ) . $folder . q(/lost ]; do sleep 0.1; done; exit 0));
 	wait_for($started, 'out', qr/ready/);
-	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pdpp'");
+	# stopped, it cannot rejoin its boot within the grace
+	kill 'STOP', pid_of($started);
+	sql("ALTER SYSTEM SET pdpp.liveness_grace = '100ms'");
+	sql("SELECT pg_reload_conf(), pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pdpp'");
 	$node->poll_query_until('postgres',
 		q{SELECT pdpp_reconcile() IS NOT NULL AND NOT EXISTS (SELECT FROM pdpp.controller_active_runs
 			WHERE connector_id = 'cut')}) or die 'never reconciled';
+	sql('ALTER SYSTEM RESET pdpp.liveness_grace');
+	sql('SELECT pg_reload_conf()');
+	kill 'CONT', pid_of($started);
 	write_file('lost', '', 0644);
 	$run = run_of($started);
 	ended_as($run, 1, 'abandoned', $run->{status}{terminal_reason}, 'the guard was faster');
