@@ -5,6 +5,7 @@
 #include "settings.hpp"
 #include "store/boots.hpp"
 #include "store/catalogue.hpp"
+#include "store/wake.hpp"
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -20,4 +21,7 @@ void _PG_init(void) {
     pdpp::settings::define();
     pdpp::store::watch_catalogue();
     pdpp::store::watch_transactions();
+    if (process_shared_preload_libraries_in_progress) {
+        pdpp::store::prepare_wake();
+    }
 }

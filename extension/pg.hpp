@@ -21,19 +21,33 @@ extern "C" {
 #include <access/xact.h>
 #include <catalog/dependency.h>
 #include <catalog/namespace.h>
+#include <catalog/pg_database.h>
+#include <catalog/pg_extension.h>
 #include <catalog/pg_namespace.h>
 #include <catalog/pg_type.h>
 #include <commands/async.h>
+#include <commands/dbcommands.h>
 #include <commands/extension.h>
 #include <commands/trigger.h>
 #include <common/hashfn.h>
 #include <executor/spi.h>
 #include <fmgr.h>
 #include <funcapi.h>
+#include <libpq/pqsignal.h>
 #include <mb/pg_wchar.h>
 #include <miscadmin.h>
+#include <pgstat.h>
+#include <postmaster/bgworker.h>
+#include <postmaster/interrupt.h>
+#include <storage/ipc.h>
+#include <storage/latch.h>
 #include <storage/lmgr.h>
 #include <storage/lock.h>
+#include <storage/lwlock.h>
+#include <storage/proc.h>
+#include <storage/shmem.h>
+#include <storage/spin.h>
+#include <tcop/tcopprot.h>
 #include <utils/array.h>
 #include <utils/builtins.h>
 #include <utils/fmgroids.h>
@@ -49,6 +63,11 @@ extern "C" {
 #include <utils/timestamp.h>
 #include <utils/tuplestore.h>
 #include <utils/uuid.h>
+#include <utils/varlena.h>
+#if PG_VERSION_NUM >= 140000
+#include <utils/backend_status.h>
+#include <utils/wait_event.h>
+#endif
 #if PG_VERSION_NUM >= 180000
 #include <access/relscan.h>
 #endif
@@ -96,6 +115,51 @@ inline void reserve_settings_prefix(const char* prefix) {
     MarkGUCPrefixReserved(prefix);
 #else
     EmitWarningsOnPlaceholders(prefix);
+#endif
+}
+
+/// When this server began to take writes: after its start, a crash or a promotion, whichever came last. That is when
+/// the postmaster started the WAL writer. Zero if it has not quite come up.
+inline TimestampTz serving_since() {
+    if (!IsUnderPostmaster) {
+        return PgStartTime;
+    }
+    const int count = pgstat_fetch_stat_numbackends();
+    for (int i = 1; i <= count; ++i) {
+#if PG_VERSION_NUM >= 160000
+        const PgBackendStatus* process = &pgstat_get_local_beentry_by_index(i)->backendStatus;
+#else
+        const PgBackendStatus* process = &pgstat_fetch_stat_local_beentry(i)->backendStatus;
+#endif
+        if (process->st_backendType == B_WAL_WRITER) {
+            return process->st_proc_start_timestamp;
+        }
+    }
+    return 0;
+}
+
+/// Reserves shared memory while the module is preloaded; PostgreSQL 15 moved that to a hook.
+inline void request_shared_memory(Size size) {
+#if PG_VERSION_NUM >= 150000
+    static Size wanted;
+    static shmem_request_hook_type earlier;
+    wanted = size;
+    earlier = shmem_request_hook;
+    shmem_request_hook = [] {
+        if (earlier != nullptr) {
+            earlier();
+        }
+        RequestAddinShmemSpace(wanted);
+    };
+#else
+    RequestAddinShmemSpace(size);
+#endif
+}
+
+/// What a background worker does after a commit, so that its NOTIFYs are heard; from 15 on the commit does it.
+inline void after_commit() {
+#if PG_VERSION_NUM < 150000
+    ProcessCompletedNotifies();
 #endif
 }
 

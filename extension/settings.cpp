@@ -2,16 +2,45 @@
 
 #include "pg.hpp"
 
+#include <climits>
+
 namespace pdpp::settings {
 
 int launch_deadline = 60'000;
+int liveness_grace = 5'000;
+int reconcile_interval = 1'000;
+char* databases = nullptr;
 int max_event_bytes = 65'536;
 bool notify = true;
+
+namespace {
+
+/// Names as they are, no case folded; quoted where they hold a comma or a space.
+bool check_databases(char** value, void** /*extra*/, GucSource /*source*/) {
+    List* names = NIL;
+    const bool is_list = SplitGUCList(pstrdup(*value), ',', &names);
+    if (!is_list) {
+        GUC_check_errdetail("List syntax is invalid.");
+    }
+    list_free(names);
+    return is_list;
+}
+
+} // namespace
 
 void define() {
     DefineCustomIntVariable("pdpp.launch_deadline", "How long a run may take from its admission to run.started.",
                             "A run that has not started by then is ended as launch_failed by the next reconciliation.",
                             &launch_deadline, 60'000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pdpp.liveness_grace", "How long a controller may be without its session.",
+                            "A boot whose lock is free for longer is dead, and what it left is ended.", &liveness_grace,
+                            5'000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pdpp.reconcile_interval", "How often the background worker looks for runs to end.",
+                            "It also looks at once when the session of a controller ends.", &reconcile_interval, 1'000,
+                            0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable("pdpp.databases", "The databases that the background worker serves, comma-separated.",
+                               "It needs shared_preload_libraries = 'pdpp'.", &databases, "", PGC_SIGHUP,
+                               GUC_LIST_INPUT, check_databases, nullptr, nullptr);
     DefineCustomIntVariable("pdpp.max_event_bytes", "How large the data of one event may be, as stored.",
                             "Larger data is refused with event_too_large.", &max_event_bytes, 65'536, 1,
                             64 * 1024 * 1024, PGC_SUSET, GUC_UNIT_BYTE, nullptr, nullptr, nullptr);

@@ -5,9 +5,12 @@
 
 namespace pdpp::settings {
 
-extern int launch_deadline; ///< milliseconds from admission to run.started
-extern int max_event_bytes; ///< of an event's data, as stored
-extern bool notify;         ///< NOTIFY pdpp_run for every committed event
+extern int launch_deadline;    ///< milliseconds from admission to run.started
+extern int liveness_grace;     ///< milliseconds that a boot's lock may be free before the boot is dead
+extern int reconcile_interval; ///< milliseconds from one pass of the worker to the next
+extern char* databases;        ///< which databases the worker serves, comma-separated
+extern int max_event_bytes;    ///< of an event's data, as stored
+extern bool notify;            ///< NOTIFY pdpp_run for every committed event
 
 /// Tells the server about them; once, from _PG_init.
 void define();

@@ -124,14 +124,16 @@ create table pdpp.controller_boots (
     boot_epoch    uuid             not null,
     booted_at     timestamptz      not null,
     lost_at       timestamptz,
+    dead_at       timestamptz,
     constraint controller_boots_pkey primary key (controller_id, seq),
     constraint controller_boots_boot_epoch_key unique (boot_epoch)
 );
 /* What a pass of the guard probes: every life leaves a row, and few of them live. */
-create index controller_boots_not_lost on pdpp.controller_boots (controller_id, seq) where lost_at is null;
+create index controller_boots_not_dead on pdpp.controller_boots (controller_id, seq) where dead_at is null;
 
 comment on table pdpp.controller_boots is 'each life of a controller; alive while its session holds its lock';
-comment on column pdpp.controller_boots.lost_at is 'when the boot was first seen dead';
+comment on column pdpp.controller_boots.lost_at is 'when its session was first seen gone; null again once it is back';
+comment on column pdpp.controller_boots.dead_at is 'when its grace was over: it cannot be rejoined, and its runs are ended';
 
 create table pdpp.idempotency_keys (
     key        text collate "C" not null,
@@ -241,6 +243,12 @@ create function pdpp_controller_boot(controller_id text) returns jsonb
 comment on function pdpp_controller_boot(text) is
     'begins a new life of a controller, alive for as long as this session; settles what its dead boots left';
 
+create function pdpp_controller_rejoin(boot_epoch uuid) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_controller_rejoin(uuid) is
+    'takes up a boot whose session was lost: from now on this session is its proof of life';
+
 create function pdpp_controller_offer(connections jsonb) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
@@ -325,6 +333,7 @@ revoke all on function
     pdpp_connector_run_now(text, text, text, text, jsonb),
     pdpp_run_cancel(text, text),
     pdpp_controller_boot(text),
+    pdpp_controller_rejoin(uuid),
     pdpp_controller_offer(jsonb),
     pdpp_run_claim(text),
     pdpp_run_started(text, jsonb, text),

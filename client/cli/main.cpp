@@ -1,5 +1,6 @@
 // The program `pdpp`: its command line, and nothing else.
 
+#include "cli/controller.hpp"
 #include "cli/run.hpp"
 #include "cli/serve.hpp"
 #include "cli/status.hpp"
@@ -102,6 +103,7 @@ int run_program(Words words) {
     pdpp::cli::add_status_command(app, action);
     pdpp::cli::add_timeline_command(app, action);
     pdpp::cli::add_serve_command(app, action);
+    pdpp::cli::add_controller_command(app, action);
     pdpp::cli::add_token_command(app, action);
 
     child = take_child(app, words);

@@ -1,7 +1,12 @@
 #include "cli/run.hpp"
 
+#include "controller/boot.hpp"
 #include "controller/first_of.hpp"
 #include "controller/launch.hpp"
+#include "controller/mirror.hpp"
+#include "controller/recorder.hpp"
+#include "controller/wake.hpp"
+#include "pq/run_channel.hpp"
 
 #include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -10,6 +15,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <csignal>
@@ -25,6 +31,9 @@ namespace asio = boost::asio;
 
 namespace {
 
+/// How often the run is looked at although nothing was heard of it.
+constexpr auto slow_round = std::chrono::seconds(5);
+
 struct Options {
     std::string connector_id;
     std::optional<std::string> connector_instance_id;
@@ -34,14 +43,39 @@ struct Options {
 
 /// Passes on two requests to stop; a third ends this program at once, as if nothing had been done about signals.
 asio::awaitable<void> forward_interrupts(controller::Launch& launch, asio::signal_set& signals) {
-    for (int request = 0; request < 2; ++request) {
-        co_await signals.async_wait(asio::use_awaitable);
-        launch.interrupt();
-    }
+    co_await signals.async_wait(asio::use_awaitable);
+    launch.stop(controller::StopReason::owner_cancelled);
+    co_await signals.async_wait(asio::use_awaitable);
+    launch.hurry();
     signals.clear();
     const auto executor = co_await asio::this_coro::executor;
     asio::steady_timer forever(executor, asio::steady_timer::time_point::max());
     co_await forever.async_wait(asio::use_awaitable);
+}
+
+asio::awaitable<void> look_again_and_again(controller::Launch& launch, controller::Wake& look) {
+    for (;;) {
+        co_await look.wait(controller::Wake::Clock::now() + slow_round);
+        try {
+            co_await launch.look();
+        } catch (const pq::Error&) {
+            // the next round looks again
+        }
+    }
+}
+
+/// Keeps the proof that this process lives, and stops the run when somebody has cancelled or ended it.
+asio::awaitable<void> follow_database(controller::Boot& boot, controller::Launch& launch, std::string run_id) {
+    const auto executor = co_await asio::this_coro::executor;
+    controller::Wake look(executor);
+    const auto digest = pq::run_digest(run_id);
+    const auto heard = [&](std::optional<std::string_view> about) {
+        if (!about || *about == digest) {
+            look.up();
+        }
+    };
+    const auto renewed = []() -> asio::awaitable<void> { co_return; };
+    co_await controller::first_of(boot.keep(heard, renewed), look_again_and_again(launch, look));
 }
 
 asio::awaitable<void> execute(controller::Launch& launch, std::string& ending) {
@@ -54,14 +88,16 @@ void say(const std::string& text) {
 }
 
 /// From the acknowledgement to the ending, which `ending` holds then.
-asio::awaitable<void> see_through(controller::Recorder& recorder, controller::AdmittedRun run,
+asio::awaitable<void> see_through(controller::Boot& boot, controller::Recorder& recorder, controller::AdmittedRun run,
                                   controller::Command command, controller::Limits limits, asio::signal_set& signals,
                                   std::string& ending) {
     const auto executor = co_await asio::this_coro::executor;
     controller::Mirror output(executor, STDOUT_FILENO);
     controller::Mirror errors(executor, STDERR_FILENO);
+    const auto run_id = run.run_id;
     controller::Launch launch(executor, recorder, std::move(run), std::move(command), limits, output, errors);
-    co_await controller::first_of(execute(launch, ending), forward_interrupts(launch, signals));
+    co_await controller::first_of(execute(launch, ending), controller::first_of(forward_interrupts(launch, signals),
+                                                                                follow_database(boot, launch, run_id)));
     // The run is settled. Whoever reads our output may take as long as they like; Ctrl-C leaves at once.
     signals.clear();
     co_await output.flushed();
@@ -80,23 +116,22 @@ controller::Limits limits_of(const Options& options) {
     return limits;
 }
 
-asio::awaitable<controller::AdmittedRun> admit(controller::Recorder& recorder, const Options& options) {
-    co_await recorder.open();
-    co_await recorder.boot(fmt::format("run@{}:{}", asio::ip::host_name(), ::getpid()));
-    co_return co_await recorder.admit(options.connector_id, options.connector_instance_id);
-}
-
 asio::awaitable<int> run(std::string database, const Options& options, const std::vector<std::string>& child,
                          bool json) {
     const auto executor = co_await asio::this_coro::executor;
-    controller::Recorder recorder(executor, std::move(database));
-    auto admitted = co_await admit(recorder, options);
+    auto controller_id = fmt::format("run@{}:{}", asio::ip::host_name(), ::getpid());
+    controller::Boot boot(executor, std::move(database), std::move(controller_id));
+    co_await boot.begin();
+    controller::Recorder recorder(executor, boot, 1);
+    auto admitted = co_await recorder.admit(options.connector_id, options.connector_instance_id);
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
     say(json ? admitted.acknowledgement + "\n" : acknowledgement_text(admitted.acknowledgement));
     std::string ending = admitted.ended.value_or("");
     if (!admitted.ended) {
-        controller::Command command{child, options.working_directory, {}};
-        co_await see_through(recorder, std::move(admitted), std::move(command), limits_of(options), signals, ending);
+        controller::Command command{
+            .arguments = child, .working_directory = options.working_directory, .environment = {}};
+        co_await see_through(boot, recorder, std::move(admitted), std::move(command), limits_of(options), signals,
+                             ending);
     }
     say(json ? ending + "\n" : ending_text(ending));
     co_return string_in(ending, "status") == "completed" ? exit_code::success : exit_code::other_ending;
@@ -149,7 +184,8 @@ void add_run_command(CLI::App& app, Action& action, const std::vector<std::strin
             options->connector_id = base_name(child.front());
         }
         action = [&app, options, &child] {
-            std::signal(SIGPIPE, SIG_IGN); // a reader of our output that goes away does not end the run
+            spdlog::set_level(spdlog::level::warn); // the first line is the handle
+            std::signal(SIGPIPE, SIG_IGN);          // a reader of our output that goes away does not end the run
             const bool json = wants_json(app, STDERR_FILENO);
             return run_to_end(run(conninfo(app), *options, child, json), json);
         };

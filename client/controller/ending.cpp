@@ -24,8 +24,15 @@ Ending cancelled(std::string_view reason) {
 }
 
 Ending stopped(const Observed& observed) {
-    if (*observed.stopped == StopReason::owner_cancelled) {
-        return cancelled("owner_cancelled");
+    switch (*observed.stopped) {
+    case StopReason::owner_cancelled:
+        return cancelled(observed.killed ? "owner_cancel_forced" : "owner_cancelled");
+    case StopReason::drained:
+        return cancelled("controller_drained");
+    case StopReason::run_ended:
+        return cancelled("run_already_ended");
+    case StopReason::timed_out:
+        break;
     }
     const auto limit = std::chrono::duration<double>(observed.time_limit.value_or(std::chrono::milliseconds{}));
     return failed("run_timed_out", "controller",

@@ -19,7 +19,12 @@ struct ExitStatus {
 };
 
 /// Why a run was made to stop before its process ended by itself.
-enum class StopReason { owner_cancelled, timed_out };
+enum class StopReason {
+    owner_cancelled,
+    timed_out,
+    drained,   ///< its controller was told to stop, and had waited long enough
+    run_ended, ///< the run had been settled by others: what its process does has no place any more
+};
 
 /// What was seen of one run, from its first byte to the end of its process.
 struct Observed {

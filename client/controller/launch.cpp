@@ -10,6 +10,9 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -35,8 +38,16 @@ constexpr std::size_t launch_message_limit = 2000;
 
 } // namespace
 
+asio::awaitable<std::string> report_launch_failure(Recorder& recorder, const AdmittedRun& run, std::string message) {
+    message = storable(message, launch_message_limit);
+    spdlog::warn("launch failed run_id={} trace_id={} connector_id={} connector_instance_id={} message={}",
+                 printable(run.run_id), printable(run.trace_id), printable(run.connector_id),
+                 printable(run.connector_instance_id), printable(message));
+    co_return co_await recorder.launch_failed(run.run_id, std::move(message));
+}
+
 Launch::Launch(const asio::any_io_executor& executor, Recorder& recorder, AdmittedRun run, Command command,
-               Limits limits, Mirror& output, Mirror& errors)
+               Limits limits, Output& output, Output& errors)
     : recorder_(recorder), run_(std::move(run)), command_(std::move(command)), limits_(limits), output_(output),
       errors_(errors), stop_(executor, asio::steady_timer::time_point::max()),
       heard_(executor, asio::steady_timer::time_point::max()) {
@@ -44,12 +55,39 @@ Launch::Launch(const asio::any_io_executor& executor, Recorder& recorder, Admitt
     command_.environment.merge(run_environment(run_.run_id, run_.trace_id));
 }
 
-void Launch::interrupt() {
-    ++interrupts_;
-    stop_.cancel();
+void Launch::stop(StopReason reason) {
+    if (!stop_reason_) {
+        stop_reason_ = reason;
+        stop_.cancel();
+    }
+    if (reason == StopReason::run_ended) {
+        hurry();
+    }
+}
+
+asio::awaitable<void> Launch::look() {
+    const auto body = co_await recorder_.status(run_.run_id);
+    const auto status = boost::json::parse(body);
+    if (status.at("status") != "active") {
+        stop(StopReason::run_ended);
+    } else if (!status.at("cancel_requested_at").is_null()) {
+        stop(StopReason::owner_cancelled);
+    }
+}
+
+void Launch::hurry() {
+    if (stop_reason_) {
+        hurried_ = true;
+        stop_.cancel();
+    }
 }
 
 asio::awaitable<std::string> Launch::execute() {
+    if (stop_reason_) {
+        observed_.stopped = stop_reason_;
+        auto ending = ending_of(observed_);
+        co_return co_await recorder_.settle(run_.run_id, std::move(ending));
+    }
     std::optional<Process> process;
     std::string reason;
     try {
@@ -63,17 +101,10 @@ asio::awaitable<std::string> Launch::execute() {
     }
     if (!reason.empty()) {
         process.reset(); // kills the child, if there is one
-        co_return co_await give_up(std::move(reason));
+        co_return co_await report_launch_failure(recorder_, run_, std::move(reason));
     }
     auto ending = co_await follow(std::move(*process));
     co_return co_await recorder_.settle(run_.run_id, std::move(ending));
-}
-
-asio::awaitable<std::string> Launch::give_up(std::string reason) {
-    reason = storable(reason, launch_message_limit);
-    spdlog::warn("launch failed run_id={} trace_id={} connector_id={} message={}", printable(run_.run_id),
-                 printable(run_.trace_id), printable(run_.connector_id), printable(reason));
-    co_return co_await recorder_.launch_failed(run_.run_id, std::move(reason));
 }
 
 asio::awaitable<Ending> Launch::follow(Process process) {
@@ -86,7 +117,7 @@ asio::awaitable<Ending> Launch::follow(Process process) {
 }
 
 asio::awaitable<void> Launch::supervise(Process& process) {
-    if (limits_.time && interrupts_ == 0) {
+    if (limits_.time && !stop_reason_) {
         stop_.expires_after(*limits_.time);
     }
     co_await first_of(read_to_end(process), enforce_limits(process));
@@ -107,18 +138,18 @@ asio::awaitable<void> Launch::read_to_end(Process& process) {
     co_await process.ended();
 }
 
-asio::awaitable<void> Launch::pump(asio::readable_pipe& source, Mirror& mirror,
+asio::awaitable<void> Launch::pump(asio::readable_pipe& source, Output& output,
                                    std::function<void(std::string_view)> use) {
     std::vector<char> buffer(std::size_t{64} * 1024);
     for (;;) {
-        co_await mirror.room();
+        co_await output.room();
         const auto [error, size] =
             co_await source.async_read_some(asio::buffer(buffer), asio::as_tuple(asio::use_awaitable));
         if (error) {
             co_return;
         }
         const std::string_view bytes(buffer.data(), size);
-        mirror.write(bytes);
+        output.write(bytes);
         use(bytes);
     }
 }
@@ -137,19 +168,19 @@ asio::awaitable<void> Launch::wait_for_last_words(Process& process) {
 /// Stops the run when its time is up or its owner says so. Never returns by itself: it is cancelled when the process
 /// has ended.
 asio::awaitable<void> Launch::enforce_limits(Process& process) {
-    if (interrupts_ == 0) {
+    if (!stop_reason_) {
         co_await stop_due();
+        stop_reason_ = stop_reason_.value_or(StopReason::timed_out);
     }
     // A connector that has said how it ended is believed: what remains of it is only tidied away.
     if (!observed_.done) {
-        observed_.stopped = interrupts_ > 0 ? StopReason::owner_cancelled : StopReason::timed_out;
+        observed_.stopped = stop_reason_;
     }
     process.signal(SIGTERM);
     process.signal(SIGCONT); // one that is suspended could not act on it
 
-    const int heeded = std::min(interrupts_, 1);
     stop_.expires_after(limits_.grace);
-    if (interrupts_ == heeded) {
+    if (!hurried_) {
         co_await stop_due();
     }
     observed_.killed = true;
@@ -160,7 +191,7 @@ asio::awaitable<void> Launch::enforce_limits(Process& process) {
     }
 }
 
-/// Until stop_ expires or interrupt() is called. Both end the wait, and so does being cancelled, which throws.
+/// Until stop_ expires, or stop() or hurry() is called. All end the wait, and so does being cancelled, which throws.
 asio::awaitable<void> Launch::stop_due() {
     co_await stop_.async_wait(asio::as_tuple(asio::use_awaitable));
     // on a line of its own: inside the condition gcc 12 spoils the coroutine's frame

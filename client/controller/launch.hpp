@@ -4,7 +4,7 @@
 // outside the event loop, so one process can follow many runs.
 
 #include "controller/ending.hpp"
-#include "controller/mirror.hpp"
+#include "controller/output.hpp"
 #include "controller/process.hpp"
 #include "controller/progress_queue.hpp"
 #include "controller/recorder.hpp"
@@ -26,28 +26,42 @@ struct Limits {
     std::chrono::milliseconds grace{std::chrono::seconds(10)}; ///< between SIGTERM and SIGKILL
 };
 
+/// The launch guard's catch path: one log line that names the run, and the run ends as `launch_failed`. Gives the
+/// status that stands afterwards. Throws pq::Error if that could not be recorded; then the database ends the run by
+/// itself.
+boost::asio::awaitable<std::string> report_launch_failure(Recorder& recorder, const AdmittedRun& run,
+                                                          std::string message);
+
 class Launch {
   public:
     /// `output` and `errors` get what the connector prints, as it is; they and `recorder` must outlive this.
     Launch(const boost::asio::any_io_executor& executor, Recorder& recorder, AdmittedRun run, Command command,
-           Limits limits, Mirror& output, Mirror& errors);
+           Limits limits, Output& output, Output& errors);
 
     /// Gives the status that stands when the run is over, as PostgreSQL prints it. Throws pq::Error only if the ending
     /// could not be recorded; then the database ends the run by itself. Once per object.
     boost::asio::awaitable<std::string> execute();
 
-    /// The owner wants the run to end: first SIGTERM, then SIGKILL after the grace or when asked once more.
-    void interrupt();
+    /// Ends the run: SIGTERM, and SIGKILL after the grace; or no process at all, if there is none yet. The first reason
+    /// stands, whatever comes later. A process whose run has ended (StopReason::run_ended) is killed at once: the next
+    /// run of its connection may already be there.
+    void stop(StopReason reason);
+
+    /// Asks the database whether the run is wanted no more: its owner asked for its end, or somebody else ended it;
+    /// then it is stopped. Throws pq::Error.
+    boost::asio::awaitable<void> look();
+
+    /// What is to be stopped is killed without waiting for the rest of the grace.
+    void hurry();
 
   private:
-    boost::asio::awaitable<std::string> give_up(std::string reason);
     boost::asio::awaitable<Ending> follow(Process process);
     boost::asio::awaitable<void> supervise(Process& process);
     boost::asio::awaitable<void> read_to_end(Process& process);
     boost::asio::awaitable<void> wait_for_last_words(Process& process);
     boost::asio::awaitable<void> enforce_limits(Process& process);
     boost::asio::awaitable<void> stop_due();
-    boost::asio::awaitable<void> pump(boost::asio::readable_pipe& source, Mirror& mirror,
+    boost::asio::awaitable<void> pump(boost::asio::readable_pipe& source, Output& output,
                                       std::function<void(std::string_view)> use);
     boost::asio::awaitable<void> record_progress();
     boost::asio::awaitable<bool> record(Progress progress);
@@ -58,15 +72,16 @@ class Launch {
     const AdmittedRun run_;
     Command command_;
     const Limits limits_;
-    Mirror& output_;
-    Mirror& errors_;
+    Output& output_;
+    Output& errors_;
 
     Observed observed_;
     LineSplitter lines_;
     ProgressQueue progress_;
-    bool over_ = false;               ///< the process has ended and been reaped
-    int interrupts_ = 0;              ///< how often interrupt() was called
-    boost::asio::steady_timer stop_;  ///< expires when the run must stop; cancelled by interrupt()
+    bool over_ = false; ///< the process has ended and been reaped
+    std::optional<StopReason> stop_reason_;
+    bool hurried_ = false;
+    boost::asio::steady_timer stop_;  ///< expires when the run must stop; cancelled by stop() and hurry()
     boost::asio::steady_timer heard_; ///< cancelled when there is progress to record, and when the run is over
 };
 

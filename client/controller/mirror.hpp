@@ -5,6 +5,8 @@
 // The descriptor is shared with others (the shell, a pager), so it must not be made nonblocking. Instead it is watched
 // through an epoll of its own, and written in pieces that a pipe or terminal that is ready takes whole.
 
+#include "controller/output.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
@@ -13,22 +15,19 @@
 
 namespace pdpp::controller {
 
-class Mirror {
+class Mirror : public Output {
   public:
     /// Does not take `descriptor` over.
     Mirror(const boost::asio::any_io_executor& executor, int descriptor);
     Mirror(const Mirror&) = delete;
     Mirror& operator=(const Mirror&) = delete;
-    ~Mirror();
+    ~Mirror() override;
 
     /// Queues `bytes`. If nobody reads the descriptor any more (EPIPE), they are dropped: the run goes on.
-    void write(std::string_view bytes);
+    void write(std::string_view bytes) override;
 
-    /// Returns when little enough waits that more should be written: what keeps a fast child at the reader's pace.
-    boost::asio::awaitable<void> room();
-
-    /// From now on room() always returns at once. For the rest of a child's output, which is bounded by its pipe.
-    void lift_limit();
+    boost::asio::awaitable<void> room() override;
+    void lift_limit() override;
 
     /// Returns when all that was queued has been passed on.
     boost::asio::awaitable<void> flushed();

@@ -263,7 +263,8 @@ asio::awaitable<Process> Process::start(Command command) {
     Pipe output;
     Pipe errors;
     Pipe failure;
-    const Descriptor no_input(::isatty(STDIN_FILENO) != 0 ? ::open("/dev/null", O_RDONLY | O_CLOEXEC) : -1);
+    const bool reads = command.has_input && ::isatty(STDIN_FILENO) == 0;
+    const Descriptor no_input(reads ? -1 : ::open("/dev/null", O_RDONLY | O_CLOEXEC));
     const pid_t pid = fork_blocked(
         {.working_directory = command.working_directory.empty() ? nullptr : command.working_directory.c_str(),
          .files = file_pointers.data(),

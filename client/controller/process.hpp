@@ -29,6 +29,7 @@ struct Command {
     std::vector<std::string> arguments; ///< the first is the executable, looked up in the child's PATH if it has no '/'
     std::string working_directory;      ///< empty: this process's
     std::map<std::string, std::optional<std::string>> environment; ///< added to this process's; nothing removes a name
+    bool has_input = true;                                         ///< false: standard input is /dev/null
 };
 
 /// The child could not be started. what() names the step and the operating system's reason:
@@ -41,9 +42,9 @@ class LaunchError : public std::runtime_error {
 class Process {
   public:
     /// Starts the command: when this returns its executable is running. Standard output and error are pipes; standard
-    /// input is this process's, or /dev/null if that is a terminal, which a process group in the background may not
-    /// read. Signals are as at login, but for SIGHUP where `nohup` had it ignored. Should this process be killed, the
-    /// child is too. Throws LaunchError; then nothing is left behind.
+    /// input, unless the command is to have none, is this process's, or /dev/null if that is a terminal, which a
+    /// process group in the background may not read. Signals are as at login, but for SIGHUP where `nohup` had it
+    /// ignored. Should this process be killed, the child is too. Throws LaunchError; then nothing is left behind.
     static boost::asio::awaitable<Process> start(Command command);
 
     Process(Process&& other) noexcept;

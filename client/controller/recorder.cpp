@@ -25,6 +25,8 @@ namespace {
 
 constexpr auto connect_timeout = 5s;
 constexpr auto call_timeout = 15s;
+/// The server gives up first, and says so.
+constexpr auto answer_timeout = call_timeout + 2s;
 /// How long a settle is tried again. A database that restarts is back by then; one that is gone for longer finds the
 /// launcher's session dead, and ends the run itself.
 constexpr auto patience = 60s;
@@ -47,24 +49,42 @@ pq::Error nothing_started(const pq::Error& error) {
     return {pq::ErrorKind::connection_lost, std::string("nothing was started: ") + error.what(), error.sqlstate()};
 }
 
+asio::awaitable<std::string> call_over(pq::Connection& connection, std::string_view function,
+                                       std::vector<pq::Argument> arguments, pq::Effect effect = pq::Effect::writes) {
+    auto answer = co_await connection.call(function, std::move(arguments), answer_timeout, effect);
+    co_return std::move(answer).value_or("null");
+}
+
+AdmittedRun run_in(const json::object& claim) {
+    return {.run_id = text_of(claim, "run_id"),
+            .connector_id = text_of(claim, "connector_id"),
+            .connector_instance_id = text_of(claim, "connector_instance_id"),
+            .trace_id = text_of(claim, "trace_id"),
+            .acknowledgement = {},
+            .ended = std::nullopt};
+}
+
 } // namespace
 
-Recorder::Recorder(asio::any_io_executor executor, std::string conninfo)
-    : conninfo_(std::move(conninfo)), connection_(std::move(executor)) {}
+Recorder::Recorder(asio::any_io_executor executor, const Boot& boot, std::size_t connections)
+    : executor_(std::move(executor)), options_{.conninfo = boot.conninfo(),
+                                               .size = connections,
+                                               .wait_limit = connect_timeout,
+                                               .statement_timeout = call_timeout,
+                                               .prepare =
+                                                   [&boot](pq::Connection& connection) {
+                                                       return boot.join(connection);
+                                                   }},
+      pool_(executor_, options_) {}
 
-asio::awaitable<void> Recorder::open() {
-    co_await connection_.open(conninfo_);
+void Recorder::renew() {
+    pool_ = pq::Pool(executor_, options_);
 }
 
-asio::awaitable<void> Recorder::reopen() {
-    if (!connection_.usable()) {
-        co_await connection_.open(conninfo_, connect_timeout);
-    }
-}
-
-asio::awaitable<std::string> Recorder::call(std::string_view function, std::vector<pq::Argument> arguments) {
-    auto answer = co_await connection_.call(function, std::move(arguments), call_timeout);
-    co_return std::move(answer).value_or("null");
+asio::awaitable<std::string> Recorder::call(std::string_view function, std::vector<pq::Argument> arguments,
+                                            pq::Effect effect) {
+    auto connection = co_await pool_.acquire();
+    co_return co_await call_over(*connection, function, std::move(arguments), effect);
 }
 
 asio::awaitable<std::string> Recorder::insist(std::string_view function, std::vector<pq::Argument> arguments) {
@@ -73,7 +93,6 @@ asio::awaitable<std::string> Recorder::insist(std::string_view function, std::ve
     const auto last_try = std::chrono::steady_clock::now() + patience;
     for (std::chrono::milliseconds pause = 100ms;; pause = std::min<std::chrono::milliseconds>(pause * 2, 2s)) {
         try {
-            co_await reopen();
             co_return co_await call(function, arguments);
         } catch (const pq::Error& error) {
             if (!is_passing(error) || std::chrono::steady_clock::now() >= last_try) {
@@ -85,18 +104,42 @@ asio::awaitable<std::string> Recorder::insist(std::string_view function, std::ve
     }
 }
 
-asio::awaitable<void> Recorder::boot(std::string controller_id) {
+asio::awaitable<void> Recorder::offer(std::string connections) {
     std::vector<pq::Argument> arguments;
-    arguments.push_back({"controller_id", "text", std::move(controller_id)});
-    co_await call("pdpp_controller_boot", std::move(arguments));
+    arguments.push_back({"connections", "jsonb", std::move(connections)});
+    co_await call("pdpp_controller_offer", std::move(arguments));
+}
+
+asio::awaitable<std::optional<AdmittedRun>> Recorder::claim() {
+    std::vector<pq::Argument> none;
+    const auto answer = co_await call("pdpp_run_claim", std::move(none));
+    const auto claimed = json::parse(answer);
+    if (!claimed.is_object()) {
+        co_return std::nullopt;
+    }
+    co_return run_in(claimed.get_object());
+}
+
+asio::awaitable<std::string> Recorder::status(std::string run_id) {
+    std::vector<pq::Argument> arguments;
+    arguments.push_back({"run_id", "text", std::move(run_id)});
+    co_return co_await call("pdpp_run_status", std::move(arguments), pq::Effect::reads);
+}
+
+asio::awaitable<void> Recorder::reconcile() {
+    std::vector<pq::Argument> none;
+    co_await call("pdpp_reconcile", std::move(none));
 }
 
 asio::awaitable<AdmittedRun> Recorder::admit(std::string connector_id,
                                              std::optional<std::string> connector_instance_id) {
+    std::optional<pq::Pool::Lease> connection;
+    auto lease = co_await pool_.acquire();
+    connection.emplace(std::move(lease));
     std::exception_ptr refusal;
     std::optional<AdmittedRun> run;
     try {
-        run = co_await propose(std::move(connector_id), std::move(connector_instance_id));
+        run = co_await propose(**connection, std::move(connector_id), std::move(connector_instance_id));
     } catch (const pq::Error& error) {
         // A transaction that was not asked to commit did not.
         if (error.kind() != pq::ErrorKind::refused) {
@@ -105,13 +148,13 @@ asio::awaitable<AdmittedRun> Recorder::admit(std::string connector_id,
         refusal = std::current_exception();
     }
     if (refusal) {
-        co_await connection_.query("ROLLBACK");
+        co_await (*connection)->query("ROLLBACK");
         std::rethrow_exception(refusal);
     }
 
     std::optional<pq::Error> doubt;
     try {
-        co_await connection_.query("COMMIT", {}, call_timeout);
+        co_await (*connection)->query("COMMIT", {}, answer_timeout);
     } catch (const pq::Error& error) {
         if (error.kind() == pq::ErrorKind::refused) {
             throw;
@@ -121,6 +164,7 @@ asio::awaitable<AdmittedRun> Recorder::admit(std::string connector_id,
         }
         doubt = error;
     }
+    connection.reset();
     if (doubt) {
         run->ended = co_await look_up_lost_commit(run->run_id);
         if (!run->ended) {
@@ -131,34 +175,29 @@ asio::awaitable<AdmittedRun> Recorder::admit(std::string connector_id,
 }
 
 /// Everything of an admission but its COMMIT.
-asio::awaitable<AdmittedRun> Recorder::propose(std::string connector_id,
+asio::awaitable<AdmittedRun> Recorder::propose(pq::Connection& connection, std::string connector_id,
                                                std::optional<std::string> connector_instance_id) {
-    co_await connection_.query("BEGIN");
+    co_await connection.query("BEGIN");
     std::vector<pq::Argument> admission;
     admission.push_back({"connector_id", "text", std::move(connector_id)});
     admission.push_back({"connector_instance_id", "text", std::move(connector_instance_id)});
-    auto acknowledgement = co_await call("pdpp_run_now", std::move(admission));
+    auto acknowledgement = co_await call_over(connection, "pdpp_run_now", std::move(admission));
     const auto run_id = text_of(json::parse(acknowledgement).as_object(), "run_id");
 
     std::vector<pq::Argument> claim;
     claim.push_back({"run_id", "text", run_id});
-    const auto answer = co_await call("pdpp_run_claim", std::move(claim));
+    const auto answer = co_await call_over(connection, "pdpp_run_claim", std::move(claim));
     const auto claimed = json::parse(answer);
     if (!claimed.is_object()) {
         throw pq::Error(pq::ErrorKind::refused, "the new run could not be claimed");
     }
-    const auto& object = claimed.get_object();
-    co_return AdmittedRun{.run_id = run_id,
-                          .connector_id = text_of(object, "connector_id"),
-                          .connector_instance_id = text_of(object, "connector_instance_id"),
-                          .trace_id = text_of(object, "trace_id"),
-                          .acknowledgement = std::move(acknowledgement),
-                          .ended = std::nullopt};
+    auto run = run_in(claimed.get_object());
+    run.acknowledgement = std::move(acknowledgement);
+    co_return run;
 }
 
-/// Whether the COMMIT whose answer was lost took place. If so the run is ended here and now: the session that proved
-/// its launcher alive is gone. Nobody has seen the handle yet, so should the server still be busy with that COMMIT, the
-/// guard ends a run that nobody knows.
+/// Whether the COMMIT whose answer was lost took place. If so the run is ended here and now. Nobody has seen the handle
+/// yet, so should the server still be busy with that COMMIT, the guard ends a run that nobody knows.
 asio::awaitable<std::optional<std::string>> Recorder::look_up_lost_commit(std::string run_id) {
     try {
         co_return co_await launch_failed(run_id, "the connection to the database was lost at the acknowledgement");
@@ -175,7 +214,8 @@ asio::awaitable<std::optional<std::string>> Recorder::look_up_lost_commit(std::s
 asio::awaitable<void> Recorder::started(std::string run_id) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_id", "text", std::move(run_id)});
-    co_await call("pdpp_run_started", std::move(arguments));
+    arguments.push_back({"event_id", "text", "evt_" + random_hex(16)});
+    co_await insist("pdpp_run_started", std::move(arguments));
 }
 
 asio::awaitable<void> Recorder::progress(std::string run_id, Progress progress, std::string event_id) {
@@ -184,7 +224,6 @@ asio::awaitable<void> Recorder::progress(std::string run_id, Progress progress, 
     arguments.push_back({"event_type", "text", "run.progress_reported"});
     arguments.push_back({"data", "jsonb", json::serialize(progress_data(progress))});
     arguments.push_back({"event_id", "text", std::move(event_id)});
-    co_await reopen();
     co_await call("pdpp_run_event", std::move(arguments));
 }
 

@@ -1,10 +1,10 @@
 #pragma once
-// What a launcher tells the database. The connection that boots is the proof that the launcher lives, so it stays open;
-// if it is lost all the same, what must be told is told over a new one.
+// What a launcher tells the database, over a few connections that act for its boot. One that is lost is replaced.
 
+#include "controller/boot.hpp"
 #include "controller/connector_output.hpp"
 #include "controller/ending.hpp"
-#include "pq/connection.hpp"
+#include "pq/pool.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -22,7 +22,7 @@ struct AdmittedRun {
     std::string connector_id;
     std::string connector_instance_id;
     std::string trace_id;
-    std::string acknowledgement; ///< the `run_ack` object as PostgreSQL prints it
+    std::string acknowledgement; ///< the `run_ack` object as PostgreSQL prints it; empty if others handed it out
     /// The status body, if the connection was lost at COMMIT: the run was admitted, but with its launcher's proof of
     /// life gone it was ended as `launch_failed` instead of being launched.
     std::optional<std::string> ended;
@@ -30,13 +30,25 @@ struct AdmittedRun {
 
 class Recorder {
   public:
-    Recorder(boost::asio::any_io_executor executor, std::string conninfo);
+    /// `boot` has begun and outlives this. Connections are made when they are needed, `connections` at most.
+    Recorder(boost::asio::any_io_executor executor, const Boot& boot, std::size_t connections);
 
-    /// Connects. Throws pq::Error, as everything below does.
-    boost::asio::awaitable<void> open();
+    /// The boot is another one by now: connections that act for the old one are used no more.
+    void renew();
 
-    /// A boot of `controller_id` for this connection's session.
-    boost::asio::awaitable<void> boot(std::string controller_id);
+    /// Everything below throws pq::Error.
+
+    /// What this boot can launch: the JSON array of pdpp_controller_offer.
+    boost::asio::awaitable<void> offer(std::string connections);
+
+    /// Takes one admitted run of a connection that is offered, if there is one.
+    boost::asio::awaitable<std::optional<AdmittedRun>> claim();
+
+    /// The status body of a run.
+    boost::asio::awaitable<std::string> status(std::string run_id);
+
+    /// One pass of the guard.
+    boost::asio::awaitable<void> reconcile();
 
     /// Admits a run and claims it in the same transaction, so that no other controller can come between. Without a
     /// connection the connector's own id is the connection. When this throws, no handle was handed out, unless the kind
@@ -44,7 +56,7 @@ class Recorder {
     boost::asio::awaitable<AdmittedRun> admit(std::string connector_id,
                                               std::optional<std::string> connector_instance_id);
 
-    /// Writes `run.started`. Not repeated: a launcher whose connection broke here no longer proves that it lives.
+    /// Writes `run.started`, once, however often the connection breaks over it: repeated as settle() is.
     boost::asio::awaitable<void> started(std::string run_id);
 
     /// Writes `run.progress_reported`, once, over a new connection if the last one broke. Given the same `event_id`
@@ -60,15 +72,16 @@ class Recorder {
     boost::asio::awaitable<std::string> launch_failed(std::string run_id, std::string message);
 
   private:
-    boost::asio::awaitable<void> reopen();
-    boost::asio::awaitable<std::string> call(std::string_view function, std::vector<pq::Argument> arguments);
+    boost::asio::awaitable<std::string> call(std::string_view function, std::vector<pq::Argument> arguments,
+                                             pq::Effect effect = pq::Effect::writes);
     boost::asio::awaitable<std::string> insist(std::string_view function, std::vector<pq::Argument> arguments);
-    boost::asio::awaitable<AdmittedRun> propose(std::string connector_id,
-                                                std::optional<std::string> connector_instance_id);
+    static boost::asio::awaitable<AdmittedRun> propose(pq::Connection& connection, std::string connector_id,
+                                                       std::optional<std::string> connector_instance_id);
     boost::asio::awaitable<std::optional<std::string>> look_up_lost_commit(std::string run_id);
 
-    std::string conninfo_;
-    pq::Connection connection_;
+    boost::asio::any_io_executor executor_;
+    pq::PoolOptions options_;
+    pq::Pool pool_;
 };
 
 } // namespace pdpp::controller

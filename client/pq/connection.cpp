@@ -30,8 +30,16 @@ void check_readable(const std::string& conninfo) {
 }
 
 PGconn* start_connecting(const std::string& conninfo) {
-    const char* const keywords[] = {"dbname", "client_encoding", "fallback_application_name", nullptr};
-    const char* const values[] = {conninfo.c_str(), "UTF8", "pdpp", nullptr};
+    // A server whose host has gone without a word is noticed within half a minute, unless `conninfo`, which comes
+    // later, says otherwise.
+    const char* const keywords[] = {"keepalives_idle",
+                                    "keepalives_interval",
+                                    "keepalives_count",
+                                    "dbname",
+                                    "client_encoding",
+                                    "fallback_application_name",
+                                    nullptr};
+    const char* const values[] = {"15", "5", "3", conninfo.c_str(), "UTF8", "pdpp", nullptr};
     constexpr int expand_dbname = 1;
     return PQconnectStartParams(keywords, values, expand_dbname);
 }
@@ -42,8 +50,8 @@ std::string field(const PGresult* result, int code) {
 }
 
 Error refused(const PGresult* result) {
-    return Error(ErrorKind::refused, field(result, PG_DIAG_MESSAGE_PRIMARY), field(result, PG_DIAG_SQLSTATE),
-                 field(result, PG_DIAG_MESSAGE_DETAIL), field(result, PG_DIAG_MESSAGE_HINT));
+    return {ErrorKind::refused, field(result, PG_DIAG_MESSAGE_PRIMARY), field(result, PG_DIAG_SQLSTATE),
+            field(result, PG_DIAG_MESSAGE_DETAIL), field(result, PG_DIAG_MESSAGE_HINT)};
 }
 
 /// libpq prints notices on standard error unless told otherwise; the server's log has them too. What matters here is
@@ -87,7 +95,7 @@ class Connection::Busy {
     bool done_ = false;
 };
 
-Connection::Connection(asio::any_io_executor executor) : wire_(std::make_shared<Wire>(executor)) {}
+Connection::Connection(const asio::any_io_executor& executor) : wire_(std::make_shared<Wire>(executor)) {}
 Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 

@@ -37,7 +37,7 @@ struct Notification {
 
 class Connection {
   public:
-    explicit Connection(boost::asio::any_io_executor executor);
+    explicit Connection(const boost::asio::any_io_executor& executor);
     Connection(Connection&&) noexcept;
     Connection& operator=(Connection&&) noexcept;
     ~Connection();

@@ -33,8 +33,8 @@ std::chrono::milliseconds until(Clock::time_point deadline) {
 } // namespace
 
 struct Pool::State {
-    State(const asio::any_io_executor& executor_, PoolOptions options_)
-        : executor(executor_), options(std::move(options_)), permits(options.size) {}
+    State(asio::any_io_executor executor_, PoolOptions options_)
+        : executor(std::move(executor_)), options(std::move(options_)), permits(options.size) {}
 
     asio::awaitable<void> take_permit(Clock::time_point deadline);
     void give_permit();
@@ -89,9 +89,11 @@ asio::awaitable<void> Pool::State::open(Connection& connection, Clock::time_poin
     if (options.statement_timeout.count() > 0)
         co_await connection.query("SET statement_timeout = " + std::to_string(options.statement_timeout.count()), {},
                                   remaining);
+    if (options.prepare)
+        co_await options.prepare(connection);
 }
 
-Pool::Pool(asio::any_io_executor executor, PoolOptions options)
+Pool::Pool(const asio::any_io_executor& executor, PoolOptions options)
     : state_(std::make_shared<State>(executor, std::move(options))) {}
 
 asio::awaitable<Pool::Lease> Pool::acquire() {
@@ -118,6 +120,7 @@ asio::awaitable<Pool::Lease> Pool::acquire() {
 Pool::Lease::Lease(std::shared_ptr<State> state, std::unique_ptr<Connection> connection) noexcept
     : state_(std::move(state)), connection_(std::move(connection)) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): a pool that is out of memory may end the program
 Pool::Lease::~Lease() {
     if (!state_) // moved from
         return;

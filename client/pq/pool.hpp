@@ -8,6 +8,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,8 @@ struct PoolOptions {
     std::chrono::milliseconds backoff = std::chrono::milliseconds(100);
     /// Given to the server for every statement; 0 leaves the server's own setting.
     std::chrono::milliseconds statement_timeout = std::chrono::milliseconds(0);
+    /// Run on each connection when it has been made, before it is lent out. What it throws counts as a failed attempt.
+    std::function<boost::asio::awaitable<void>(Connection&)> prepare = {};
 };
 
 class Pool {
@@ -33,7 +36,7 @@ class Pool {
       public:
         Lease(Lease&&) noexcept = default;
         Lease& operator=(Lease&&) = delete;
-        ~Lease();
+        ~Lease(); // NOLINT(bugprone-exception-escape): see there
 
         Connection& operator*() const noexcept { return *connection_; }
         Connection* operator->() const noexcept { return connection_.get(); }
@@ -46,7 +49,7 @@ class Pool {
         std::unique_ptr<Connection> connection_;
     };
 
-    Pool(boost::asio::any_io_executor executor, PoolOptions options);
+    Pool(const boost::asio::any_io_executor& executor, PoolOptions options);
 
     /// A connection that works, first come, first served. Throws Error `cannot_connect` when none is free, or none can
     /// be made, within the wait limit, and `refused` at once when the database has no extension pdpp.

@@ -67,7 +67,7 @@ asio::awaitable<void> Connection::Wire::wait_either() {
 }
 
 Error Connection::Wire::failure(ErrorKind kind) const {
-    return Error(kind, PQerrorMessage(handle));
+    return {kind, PQerrorMessage(handle)};
 }
 
 } // namespace pdpp::pq

@@ -44,7 +44,7 @@ const Jsonb* ending_data(std::optional<std::string_view> requested_by) {
 }
 
 bool has_live_owner(const store::Flight& flight) {
-    return flight.boot_epoch && store::is_alive(*flight.boot_epoch);
+    return flight.boot_epoch && !store::is_dead(*flight.boot_epoch);
 }
 
 /// A run that ended because its owner asked for it: whoever lost the first answer may ask again.

@@ -1,5 +1,6 @@
 /*
- * pdpp_controller_boot, pdpp_controller_offer, pdpp_run_claim, pdpp_reconcile: what controllers say of themselves.
+ * pdpp_controller_boot, pdpp_controller_rejoin, pdpp_controller_offer, pdpp_run_claim, pdpp_reconcile: what controllers
+ * say of themselves.
  */
 #include "api/arguments.hpp"
 #include "boundary.hpp"
@@ -48,6 +49,24 @@ Jsonb* boot(std::string_view controller_id) {
     return body.finish();
 }
 
+Jsonb* rejoin(const pg_uuid_t& epoch) {
+    const auto boot = store::rejoin_boot(epoch);
+    if (!boot) {
+        refuse(run::ErrorCode::boot_lost, "boot_epoch",
+               store::find_boot(epoch) ? "this boot has been declared dead: its runs are being ended"
+                                       : "no boot has this epoch");
+    }
+    store::JsonbWriter body;
+    body.begin_object();
+    body.field("object", "controller_rejoin");
+    body.field("controller_id", boot->controller_id);
+    body.field("seq", boot->seq);
+    body.field("boot_epoch", boot->epoch);
+    body.field("booted_at", boot->booted_at);
+    body.end_object();
+    return body.finish();
+}
+
 /// Refuses anything but an array of {"connector_instance_id": id, "connector_id": id}, each connection once.
 void check_offer(const Jsonb* connections) {
     const auto refuse_offer = [](std::string_view message) {
@@ -58,7 +77,7 @@ void check_offer(const Jsonb* connections) {
     }
     JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(&connections->root));
     JsonbValue element;
-    for (JsonbIteratorToken token; (token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE;) {
+    for (JsonbIteratorToken token = WJB_DONE; (token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE;) {
         if (token != WJB_ELEM) {
             continue;
         }
@@ -115,6 +134,15 @@ Jsonb* claim(std::optional<std::string_view> run_id) {
 
 PDPP_FUNCTION(pdpp_controller_boot) {
     return store::in_spi(fcinfo, [&] { return boot(required_id(fcinfo, 0, "controller_id")); });
+}
+
+PDPP_FUNCTION(pdpp_controller_rejoin) {
+    return store::in_spi(fcinfo, [&] {
+        if (PG_ARGISNULL(0)) {
+            refuse(run::ErrorCode::invalid_request, "boot_epoch", "boot_epoch must not be null");
+        }
+        return rejoin(*PG_GETARG_UUID_P(0));
+    });
 }
 
 PDPP_FUNCTION(pdpp_controller_offer) {

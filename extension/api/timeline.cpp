@@ -52,7 +52,8 @@ void write_redacted(store::JsonbWriter& body, const Jsonb* data) {
     JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(&data->root));
     bool skip_nested = false;
     JsonbValue value;
-    for (JsonbIteratorToken token; (token = JsonbIteratorNext(&iterator, &value, skip_nested)) != WJB_DONE;) {
+    for (JsonbIteratorToken token = WJB_DONE;
+         (token = JsonbIteratorNext(&iterator, &value, skip_nested)) != WJB_DONE;) {
         if (skip_nested) { // the value of a bearer key, whatever it was
             skip_nested = false;
             body.value(run::redacted_bearer);

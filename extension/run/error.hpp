@@ -24,6 +24,8 @@ enum class ErrorCode {
     run_already_terminal,         ///< the run has ended; `status` says how
     run_not_settled,              ///< flight state was removed by hand
     not_booted,                   ///< the session has no boot
+    boot_lost,                    ///< the boot is dead for good, or never was
+    run_superseded,               ///< a writer's run is not the active one any more
     event_too_large,              ///< data exceeds pdpp.max_event_bytes
     idempotency_conflict,         ///< the key was used with other arguments
 };

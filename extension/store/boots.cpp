@@ -1,8 +1,12 @@
 #include "store/boots.hpp"
 
 #include "boundary.hpp"
+#include "settings.hpp"
 #include "store/digest.hpp"
 #include "store/statement.hpp"
+#include "store/wake.hpp"
+
+#include <algorithm>
 
 namespace pdpp::store {
 
@@ -39,16 +43,41 @@ void take_dropped_locks_again() {
     }
 }
 
+bool is_same(const pg_uuid_t& one, const pg_uuid_t& other) {
+    return memcmp(one.data, other.data, UUID_LEN) == 0;
+}
+
+bool is_own(const pg_uuid_t& epoch) {
+    for (const SessionBoot* boot = session_boots; boot != nullptr; boot = boot->earlier) {
+        if (is_same(boot->epoch, epoch)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// The session is the proof of life, so it must not be ended for being idle. As SET does it: undone if the transaction
+/// aborts.
+void never_time_out() {
+    for (const char* timeout : {"idle_session_timeout", "idle_in_transaction_session_timeout"}) {
+        const char* value = GetConfigOption(timeout, true, false); // 13 has only the latter
+        if (value != nullptr && strcmp(value, "0") != 0) {
+            (void)set_config_option(timeout, "0", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0, false);
+        }
+    }
+}
+
 /// Takes back what an aborted (sub)transaction booted. Those are the latest of the list.
 template <typename Aborted>
 void undo_boots(Aborted aborted) {
     while (session_boots != nullptr && aborted(session_boots->pending)) {
         SessionBoot* undone = session_boots;
+        session_boots = undone->earlier;
         const LOCKTAG tag = liveness_lock(undone->epoch);
-        if (pg::holds_lock(&tag, ShareLock)) {
+        if (!is_own(undone->epoch) &&
+            pg::holds_lock(&tag, ShareLock)) { // a boot may have been rejoined by its own session
             LockRelease(&tag, ShareLock, true);
         }
-        session_boots = undone->earlier;
         pfree(undone);
     }
 }
@@ -56,7 +85,10 @@ void undo_boots(Aborted aborted) {
 void on_transaction_end(XactEvent event, void* /*argument*/) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
-        take_dropped_locks_again();
+        if (session_boots != nullptr) { // DISCARD ALL and RESET ALL bring the timeouts back
+            take_dropped_locks_again();
+            never_time_out();
+        }
         break;
     case XACT_EVENT_PRE_PREPARE:
         if (session_boots != nullptr && session_boots->pending != InvalidSubTransactionId) {
@@ -97,7 +129,116 @@ void hold(const pg_uuid_t& epoch) {
         .epoch = epoch, .pending = GetCurrentSubTransactionId(), .lock_was_dropped = false, .earlier = session_boots};
     session_boots = boot;
     const LOCKTAG tag = liveness_lock(epoch);
-    LockAcquire(&tag, ShareLock, true, false);
+    if (!pg::holds_lock(&tag, ShareLock)) {
+        LockAcquire(&tag, ShareLock, true, false);
+    }
+    never_time_out();
+    wake_worker_at_exit();
+}
+
+/// Whether somebody holds the boot's lock.
+bool is_held(const pg_uuid_t& epoch) {
+    // locks of one process never conflict with each other: our own boot would look dead to the probe
+    if (is_own(epoch)) {
+        return true;
+    }
+    // This mode conflicts with the boot's share lock, but not with itself: two probes do not take each other for the
+    // boot.
+    const LOCKTAG tag = liveness_lock(epoch);
+    if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL) {
+        return true;
+    }
+    LockRelease(&tag, RowExclusiveLock, false);
+    return false;
+}
+
+std::int64_t grace_micros() {
+    return std::int64_t{settings::liveness_grace} * 1000;
+}
+
+/// When a boot that was seen lost then is dead. The grace counts anew from the server's start or promotion: every
+/// session was lost then, whoever had one. Nothing while the server is not quite up.
+std::optional<run::Instant> death_of(run::Instant lost_at) {
+    static run::Instant since{}; // of this server's life, which no session outlives; a promotion comes before any write
+    if (since.unix_micros == 0) {
+        const TimestampTz serving_since = pg::serving_since();
+        if (serving_since == 0) {
+            return {};
+        }
+        since = to_instant(serving_since);
+    }
+    return run::Instant{std::max(lost_at.unix_micros, since.unix_micros) + grace_micros()};
+}
+
+bool is_past(std::optional<run::Instant> instant) {
+    return instant && instant->unix_micros <= now().unix_micros;
+}
+
+/// Which boots to look at, and how.
+struct Look {
+    bool is_over; ///< they are lives of a controller that lives again: as if lost since ever
+    BootWatch found;
+
+    [[nodiscard]] std::optional<run::Instant> death_of_lost(run::Instant lost_at) const {
+        return death_of(is_over ? run::Instant{} : lost_at);
+    }
+
+    void expect(std::optional<run::Instant> death) {
+        if (death && (!found.next_death || death->unix_micros < found.next_death->unix_micros)) {
+            found.next_death = death;
+        }
+    }
+
+    void at(const pg_uuid_t& epoch, std::optional<run::Instant> lost_at);
+};
+
+/// Looks at one boot and records what changed; `lost_at` as it was read without a lock.
+void Look::at(const pg_uuid_t& epoch, std::optional<run::Instant> lost_at) {
+    // A rejoin takes the lock first and the row second, this look the row first and the lock second: one of the two
+    // sees the other. A row that somebody else is at work on is left to the next look.
+    static Statement lock{"select lost_at from pdpp.controller_boots where boot_epoch = $1 and dead_at is null"
+                          " for no key update skip locked"};
+    static Statement mark{"update pdpp.controller_boots set lost_at = $2, dead_at = $3 where boot_epoch = $1"};
+    constexpr std::optional<run::Instant> never;
+
+    // most looks change nothing, and take no row lock
+    const bool held = is_held(epoch);
+    if (held && !lost_at) {
+        return;
+    }
+    if (!held && lost_at && lost_at->unix_micros <= now().unix_micros && !is_past(death_of_lost(*lost_at))) {
+        expect(death_of_lost(*lost_at));
+        return;
+    }
+
+    const Rows row = lock.execute({epoch});
+    if (!row.any()) {
+        return;
+    }
+    if (is_held(epoch)) {
+        mark.execute({epoch, never, never});
+        return;
+    }
+    const run::Instant seen_at = now();
+    const std::optional<run::Instant> earlier = row.instant(0, 0);
+    // a time to come was stamped by a clock that has been set back since, or by another server's
+    const run::Instant lost = earlier && earlier->unix_micros <= seen_at.unix_micros ? *earlier : seen_at;
+    const auto death = death_of_lost(lost);
+    const bool is_dead = is_past(death);
+    mark.execute({epoch, lost, is_dead ? std::optional{seen_at} : never});
+    found.lost += earlier ? 0 : 1;
+    if (!is_dead) {
+        expect(death);
+    }
+}
+
+BootWatch look_at(const Rows& rows, bool is_over) {
+    Look look{.is_over = is_over, .found = {}};
+    for (std::uint64_t row = 0; row < rows.count(); ++row) {
+        CHECK_FOR_INTERRUPTS();
+        look.at(*rows.uuid(row, 0), rows.instant(row, 1));
+    }
+    return look.found;
 }
 
 pg_uuid_t new_epoch() {
@@ -130,63 +271,67 @@ Boot begin_boot(std::string_view controller_id) {
     }
 }
 
+std::optional<Boot> rejoin_boot(const pg_uuid_t& epoch) {
+    // waits for a guard that is judging this boot, and reads its verdict
+    static Statement lock{"select controller_id, seq, booted_at from pdpp.controller_boots"
+                          " where boot_epoch = $1 and dead_at is null for no key update"};
+    static Statement clear{
+        "update pdpp.controller_boots set lost_at = null where boot_epoch = $1 and lost_at is not null"};
+    if (session_boots == nullptr || !is_same(session_boots->epoch, epoch)) {
+        hold(epoch);
+    }
+    const Rows rows = lock.execute({epoch});
+    if (!rows.any()) {
+        return {}; // the caller raises an error, whose abort gives the lock back
+    }
+    const Boot boot{
+        .controller_id = *rows.text(0, 0), .seq = *rows.int8(0, 1), .epoch = epoch, .booted_at = *rows.instant(0, 2)};
+    clear.execute({epoch});
+    return boot;
+}
+
 std::optional<pg_uuid_t> current_boot() {
     if (session_boots == nullptr) {
         return {};
     }
     take_dropped_locks_again();
     if (session_boots->lock_was_dropped) {
-        static Statement rejoin{"update pdpp.controller_boots set lost_at = null where boot_epoch = $1"};
-        rejoin.execute({session_boots->epoch});
+        static Statement revive{
+            "update pdpp.controller_boots set lost_at = null, dead_at = null where boot_epoch = $1"};
+        revive.execute({session_boots->epoch});
         session_boots->lock_was_dropped = false;
     }
     return session_boots->epoch;
 }
 
 std::optional<BootRecord> find_boot(const pg_uuid_t& epoch) {
-    static Statement find{"select controller_id, lost_at from pdpp.controller_boots where boot_epoch = $1"};
+    static Statement find{"select controller_id, lost_at, dead_at from pdpp.controller_boots where boot_epoch = $1"};
     const Rows rows = find.execute({epoch});
     if (!rows.any()) {
         return {};
     }
-    return BootRecord{.controller_id = *rows.text(0, 0), .lost = rows.instant(0, 1).has_value()};
+    return BootRecord{
+        .controller_id = *rows.text(0, 0), .lost_at = rows.instant(0, 1), .dead = rows.instant(0, 2).has_value()};
 }
 
-bool is_alive(const pg_uuid_t& epoch) {
-    // locks of one process never conflict with each other: our own boot would look dead to the probe
-    for (const SessionBoot* boot = session_boots; boot != nullptr; boot = boot->earlier) {
-        if (memcmp(boot->epoch.data, epoch.data, UUID_LEN) == 0) {
-            return true;
-        }
-    }
-    // This mode conflicts with the boot's share lock, but not with itself: two probes do not take each other for the
-    // boot.
-    const LOCKTAG tag = liveness_lock(epoch);
-    if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL) {
+bool is_dead(const pg_uuid_t& epoch) {
+    const auto boot = find_boot(epoch);
+    if (!boot || boot->dead) {
         return true;
     }
-    LockRelease(&tag, RowExclusiveLock, false);
-    return false;
+    return !is_held(epoch) && is_past(death_of(boot->lost_at.value_or(now())));
 }
 
-std::int64_t mark_lost_boots(std::optional<std::string_view> controller_id) {
-    // Rows that another pass is at work on are skipped: it does the same.
-    static Statement all{"select boot_epoch from pdpp.controller_boots where lost_at is null"
-                         " order by controller_id, seq for no key update skip locked"};
-    static Statement of_controller{"select boot_epoch from pdpp.controller_boots"
-                                   " where lost_at is null and controller_id = $1"
-                                   " order by seq for no key update skip locked"};
-    static Statement mark{"update pdpp.controller_boots set lost_at = $2 where boot_epoch = $1"};
-    const Rows rows = controller_id ? of_controller.execute({*controller_id}) : all.execute({});
-    std::int64_t lost = 0;
-    for (std::uint64_t row = 0; row < rows.count(); ++row) {
-        const pg_uuid_t epoch = *rows.uuid(row, 0);
-        if (!is_alive(epoch)) {
-            mark.execute({epoch, now()});
-            ++lost;
-        }
-    }
-    return lost;
+BootWatch watch_boots() {
+    static Statement all{"select boot_epoch, lost_at from pdpp.controller_boots where dead_at is null"
+                         " order by controller_id, seq"};
+    return look_at(all.execute({}), false);
+}
+
+BootWatch watch_boots_of(std::string_view controller_id) {
+    static Statement of_controller{"select boot_epoch, lost_at from pdpp.controller_boots"
+                                   " where dead_at is null and controller_id = $1 order by seq"};
+    return look_at(of_controller.execute({controller_id}), true);
 }
 
 void watch_transactions() {

@@ -26,21 +26,37 @@ struct Boot {
 /// boots again keeps its earlier boots alive and acts for the latest.
 Boot begin_boot(std::string_view controller_id);
 
+/// The boot whose session was lost, from now on this session's, and no longer lost. Nothing if no such boot is on
+/// record or it has been declared dead: then this session has what it had.
+std::optional<Boot> rejoin_boot(const pg_uuid_t& epoch);
+
 /// The boot this session acts for. Takes its lock again if the session dropped it (DISCARD ALL).
 std::optional<pg_uuid_t> current_boot();
 
 /// What is on record about a boot that owns a run.
 struct BootRecord {
     std::string_view controller_id;
-    bool lost;
+    std::optional<run::Instant> lost_at;
+    bool dead; ///< its grace is over: it never comes back
 };
 std::optional<BootRecord> find_boot(const pg_uuid_t& epoch);
 
-/// Whether the boot's session lives: somebody holds its lock.
-bool is_alive(const pg_uuid_t& epoch);
+/// Whether the boot is dead: nobody holds its lock, and has not for the grace.
+bool is_dead(const pg_uuid_t& epoch);
 
-/// Records which boots, of one controller or of all, are seen dead for the first time. Returns how many.
-std::int64_t mark_lost_boots(std::optional<std::string_view> controller_id);
+/// What a look at the boots found.
+struct BootWatch {
+    std::int64_t lost = 0;                       ///< seen without a session for the first time
+    std::optional<run::Instant> next_death = {}; ///< when the grace of the next lost boot is over
+};
+
+/// Looks at every boot that is not dead yet: lost_at where its session is first seen gone, dead_at where the grace is
+/// over, and lost_at cleared where it is back.
+BootWatch watch_boots();
+
+/// The same for the earlier boots of a controller that has just booted. That it boots again says that its earlier lives
+/// are over: one whose session is gone gets no grace.
+BootWatch watch_boots_of(std::string_view controller_id);
 
 /// Registers the callbacks that undo an aborted boot; once, from _PG_init.
 void watch_transactions();

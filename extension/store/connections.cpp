@@ -47,7 +47,7 @@ std::int64_t record_offer(const Jsonb* connections, const pg_uuid_t& boot_epoch)
 #define OFFERED_BY_US                                                                                                  \
     "(c.boot_epoch = $2 or c.boot_epoch in ("                                                                          \
     "  select earlier.boot_epoch from pdpp.controller_boots as mine join pdpp.controller_boots as earlier"             \
-    "  on earlier.controller_id = mine.controller_id and earlier.seq < mine.seq and earlier.lost_at is not null"       \
+    "  on earlier.controller_id = mine.controller_id and earlier.seq < mine.seq and earlier.dead_at is not null"       \
     "  where mine.boot_epoch = $2))"
     // All rows that either statement touches are locked first, in the order of their key: two offers that take each
     // other's connections over cannot wait for each other in a circle.

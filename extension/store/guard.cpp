@@ -14,27 +14,27 @@ namespace {
 
 /// Why a run must end.
 struct Verdict {
-    bool boot_lost;
+    bool boot_dead;
     std::string_view controller_id; ///< of the boot that owns the run; empty if none does
 };
 
 /// Judged again under the run's lock: it may have been claimed, started or settled since it was listed.
 std::optional<Verdict> judge(const Flight& flight) {
-    Verdict verdict{.boot_lost = false, .controller_id = {}};
+    Verdict verdict{.boot_dead = false, .controller_id = {}};
     if (flight.boot_epoch) {
         const auto boot = find_boot(*flight.boot_epoch);
-        verdict.boot_lost = !boot || boot->lost;
+        verdict.boot_dead = !boot || boot->dead;
         verdict.controller_id = boot ? boot->controller_id : std::string_view{};
     }
     const bool overdue = flight.launch_deadline && *flight.launch_deadline <= now();
-    if (!verdict.boot_lost && !overdue) {
+    if (!verdict.boot_dead && !overdue) {
         return {};
     }
     return verdict;
 }
 
 std::string_view launch_failure_message(const Flight& flight, const Verdict& verdict) {
-    if (verdict.boot_lost) {
+    if (verdict.boot_dead) {
         return join({"controller ", verdict.controller_id, " terminated before it started the run"});
     }
     if (flight.boot_epoch) {
@@ -44,7 +44,8 @@ std::string_view launch_failure_message(const Flight& flight, const Verdict& ver
 }
 
 /// Interrupted is not failed: whether the connector did its work, nobody knows.
-bool settle_abandoned(const Flight& flight, const Verdict& verdict, std::string_view started_event_id) {
+bool settle_abandoned(const Flight& flight, const Verdict& verdict, std::string_view started_event_id,
+                      std::string_view reconciled_by) {
     JsonbWriter data;
     data.begin_object();
     data.field("reason", run::reason::controller_terminated);
@@ -54,7 +55,7 @@ bool settle_abandoned(const Flight& flight, const Verdict& verdict, std::string_
     data.field("caused_by_event_id", started_event_id);
     data.field("original_boot_epoch", flight.boot_epoch);
     data.field("original_controller_id", verdict.controller_id);
-    data.field("reconciled_by", "pdpp_reconcile");
+    data.field("reconciled_by", reconciled_by);
     data.end_object();
     const bool ended = settle(flight, {.outcome = run::Outcome::abandoned, .data = data.finish()});
     if (ended) {
@@ -65,32 +66,40 @@ bool settle_abandoned(const Flight& flight, const Verdict& verdict, std::string_
 
 } // namespace
 
-Pass reconcile(std::optional<std::string_view> controller_id) {
+Rows due_runs(std::optional<std::string_view> controller_id) {
     static Statement candidates{"select f.run_id from pdpp.controller_active_runs as f"
                                 " left join pdpp.controller_boots as b on b.boot_epoch = f.boot_epoch"
-                                " where (f.boot_epoch is not null and (b.boot_epoch is null or b.lost_at is not null)"
+                                " where (f.boot_epoch is not null and (b.boot_epoch is null or b.dead_at is not null)"
                                 "        and ($2 is null or b.controller_id = $2))"
                                 "    or ($2 is null and f.launch_deadline <= $1)"
                                 " order by f.run_id"};
+    return candidates.execute({now(), controller_id});
+}
+
+void end_due_run(std::string_view run_id, std::string_view reconciled_by, Pass& pass) {
+    const auto flight = try_lock_for_settle(run_id);
+    const auto verdict = flight ? judge(*flight) : std::nullopt;
+    if (!verdict) {
+        return;
+    }
+    const run::Lifecycle events = read_latest_lifecycle(flight->run.run_id).events;
+    if (!events.admitted) {
+        return; // a restore that has not come to the spine yet: nothing is known that could be ended
+    }
+    if (!events.started) {
+        pass.launch_failed += settle_launch_failed(*flight, launch_failure_message(*flight, *verdict)) ? 1 : 0;
+    } else if (verdict->boot_dead) {
+        pass.abandoned += settle_abandoned(*flight, *verdict, events.started->event_id, reconciled_by) ? 1 : 0;
+    }
+}
+
+Pass reconcile(std::optional<std::string_view> controller_id) {
     Pass pass;
-    pass.lost_boots = mark_lost_boots(controller_id);
-    const Rows rows = candidates.execute({now(), controller_id});
+    pass.lost_boots = (controller_id ? watch_boots_of(*controller_id) : watch_boots()).lost;
+    const Rows rows = due_runs(controller_id);
     for (std::uint64_t row = 0; row < rows.count(); ++row) {
         CHECK_FOR_INTERRUPTS();
-        const auto flight = try_lock_for_settle(*rows.text(row, 0));
-        const auto verdict = flight ? judge(*flight) : std::nullopt;
-        if (!verdict) {
-            continue;
-        }
-        const run::Lifecycle events = read_latest_lifecycle(flight->run.run_id).events;
-        if (!events.admitted) {
-            continue; // a restore that has not come to the spine yet: nothing is known that could be ended
-        }
-        if (!events.started) {
-            pass.launch_failed += settle_launch_failed(*flight, launch_failure_message(*flight, *verdict)) ? 1 : 0;
-        } else if (verdict->boot_lost) {
-            pass.abandoned += settle_abandoned(*flight, *verdict, events.started->event_id) ? 1 : 0;
-        }
+        end_due_run(*rows.text(row, 0), reconciler::function, pass);
     }
     return pass;
 }

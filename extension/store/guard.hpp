@@ -3,11 +3,19 @@
  */
 #pragma once
 
+#include "store/statement.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 namespace pdpp::store {
+
+/// Who ends runs: the `reconciled_by` of what it abandons.
+namespace reconciler {
+inline constexpr std::string_view function = "pdpp_reconcile";
+inline constexpr std::string_view worker = "pdpp_worker";
+} // namespace reconciler
 
 /// What one pass did.
 struct Pass {
@@ -16,8 +24,14 @@ struct Pass {
     std::int64_t abandoned = 0;     ///< runs that had: run.abandoned
 };
 
-/// One pass over every run in flight, or over the runs that the dead boots of one controller left. Runs that somebody
-/// else is at work on are left to the next pass.
+/// One pass, in one transaction, over every run in flight, or over the runs that the dead boots of one controller left.
+/// Runs that somebody else is at work on are left to the next pass.
 Pass reconcile(std::optional<std::string_view> controller_id = {});
+
+/// The runs that a pass has to look at, in order: a column of run ids. As flight state shows them, without a lock.
+Rows due_runs(std::optional<std::string_view> controller_id = {});
+
+/// Ends one of them, if it is still due under the run's lock and nobody else is at work on it.
+void end_due_run(std::string_view run_id, std::string_view reconciled_by, Pass& pass);
 
 } // namespace pdpp::store

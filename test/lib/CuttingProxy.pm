@@ -7,8 +7,8 @@ package CuttingProxy;
 #   unanswered  as soon as the server has it
 #   unheard     when the server has committed and answered, and the client has not heard so
 #
-# The call is an explicit COMMIT, or whatever matches `call`. The first connection is cut, or the first `times`; those after
-# it pass untouched. One connection is served at a time.
+# The call is an explicit COMMIT, or whatever matches `call`. The first is cut, or the first `times`; all else passes
+# untouched.
 
 use strict;
 use warnings;
@@ -48,43 +48,55 @@ sub stop {
 
 sub DESTROY { $_[0]->stop; return }
 
+# All connections at once, in one loop: each socket knows the one it is relayed to.
 sub serve {
 	my ($listener, $mode, $server, $call, $times) = @_;
-	while (my $client = $listener->accept)
-	{
-		my $cut = relay($client, IO::Socket::UNIX->new(Peer => $server), $times > 0 ? $mode : 'none', $call);
-		# an explicit COMMIT is looked for on the first connection only: others may commit something else
-		$times-- if $cut || !$call;
-	}
-	return;
-}
-
-# True if it cut.
-sub relay {
-	my ($client, $server, $mode, $call) = @_;
-	return 0 unless $server;
-	my $select = IO::Select->new($client, $server);
 	my $pattern = $call // qr/COMMIT\0/;
 	# the server has committed when it says so, or is ready for the next call
 	my $committed = $call ? qr/Z\x00\x00\x00\x05I\z/ : qr/COMMIT\0/;
-	my $doubtful = 0;
+	my $select = IO::Select->new($listener);
+	my %pair;
+	my $close = sub {
+		my ($socket) = @_;
+		for my $end ($socket, $pair{$socket}{peer})
+		{
+			$select->remove($end);
+			delete $pair{$end};
+			close $end;
+		}
+	};
 	while (1)
 	{
 		for my $from ($select->can_read)
 		{
-			return 0 unless sysread($from, my $bytes, 65536);
-			my $matches = $from == $client && $mode ne 'none' && $bytes =~ $pattern;
-			return 1 if $matches && $mode eq 'unsent';
-			$doubtful ||= $matches;
-			return 1 if $from == $server && $doubtful && $bytes =~ $committed;
-			my $to = $from == $client ? $server : $client;
+			if ($from == $listener)
+			{
+				my $client = $listener->accept or next;
+				my $other = IO::Socket::UNIX->new(Peer => $server) or next;
+				$pair{$client} = { peer => $other, is_client => 1 };
+				$pair{$other} = { peer => $client };
+				$select->add($client, $other);
+				next;
+			}
+			my $this = $pair{$from} or next;    # closed with its peer in this very round
+			my $bytes;
+			if (!sysread($from, $bytes, 65536)) { $close->($from); next }
+			if ($this->{is_client} && $times > 0 && $bytes =~ $pattern)
+			{
+				$times--;
+				if ($mode eq 'unsent') { $close->($from); next }
+				$pair{ $this->{peer} }{doubtful} = $mode eq 'unheard';
+				$this->{last_words} = $mode eq 'unanswered';
+			}
+			if ($this->{doubtful} && $bytes =~ $committed) { $close->($from); next }
 			for (my $sent = 0; $sent < length $bytes;)
 			{
-				$sent += syswrite($to, $bytes, length($bytes) - $sent, $sent) // return 0;
+				$sent += syswrite($this->{peer}, $bytes, length($bytes) - $sent, $sent) // last;
 			}
-			return 1 if $matches && $mode eq 'unanswered';
+			$close->($from) if $this->{last_words};
 		}
 	}
+	return;
 }
 
 1;

@@ -68,7 +68,7 @@ select is(pg_temp.refusal($$select pdpp_connector_run_now('lone')$$)->'detail'->
 
 -- the offer of a dead boot stands: the run waits for the controller's next life
 update pdpp.connections set boot_epoch = '00000000-0000-4000-8000-0000000000b1' where connector_instance_id = 'solo-2';
-insert into pdpp.controller_boots values ('by-gone', 1, '00000000-0000-4000-8000-0000000000b1', now(), null);
+insert into pdpp.controller_boots values ('by-gone', 1, '00000000-0000-4000-8000-0000000000b1', now(), null, null);
 select is(pg_temp.runs(pdpp_connector_run_now('solo', 'by-gone')), 'solo solo-2 2', 'the offer of a dead boot stands');
 select is(pdpp_run_settle('by-gone', 'completed')->>'status', 'completed', 'it ends');
 -- until that controller lives again and does not renew it

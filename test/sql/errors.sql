@@ -2,7 +2,7 @@
 -- that goes on afterwards.
 \i test/sql/include/prelude.psql
 begin;
-select plan(83);
+select plan(88);
 
 select lives_ok($$select pdpp_run_now('ec', 'er-conn', 'er-active', 'er-key')$$, 'an active run');
 select lives_ok($$select pdpp_run_started('er-active')$$, 'that has started');
@@ -50,6 +50,9 @@ insert into codes values
      'End the run with pdpp_run_settle or pdpp_run_cancel: both clear its flight state.'),
     ('not_booted', 'PT409', 'select pdpp_run_claim()', '{}', 'this session is not a controller: it has not booted',
      'Call pdpp_controller_boot in this session first.'),
+    ('boot_lost', 'PT409', $$select pdpp_controller_rejoin('00000000-0000-4000-8000-00000000dead')$$,
+     '{"param": "boot_epoch"}', 'no boot has this epoch',
+     'Call pdpp_controller_boot: it begins a new life, whose runs are its own.'),
     ('event_too_large', 'PT413',
     $$select pdpp_run_event('er-active', 'x', jsonb_build_object('x', repeat('x', 70000)))$$,
      '{"param": "data"}', null, 'Store the payload elsewhere and send a reference, or raise pdpp.max_event_bytes.'),
@@ -64,7 +67,7 @@ select is(refusal->'detail', detail || jsonb_build_object('code', code),
     code || ': DETAIL is a JSON object with code and param') from refusals;
 select is(refusal->>'message', coalesce(message, refusal->>'message'), code || ': MESSAGE') from refusals;
 select is(coalesce(refusal->>'hint', ''), coalesce(hint, ''), code || ': HINT') from refusals;
-select is(count(distinct code), 14::bigint, 'every code of the contract was raised') from refusals;
+select is(count(distinct code), 15::bigint, 'every code of the contract was raised') from refusals;
 
 -- DETAIL is JSON whatever the ids are made of
 select lives_ok($$select pdpp_run_now('ec', 'er "quoted" \ 😀', 'er " \ 😀')$$, 'ids with quotes and backslashes');
@@ -76,7 +79,7 @@ select is(pg_temp.refusal($$select pdpp_run_now('ec', 'er-4')$$)->>'message',
 
 -- errors by function: the DETAIL of each names the argument
 select pg_temp.refused(statement, 'PT400', 'invalid_request', param, statement) from (values
-    ('select pdpp_run_now(null)', 'connector_id'), ('select pdpp_controller_boot(null)', 'controller_id'),
+    ('select pdpp_run_now(null)', 'connector_id'), ('select pdpp_controller_boot(null)', 'controller_id'), ('select pdpp_controller_rejoin(null)', 'boot_epoch'),
     ('select pdpp_run_started(null)', 'run_id'), ($$select pdpp_run_event(null, 'x')$$, 'run_id'),
     ($$select pdpp_run_event('er-active', null)$$, 'event_type'),
     ($$select pdpp_run_settle(null, 'failed')$$, 'run_id'),

@@ -1,7 +1,7 @@
 -- pdpp_grant: a role gets EXECUTE on what its kind calls, on nothing else, and needs no table privilege.
 \i test/sql/include/prelude.psql
 begin;
-select plan(54);
+select plan(56);
 
 create temporary view callable as
 select r.rolname as role, p.proname as function
@@ -22,7 +22,7 @@ select set_eq($$select function from callable where role = 'pdpp_test_owner'$$,
     'an owner reads, starts and cancels');
 select set_eq($$select function from callable where role = 'pdpp_test_controller'$$,
     array['pdpp_run_status', 'pdpp_run_statuses', 'pdpp_run_timeline', 'pdpp_run_now', 'pdpp_run_cancel',
-    'pdpp_connection_run_now', 'pdpp_connector_run_now', 'pdpp_controller_boot',
+    'pdpp_connection_run_now', 'pdpp_connector_run_now', 'pdpp_controller_boot', 'pdpp_controller_rejoin',
           'pdpp_controller_offer', 'pdpp_run_claim', 'pdpp_run_started', 'pdpp_run_event', 'pdpp_run_settle',
           'pdpp_run_launch_failed',
           'pdpp_reconcile'], 'a controller also launches, appends, settles and reconciles');
@@ -48,7 +48,7 @@ select is(count(*), 1::bigint, 'owner: statuses') from pdpp_run_statuses(array['
 select is(pdpp_run_status('gr-unknown')->'error'->>'code', 'not_found', 'owner: an unknown run');
 select is(pdpp_run_cancel('gr-1', 'owner')->>'status', 'cancel_requested', 'owner: cancel');
 select is(pg_temp.refusal(statement)->>'sqlstate', '42501', 'owner: not ' || statement) from unnest(array[
-    $$select pdpp_controller_boot('x')$$, $$select pdpp_controller_offer('[]')$$, 'select pdpp_run_claim()',
+    $$select pdpp_controller_boot('x')$$, $$select pdpp_controller_rejoin('00000000-0000-4000-8000-000000000001')$$, $$select pdpp_controller_offer('[]')$$, 'select pdpp_run_claim()',
     $$select pdpp_run_started('gr-1')$$,
     $$select pdpp_run_event('gr-1', 'x')$$, $$select pdpp_run_settle('gr-1', 'failed')$$,
     $$select pdpp_run_launch_failed('gr-1', 'm')$$,
@@ -61,6 +61,8 @@ reset role;
 -- a controller at work
 set local role pdpp_test_controller;
 select is(pdpp_controller_boot('gr')->>'object', 'controller_boot', 'controller: boot');
+select is(pdpp_controller_rejoin(boot_epoch)->>'object', 'controller_rejoin', 'controller: rejoin')
+from (select (pdpp_controller_offer('[]')->>'boot_epoch')::uuid as boot_epoch) as b;
 select is(pdpp_controller_offer('[{"connector_instance_id": "gr-2", "connector_id": "gr"}]')->'offered', '1',
     'controller: offer');
 select is(pdpp_run_now('gr', 'gr-2', 'gr-2')->>'status', 'started', 'controller: run now');

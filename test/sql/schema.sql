@@ -61,7 +61,8 @@ select pg_temp.rows_are($$select * from pg_temp.columns_of('pdpp.connections')$$
     'connections: columns');
 select pg_temp.rows_are($$select * from pg_temp.columns_of('pdpp.controller_boots')$$, $$values
     ('controller_id', 'text', true), ('seq', 'bigint', true), ('boot_epoch', 'uuid', true),
-    ('booted_at', 'timestamp with time zone', true), ('lost_at', 'timestamp with time zone', false)$$,
+    ('booted_at', 'timestamp with time zone', true), ('lost_at', 'timestamp with time zone', false),
+    ('dead_at', 'timestamp with time zone', false)$$,
     'controller_boots: columns');
 select pg_temp.rows_are($$select * from pg_temp.columns_of('pdpp.idempotency_keys')$$, $$values
     ('key', 'text', true), ('run_id', 'text', true), ('digest', 'bytea', true),
@@ -84,7 +85,7 @@ select indexes_are('pdpp', 'controller_active_runs', array['controller_active_ru
     'controller_active_runs_run_id_key',
     'controller_active_runs_unclaimed'], 'controller_active_runs: indexes');
 select indexes_are('pdpp', 'controller_boots', array['controller_boots_pkey', 'controller_boots_boot_epoch_key',
-    'controller_boots_not_lost'],
+    'controller_boots_not_dead'],
     'controller_boots: indexes');
 select is_empty($$
     select i.indexrelid::regclass, a.attname from pg_index as i, unnest(i.indkey) as k
@@ -169,6 +170,7 @@ select set_eq(
      'jsonb', 'v', 'u', true, false),
     ('pdpp_run_cancel', 'run_id text, requested_by text DEFAULT NULL::text', 'jsonb', 'v', 'u', true, false),
     ('pdpp_controller_boot', 'controller_id text', 'jsonb', 'v', 'u', true, false),
+    ('pdpp_controller_rejoin', 'boot_epoch uuid', 'jsonb', 'v', 'u', true, false),
     ('pdpp_controller_offer', 'connections jsonb', 'jsonb', 'v', 'u', true, false),
     ('pdpp_run_claim', 'run_id text DEFAULT NULL::text', 'jsonb', 'v', 'u', true, false),
     ('pdpp_run_started', 'run_id text, data jsonb DEFAULT ''{}''::jsonb, event_id text DEFAULT NULL::text',

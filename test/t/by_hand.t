@@ -9,7 +9,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('by_hand');
 $node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', "autovacuum = off\ndeadlock_timeout = 100ms\nlog_min_messages = error");
+$node->append_conf('postgresql.conf', "autovacuum = off\ndeadlock_timeout = 100ms\nlog_min_messages = error\npdpp.liveness_grace = 0");
 $node->start;
 $node->safe_psql('postgres', 'create extension pdpp');
 

@@ -8,6 +8,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('dump');
 $node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+$node->append_conf('postgresql.conf', 'pdpp.liveness_grace = 0');
 $node->start;
 
 # What a database says of itself: every table's rows, every handle's answer.

@@ -8,7 +8,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('liveness');
 $node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', 'max_prepared_transactions = 1');
+$node->append_conf('postgresql.conf', "max_prepared_transactions = 1\npdpp.liveness_grace = 0");
 $node->start;
 $node->safe_psql('postgres', 'create extension pdpp');
 

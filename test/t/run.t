@@ -3,7 +3,6 @@
 
 use strict;
 use warnings;
-use IPC::Run ();
 use JSON::PP;
 use POSIX qw(:sys_wait_h);
 use PostgreSQL::Test::Cluster;
@@ -12,12 +11,14 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use CuttingProxy;
+use Programs;
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = PostgreSQL::Test::Utils::tempdir();
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
+$node->append_conf('postgresql.conf', 'pdpp.liveness_grace = 0');
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
 
@@ -27,32 +28,6 @@ $ENV{PGUSER} = getpwuid($>);
 my $db = $node->connstr('postgres');
 
 sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query) }
-
-# A program in the background: its pieces as they come.
-sub start {
-	my ($input, @command) = @_;
-	my $self = { out => '', err => '', in => $input };
-	$self->{handle} = IPC::Run::start(
-		\@command, '<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
-		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-	return $self;
-}
-
-sub wait_for {
-	my ($self, $stream, $pattern) = @_;
-	$self->{handle}->pump until $self->{$stream} =~ $pattern || !$self->{handle}->pumpable;
-	return $self->{$stream} =~ $pattern ? $1 // 1 : undef;
-}
-
-# (exit code, stdout, stderr); -signal if killed.
-sub finish {
-	my ($self) = @_;
-	IPC::Run::finish($self->{handle});
-	my $status = ($self->{handle}->full_results)[0];
-	return ($status & 127 ? -($status & 127) : $status >> 8, $self->{out}, $self->{err});
-}
-
-sub pid_of { my ($self) = @_; return $self->{handle}{KIDS}[0]{PID} }
 
 sub pdpp { my (@arguments) = @_; return finish(start('', $pdpp, '--db', $db, @arguments)) }
 
@@ -90,20 +65,6 @@ sub ended_as {
 	is_deeply($run->{ending}{status}, $status, "$name: the last line is the ending");
 	is($run->{flight}, 0, "$name: no flight row is left");
 	return;
-}
-
-sub is_gone { my ($pid) = @_; return $pid && !kill(0, $pid) }
-
-# The process ends as soon as init has collected it.
-sub goes_away {
-	my ($pid) = @_;
-	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-	{
-		return 1 if is_gone($pid);
-		return 1 if slurp_file("/proc/$pid/stat", 0) =~ /^\d+ \(.*\) Z/;
-		sleep 0.1;
-	}
-	return 0;
 }
 
 sub write_file {
@@ -205,7 +166,7 @@ subtest 'what cannot be launched' => sub {
 		is($run->{data}{records_emitted}, 0, "$name: no records");
 		my @log = grep { /run_id=$run->{id}/ && /trace_id=$run->{ack}{trace_id}/ } @{ $run->{lines} };
 		is(scalar @log, 1, "$name: one log line with run id and trace id");
-		like($log[0], qr/connector_id=broken message=cannot e/, "$name: connector and message in it");
+		like($log[0], qr/connector_id=broken connector_instance_id=broken message=cannot e/, "$name: connector and message in it");
 	}
 	my $run = run_of(start_run('--connector', 'broken', '--', "$folder/a\x1b[2Jb\n\xff"));
 	ended_as($run, 1, 'failed', 'launch_failed', 'a name that is not text');
@@ -231,7 +192,7 @@ subtest 'interrupted' => sub {
 	wait_for($started, 'out', qr/asked/);
 	kill 'INT', pid_of($started);
 	my $run = run_of($started);
-	ended_as($run, 1, 'cancelled', 'owner_cancelled', 'asked twice');
+	ended_as($run, 1, 'cancelled', 'owner_cancel_forced', 'asked twice');
 	is_deeply($run->{data}{forced}, JSON::PP::true, 'the second time is an order');
 
 	$started = start_run('--', 'sh', '-c',
@@ -288,7 +249,7 @@ subtest 'the connection is lost while the child runs' => sub {
 		echo '{"type":"PROGRESS","message":"afterwards"}'; exit 0));
 	wait_for($started, 'out', qr/ready/);
 	is(sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pdpp'"),
-		1, 'its session is terminated');
+		2, 'its sessions are terminated');
 	write_file('go', '', 0644);
 	my $run = run_of($started);
 	ended_as($run, 0, 'completed', undef, 'cut');
@@ -307,10 +268,16 @@ subtest 'the connection is lost while the child runs' => sub {
 	$started = start_run('--connector', 'cut', '--', 'sh', '-c',
 		q(echo ready; while [ ! -e ) . $folder . q(/lost ]; do sleep 0.1; done; exit 0));
 	wait_for($started, 'out', qr/ready/);
-	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pdpp'");
+	# stopped, it cannot rejoin its boot within the grace
+	kill 'STOP', pid_of($started);
+	sql("ALTER SYSTEM SET pdpp.liveness_grace = '100ms'");
+	sql("SELECT pg_reload_conf(), pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pdpp'");
 	$node->poll_query_until('postgres',
 		q{SELECT pdpp_reconcile() IS NOT NULL AND NOT EXISTS (SELECT FROM pdpp.controller_active_runs
 			WHERE connector_id = 'cut')}) or die 'never reconciled';
+	sql('ALTER SYSTEM RESET pdpp.liveness_grace');
+	sql('SELECT pg_reload_conf()');
+	kill 'CONT', pid_of($started);
 	write_file('lost', '', 0644);
 	$run = run_of($started);
 	ended_as($run, 1, 'abandoned', $run->{status}{terminal_reason}, 'the guard was faster');

@@ -32,6 +32,8 @@ const std::vector<Row> contract{
     {ErrorCode::run_already_terminal, "run_already_terminal", 409},
     {ErrorCode::run_not_settled, "run_not_settled", 409},
     {ErrorCode::not_booted, "not_booted", 409},
+    {ErrorCode::boot_lost, "boot_lost", 409},
+    {ErrorCode::run_superseded, "run_superseded", 409},
     {ErrorCode::event_too_large, "event_too_large", 413},
     {ErrorCode::idempotency_conflict, "idempotency_conflict", 422},
 };

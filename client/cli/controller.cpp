@@ -1,0 +1,146 @@
+#include "cli/controller.hpp"
+
+#include "controller/controller.hpp"
+#include "controller/first_of.hpp"
+#include "controller/text.hpp"
+
+#include <boost/asio/ip/host_name.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <unistd.h>
+#include <utility>
+
+namespace pdpp::cli {
+
+namespace asio = boost::asio;
+
+namespace {
+
+struct Options {
+    std::string connections_file;
+    std::string controller_id = asio::ip::host_name();
+    std::size_t parallel = 8;
+    double drain_seconds = 60;
+    bool show_output = false;
+};
+
+Failure file_failure(const controller::ConnectionsError& error) {
+    return {exit_code::usage, "usage", error.what(), "See: pdpp controller --help", {}};
+}
+
+/// The file's connections, less what connectors must not inherit: the credentials of this process. A connection that
+/// needs one of these names has it in its `env`. Throws ConnectionsError.
+controller::Connections connections_in(const std::string& path) {
+    auto connections = controller::read_connections(path);
+    for (auto& [id, setup] : connections) {
+        for (const auto* const name : {"PGPASSWORD", "PDPP_OWNER_PASSWORD"}) {
+            setup.command.environment.try_emplace(name, std::nullopt);
+        }
+    }
+    return connections;
+}
+
+void reload(controller::Controller& controller, const std::string& path) {
+    try {
+        controller.reload(connections_in(path));
+    } catch (const controller::ConnectionsError& error) {
+        spdlog::error("the connections stay as they were: {}", controller::printable(error.what()));
+    }
+}
+
+/// Never returns by itself.
+asio::awaitable<void> obey_signals(controller::Controller& controller, asio::signal_set& signals, std::string path) {
+    for (;;) {
+        const int signal = co_await signals.async_wait(asio::use_awaitable);
+        if (signal == SIGHUP) {
+            reload(controller, path);
+        } else {
+            controller.drain();
+        }
+    }
+}
+
+/// `connections` were read before anything else was done: what is wrong with them is known before the database is
+/// asked.
+asio::awaitable<int> work(std::string database, controller::Connections connections, const Options& options) {
+    const auto executor = co_await asio::this_coro::executor;
+    asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
+    controller::Boot boot(executor, std::move(database), options.controller_id);
+    co_await boot.begin();
+    const controller::ControllerOptions settings{.parallel = options.parallel,
+                                                 .show_output = options.show_output,
+                                                 .drain_limit = std::chrono::round<std::chrono::milliseconds>(
+                                                     std::chrono::duration<double>(options.drain_seconds))};
+    controller::Controller controller(executor, boot, std::move(connections), settings);
+    co_await controller::first_of(controller.work(), obey_signals(controller, signals, options.connections_file));
+    co_return exit_code::success;
+}
+
+} // namespace
+
+void add_controller_command(CLI::App& app, Action& action) {
+    auto* const command =
+        app.add_subcommand("controller", "Launch the runs of the connections in a file, until told to stop");
+    const auto options = std::make_shared<Options>();
+    command->add_option("--connections", options->connections_file, "what can be launched, a JSON file (see below)")
+        ->required()
+        ->option_text("FILE");
+    command->add_option("--controller-id", options->controller_id, "this controller's name, kept over its lives")
+        ->capture_default_str()
+        ->option_text("ID");
+    command->add_option("--parallel", options->parallel, "runs at once, at most")
+        ->check(CLI::Range(1, 10'000))
+        ->capture_default_str()
+        ->option_text("N");
+    command->add_option("--drain-timeout", options->drain_seconds, "how long runs may go on after SIGTERM")
+        ->check(CLI::Range(0.0, 1e9))
+        ->capture_default_str()
+        ->option_text("SECONDS");
+    command->add_flag("--show-output", options->show_output, "log what connectors print (it may hold secrets)");
+    command->footer(
+        "FILE is an array of objects:\n"
+        "  [{\"connector_instance_id\": \"mail-anna\", \"connector_id\": \"mail\",\n"
+        "    \"command\": [\"/opt/mail/fetch\", \"--all\"], \"env\": {\"LANG\": \"C\"}, \"cwd\": \"/var/lib/mail\",\n"
+        "    \"timeout_seconds\": 3600, \"grace_seconds\": 10}]\n"
+        "The first three keys are required. Without timeout_seconds a run takes as long as it takes; grace_seconds "
+        "(10)\n"
+        "lie between SIGTERM and SIGKILL. A variable that env gives null to is taken away; PGPASSWORD and\n"
+        "PDPP_OWNER_PASSWORD are, unless env names them. Commands are launched as by `pdpp run`, with nothing to "
+        "read,\n"
+        "and what they print counts as there.\n\n"
+        "A run that is cancelled, or runs out of time, gets SIGTERM, and SIGKILL after its grace. One that was ended "
+        "by\n"
+        "somebody else meanwhile is killed at once.\n\n"
+        "SIGHUP reads FILE again; if it is wrong, the connections stay as they were. SIGTERM and SIGINT drain: "
+        "nothing\n"
+        "more is claimed, runs may go on until the drain timeout and are then stopped (cancelled, "
+        "controller_drained);\n"
+        "a second signal stops them at once, a third kills them. SIGKILL loses nothing either: the children go too, "
+        "and\n"
+        "the database ends their runs.\n\n"
+        "Exits with 0 when drained, 2 if FILE is wrong, 4 if the database cannot be reached at the start. Later it is\n"
+        "waited for.\n\n"
+        "Example:\n"
+        "  pdpp controller --connections /etc/pdpp/connections.json --db service=pdpp");
+    command->callback([&app, &action, options] {
+        action = [&app, options] {
+            const bool json = wants_json(app, STDERR_FILENO);
+            try {
+                std::signal(SIGPIPE, SIG_IGN); // whoever reads our log may go away
+                auto connections = connections_in(options->connections_file);
+                return run_to_end(work(conninfo(app), std::move(connections), *options), json);
+            } catch (const controller::ConnectionsError& error) {
+                return report(file_failure(error), json);
+            }
+        };
+    });
+}
+
+} // namespace pdpp::cli

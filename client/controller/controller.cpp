@@ -1,0 +1,313 @@
+#include "controller/controller.hpp"
+
+#include "controller/first_of.hpp"
+#include "controller/output_log.hpp"
+#include "controller/text.hpp"
+#include "pq/error.hpp"
+#include "pq/run_channel.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+#include <vector>
+
+namespace pdpp::controller {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// The guard is called this often, and everything looked at each so many rounds.
+constexpr auto round_pause = 1s;
+constexpr int rounds_to_look = 5;
+/// After a failure of the database.
+constexpr auto retry_pause = 1s;
+/// More would only wait for each other's commits.
+constexpr std::size_t most_connections = 4;
+
+std::string_view string_in(const json::value& body, std::string_view key) {
+    const auto* const value = body.as_object().if_contains(key);
+    return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
+}
+
+void log_ending(const AdmittedRun& run, const std::string& body) {
+    const auto status = json::parse(body);
+    spdlog::info("ended run_id={} trace_id={} connector_id={} connector_instance_id={} status={} reason={}",
+                 printable(run.run_id), printable(run.trace_id), printable(run.connector_id),
+                 printable(run.connector_instance_id), string_in(status, "status"),
+                 printable(string_in(status, "terminal_reason")));
+}
+
+/// The database ends the run by itself when this process has gone, or at the launch deadline.
+void log_unrecorded(const AdmittedRun& run, const char* message) {
+    spdlog::error("ending not recorded run_id={} trace_id={} connector_id={} connector_instance_id={} message={}",
+                  printable(run.run_id), printable(run.trace_id), printable(run.connector_id),
+                  printable(run.connector_instance_id), printable(message));
+}
+
+} // namespace
+
+/// A run between its claim and its ending.
+struct Controller::Active {
+    Active(const asio::any_io_executor& executor, Recorder& recorder, AdmittedRun admitted,
+           const ConnectionSetup& setup, bool show_output)
+        : run(std::move(admitted)), output(run.run_id, "stdout", show_output),
+          errors(run.run_id, "stderr", show_output),
+          launch(executor, recorder, run, setup.command, setup.limits, output, errors) {}
+
+    AdmittedRun run;
+    OutputLog output;
+    OutputLog errors;
+    Launch launch;
+};
+
+Controller::Controller(const asio::any_io_executor& executor, Boot& boot, Connections connections,
+                       const ControllerOptions& options)
+    : executor_(executor), boot_(boot), connections_(std::move(connections)), options_(options),
+      recorder_(executor, boot, std::min(options.parallel, most_connections)), claim_(executor), look_(executor),
+      offer_(executor), drained_(executor) {}
+
+Controller::~Controller() = default;
+
+asio::awaitable<void> Controller::work() {
+    co_await recorder_.offer(offer_of(connections_));
+    spdlog::info("offering connections={} parallel={}", connections_.size(), options_.parallel);
+    co_await first_of(until_drained(), first_of(first_of(keep_boot(), go_round()),
+                                                first_of(keep_offering(), first_of(claim_runs(), look_at_runs()))));
+}
+
+// ---- runs -----------------------------------------------------------------------------------------------------------
+
+asio::awaitable<void> Controller::claim_runs() {
+    for (;;) {
+        if (drain_requests_ == 0 && busy_ < options_.parallel) {
+            auto run = co_await claim();
+            if (run) {
+                take_on(std::move(*run));
+                continue;
+            }
+        }
+        co_await claim_.wait();
+    }
+}
+
+asio::awaitable<std::optional<AdmittedRun>> Controller::claim() {
+    claiming_ = true;
+    heard_while_claiming_.clear();
+    std::optional<AdmittedRun> run;
+    bool failed = false;
+    try {
+        run = co_await recorder_.claim();
+    } catch (const pq::Error& error) {
+        spdlog::warn("cannot claim: {}", printable(error.what()));
+        failed = true;
+    }
+    claiming_ = false;
+    drained_.up();
+    if (failed) {
+        co_await claim_.wait(Wake::Clock::now() + retry_pause);
+        claim_.up();
+    }
+    co_return run;
+}
+
+/// From here on the run ends in one way or another.
+void Controller::take_on(AdmittedRun run) {
+    ++busy_;
+    const auto digest = pq::run_digest(run.run_id);
+    const auto setup = connections_.find(run.connector_instance_id);
+    std::string trouble = "connection " + run.connector_instance_id + " is not among this controller's any more";
+    if (setup != connections_.end()) {
+        try {
+            auto active = std::make_shared<Active>(executor_, recorder_, run, setup->second, options_.show_output);
+            active_.insert_or_assign(digest, active);
+            if (heard_while_claiming_.contains(digest)) {
+                unseen_.insert(digest);
+                look_.up();
+            }
+            asio::co_spawn(executor_, see_through(std::move(active)), asio::detached);
+            return;
+        } catch (const std::exception& error) {
+            active_.erase(digest);
+            trouble = error.what();
+        }
+    }
+    asio::co_spawn(executor_, fail(std::move(run), std::move(trouble)), asio::detached);
+}
+
+asio::awaitable<void> Controller::see_through(std::shared_ptr<Active> active) {
+    const auto& run = active->run;
+    spdlog::info("launching run_id={} trace_id={} connector_id={} connector_instance_id={}", printable(run.run_id),
+                 printable(run.trace_id), printable(run.connector_id), printable(run.connector_instance_id));
+    try {
+        const auto body = co_await active->launch.execute();
+        log_ending(run, body);
+    } catch (const std::exception& error) {
+        log_unrecorded(run, error.what());
+    }
+    active_.erase(pq::run_digest(run.run_id));
+    --busy_;
+    claim_.up();
+    drained_.up();
+}
+
+asio::awaitable<void> Controller::fail(AdmittedRun run, std::string message) {
+    try {
+        co_await report_launch_failure(recorder_, run, std::move(message));
+    } catch (const std::exception& error) {
+        log_unrecorded(run, error.what());
+    }
+    --busy_;
+    claim_.up();
+    drained_.up();
+}
+
+// ---- what the database says -----------------------------------------------------------------------------------------
+
+asio::awaitable<void> Controller::keep_boot() {
+    const auto heard = [this](std::optional<std::string_view> digest) { hear(digest); };
+    const auto renewed = [this]() -> asio::awaitable<void> {
+        recorder_.renew();
+        offer_.up();
+        co_return;
+    };
+    co_await boot_.keep(heard, renewed);
+}
+
+void Controller::hear(std::optional<std::string_view> digest) {
+    if (!digest) {
+        for (const auto& [known, ignored] : active_) {
+            unseen_.insert(known);
+        }
+    } else if (active_.contains(*digest)) {
+        unseen_.emplace(*digest);
+    } else if (claiming_) {
+        heard_while_claiming_.emplace(*digest);
+    }
+    look_.up();
+    claim_.up();
+}
+
+asio::awaitable<void> Controller::look_at_runs() {
+    for (;;) {
+        co_await look_.wait();
+        while (!unseen_.empty()) {
+            auto digest = std::move(unseen_.extract(unseen_.begin()).value());
+            co_await look_at(std::move(digest));
+        }
+    }
+}
+
+asio::awaitable<void> Controller::look_at(std::string digest) {
+    const auto found = active_.find(digest);
+    if (found == active_.end()) {
+        co_return;
+    }
+    const auto active = found->second;
+    try {
+        co_await active->launch.look();
+    } catch (const pq::Error& error) { // the next round looks again
+        spdlog::warn("cannot look at run_id={}: {}", printable(active->run.run_id), printable(error.what()));
+    }
+}
+
+asio::awaitable<void> Controller::go_round() {
+    asio::steady_timer timer(executor_);
+    bool failing = false;
+    for (int round = 1;; ++round) {
+        timer.expires_after(round_pause);
+        co_await timer.async_wait(asio::use_awaitable);
+        try {
+            co_await recorder_.reconcile();
+            failing = false;
+        } catch (const pq::Error& error) {
+            if (!std::exchange(failing, true)) {
+                spdlog::warn("cannot reconcile: {}", printable(error.what()));
+            }
+        }
+        if (round % rounds_to_look == 0) {
+            hear(std::nullopt);
+        }
+    }
+}
+
+// ---- what is told to the database and by the operator ---------------------------------------------------------------
+
+asio::awaitable<void> Controller::keep_offering() {
+    for (;;) {
+        co_await offer_.wait();
+        if (drain_requests_ == 0) {
+            co_await try_to_offer();
+        }
+    }
+}
+
+asio::awaitable<void> Controller::try_to_offer() {
+    bool failed = false;
+    try {
+        const auto count = connections_.size();
+        co_await recorder_.offer(offer_of(connections_));
+        spdlog::info("offering connections={} parallel={}", count, options_.parallel);
+        claim_.up();
+    } catch (const pq::Error& error) {
+        spdlog::warn("cannot offer the connections: {}", printable(error.what()));
+        failed = true;
+    }
+    if (failed) {
+        co_await offer_.wait(Wake::Clock::now() + retry_pause);
+        offer_.up();
+    }
+}
+
+void Controller::reload(Connections connections) {
+    connections_ = std::move(connections);
+    offer_.up();
+}
+
+void Controller::drain() {
+    ++drain_requests_;
+    drained_.up();
+}
+
+asio::awaitable<void> Controller::until_drained() {
+    while (drain_requests_ == 0) {
+        co_await drained_.wait();
+    }
+    spdlog::info("draining runs={} limit={}ms", busy_, options_.drain_limit.count());
+    const auto limit = Wake::Clock::now() + options_.drain_limit;
+    try {
+        co_await recorder_.offer("[]");
+    } catch (const pq::Error& error) { // nobody claims for a boot that is gone
+        spdlog::warn("cannot withdraw the offer: {}", printable(error.what()));
+    }
+    while (busy_ > 0 || claiming_) {
+        const bool overdue = drain_requests_ > 1 || Wake::Clock::now() >= limit;
+        if (overdue) {
+            stop_runs();
+        }
+        co_await drained_.wait(overdue ? Wake::Clock::time_point::max() : limit);
+    }
+    spdlog::info("drained");
+}
+
+void Controller::stop_runs() {
+    for (const auto& [digest, active] : active_) {
+        active->launch.stop(StopReason::drained);
+        if (drain_requests_ > 2) {
+            active->launch.hurry();
+        }
+    }
+}
+
+} // namespace pdpp::controller

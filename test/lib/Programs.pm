@@ -1,0 +1,72 @@
+# Programs in the background, and what becomes of them.
+#
+#   my $run = start('', 'pdpp', 'run', '--', 'sleep', '100');
+#   my $ack = wait_for($run, 'err', qr/^(\{.*\})$/m);
+#   kill 'INT', pid_of($run);
+#   my ($code, $out, $err) = finish($run);
+
+package Programs;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use IPC::Run ();
+use PostgreSQL::Test::Utils;
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(start wait_for finish pid_of is_gone goes_away within);
+
+# Starts a program; its output and errors collect in {out} and {err}.
+sub start
+{
+	my ($input, @command) = @_;
+	my $self = { out => '', err => '', in => $input };
+	$self->{handle} = IPC::Run::start(
+		\@command, '<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
+		IPC::Run::timeout(4 * $PostgreSQL::Test::Utils::timeout_default));
+	return $self;
+}
+
+# What the pattern's first group matches in a stream, as soon as it does; undef if the program ends without it.
+sub wait_for
+{
+	my ($self, $stream, $pattern) = @_;
+	$self->{handle}->pump until $self->{$stream} =~ $pattern || !$self->{handle}->pumpable;
+	return $self->{$stream} =~ $pattern ? $1 // 1 : undef;
+}
+
+# (exit code, output, errors) once it has ended; the code is -signal if it was killed.
+sub finish
+{
+	my ($self) = @_;
+	IPC::Run::finish($self->{handle});
+	my $status = ($self->{handle}->full_results)[0];
+	return ($status & 127 ? -($status & 127) : $status >> 8, $self->{out}, $self->{err});
+}
+
+sub pid_of { my ($self) = @_; return $self->{handle}{KIDS}[0]{PID} }
+
+# Whether a condition comes true before the patience of the tests is over.
+sub within
+{
+	my ($condition) = @_;
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+	until ($condition->())
+	{
+		return 0 if time > $deadline;
+		sleep 0.05;
+	}
+	return 1;
+}
+
+sub is_gone { my ($pid) = @_; return $pid && !kill(0, $pid) }
+
+# The process ends: it is gone as soon as init has collected it.
+sub goes_away
+{
+	my ($pid) = @_;
+	return within(sub { is_gone($pid) || slurp_file("/proc/$pid/stat", 0) =~ /^\d+ \(.*\) Z/ });
+}
+
+1;

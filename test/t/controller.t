@@ -1,0 +1,343 @@
+# `pdpp controller` against a real cluster: every ending of a run it launches, with real processes and signals, and what
+# becomes of its runs when it is cancelled, reloaded, drained, killed, or loses its database.
+
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Programs;
+
+my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
+my $folder = abs_path(PostgreSQL::Test::Utils::tempdir());
+my $json = JSON::PP->new->canonical;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
+$node->append_conf('postgresql.conf', "pdpp.liveness_grace = '10s'");
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+
+delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};
+$ENV{PGUSER} = getpwuid($>);
+my $db = $node->connstr('postgres');
+
+sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query) }
+
+sub write_file {
+	my ($name, $content) = @_;
+	open my $file, '>', "$folder/$name" or die "$name: $!";
+	print {$file} $content;
+	close $file;
+	return "$folder/$name";
+}
+
+# A connections file: connection => command, or all of its settings.
+sub connections_file {
+	my ($name, %setups) = @_;
+	my @all = map {
+		my $setup = $setups{$_};
+		{ connector_instance_id => $_, connector_id => "$_-connector", ref $setup eq 'HASH' ? %$setup : (command => $setup) }
+	} sort keys %setups;
+	return write_file($name, $json->encode(\@all));
+}
+
+sub shell { my ($script) = @_; return [ 'sh', '-c', $script ] }
+
+# A controller that has offered its connections.
+sub start_controller {
+	my ($file, @options) = @_;
+	my $controller = start('', $pdpp, '--db', $db, 'controller', '--connections', $file, @options);
+	wait_for($controller, 'err', qr/offering connections/) or die "the controller did not start: $controller->{err}";
+	return $controller;
+}
+
+sub stop_controller {
+	my ($controller) = @_;
+	kill 'TERM', pid_of($controller);
+	my ($code, undef, $err) = finish($controller);
+	return ($code, $err);
+}
+
+sub run_now {
+	my ($connection) = @_;
+	return sql("SELECT pdpp_run_now('$connection-connector', '$connection')->>'run_id'");
+}
+
+sub status_of { my ($run_id) = @_; return decode_json(sql("SELECT pdpp_run_status('$run_id')")) }
+
+sub types_of {
+	my ($run_id) = @_;
+	return sql("SELECT string_agg(event_type, ' ' ORDER BY event_seq) FROM pdpp.spine_events WHERE run_id = '$run_id'");
+}
+
+sub started { my ($run_id) = @_; return within(sub { types_of($run_id) =~ /run\.started/ }) }
+
+# The status once the run has ended.
+sub ended {
+	my ($run_id) = @_;
+	my $status;
+	within(sub { $status = status_of($run_id); $status->{status} ne 'active' });
+	return $status;
+}
+
+sub ends_as {
+	my ($run_id, $word, $reason, $name) = @_;
+	my $status = ended($run_id);
+	is($status->{status}, $word, "$name: status");
+	is($status->{terminal_reason}, $reason, "$name: reason");
+	return $status;
+}
+
+subtest 'endings' => sub {
+	my $pids = "$folder/pids";
+	my $controller = start_controller(connections_file('endings.json',
+		'completes' => {
+			command => shell(q(echo "secret-of-stdout $GREETING $GONE."; pwd >&2; echo "id=$PDPP_RUN_ID";
+				echo '{"type":"PROGRESS","count":1}'; echo '{"type":"DONE","status":"succeeded","records_emitted":7}'; cat)),
+			env => { GREETING => 'hallo', GONE => undef }, cwd => $folder },
+		'exits' => shell('exit 3'),
+		'killed' => shell('kill -9 $$'),
+		'late' => { command => [ 'sleep', '1000' ], timeout_seconds => 0.2 },
+		'missing' => ['/no/such/executable'],
+		'homeless' => { command => ['true'], cwd => '/no/such/folder' }));
+	my %run = map { $_ => run_now($_) } qw(completes exits killed late missing homeless);
+	my $status = ends_as($run{completes}, 'completed', undef, 'completes');
+	is($status->{connector_id}, 'completes-connector', 'its connector');
+	is($status->{connector_instance_id}, 'completes', 'its connection');
+	is(types_of($run{completes}), 'run.admitted run.started run.progress_reported run.completed', 'its events');
+	is(sql("SELECT data_json->>'records_emitted' FROM pdpp.spine_events WHERE run_id = '$run{completes}'"
+			. " AND event_type = 'run.completed'"), '7', 'what its DONE said');
+	ends_as($run{exits}, 'failed', 'connector_exit_nonzero', 'exits');
+	ends_as($run{killed}, 'failed', 'connector_killed_by_signal', 'killed');
+	ends_as($run{late}, 'failed', 'run_timed_out', 'late');
+	$status = ends_as($run{missing}, 'failed', 'launch_failed', 'missing executable');
+	is($status->{failure}{message}, 'cannot execute "/no/such/executable": No such file or directory', 'why');
+	is($status->{connector_instance_id}, 'missing', 'which connection');
+	$status = ends_as($run{homeless}, 'failed', 'launch_failed', 'missing working directory');
+	like($status->{failure}{message}, qr{cannot enter the working directory "/no/such/folder"}, 'why');
+	my ($code, $err) = stop_controller($controller);
+	is($code, 0, 'drained');
+	for my $name (qw(missing homeless))
+	{
+		my @lines = grep { /launch failed run_id=$run{$name} / } split /\n/, $err;
+		is(scalar @lines, 1, "$name: one log line");
+		like($lines[0] // '', qr/trace_id=trc_\w+ connector_id=$name-connector connector_instance_id=$name message=cannot/,
+			"$name: it names the run");
+	}
+	unlike($err, qr/secret-of-stdout/, 'what connectors print is not logged');
+};
+
+subtest 'output is logged on request, with what the connection sets' => sub {
+	local @ENV{qw(GONE PGPASSWORD PDPP_OWNER_PASSWORD)} = qw(inherited inherited inherited);
+	my $controller = start_controller(connections_file('output.json',
+		'shown' => {
+			command => shell(q(printf "GREETING=$GREETING GONE=$GONE\nPG=$PGPASSWORD OWNER=$PDPP_OWNER_PASSWORD\a\n"; pwd >&2)),
+			env => { GREETING => 'hallo', GONE => undef }, cwd => $folder }), '--show-output');
+	my $run_id = run_now('shown');
+	ends_as($run_id, 'completed', undef, 'shown');
+	my (undef, $err) = stop_controller($controller);
+	like($err, qr/output run_id=$run_id stdout: GREETING=hallo GONE=$/m, 'the environment');
+	like($err, qr/output run_id=$run_id stdout: PG= OWNER=\\x07$/m, 'our credentials are not passed on; nothing rings');
+	like($err, qr/output run_id=$run_id stderr: \Q$folder\E$/m, 'the working directory');
+};
+
+subtest 'nobody can fork' => sub {
+	my $file = connections_file('fork.json', 'forkless' => ['true']);
+	my $controller = start('', 'bash', '-c', 'ulimit -u 1; exec "$@"', 'bash', $pdpp, '--db', $db, 'controller',
+		'--connections', $file);
+	wait_for($controller, 'err', qr/offering connections/);
+	my $status = ends_as(run_now('forkless'), 'failed', 'launch_failed', 'no fork');
+	like($status->{failure}{message}, qr/cannot start a process: Resource temporarily unavailable/, 'why');
+	is((stop_controller($controller))[0], 0, 'the controller lives');
+};
+
+subtest 'the database refuses run.started' => sub {
+	sql('CREATE ROLE halfway LOGIN');
+	sql(q{SELECT pdpp_grant('halfway', 'controller')});
+	sql('REVOKE EXECUTE ON FUNCTION pdpp_run_started FROM halfway');
+	my $file = connections_file('refused.json', 'refused' => shell("echo \$\$ >$folder/refused.pid; exec sleep 1000"));
+	my $controller = start('', $pdpp, '--db', "$db user=halfway", 'controller', '--connections', $file);
+	wait_for($controller, 'err', qr/offering connections/);
+	my $status = ends_as(run_now('refused'), 'failed', 'launch_failed', 'refused');
+	like($status->{failure}{message}, qr/^cannot record run.started: permission denied/, 'why');
+	ok(!-s "$folder/refused.pid" || goes_away(slurp_file("$folder/refused.pid") + 0), 'its process is gone');
+	stop_controller($controller);
+};
+
+subtest 'cancel' => sub {
+	my $controller = start_controller(connections_file('cancel.json',
+		'obeys' => [ 'sleep', '1000' ],
+		'deaf' => { command => shell(q(trap '' TERM; echo '{"type":"PROGRESS"}'; while :; do sleep 0.1; done)),
+			grace_seconds => 0.2 }), '--controller-id', 'canceller');
+	my $cancel = sub { my ($run_id) = @_; return sql("SELECT pdpp_run_cancel('$run_id')->>'status'") };
+
+	my $run_id = run_now('obeys');
+	ok(started($run_id), 'runs');
+	is($cancel->($run_id), 'cancel_requested', 'cancelled while it runs');
+	is($cancel->($run_id), 'cancel_requested', 'and once more');
+	ends_as($run_id, 'cancelled', 'owner_cancelled', 'while it runs');
+	is(types_of($run_id), 'run.admitted run.started run.cancel_requested run.cancelled', 'events');
+	is($cancel->($run_id), 'cancel_requested', 'after the end');
+
+	$run_id = run_now('deaf');
+	ok(within(sub { types_of($run_id) =~ /run\.progress_reported/ }), 'runs');
+	$cancel->($run_id);
+	ends_as($run_id, 'cancelled', 'owner_cancel_forced', 'deaf to SIGTERM');
+
+	# before the claim: in the admission's own transaction nobody can have claimed it
+	$run_id = sql(q{WITH run AS MATERIALIZED (SELECT pdpp_run_now('obeys-connector', 'obeys')->>'run_id' AS id)
+		SELECT id FROM run WHERE pdpp_run_cancel(id) IS NOT NULL});
+	ends_as($run_id, 'cancelled', 'owner_cancelled', 'before the claim');
+	is(types_of($run_id), 'run.admitted run.cancel_requested run.cancelled', 'never started');
+
+	# between claim and start: whoever asks right after the claim comes before, at or after run.started
+	for my $round (1 .. 20)
+	{
+		$run_id = run_now('obeys');
+		within(sub { sql("SELECT count(*) FROM pdpp.controller_active_runs WHERE run_id = '$run_id' AND boot_epoch IS NULL") eq '0' });
+		$cancel->($run_id);
+		my $status = ended($run_id);
+		is("$status->{status} $status->{terminal_reason}", 'cancelled owner_cancelled', "right after the claim, round $round");
+	}
+
+	# after a restart of the controller nobody owns the run
+	$run_id = run_now('obeys');
+	started($run_id);
+	kill 'KILL', pid_of($controller);
+	finish($controller);
+	$controller = start_controller("$folder/cancel.json", '--controller-id', 'canceller');
+	my $status = ended($run_id);
+	is($status->{status}, 'abandoned', 'the next life of the controller finds the run of its last');
+	stop_controller($controller);
+};
+
+subtest 'two controllers, several at once, a backlog' => sub {
+	my %setups = map { ("many-$_" => shell('sleep 0.05')) } 1 .. 20;
+	my $file = connections_file('many.json', %setups);
+	# admitted before anybody is there to claim
+	my @runs = map { run_now($_) } sort keys %setups;
+	my $controller = start_controller($file, '--controller-id', 'many', '--parallel', '3');
+	is(ended($_)->{status}, 'completed', 'claimed from the backlog') for @runs;
+	my $claimed = sql("SELECT max(c) FROM (SELECT (SELECT count(*) FROM pdpp.spine_events AS s"
+			. " JOIN pdpp.spine_events AS e USING (run_id) WHERE s.event_type = 'run.started'"
+			. " AND e.event_type = 'run.completed' AND s.run_id LIKE 'run_%' AND s.connector_instance_id LIKE 'many-%'"
+			. " AND s.recorded_at <= x.recorded_at AND e.recorded_at > x.recorded_at) AS c FROM pdpp.spine_events AS x"
+			. " WHERE x.event_type = 'run.started' AND x.connector_instance_id LIKE 'many-%') AS o");
+	cmp_ok($claimed, '<=', 3, 'never more than --parallel at once');
+	stop_controller($controller);
+};
+
+subtest 'SIGHUP' => sub {
+	my $file = connections_file('hup.json', 'old' => ['true']);
+	my $controller = start_controller($file);
+	write_file('hup.json', '[{"connector_instance_id": "new", "connector_id": "new-connector", "command": "true"}]');
+	kill 'HUP', pid_of($controller);
+	ok(wait_for($controller, 'err', qr/connections stay as they were: \Q$file\E: \[0\]\.command: must be an array/),
+		'a file that is wrong changes nothing, and says where');
+	ends_as(run_now('old'), 'completed', undef, 'as before');
+	connections_file('hup.json', 'new' => ['true']);
+	kill 'HUP', pid_of($controller);
+	ok(within(sub { sql("SELECT count(*) FROM pdpp.connections WHERE boot_epoch IS NOT NULL AND connector_instance_id = 'new'") }),
+		'the new connection is offered');
+	is(sql("SELECT count(*) FROM pdpp.connections WHERE boot_epoch IS NOT NULL AND connector_instance_id = 'old'"), 0,
+		'the old one is withdrawn');
+	ends_as(run_now('new'), 'completed', undef, 'the new connection');
+	stop_controller($controller);
+};
+
+subtest 'draining' => sub {
+	my $file = connections_file('drain.json', 'quick' => shell("while [ ! -e $folder/go ]; do sleep 0.05; done"),
+		'endless' => [ 'sleep', '1000' ]);
+	my $controller = start_controller($file, '--controller-id', 'drainer');
+	my $quick = run_now('quick');
+	ok(started($quick), 'runs');
+	kill 'TERM', pid_of($controller);
+	wait_for($controller, 'err', qr/draining/);
+	ok(within(sub { sql("SELECT count(*) FROM pdpp.connections WHERE boot_epoch IS NOT NULL AND connector_instance_id = 'quick'") eq '0' }),
+		'the offer is withdrawn');
+	my $unclaimed = run_now('endless');
+	write_file('go', '');
+	my ($code) = finish($controller);
+	is($code, 0, 'drained');
+	ends_as($quick, 'completed', undef, 'what ran may finish');
+	is(status_of($unclaimed)->{status}, 'active', 'nothing more was claimed');
+
+	$controller = start_controller($file, '--controller-id', 'drainer', '--drain-timeout', '0.3');
+	ok(started($unclaimed), 'the next life claims it');
+	kill 'TERM', pid_of($controller);
+	is((finish($controller))[0], 0, 'drained in time');
+	ends_as($unclaimed, 'cancelled', 'controller_drained', 'over the limit');
+};
+
+subtest 'SIGKILL of the controller' => sub {
+	my $controller = start_controller(connections_file('kill.json',
+		'orphan' => shell("echo \$\$ >$folder/orphan.pid; exec sleep 1000")), '--controller-id', 'killed');
+	my $run_id = run_now('orphan');
+	ok(started($run_id), 'runs');
+	kill 'KILL', pid_of($controller);
+	finish($controller);
+	ok(goes_away(slurp_file("$folder/orphan.pid") + 0), 'the connector goes with it');
+	ok(within(sub { sql('SELECT pdpp_reconcile()'); status_of($run_id)->{status} ne 'active' }), 'the guard ends the run');
+	ends_as($run_id, 'abandoned', 'controller_terminated_before_run_finished', 'killed');
+};
+
+subtest 'a child that outlives its run is killed' => sub {
+	my $controller = start_controller(connections_file('outlived.json',
+		'outlived' => shell("echo \$\$ >$folder/outlived.pid; trap '' TERM; while :; do sleep 0.1; done")));
+	my $run_id = run_now('outlived');
+	ok(started($run_id), 'runs');
+	within(sub { -s "$folder/outlived.pid" });
+	sql(qq{SELECT pdpp_run_settle('$run_id', 'failed', '{"reason": "settled_by_another"}')});
+	ok(goes_away(slurp_file("$folder/outlived.pid") + 0), 'its process is gone');
+	ok(within(sub { types_of($run_id) =~ /run\.failed run\.late_outcome$/ }), 'what the controller saw is kept');
+	is(status_of($run_id)->{terminal_reason}, 'settled_by_another', 'the ending stands');
+	stop_controller($controller);
+};
+
+subtest 'the database restarts under it' => sub {
+	my $controller = start_controller(connections_file('restart.json',
+		'patient' => shell("echo \$\$ >$folder/patient.pid; while [ ! -e $folder/done ]; do sleep 0.05; done"),
+		'quick' => ['true']), '--controller-id', 'survivor');
+	my $run_id = run_now('patient');
+	ok(started($run_id), 'runs');
+	$node->restart;
+	ok(wait_for($controller, 'err', qr/rejoined controller_id=survivor/), 'it rejoins its boot');
+	is(sql("SELECT count(*) FROM pdpp.controller_boots WHERE controller_id = 'survivor'"), 1, 'no new boot');
+	ends_as(run_now('quick'), 'completed', undef, 'it goes on claiming');
+	is(status_of($run_id)->{status}, 'active', 'nothing has happened to the run');
+	write_file('done', '');
+	ends_as($run_id, 'completed', undef, 'over the restart');
+	$node->stop('immediate');
+	$node->start;
+	ends_as(run_now('quick'), 'completed', undef, 'after a crash of the server');
+	stop_controller($controller);
+};
+
+subtest 'a command line or a file that is wrong' => sub {
+	my $refused = sub {
+		my ($content, $pattern, $name) = @_;
+		my ($code, undef, $err) = finish(start('', $pdpp, '--db', 'host=/nonexistent', 'controller', '--connections',
+			write_file('wrong.json', $content)));
+		is($code, 2, "$name: exit code");
+		like($err, $pattern, "$name: what is wrong, and where");
+		return;
+	};
+	$refused->("[\n  {\"connector_id\": }]", qr{wrong\.json: line 2, column 20: this is not JSON}, 'no JSON');
+	$refused->('{}', qr{must be an array of connections}, 'no array');
+	$refused->('[{"connector_id": "a", "command": ["x"]}]', qr{\[0\]: \\"connector_instance_id\\" is missing}, 'no id');
+	$refused->('[{"connector_instance_id": "a", "connector_id": "a", "command": ["x"], "colour": 1}]',
+		qr{\[0\]\.colour: there is no such setting}, 'a setting that is none');
+	my ($code, undef, $err) = finish(start('', $pdpp, 'controller', '--connections', "$folder/nothing.json"));
+	is($code, 2, 'no file: exit code');
+	like($err, qr{nothing\.json: cannot be read: No such file or directory}, 'no file');
+	($code) = finish(start('', $pdpp, '--db', 'host=/nonexistent', 'controller', '--connections', write_file('empty.json', '[]')));
+	is($code, 4, 'no database');
+};
+
+$node->stop;
+done_testing();
