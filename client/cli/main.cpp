@@ -1,11 +1,13 @@
 // The program `pdpp`: its command line, and nothing else.
 
 #include "cli/controller.hpp"
+#include "cli/now.hpp"
 #include "cli/run.hpp"
 #include "cli/serve.hpp"
 #include "cli/status.hpp"
 #include "cli/timeline.hpp"
 #include "cli/token.hpp"
+#include "cli/wait.hpp"
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -29,15 +31,18 @@ name; what it leaves out comes from the service file and the environment (PGHOST
 On a terminal the output is for people; where it is piped, and with --json, it is JSON. Errors go to standard error.
 
 Exit codes:
-  0  success; of run: the run completed
-  1  of run: the run ended in any other way
+  0  success; of run and wait: the run completed
+  1  of run and wait: the run ended in any other way
   2  the command line is wrong
   3  no such run was ever handed out
   4  the database cannot be reached
   5  the database refused
+  124  of wait: the run has not ended in time
 
 Examples:
   pdpp run -- ./fetch-mail --since yesterday
+  pdpp now gmail-anna
+  pdpp wait --timeout 60 run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b
   pdpp status run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b
   pdpp --db postgresql://owner@db.example/pdpp timeline run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b
   pdpp serve --listen 127.0.0.1:8080 --db "service=pdpp"
@@ -102,6 +107,9 @@ int run_program(Words words) {
     pdpp::cli::add_run_command(app, action, child);
     pdpp::cli::add_status_command(app, action);
     pdpp::cli::add_timeline_command(app, action);
+    pdpp::cli::add_now_command(app, action);
+    pdpp::cli::add_wait_command(app, action);
+    pdpp::cli::add_cancel_command(app, action);
     pdpp::cli::add_serve_command(app, action);
     pdpp::cli::add_controller_command(app, action);
     pdpp::cli::add_token_command(app, action);

@@ -1,8 +1,9 @@
 #include "cli/output.hpp"
 
 #include "controller/text.hpp"
+#include "pq/body.hpp"
+#include "pq/write.hpp"
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
@@ -53,6 +54,32 @@ Failure refusal(const pq::Error& error) {
     return failure;
 }
 
+/// A write whose fate could not be learned, with the ids to look for.
+Failure doubt(const pq::Error& error) {
+    Failure failure{exit_code::cannot_connect,
+                    "in_doubt",
+                    first_line(error.what()),
+                    "Once the database is back, look with: pdpp status RUN",
+                    {}};
+    if (const auto* const known = dynamic_cast<const pq::InDoubt*>(&error)) {
+        const auto add = [&](std::string_view key, const std::optional<std::string>& id) {
+            if (id) {
+                failure.details[key] = *id;
+            }
+        };
+        const auto& ids = known->ids();
+        add("run_id", ids.run_id);
+        add("trace_id", ids.trace_id);
+        add("idempotency_key", ids.idempotency_key);
+        if (ids.idempotency_key) {
+            failure.hint = "Once the database is back, repeat the command with the same --idempotency-key.";
+        } else if (ids.run_id) {
+            failure.hint = "Once the database is back, look with: pdpp status " + *ids.run_id;
+        }
+    }
+    return failure;
+}
+
 } // namespace
 
 Failure failure_of(const pq::Error& error) {
@@ -71,11 +98,7 @@ Failure failure_of(const pq::Error& error) {
                 "Try again.",
                 {}};
     case pq::ErrorKind::in_doubt:
-        return {exit_code::cannot_connect,
-                "in_doubt",
-                message,
-                "Once the database is back, look with: pdpp status RUN",
-                {}};
+        return doubt(error);
     case pq::ErrorKind::timeout:
         return {exit_code::cannot_connect,
                 "timeout",
@@ -91,7 +114,7 @@ Failure failure_of(const pq::Error& error) {
 }
 
 Failure failure_of_envelope(std::string_view body) {
-    const auto error = json::parse(body).as_object().at("error").as_object();
+    const auto error = pq::parse_body(body).as_object().at("error").as_object();
     Failure failure{exit_code::unknown_run,
                     string_at(error, "code"),
                     string_at(error, "message"),
@@ -129,7 +152,7 @@ std::string failure_json(const Failure& failure) {
 }
 
 std::string status_text(std::string_view body) {
-    const auto status = json::parse(body).as_object();
+    const auto status = pq::parse_body(body).as_object();
     auto text = row("run", string_at(status, "run_id")) + row("status", string_at(status, "status")) +
                 row("reason", string_at(status, "terminal_reason"));
     if (const auto* failure = status.if_contains("failure"); failure != nullptr && failure->is_object()) {
@@ -145,7 +168,7 @@ std::string status_text(std::string_view body) {
 }
 
 std::string ending_text(std::string_view body) {
-    const auto status = json::parse(body).as_object();
+    const auto status = pq::parse_body(body).as_object();
     auto text =
         fmt::format("run {} {}", printable(string_at(status, "run_id")), printable(string_at(status, "status")));
     if (const auto reason = string_at(status, "terminal_reason"); !reason.empty()) {
@@ -165,7 +188,7 @@ std::string acknowledgement_text(std::string_view body) {
 
 std::string timeline_text(std::string_view body) {
     std::string text;
-    const auto page = json::parse(body).as_object();
+    const auto page = pq::parse_body(body).as_object();
     for (const auto& item : page.at("data").as_array()) {
         const auto& event = item.as_object();
         const auto* data = event.if_contains("data");
@@ -180,12 +203,34 @@ std::string timeline_text(std::string_view body) {
     return text;
 }
 
-bool is_truncated(std::string_view body) {
-    return json::parse(body).as_object().at("truncated").as_bool();
+TimelinePage timeline_page(std::string_view body) {
+    const auto page = pq::parse_body(body).as_object();
+    TimelinePage result{.is_empty = page.at("data").as_array().empty(),
+                        .is_truncated = page.at("truncated").as_bool(),
+                        .has_ended = !page.at("terminal_status").is_null(),
+                        .next_cursor = {}};
+    if (auto cursor = string_at(page, "next_cursor"); !cursor.empty()) {
+        result.next_cursor = std::move(cursor);
+    }
+    return result;
+}
+
+bool is_terminal(std::string_view status) {
+    return status == "completed" || status == "failed" || status == "cancelled" || status == "abandoned";
+}
+
+std::string handle_text(std::string_view body) {
+    const auto run_id = string_in(body, "run_id");
+    return printable(run_id) + "\n" + row("trace", string_in(body, "trace_id")) +
+           row("wait for it", "pdpp wait " + run_id) + row("follow it", "pdpp timeline --follow " + run_id);
+}
+
+std::string cancel_text(std::string_view body) {
+    return fmt::format("run {} was asked to end\n", printable(string_in(body, "run_id")));
 }
 
 std::string string_in(std::string_view body, std::string_view key) {
-    return string_at(json::parse(body).as_object(), key);
+    return pq::string_in(body, key);
 }
 
 } // namespace pdpp::cli

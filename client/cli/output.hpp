@@ -6,6 +6,7 @@
 
 #include <boost/json/object.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,7 @@ constexpr int usage = 2;
 constexpr int unknown_run = 3;
 constexpr int cannot_connect = 4;
 constexpr int refused = 5;
+constexpr int timed_out = 124; ///< of `wait`, as timeout(1) has it
 } // namespace exit_code
 
 /// Something that went wrong, for people and programs alike.
@@ -52,14 +54,29 @@ std::string status_text(std::string_view body);
 /// An ending in one line: `run X failed: connector_exit_nonzero (the connector exited with code 3)`.
 std::string ending_text(std::string_view body);
 
+/// Whether a status is an ending. A word we do not know is not: such a run is active.
+bool is_terminal(std::string_view status);
+
+/// The acknowledgement, the handle on a line of its own first.
+std::string handle_text(std::string_view body);
+
+/// The acknowledgement of a cancel request in one line: `run X was asked to end`.
+std::string cancel_text(std::string_view body);
+
 /// The acknowledgement in one line: `run X started`.
 std::string acknowledgement_text(std::string_view body);
 
 /// The events of a timeline body, a line each.
 std::string timeline_text(std::string_view body);
 
-/// Whether a timeline body says that there is more.
-bool is_truncated(std::string_view body);
+/// What a timeline body says beside its events.
+struct TimelinePage {
+    bool is_empty;
+    bool is_truncated;                      ///< there is more
+    bool has_ended;                         ///< the run has
+    std::optional<std::string> next_cursor; ///< where to go on; nothing if the cursor that led here still stands
+};
+TimelinePage timeline_page(std::string_view body);
 
 /// A string in a body's top level; empty if it is null or missing.
 std::string string_in(std::string_view body, std::string_view key);

@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "cli/output.hpp"
+#include "pq/write.hpp"
 
 using namespace pdpp::cli;
 namespace pq = pdpp::pq;
@@ -57,8 +58,43 @@ BOOST_AUTO_TEST_CASE(timeline_for_people) {
                "    2  2026-01-02T03:04:06.000Z  run.progress_reported     "
                "{\"count\":12345678901234567,\"message\":\"a\\nb\"}\n");
     BOOST_TEST(timeline_text(R"({"data": []})") == "");
-    BOOST_TEST(is_truncated(R"({"truncated": true})"));
-    BOOST_TEST(!is_truncated(R"({"truncated": false})"));
+    BOOST_TEST(
+        timeline_page(R"({"data": [], "truncated": true, "terminal_status": null, "next_cursor": "x"})").is_truncated);
+    BOOST_TEST(!timeline_page(R"({"data": [1], "truncated": false, "terminal_status": "failed", "next_cursor": null})")
+                    .is_truncated);
+}
+
+BOOST_AUTO_TEST_CASE(pages_say_where_to_go_on) {
+    const auto going_on =
+        timeline_page(R"({"data": [{}], "truncated": true, "terminal_status": "failed", "next_cursor": "tl_1"})");
+    BOOST_TEST((!going_on.is_empty && going_on.is_truncated && going_on.has_ended));
+    BOOST_TEST(going_on.next_cursor.value_or("") == "tl_1");
+    const auto idle =
+        timeline_page(R"({"data": [], "truncated": false, "terminal_status": null, "next_cursor": null})");
+    BOOST_TEST((idle.is_empty && !idle.is_truncated && !idle.has_ended && !idle.next_cursor));
+}
+
+BOOST_AUTO_TEST_CASE(endings_are_known_words) {
+    for (const auto* word : {"completed", "failed", "cancelled", "abandoned"})
+        BOOST_TEST(is_terminal(word));
+    for (const auto* word : {"active", "", "Completed", "queued"})
+        BOOST_TEST(!is_terminal(word));
+}
+
+BOOST_AUTO_TEST_CASE(the_handle_comes_first) {
+    BOOST_TEST(handle_text(R"({"run_id": "r 1", "trace_id": "t"})").starts_with("r 1\ntrace         t\n"));
+    BOOST_TEST(cancel_text(R"({"run_id": "r\u001b"})") == "run r\\x1b was asked to end\n");
+}
+
+BOOST_AUTO_TEST_CASE(doubt_names_what_to_look_for) {
+    const auto by_run = failure_of(pq::InDoubt({.run_id = "r", .trace_id = "t", .idempotency_key = {}}));
+    BOOST_TEST(by_run.exit_code == exit_code::cannot_connect);
+    BOOST_TEST(by_run.hint.ends_with("pdpp status r"));
+    BOOST_TEST(by_run.details.at("run_id").as_string() == "r");
+    BOOST_TEST(by_run.details.at("trace_id").as_string() == "t");
+    const auto by_key = failure_of(pq::InDoubt({.run_id = {}, .trace_id = "t", .idempotency_key = "k"}));
+    BOOST_TEST(by_key.hint.find("--idempotency-key") != std::string::npos);
+    BOOST_TEST(by_key.details.at("idempotency_key").as_string() == "k");
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_run_is_an_envelope) {

@@ -1,0 +1,24 @@
+#pragma once
+// Calls over one connection, which is made when it is first needed and made again when it is lost.
+
+#include "pq/write.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <string>
+
+namespace pdpp::pq {
+
+class Reopening : public Caller {
+  public:
+    Reopening(const boost::asio::any_io_executor& executor, std::string conninfo);
+
+    boost::asio::awaitable<std::string> call(std::string_view function, std::vector<Argument> arguments,
+                                             std::chrono::milliseconds timeout, Effect effect) override;
+
+  private:
+    std::string conninfo_;
+    Connection connection_;
+};
+
+} // namespace pdpp::pq

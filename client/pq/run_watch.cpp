@@ -1,0 +1,114 @@
+// LISTEN, with a slow look in between for the places where nothing is heard.
+
+#include "pq/run_watch.hpp"
+
+#include "pq/run_channel.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+namespace pdpp::pq {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::chrono::milliseconds first_pause(100);
+constexpr std::chrono::milliseconds longest_pause(2000);
+constexpr std::chrono::seconds safety_net(10);
+constexpr std::chrono::seconds standby_pause(1);
+
+/// Troubles of the connection, and a standby that cancels a read because it must replay: not the database's last word.
+bool passes(const Error& error) {
+    switch (error.kind()) {
+    case ErrorKind::cannot_connect:
+    case ErrorKind::connection_lost:
+    case ErrorKind::in_doubt:
+    case ErrorKind::timeout:
+        return true;
+    case ErrorKind::refused:
+        return error.sqlstate().starts_with("40") || error.sqlstate().starts_with("57P");
+    case ErrorKind::misused:
+        break;
+    }
+    return false;
+}
+
+asio::awaitable<void> pause(std::chrono::milliseconds time) {
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor, time);
+    co_await timer.async_wait(asio::use_awaitable);
+}
+
+} // namespace
+
+RunWatch::RunWatch(const asio::any_io_executor& executor, std::string conninfo, std::string_view run_id)
+    : conninfo_(std::move(conninfo)), digest_(run_digest(run_id)), connection_(executor) {}
+
+asio::awaitable<void> RunWatch::connect() {
+    co_await connection_.open(conninfo_);
+    std::optional<Error> refusal;
+    try {
+        co_await connection_.listen(run_channel);
+    } catch (const Error& error) {
+        refusal = error;
+    }
+    listening_ = Listening::yes;
+    if (refusal && refusal->sqlstate() == "25006") // read_only_sql_transaction: a hot standby
+        listening_ = Listening::impossible;
+    else if (refusal)
+        throw *refusal;
+    was_connected_ = true;
+}
+
+asio::awaitable<std::string> RunWatch::read_once(std::string_view function, std::vector<Argument> arguments) {
+    if (!connection_.usable())
+        co_await connect();
+    auto body = co_await connection_.call(function, std::move(arguments), default_timeout, Effect::reads);
+    if (!body)
+        throw Error(ErrorKind::misused, std::string{function} + " answered null");
+    co_return std::move(*body);
+}
+
+asio::awaitable<std::string> RunWatch::read(std::string function, std::vector<Argument> arguments) {
+    for (auto time = first_pause;; time = std::min(2 * time, longest_pause)) {
+        try {
+            auto body = co_await read_once(function, arguments);
+            co_return body;
+        } catch (const Error& error) {
+            if (!was_connected_ || !passes(error))
+                throw;
+        }
+        co_await pause(time);
+    }
+}
+
+asio::awaitable<void> RunWatch::hear() {
+    try {
+        for (;;) {
+            const auto heard = co_await connection_.notification();
+            if (heard.payload == digest_)
+                co_return;
+        }
+    } catch (const Error&) {
+        co_return; // whatever happened to the connection, reading finds out
+    }
+}
+
+asio::awaitable<void> RunWatch::changed() {
+    using namespace asio::experimental::awaitable_operators;
+    if (listening_ == Listening::impossible) {
+        co_await pause(standby_pause);
+        co_return;
+    }
+    co_await (hear() || pause(safety_net));
+}
+
+} // namespace pdpp::pq
