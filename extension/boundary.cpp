@@ -22,11 +22,15 @@ const char* to_cstring(std::string_view text) {
     return pnstrdup(text.data(), text.size());
 }
 
-void append_json_pair(StringInfo json, const char* key, std::string_view value) {
+void append_json_pair(StringInfo json, const char* key, std::string_view value, bool is_json = false) {
     appendStringInfoString(json, json->len == 1 ? "" : ", ");
     escape_json(json, key);
     appendStringInfoString(json, ": ");
-    escape_json(json, to_cstring(value));
+    if (is_json) {
+        appendBinaryStringInfo(json, value.data(), static_cast<int>(value.size()));
+    } else {
+        escape_json(json, to_cstring(value));
+    }
 }
 
 } // namespace
@@ -62,7 +66,7 @@ void refuse(run::ErrorCode code, std::string_view param, std::string_view messag
         append_json_pair(&detail, "param", param);
     }
     for (const Extra& extra : std::span{extras.begin(), extras.size()}) {
-        append_json_pair(&detail, extra.key, extra.value);
+        append_json_pair(&detail, extra.key, extra.value, extra.is_json);
     }
     appendStringInfoChar(&detail, '}');
     ereport(ERROR,

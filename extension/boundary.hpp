@@ -43,6 +43,7 @@ Datum guarded(Datum (*body)(FunctionCallInfo), FunctionCallInfo fcinfo);
 struct Extra {
     const char* key;
     std::string_view value;
+    bool is_json = false; ///< the value is JSON already, not text
 };
 
 /// Raises a typed error: SQLSTATE PTnnn, the message, DETAIL = {"code", "param", extras…}, HINT by code. An empty

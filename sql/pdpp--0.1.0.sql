@@ -87,6 +87,9 @@ create table pdpp.connections (
     boot_epoch            uuid,
     constraint connections_pkey primary key (connector_instance_id)
 ) with (fillfactor = 70);
+/* What a connector's run takes its connection from. */
+create index connections_offered on pdpp.connections (connector_id, connector_instance_id) where boot_epoch is not null;
+
 comment on table pdpp.connections is 'one row for each connection; its row lock serialises admissions';
 comment on column pdpp.connections.run_generation is 'rises with each admission, never restarts';
 comment on column pdpp.connections.boot_epoch is 'the boot that offers to launch it; null if none ever did';
@@ -202,6 +205,30 @@ create function pdpp_run_now(
 comment on function pdpp_run_now(text, text, text, text, text, jsonb) is
     'admits a run and hands its handle out: run.admitted and a flight row, in the caller''s transaction; returns the run_ack';
 
+create function pdpp_connection_run_now(
+    connector_instance_id text,
+    run_id text default null,
+    idempotency_key text default null,
+    trace_id text default null,
+    data jsonb default '{}'
+) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_connection_run_now(text, text, text, text, jsonb) is
+    'pdpp_run_now for a connection on record, with its connector; connector_instance_not_found if there is none';
+
+create function pdpp_connector_run_now(
+    connector_id text,
+    run_id text default null,
+    idempotency_key text default null,
+    trace_id text default null,
+    data jsonb default '{}'
+) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_connector_run_now(text, text, text, text, jsonb) is
+    'pdpp_run_now on the connector''s only offered connection, or the one named like it; ambiguous_connection if several are';
+
 create function pdpp_run_cancel(run_id text, requested_by text default null) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
@@ -302,6 +329,8 @@ revoke all on function
     pdpp.refuse_history_change(),
     pdpp.refuse_unsettled_removal(),
     pdpp_run_now(text, text, text, text, text, jsonb),
+    pdpp_connection_run_now(text, text, text, text, jsonb),
+    pdpp_connector_run_now(text, text, text, text, jsonb),
     pdpp_run_cancel(text, text),
     pdpp_controller_boot(text),
     pdpp_controller_rejoin(uuid),

@@ -6,6 +6,7 @@
 #include "http/envelope.hpp"
 #include "http/request_id.hpp"
 #include "http/target.hpp"
+#include "pq/body.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -14,6 +15,16 @@
 namespace pdpp::http {
 
 namespace asio = boost::asio;
+
+namespace {
+
+/// Where the run of an acknowledgement is found.
+std::string handle_in(std::string_view acknowledgement) {
+    const auto body = pq::parse_body(acknowledgement);
+    return std::string{body.at("links").at("self").as_string()};
+}
+
+} // namespace
 
 Gateway::Gateway(asio::any_io_executor executor, const GatewayOptions& options)
     : pool_(executor,
@@ -50,9 +61,15 @@ asio::awaitable<Response> Gateway::respond(const Request& request, const std::st
         co_return act(*action, request, peer);
 
     const auto& call = std::get<SqlCall>(route.answer);
-    auto arguments = bind_arguments(call, variables, target.query);
-    co_return json_response(route.success,
-                            co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id));
+    auto arguments = bind_arguments(call, variables, target.query, request);
+    auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id);
+    const auto handle = call.kind == CallKind::admits ? handle_in(body) : std::string{};
+    auto response = json_response(route.success, std::move(body));
+    if (!handle.empty()) {
+        response.set(field::location, handle);
+        response.set(field::retry_after, "1");
+    }
+    co_return response;
 }
 
 Response Gateway::act(OwnerAction action, const Request& request, const std::string& peer) {

@@ -2,6 +2,8 @@
 
 #include "http/mapping.hpp"
 
+#include "http/utf8.hpp"
+
 #include <charconv>
 
 namespace pdpp::http {
@@ -20,23 +22,60 @@ constexpr Format page_size{[](std::string_view value) {
                            },
                            "a whole number from 1 to 5000"};
 
+constexpr Format utf8_text{is_text, "UTF-8 text"};
+
 constexpr Binding run_id{Binding::Place::segment, "run_id", "run_id", "text", any_text};
+
+/// What an admission is told beside what to run.
+constexpr Binding wished_run_id{Binding::Place::member_text, "run_id", "run_id", "text", any_text};
+constexpr Binding data{Binding::Place::member_json, "data", "data", "jsonb -> 'data'", any_text};
+constexpr Binding idempotency_key{Binding::Place::header, "Idempotency-Key", "idempotency_key", "text", utf8_text};
 
 const std::vector<Route> table{
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}",
-     .answer = SqlCall{"pdpp_run_status", pq::Effect::reads, {run_id}},
+     .answer = SqlCall{"pdpp_run_status", CallKind::reads, {run_id}},
      .success = status::ok,
      .needs_session = true},
 
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}/timeline",
      .answer = SqlCall{"pdpp_run_timeline",
-                       pq::Effect::reads,
+                       CallKind::reads,
                        {run_id,
                         {Binding::Place::query, "limit", "page_size", "int", page_size},
                         {Binding::Place::query, "cursor", "cursor", "text", any_text}}},
      .success = status::ok,
+     .needs_session = true},
+
+    {.methods = {verb::post},
+     .path = "/_ref/runs/{run_id}/cancel",
+     .answer = SqlCall{"pdpp_run_cancel",
+                       CallKind::writes,
+                       {run_id, {Binding::Place::constant, "owner", "requested_by", "text", any_text}}},
+     .success = status::accepted,
+     .needs_session = true},
+
+    {.methods = {verb::post},
+     .path = "/_ref/connections/{connector_instance_id}/run",
+     .answer = SqlCall{"pdpp_connection_run_now",
+                       CallKind::admits,
+                       {{Binding::Place::segment, "connector_instance_id", "connector_instance_id", "text", any_text},
+                        wished_run_id,
+                        data,
+                        idempotency_key}},
+     .success = status::accepted,
+     .needs_session = true},
+
+    {.methods = {verb::post},
+     .path = "/_ref/connectors/{connector_id}/run",
+     .answer = SqlCall{"pdpp_connector_run_now",
+                       CallKind::admits,
+                       {{Binding::Place::segment, "connector_id", "connector_id", "text", any_text},
+                        wished_run_id,
+                        data,
+                        idempotency_key}},
+     .success = status::accepted,
      .needs_session = true},
 
     {.methods = {verb::post},

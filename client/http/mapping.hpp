@@ -22,20 +22,34 @@ struct Format {
 
 /// Where one argument of a SQL function comes from.
 struct Binding {
-    enum class Place { segment, query };
+    enum class Place {
+        segment,     ///< a variable of the path
+        query,       ///< a parameter of the query
+        header,      ///< a header of the request
+        member_text, ///< a member of the JSON body that must be a string
+        member_json, ///< a member of the JSON body, whatever it is: sent with the whole body, `type` takes it out
+        constant,    ///< `name` itself
+    };
 
     Place place;
-    std::string_view name;     ///< of the path variable or the query parameter
+    std::string_view name;     ///< of the variable, parameter, header or member
     std::string_view argument; ///< of the SQL function
     std::string_view type;     ///< SQL type it is sent as
     Format format;
 };
 
-/// The answer is what the SQL function returns. A query parameter that is absent leaves its argument to the function's
-/// default.
+/// What a call does to the database, and so what becomes of it when its answer is lost.
+enum class CallKind {
+    reads,
+    admits, ///< answers an acknowledgement: looked up until it is known whether it was given
+    writes, ///< may be made again without harm
+};
+
+/// The answer is what the SQL function returns. A parameter, header or member that is absent leaves its argument to the
+/// function's default.
 struct SqlCall {
     std::string_view function;
-    pq::Effect effect;
+    CallKind kind;
     std::vector<Binding> bindings;
 };
 
@@ -67,9 +81,10 @@ struct Match {
 /// Allow for a path without this method. `target` must outlive the match.
 Match find_route(std::span<const Route> table, verb method, const Target& target);
 
-/// The arguments of `call`, bound and checked. Throws Refusal 400 `invalid_request` for a query parameter that is
-/// unknown, repeated or not of its format.
+/// The arguments of `call`, bound and checked. Throws Refusal 400 `invalid_request` for a query parameter or a member
+/// of the body that is unknown, repeated or not of its format, and what read_json_body() throws. The body of a read is
+/// not looked at.
 std::vector<pq::Argument> bind_arguments(const SqlCall& call, std::span<const PathVariable> variables,
-                                         std::span<const QueryParameter> query);
+                                         std::span<const QueryParameter> query, const Request& request);
 
 } // namespace pdpp::http

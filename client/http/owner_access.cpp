@@ -3,10 +3,11 @@
 #include "http/owner_access.hpp"
 
 #include "http/envelope.hpp"
+#include "http/form.hpp"
+#include "http/json_body.hpp"
 
 #include <boost/algorithm/string/predicate.hpp>
 #include <boost/json/parse.hpp>
-#include <boost/url/parse_query.hpp>
 
 #include <spdlog/spdlog.h>
 
@@ -15,7 +16,6 @@
 namespace pdpp::http {
 
 namespace json = boost::json;
-namespace urls = boost::urls;
 
 namespace {
 
@@ -55,18 +55,6 @@ bool any_token(const Request& request, Use use) {
                        [&](const auto& header) { return any_part(header.value(), ';', is_accepted_cookie); });
 }
 
-std::optional<std::string> password_in_form(std::string_view body) {
-    const auto form = urls::parse_query(body);
-    if (!form)
-        throw invalid_request("The body is not a well-formed form.");
-    const auto member = form->find("password");
-    if (member == form->end())
-        return std::nullopt;
-    urls::encoding_opts as_form;
-    as_form.space_as_plus = true;
-    return (*member).value.decode(as_form);
-}
-
 std::optional<std::string> password_in_json(std::string_view body) {
     boost::system::error_code malformed;
     const auto value = json::parse(body, malformed);
@@ -79,12 +67,11 @@ std::optional<std::string> password_in_json(std::string_view body) {
 }
 
 std::string password_of(const Request& request) {
-    const std::string_view content_type = request[field::content_type];
-    const auto media_type = trimmed(content_type.substr(0, content_type.find(';')));
+    const auto type = media_type(request);
     std::optional<std::string> password;
-    if (boost::algorithm::iequals(media_type, "application/x-www-form-urlencoded"))
-        password = password_in_form(request.body());
-    else if (boost::algorithm::iequals(media_type, "application/json"))
+    if (boost::algorithm::iequals(type, "application/x-www-form-urlencoded"))
+        password = form_value(request.body(), "password");
+    else if (boost::algorithm::iequals(type, "application/json"))
         password = password_in_json(request.body());
     else
         throw Refusal{status::unsupported_media_type, "unsupported_media_type",

@@ -1,8 +1,11 @@
 // Finding the route of a request in the mapping, and binding its arguments.
 
+#include "http/json_body.hpp"
 #include "http/mapping.hpp"
 
 #include <algorithm>
+#include <initializer_list>
+#include <iterator>
 #include <optional>
 
 namespace pdpp::http {
@@ -39,32 +42,97 @@ void add_methods(std::string& allow, const Route& route) {
         allow.append(allow.empty() ? "" : ", ").append(beast::http::to_string(method));
 }
 
-/// The one value of a query parameter; nothing if it is absent.
-pq::Parameter query_value(const Binding& binding, std::span<const QueryParameter> query) {
-    for (const auto& parameter : query)
-        if (parameter.name == binding.name)
-            return parameter.value;
-    return std::nullopt;
+/// What bindings take their values from.
+struct Sources {
+    std::span<const PathVariable> variables;
+    std::span<const QueryParameter> query;
+    const Request& request;
+    const JsonBody& body;
+};
+
+/// What an error names: headers go by their argument, as the database names them too.
+std::string param_of(const Binding& binding) {
+    return std::string{binding.place == Binding::Place::header ? binding.argument : binding.name};
 }
 
-pq::Parameter path_value(const Binding& binding, std::span<const PathVariable> variables) {
-    for (const auto& variable : variables)
+pq::Parameter path_value(const Binding& binding, const Sources& sources) {
+    for (const auto& variable : sources.variables)
         if (variable.name == binding.name)
             return std::string{variable.value};
     return std::nullopt;
 }
 
+/// The one value of a query parameter; nothing if it is absent.
+pq::Parameter query_value(const Binding& binding, const Sources& sources) {
+    for (const auto& parameter : sources.query)
+        if (parameter.name == binding.name)
+            return parameter.value;
+    return std::nullopt;
+}
+
+pq::Parameter header_value(const Binding& binding, const Sources& sources) {
+    const auto [first, last] = sources.request.equal_range(binding.name);
+    if (first == last)
+        return std::nullopt;
+    if (std::next(first) != last)
+        throw invalid_request("The header " + std::string{binding.name} + " is given more than once.",
+                              param_of(binding));
+    return std::string{first->value()};
+}
+
+pq::Parameter text_member(const Binding& binding, const Sources& sources) {
+    const auto member = sources.body.members.find(binding.name);
+    if (member == sources.body.members.end())
+        return std::nullopt;
+    if (!member->second)
+        throw invalid_request(std::string{binding.name} + " must be a string.", param_of(binding));
+    return member->second;
+}
+
+pq::Parameter json_member(const Binding& binding, const Sources& sources) {
+    if (!sources.body.members.contains(binding.name))
+        return std::nullopt;
+    return std::string{sources.body.text};
+}
+
+pq::Parameter value_of(const Binding& binding, const Sources& sources) {
+    switch (binding.place) {
+    case Binding::Place::segment:
+        return path_value(binding, sources);
+    case Binding::Place::query:
+        return query_value(binding, sources);
+    case Binding::Place::header:
+        return header_value(binding, sources);
+    case Binding::Place::member_text:
+        return text_member(binding, sources);
+    case Binding::Place::member_json:
+        return json_member(binding, sources);
+    case Binding::Place::constant:
+        return std::string{binding.name};
+    }
+    return std::nullopt;
+}
+
+bool is_bound(const SqlCall& call, std::string_view name, std::initializer_list<Binding::Place> places) {
+    return std::ranges::any_of(call.bindings, [&](const Binding& binding) {
+        return binding.name == name && std::ranges::find(places, binding.place) != places.end();
+    });
+}
+
 void check_names(const SqlCall& call, std::span<const QueryParameter> query) {
     for (const auto& parameter : query) {
         const auto same_name = [&](const auto& other) { return other.name == parameter.name; };
-        const bool known = std::any_of(call.bindings.begin(), call.bindings.end(), [&](const Binding& binding) {
-            return binding.place == Binding::Place::query && same_name(binding);
-        });
-        if (!known)
+        if (!is_bound(call, parameter.name, {Binding::Place::query}))
             throw invalid_request("There is no parameter " + parameter.name + " here.", parameter.name);
         if (std::count_if(query.begin(), query.end(), same_name) > 1)
             throw invalid_request(parameter.name + " is given more than once.", parameter.name);
     }
+}
+
+void check_members(const SqlCall& call, const JsonBody& body) {
+    for (const auto& [name, value] : body.members)
+        if (!is_bound(call, name, {Binding::Place::member_text, Binding::Place::member_json}))
+            throw invalid_request("The body must not have a member " + name + ".", name);
 }
 
 } // namespace
@@ -88,17 +156,19 @@ Match find_route(std::span<const Route> table, verb method, const Target& target
 }
 
 std::vector<pq::Argument> bind_arguments(const SqlCall& call, std::span<const PathVariable> variables,
-                                         std::span<const QueryParameter> query) {
+                                         std::span<const QueryParameter> query, const Request& request) {
     check_names(call, query);
+    const auto body = call.kind == CallKind::reads ? JsonBody{} : read_json_body(request);
+    check_members(call, body);
+    const Sources sources{variables, query, request, body};
     std::vector<pq::Argument> arguments;
     for (const auto& binding : call.bindings) {
-        auto value =
-            binding.place == Binding::Place::segment ? path_value(binding, variables) : query_value(binding, query);
+        auto value = value_of(binding, sources);
         if (!value)
             continue;
         if (!binding.format.accepts(*value))
             throw invalid_request(std::string{binding.name} + " must be " + std::string{binding.format.expected} + ".",
-                                  std::string{binding.name});
+                                  param_of(binding));
         arguments.push_back({binding.argument, binding.type, std::move(value)});
     }
     return arguments;

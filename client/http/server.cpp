@@ -115,8 +115,9 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, tcp::socket so
     auto& exchange = session.exchange;
     bool keep = true;
     while (keep && !state->draining) {
-        // Not part of the condition: gcc 12 runs a co_await behind && whatever stands before it.
-        if (!co_await exchange.wait_for_request())
+        // Each awaited answer has a name of its own: gcc 12 gets a co_await inside a condition wrong.
+        const bool has_begun = co_await exchange.wait_for_request();
+        if (!has_begun)
             break;
         std::optional<Request> request;
         std::optional<Response> response;
@@ -135,7 +136,8 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, tcp::socket so
         response->keep_alive(keep);
         response->set(field::date, http_date());
         const bool head = request && request->method() == verb::head;
-        if (!co_await exchange.write(*response, head))
+        const bool is_sent = co_await exchange.write(*response, head);
+        if (!is_sent)
             co_return;
         session.answering = false;
     }

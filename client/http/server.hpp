@@ -15,7 +15,7 @@ namespace pdpp::http {
 /// What a client may ask of the server's memory and patience.
 struct ServerLimits {
     std::size_t header_bytes = 16384; ///< request line and headers together: 431
-    std::size_t body_bytes = 16384;   ///< 413
+    std::size_t body_bytes = 131072;  ///< 413; twice what pdpp.max_event_bytes allows a run's data by default
     std::chrono::milliseconds header_time =
         std::chrono::seconds(10); ///< from a request's first byte to the end of its headers
     std::chrono::milliseconds body_time = std::chrono::seconds(30);

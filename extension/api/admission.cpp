@@ -1,5 +1,5 @@
 /*
- * pdpp_run_now: the transaction that hands a handle out.
+ * pdpp_run_now, pdpp_connection_run_now, pdpp_connector_run_now: the transaction that hands a handle out.
  */
 #include "api/arguments.hpp"
 #include "boundary.hpp"
@@ -20,26 +20,26 @@ namespace pdpp::api {
 
 namespace {
 
-/// What the caller said, ids not yet generated.
+/// What the caller said, ids not yet generated. Without a connector it is the one of the connection on record.
 struct Request {
-    std::string_view connector_id;
+    std::optional<std::string_view> connector_id;
     std::optional<std::string_view> connector_instance_id;
+    bool takes_offered = false; ///< without a connection: the connector's only offered one
     std::optional<std::string_view> run_id;
     std::optional<std::string_view> idempotency_key;
     std::optional<std::string_view> trace_id;
     const Jsonb* data;
-
-    [[nodiscard]] std::string_view connection() const { return connector_instance_id.value_or(connector_id); }
 };
 
-Request request_in(FunctionCallInfo fcinfo) {
+/// The arguments that all admissions end with, from the run id on; what is to run comes before them.
+Request request_in(FunctionCallInfo fcinfo, int first) {
     return {
-        .connector_id = required_id(fcinfo, 0, "connector_id"),
-        .connector_instance_id = optional_id(fcinfo, 1, "connector_instance_id"),
-        .run_id = optional_id(fcinfo, 2, "run_id"),
-        .idempotency_key = optional_id(fcinfo, 3, "idempotency_key"),
-        .trace_id = optional_id(fcinfo, 4, "trace_id"),
-        .data = data_argument(fcinfo, 5),
+        .connector_id = {},
+        .connector_instance_id = {},
+        .run_id = optional_id(fcinfo, first, "run_id"),
+        .idempotency_key = optional_id(fcinfo, first + 1, "idempotency_key"),
+        .trace_id = optional_id(fcinfo, first + 2, "trace_id"),
+        .data = data_argument(fcinfo, first + 3),
     };
 }
 
@@ -74,6 +74,9 @@ const bytea* digest_of(const Request& request) {
     add(request.connector_id);
     add(request.connector_instance_id);
     add(request.run_id);
+    if (request.takes_offered) {
+        add("offered"); // asked for by another function than pdpp_run_now, and not the same
+    }
     add(JsonbToCString(nullptr, const_cast<JsonbContainer*>(&request.data->root), VARSIZE(request.data)));
     return store::sha256({arguments.data, static_cast<std::size_t>(arguments.len)});
 }
@@ -113,6 +116,57 @@ void enter_flight(const store::Flight& flight) {
     }
 }
 
+/// What is run: its connection's row is locked.
+struct Target {
+    std::string_view connector_id;
+    std::string_view connector_instance_id;
+    std::int64_t run_generation;
+};
+
+Target lock_named(std::string_view connector_id, std::string_view connector_instance_id) {
+    return {connector_id, connector_instance_id, store::lock_connection(connector_instance_id, connector_id)};
+}
+
+Target lock_recorded(std::string_view connector_instance_id) {
+    const auto locked = store::lock_recorded_connection(connector_instance_id);
+    if (!locked) {
+        refuse(run::ErrorCode::connector_instance_not_found, "connector_instance_id",
+               join({"Connection not found: ", connector_instance_id}));
+    }
+    return {locked->connector_id, connector_instance_id, locked->run_generation};
+}
+
+/// The connector's only offered connection; if none is offered, the one named like the connector.
+Target lock_offered(std::string_view connector_id) {
+    for (;;) {
+        CHECK_FOR_INTERRUPTS();
+        const store::OfferedConnections offered = store::offered_connections(connector_id);
+        if (offered.count == 0) {
+            return lock_named(connector_id, connector_id);
+        }
+        if (offered.count > 1) {
+            refuse(run::ErrorCode::ambiguous_connection, "connector_id",
+                   join({"Connector ", connector_id, " has several connections"}),
+                   {{"connector_instance_ids", offered.ids, true}});
+        }
+        const auto locked = store::lock_recorded_connection(offered.first);
+        if (locked && locked->connector_id == connector_id) {
+            return {connector_id, offered.first, locked->run_generation};
+        }
+        // it was offered for another connector since: look again
+    }
+}
+
+Target lock_target(const Request& request) {
+    if (request.takes_offered) {
+        return lock_offered(*request.connector_id);
+    }
+    if (!request.connector_id) {
+        return lock_recorded(*request.connector_instance_id);
+    }
+    return lock_named(*request.connector_id, request.connector_instance_id.value_or(*request.connector_id));
+}
+
 Jsonb* admit(const Request& request) {
     const bytea* digest = request.idempotency_key ? digest_of(request) : nullptr;
     if (request.idempotency_key) {
@@ -121,19 +175,19 @@ Jsonb* admit(const Request& request) {
         }
     }
 
-    const std::int64_t run_generation = store::lock_connection(request.connection(), request.connector_id);
+    const Target target = lock_target(request);
     const run::Instant admitted_at = now();
     const run::GeneratedId run_id =
         run::run_id_from(run::uuid7_digits(admitted_at.unix_micros, store::random_bytes<8>()));
     const run::GeneratedId trace_id = run::trace_id_from(store::random_bytes<16>());
     const store::Flight flight{
         .run = {.run_id = request.run_id.value_or(run_id.view()),
-                .connector_id = request.connector_id,
-                .connector_instance_id = request.connection(),
+                .connector_id = target.connector_id,
+                .connector_instance_id = target.connector_instance_id,
                 .trace_id = request.trace_id.value_or(trace_id.view()),
                 .scenario_id = {},
                 .admitted_at = admitted_at},
-        .run_generation = run_generation,
+        .run_generation = target.run_generation,
         .boot_epoch = {},
         .launch_deadline = run::Instant{admitted_at.unix_micros + std::int64_t{settings::launch_deadline} * 1000},
         .cancel_requested_at = {},
@@ -158,7 +212,33 @@ Jsonb* admit(const Request& request) {
 } // namespace
 
 PDPP_FUNCTION(pdpp_run_now) {
-    return store::in_spi(fcinfo, [&] { return admit(request_in(fcinfo)); });
+    return store::in_spi(fcinfo, [&] {
+        const std::string_view connector_id = required_id(fcinfo, 0, "connector_id");
+        const auto connector_instance_id = optional_id(fcinfo, 1, "connector_instance_id");
+        Request request = request_in(fcinfo, 2);
+        request.connector_id = connector_id;
+        request.connector_instance_id = connector_instance_id;
+        return admit(request);
+    });
+}
+
+PDPP_FUNCTION(pdpp_connection_run_now) {
+    return store::in_spi(fcinfo, [&] {
+        const std::string_view connector_instance_id = required_id(fcinfo, 0, "connector_instance_id");
+        Request request = request_in(fcinfo, 1);
+        request.connector_instance_id = connector_instance_id;
+        return admit(request);
+    });
+}
+
+PDPP_FUNCTION(pdpp_connector_run_now) {
+    return store::in_spi(fcinfo, [&] {
+        const std::string_view connector_id = required_id(fcinfo, 0, "connector_id");
+        Request request = request_in(fcinfo, 1);
+        request.connector_id = connector_id;
+        request.takes_offered = true;
+        return admit(request);
+    });
 }
 
 } // namespace pdpp::api

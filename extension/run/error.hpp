@@ -12,20 +12,22 @@
 namespace pdpp::run {
 
 enum class ErrorCode {
-    invalid_request,      ///< an argument cannot be used; `param` names it
-    invalid_cursor,       ///< a cursor that was not made for this run
-    append_only,          ///< somebody tried to change history
-    not_found,            ///< no run has this id
-    run_already_active,   ///< the connection has a run in flight; `active_run_id` names it
-    run_id_taken,         ///< the id belongs to another run
-    run_already_started,  ///< run.started stands
-    run_already_terminal, ///< the run has ended; `status` says how
-    run_not_settled,      ///< flight state was removed by hand
-    not_booted,           ///< the session has no boot
-    boot_lost,            ///< the boot is dead for good, or never was
-    run_superseded,       ///< a writer's run is not the active one any more
-    event_too_large,      ///< data exceeds pdpp.max_event_bytes
-    idempotency_conflict, ///< the key was used with other arguments
+    invalid_request,              ///< an argument cannot be used; `param` names it
+    invalid_cursor,               ///< a cursor that was not made for this run
+    append_only,                  ///< somebody tried to change history
+    not_found,                    ///< no run has this id
+    connector_instance_not_found, ///< no connection of this name is on record
+    run_already_active,           ///< the connection has a run in flight; `active_run_id` names it
+    ambiguous_connection,         ///< the connector has several connections; `connector_instance_ids` lists them
+    run_id_taken,                 ///< the id belongs to another run
+    run_already_started,          ///< run.started stands
+    run_already_terminal,         ///< the run has ended; `status` says how
+    run_not_settled,              ///< flight state was removed by hand
+    not_booted,                   ///< the session has no boot
+    boot_lost,                    ///< the boot is dead for good, or never was
+    run_superseded,               ///< a writer's run is not the active one any more
+    event_too_large,              ///< data exceeds pdpp.max_event_bytes
+    idempotency_conflict,         ///< the key was used with other arguments
 };
 
 struct ErrorKind {

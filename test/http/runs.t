@@ -273,9 +273,9 @@ subtest 'what is no acceptable HTTP is told so, and the connection closed' => su
 		'much header' => [ "GET / HTTP/1.1\r\nHost: x\r\nCookie: " . 'x' x 20000 . "\r\n\r\n", 431, 'headers_too_large' ],
 		'endless header' => [ "GET / HTTP/1.1\r\nHost: x\r\nCookie: " . 'x' x 60000, 431, 'headers_too_large' ],
 		'a large body' => [
-			"POST /owner/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" . 'x' x 100000, 413, 'body_too_large' ],
+			"POST /owner/login HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" . 'x' x 200000, 413, 'body_too_large' ],
 		'a large chunked body' => [
-			"POST /owner/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n8000\r\n" . 'x' x 0x8000, 413,
+			"POST /owner/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n30000\r\n" . 'x' x 0x30000, 413,
 			'body_too_large' ]);
 	for my $name (sort keys %bad)
 	{

@@ -102,6 +102,9 @@ subtest 'login by form and by JSON' => sub {
 	for my $case (
 		[ $form, 'password=' . encoded($PdppGateway::password) ],
 		[ $form, 'password=correct+horse+battery+staple&x=y' ],
+		[ $form, 'password=correct horse battery staple' ],
+		[ $form, 'x=%&&=y&%zz=1&pass%77ord=correct%20horse%20battery%20staple&password=other' ],
+		[ "$form;charset=UTF-8", "x=\x{ff}<>\"'[]^|&password=correct horse+battery%20staple" ],
 		[ 'application/json', JSON::PP::encode_json({ password => $PdppGateway::password }) ],
 		[ 'application/json; charset=utf-8', JSON::PP::encode_json({ password => $PdppGateway::password, x => 1 }) ])
 	{
@@ -116,7 +119,8 @@ subtest 'login by form and by JSON' => sub {
 	}
 	for my $case (
 		[ $form, '', 400, 'invalid_request' ], [ $form, 'user=x', 400, 'invalid_request' ],
-		[ $form, 'password=%zz', 400, 'invalid_request' ], [ 'application/json', '{', 400, 'invalid_request' ],
+		[ $form, 'Password=x', 400, 'invalid_request' ], [ $form, 'password=%zz', 401, 'invalid_password' ],
+		[ $form, 'password', 401, 'invalid_password' ], [ 'application/json', '{', 400, 'invalid_request' ],
 		[ 'application/json', '"x"', 400, 'invalid_request' ], [ 'application/json', '{"password":7}', 400, 'invalid_request' ],
 		[ 'text/plain', 'password=x', 415, 'unsupported_media_type' ])
 	{

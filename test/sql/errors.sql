@@ -2,12 +2,15 @@
 -- that goes on afterwards.
 \i test/sql/include/prelude.psql
 begin;
-select plan(80);
+select plan(88);
 
 select lives_ok($$select pdpp_run_now('ec', 'er-conn', 'er-active', 'er-key')$$, 'an active run');
 select lives_ok($$select pdpp_run_started('er-active')$$, 'that has started');
 select lives_ok($$select pdpp_run_settle(pdpp_run_now('ec', 'er-2', 'er-ended')->>'run_id', 'failed')$$,
     'and one that has ended');
+
+insert into pdpp.connections values ('er-many-2', 'er-many', 0, gen_random_uuid()),
+    ('er-many-"1"', 'er-many', 0, gen_random_uuid());
 
 -- every code: its SQLSTATE, its whole DETAIL, its message, its hint
 create temporary table codes (code text, sqlstate text, statement text, detail jsonb, message text, hint text);
@@ -23,10 +26,16 @@ insert into codes values
     ('not_found', 'PT404', $$select pdpp_run_started('er-unknown')$$, '{"param": "run_id"}',
     'Run not found: er-unknown',
      'Check the id: it was never handed out here.'),
+    ('connector_instance_not_found', 'PT404', $$select pdpp_connection_run_now('er-never')$$,
+     '{"param": "connector_instance_id"}', 'Connection not found: er-never',
+     'Check the name: a connection is on record once it was offered or had a run.'),
     ('run_already_active', 'PT409', $$select pdpp_run_now('ec', 'er-conn')$$,
      '{"param": "connector_instance_id", "active_run_id": "er-active"}',
      'Connection er-conn has an active run: er-active',
      'Wait for the active run, or ask for its end with pdpp_run_cancel.'),
+    ('ambiguous_connection', 'PT409', $$select pdpp_connector_run_now('er-many')$$,
+     '{"param": "connector_id", "connector_instance_ids": ["er-many-\"1\"", "er-many-2"]}',
+     'Connector er-many has several connections', 'Name one of the connections: pdpp_connection_run_now.'),
     ('run_id_taken', 'PT409', $$select pdpp_run_now('ec', 'er-3', 'er-ended')$$, '{"param": "run_id"}',
      'run_id belongs to another run: er-ended', 'Choose another run id, or leave it out to get one.'),
     ('run_already_started', 'PT409', $$select pdpp_run_started('er-active')$$, '{"param": "run_id"}',
@@ -58,7 +67,7 @@ select is(refusal->'detail', detail || jsonb_build_object('code', code),
     code || ': DETAIL is a JSON object with code and param') from refusals;
 select is(refusal->>'message', coalesce(message, refusal->>'message'), code || ': MESSAGE') from refusals;
 select is(coalesce(refusal->>'hint', ''), coalesce(hint, ''), code || ': HINT') from refusals;
-select is(count(distinct code), 13::bigint, 'every code of the contract was raised') from refusals;
+select is(count(distinct code), 15::bigint, 'every code of the contract was raised') from refusals;
 
 -- DETAIL is JSON whatever the ids are made of
 select lives_ok($$select pdpp_run_now('ec', 'er "quoted" \ 😀', 'er " \ 😀')$$, 'ids with quotes and backslashes');

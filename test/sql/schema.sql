@@ -162,6 +162,12 @@ select set_eq(
     ('pdpp_run_now', 'connector_id text, connector_instance_id text DEFAULT NULL::text, run_id text DEFAULT NULL::text, '
      'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb',
      'jsonb', 'v', 'u', true, false),
+    ('pdpp_connection_run_now', 'connector_instance_id text, run_id text DEFAULT NULL::text, '
+     'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb',
+     'jsonb', 'v', 'u', true, false),
+    ('pdpp_connector_run_now', 'connector_id text, run_id text DEFAULT NULL::text, '
+     'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb',
+     'jsonb', 'v', 'u', true, false),
     ('pdpp_run_cancel', 'run_id text, requested_by text DEFAULT NULL::text', 'jsonb', 'v', 'u', true, false),
     ('pdpp_controller_boot', 'controller_id text', 'jsonb', 'v', 'u', true, false),
     ('pdpp_controller_rejoin', 'boot_epoch uuid', 'jsonb', 'v', 'u', true, false),

@@ -23,7 +23,8 @@ std::vector<std::string> bound(std::string_view text) {
     const auto target = parse_target(text);
     const auto match = find_route(routes(), verb::get, target);
     std::vector<std::string> printed;
-    for (const auto& argument : bind_arguments(std::get<SqlCall>(match.route.answer), match.variables, target.query))
+    for (const auto& argument :
+         bind_arguments(std::get<SqlCall>(match.route.answer), match.variables, target.query, {}))
         printed.push_back(std::string(argument.name) + "::" + std::string(argument.type) + "=" + *argument.value);
     return printed;
 }
