@@ -6,6 +6,7 @@
 #include "store/boots.hpp"
 #include "store/catalogue.hpp"
 #include "store/wake.hpp"
+#include "worker/worker.hpp"
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -23,5 +24,6 @@ void _PG_init(void) {
     pdpp::store::watch_transactions();
     if (process_shared_preload_libraries_in_progress) {
         pdpp::store::prepare_wake();
+        pdpp::worker::register_launcher();
     }
 }

@@ -175,10 +175,11 @@ Connections parse_connections(std::string_view text) {
 Connections read_connections(const std::string& path) {
     errno = 0;
     std::ifstream file(path, std::ios::binary);
-    const std::string content(std::istreambuf_iterator<char>(file), {});
-    if (!file.is_open() || errno != 0) { // a folder can be opened, but not read
+    file.peek(); // a folder can be opened, but not read
+    if (!file.is_open() || file.bad()) {
         throw ConnectionsError(path + ": cannot be read: " + std::generic_category().message(errno));
     }
+    const std::string content(std::istreambuf_iterator<char>(file), {});
     try {
         return parse_connections(content);
     } catch (const ConnectionsError& error) {

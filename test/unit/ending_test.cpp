@@ -90,7 +90,7 @@ BOOST_AUTO_TEST_CASE(being_stopped_decides_over_everything) {
     auto observed = stopped(killed(SIGKILL), StopReason::owner_cancelled);
     observed.killed = true;
     BOOST_TEST(ending(observed) ==
-               R"(cancelled {"reason":"owner_cancelled","signal":"SIGKILL","signal_number":9,"forced":true})");
+               R"(cancelled {"reason":"owner_cancel_forced","signal":"SIGKILL","signal_number":9,"forced":true})");
 }
 
 BOOST_AUTO_TEST_CASE(a_controllers_own_failure_names_it) {
@@ -99,6 +99,13 @@ BOOST_AUTO_TEST_CASE(a_controllers_own_failure_names_it) {
     BOOST_TEST(boost::json::serialize(result.data) ==
                R"({"reason":"controller_error","failure_message":)"
                R"("the controller could not follow the run: no memory","failure_origin":"controller"})");
+}
+
+BOOST_AUTO_TEST_CASE(stopped_by_others_than_time) {
+    BOOST_TEST(ending(stopped(exited(0), StopReason::drained)) ==
+               R"(cancelled {"reason":"controller_drained","forced":false})");
+    BOOST_TEST(ending(stopped(exited(0), StopReason::run_ended)) ==
+               R"(cancelled {"reason":"run_already_ended","forced":false})");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,46 @@
+/*
+ * What launcher and workers have in common as processes.
+ */
+#include "worker/worker.hpp"
+
+namespace pdpp::worker {
+
+void begin_process() {
+    pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    pqsignal(SIGTERM, die); // at the next CHECK_FOR_INTERRUPTS, waits for locks and latches included
+    BackgroundWorkerUnblockSignals();
+}
+
+void attend() {
+    CHECK_FOR_INTERRUPTS();
+    if (ConfigReloadPending != 0) {
+        ConfigReloadPending = 0;
+        ProcessConfigFile(PGC_SIGHUP);
+    }
+}
+
+bool is_wanted(Oid database) {
+    // as a new connection takes it
+    LOCKTAG tag;
+    SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, database, 0);
+    if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL) {
+        return true;
+    }
+    LockRelease(&tag, RowExclusiveLock, true);
+    return false;
+}
+
+bool nap(std::int64_t micros) {
+    const int forever = micros < 0 ? 0 : WL_TIMEOUT;
+    // rounded up: a nap that ends before its time would be followed by another
+    const long milliseconds = micros < 0 ? -1 : static_cast<long>((micros + 999) / 1000);
+    const int events =
+        WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | forever, milliseconds, PG_WAIT_EXTENSION);
+    if ((events & WL_LATCH_SET) == 0) {
+        return false;
+    }
+    ResetLatch(MyLatch);
+    return true;
+}
+
+} // namespace pdpp::worker

@@ -1,0 +1,196 @@
+/*
+ * The worker of one database: passes of the guard, one each interval, one when a controller's session ends, and one
+ * when the grace of a lost boot is over. Each run is ended in a transaction of its own.
+ */
+#include "worker/worker.hpp"
+
+#include "boundary.hpp"
+#include "settings.hpp"
+#include "store/boots.hpp"
+#include "store/guard.hpp"
+#include "store/statement.hpp"
+#include "store/wake.hpp"
+
+#include <algorithm>
+
+namespace pdpp::worker {
+
+namespace {
+
+constexpr std::int64_t millisecond = 1'000;
+constexpr std::int64_t second = 1'000 * millisecond;
+constexpr std::int64_t longest_backoff = 60 * second;
+/// Passes without a pause would keep a processor busy, whatever the setting.
+constexpr std::int64_t shortest_interval = 10 * millisecond;
+/// How long somebody who wants the database waits for us to notice.
+constexpr std::int64_t longest_nap = second;
+
+/// Where a pass got to.
+struct Progress {
+    bool installed = false; ///< the extension is there
+    bool failed = false;
+    std::optional<run::Instant> next_death = {}; ///< of a boot that is lost
+    store::Pass pass;
+};
+
+/// Whether the extension is here, and stays for this transaction: DROP EXTENSION waits for this lock, and we for its.
+bool hold_extension() {
+    for (;;) {
+        const Oid extension = get_extension_oid("pdpp", true);
+        if (!OidIsValid(extension)) {
+            return false;
+        }
+        LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+        if (get_extension_oid("pdpp", true) == extension) {
+            return true;
+        }
+        UnlockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+    }
+}
+
+/// Runs `body` in a transaction of its own, if the extension is here. An error is logged and ends the transaction: what
+/// is still to do is found again by the next pass.
+template <typename Body>
+void in_transaction(Progress& progress, const char* doing, Body body) {
+    const MemoryContext memory = CurrentMemoryContext;
+    pgstat_report_activity(STATE_RUNNING, doing);
+    PG_TRY();
+    {
+        SetCurrentStatementStartTimestamp();
+        StartTransactionCommand();
+        SPI_connect();
+        PushActiveSnapshot(GetTransactionSnapshot());
+        progress.installed = hold_extension();
+        if (progress.installed) {
+            body();
+        }
+        SPI_finish();
+        PopActiveSnapshot();
+        CommitTransactionCommand();
+        pg::after_commit();
+    }
+    PG_CATCH();
+    {
+        HOLD_INTERRUPTS();
+        progress.failed = true;
+        EmitErrorReport();
+        AbortCurrentTransaction();
+        FlushErrorState();
+        RESUME_INTERRUPTS();
+    }
+    PG_END_TRY();
+    MemoryContextSwitchTo(memory);
+}
+
+/// One pass. Run ids are kept in `memory`, which outlives the transaction that listed them.
+void make_pass(Progress& progress, MemoryContext memory) {
+    char** run_ids = nullptr;
+    std::uint64_t count = 0;
+    in_transaction(progress, "looking for runs to end", [&] {
+        const store::BootWatch watched = store::watch_boots();
+        progress.pass.lost_boots = watched.lost;
+        progress.next_death = watched.next_death;
+        const store::Rows rows = store::due_runs();
+        if (!rows.any()) {
+            return;
+        }
+        run_ids = static_cast<char**>(MemoryContextAllocHuge(memory, rows.count() * sizeof(char*)));
+        for (; count < rows.count(); ++count) {
+            const std::string_view run_id = *rows.text(count, 0);
+            run_ids[count] = static_cast<char*>(MemoryContextAlloc(memory, run_id.size() + 1));
+            memcpy(run_ids[count], run_id.data(), run_id.size());
+            run_ids[count][run_id.size()] = '\0';
+        }
+    });
+    for (std::uint64_t i = 0; i < count && progress.installed && !is_wanted(MyDatabaseId); ++i) {
+        attend();
+        in_transaction(progress, "ending a run",
+                       [&] { store::end_due_run(run_ids[i], store::reconciler::worker, progress.pass); });
+    }
+}
+
+void set_for_session(const char* name, const char* value) {
+    SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
+}
+
+void serve(Oid database) {
+    begin_process();
+    BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+    pgstat_report_appname(MyBgworkerEntry->bgw_name);
+    // what the functions set for themselves, and what the database or the configuration might have set otherwise
+    set_for_session("search_path", "pg_catalog, pg_temp");
+    set_for_session("enable_seqscan", "off");
+    set_for_session("default_transaction_isolation", "read committed");
+    set_for_session("default_transaction_read_only", "off");
+    set_for_session("session_replication_role", "origin");
+    store::be_woken();
+
+    const MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "pdpp pass", ALLOCSET_DEFAULT_SIZES);
+    MemoryContextSwitchTo(memory);
+    std::int64_t backoff = 0;
+    TimestampTz due = GetCurrentTimestamp();
+    while (!is_wanted(MyDatabaseId)) {
+        const std::int64_t interval =
+            std::max(std::int64_t{settings::reconcile_interval} * millisecond, shortest_interval);
+        if (GetCurrentTimestamp() >= due) {
+            Progress progress;
+            make_pass(progress, memory);
+            MemoryContextReset(memory);
+            const TimestampTz now = GetCurrentTimestamp();
+            if (progress.failed) {
+                backoff = std::clamp(2 * backoff, interval, std::max(interval, longest_backoff));
+                due = now + backoff;
+                ereport(LOG, (errmsg("pdpp: a pass of the launch guard failed; the next is in %.1f seconds",
+                                     static_cast<double>(backoff) / second)));
+                pgstat_report_activity(STATE_IDLE, "backing off after a pass that failed");
+            } else {
+                backoff = 0;
+                due = now + interval;
+                if (progress.next_death) {
+                    due = std::min(due, to_timestamptz(*progress.next_death));
+                }
+                pgstat_report_activity(STATE_IDLE, progress.installed ? "waiting for the next pass"
+                                                                      : "waiting for CREATE EXTENSION pdpp");
+            }
+            pgstat_report_stat(true);
+        }
+        const bool woken = nap(std::clamp<std::int64_t>(due - GetCurrentTimestamp(), 0, longest_nap));
+        attend();
+        if (woken && backoff == 0) {
+            due = GetCurrentTimestamp(); // a controller's session has ended, or the configuration has changed
+        }
+    }
+    // The launcher starts another as soon as the database is free again.
+}
+
+} // namespace
+
+bool start_worker(Oid database, const char* name, BackgroundWorkerHandle** handle) {
+    BackgroundWorker worker{};
+    snprintf(worker.bgw_name, BGW_MAXLEN, "pdpp worker for %s", name);
+    strlcpy(worker.bgw_type, "pdpp worker", BGW_MAXLEN);
+    strlcpy(worker.bgw_library_name, "pdpp", BGW_MAXLEN);
+    strlcpy(worker.bgw_function_name, "pdpp_worker_main", BGW_MAXLEN);
+    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+    worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+    worker.bgw_restart_time = BGW_NEVER_RESTART; // the launcher's to decide
+    worker.bgw_main_arg = ObjectIdGetDatum(database);
+    worker.bgw_notify_pid = MyProcPid;
+    return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
+} // namespace pdpp::worker
+
+extern "C" {
+PGDLLEXPORT void pdpp_worker_main(Datum argument);
+void pdpp_worker_main(Datum argument) {
+    static Oid database;
+    database = DatumGetObjectId(argument);
+    pdpp::guarded(
+        [](FunctionCallInfo) {
+            pdpp::worker::serve(database);
+            return Datum{0};
+        },
+        nullptr);
+}
+}

@@ -1,0 +1,31 @@
+/*
+ * The background worker: the launch guard that needs nobody. docs/design/worker.md has its states.
+ */
+#pragma once
+
+#include "pg.hpp"
+
+#include <cstdint>
+
+namespace pdpp::worker {
+
+/// Registers the launcher with the postmaster; from _PG_init, while preloading.
+void register_launcher();
+
+/// Starts the worker of a database, which tells this process when it ends. False if the server has no place for it.
+bool start_worker(Oid database, const char* name, BackgroundWorkerHandle** handle);
+
+/// What both do first: signals, and a name in pg_stat_activity.
+void begin_process();
+
+/// What both do before they sleep and after they wake: interrupts, and the configuration if it was reloaded.
+void attend();
+
+/// Whether somebody wants the database for himself: to drop, rename, move or copy it. Such a command waits five seconds
+/// for others to leave it, and holds this lock meanwhile.
+bool is_wanted(Oid database);
+
+/// Sleeps until something happens, at most so long; negative for ever. True if something did.
+bool nap(std::int64_t micros);
+
+} // namespace pdpp::worker

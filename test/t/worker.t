@@ -1,0 +1,163 @@
+# The background worker: it ends what dead controllers leave without anybody calling anything, serves the databases that are
+# named, stands in nobody's way, and survives what fails.
+#
+# Passes are an hour apart here unless a test says otherwise: what is ended without one was ended at once.
+use strict;
+use warnings;
+use PostgreSQL::Test::BackgroundPsql;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('worker');
+$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+$node->append_conf('postgresql.conf', q{
+shared_preload_libraries = 'pdpp'
+pdpp.databases = 'served, "Second one", template_of'
+pdpp.liveness_grace = 0
+pdpp.reconcile_interval = 1h
+pdpp.launch_deadline = 1h
+autovacuum = off
+restart_after_crash = on
+# a worker must not be fooled by these
+default_transaction_isolation = serializable
+default_transaction_read_only = off
+});
+$node->start;
+my $db = 'served';
+
+sub sql { my ($sql, $database) = @_; return $node->safe_psql($database // $db, $sql) }
+sub status_of { return sql(qq{select concat_ws(' ', s->>'status', s->>'terminal_reason') from pdpp_run_status('$_[0]') as s}, $_[1]) }
+sub await { my ($condition, $what, $database) = @_; ok($node->poll_query_until($database // $db, "select $condition"), $what) }
+sub await_status { my ($run, $status) = @_; await("pdpp_run_status('$run')->>'status' = '$status'", "$run is $status"); }
+sub await_worker { my ($state, $what, $database) = @_;
+    $database //= $db;
+    await("exists (select from pg_stat_activity where backend_type = 'pdpp worker' and datname = '$database' and query = '$state')", $what, 'postgres') }
+sub set_interval { my ($interval) = @_; $node->adjust_conf('postgresql.conf', 'pdpp.reconcile_interval', $interval); $node->reload }
+
+# A client of its own process, so that it can be killed: boots, offers, claims; starts the second of its two runs.
+sub controller {
+    my ($name, $database) = @_;
+    my $session = $node->background_psql($database // $db);
+    $session->query_safe("select pdpp_controller_boot('$name')");
+    sql("select pdpp_run_now('x', '$name-$_', '$name $_')", $database) for 1 .. 3;
+    $session->query_safe("select pdpp_run_claim('$name $_')") for 1, 2;
+    $session->query_safe("select pdpp_run_started('$name 2')");
+    return $session;
+}
+sub kill_client { my ($session) = @_; $session->{run}->signal('KILL'); eval { $session->{run}->finish } }
+
+# --- databases and extension come and go
+await(q{exists (select from pg_stat_activity where backend_type = 'pdpp launcher')}, 'the launcher shows itself', 'postgres');
+$node->safe_psql('postgres', 'create database served');
+await_worker('waiting for CREATE EXTENSION pdpp', 'a database that is created later gets its worker; it waits for the extension');
+sql('create extension pdpp');
+set_interval('200ms');
+await_worker('waiting for the next pass', 'the worker notices CREATE EXTENSION');
+sql(q{select pdpp_run_now('x', 'late', 'late')});
+sql(q{update pdpp.controller_active_runs set launch_deadline = now() where run_id = 'late'});
+await_status('late', 'failed');
+set_interval('1h');
+await(q{current_setting('pdpp.reconcile_interval') = '1h' from pdpp_run_status('x')}, 'an hour between passes');
+
+# --- SIGKILL of the client: before claim, after claim, after start
+my $controller = controller('killed');
+kill_client($controller);
+await_status('killed 1', 'failed');
+await_status('killed 2', 'abandoned');
+is(status_of('killed 1'), 'failed launch_failed', 'claimed and not started: launch_failed');
+is(status_of('killed 2'), 'abandoned controller_terminated_before_run_finished', 'started: abandoned');
+is(status_of('killed 3'), 'active', 'not claimed: nobody died');
+is(sql(q{select data_json->>'reconciled_by' from pdpp.spine_events where run_id = 'killed 2' and event_type = 'run.abandoned'}), 'pdpp_worker', 'the worker says that it was it');
+is(sql(q{select count(distinct xmin::text) from pdpp.spine_events where run_id in ('killed 1', 'killed 2') and event_type in ('run.failed', 'run.abandoned')}), '2', 'each in a transaction of its own');
+like(slurp_file($node->logfile), qr/WARNING:  pdpp: launch failed: run_id=killed\\u00201 trace_id=trc_/, 'and the log names run and trace');
+like(slurp_file($node->logfile), qr/WARNING:  pdpp: run abandoned: run_id=killed\\u00202 trace_id=trc_/, 'of both');
+sql(q{select pdpp_run_cancel('killed 3')});
+
+# --- the backend dies instead, politely
+$controller = controller('terminated');
+my $pid = $controller->query_safe('select pg_backend_pid()');
+sql("select pg_terminate_backend($pid)");
+await_status('terminated 2', 'abandoned');
+
+# --- a grace: back within it, and dead right after it
+$node->adjust_conf('postgresql.conf', 'pdpp.liveness_grace', '3s');
+$node->reload;
+await(q{current_setting('pdpp.liveness_grace') = '3s' from pdpp_run_status('x')}, 'a grace of 3 seconds');
+$controller = controller('graceful');
+my $epoch = sql(q{select boot_epoch from pdpp.controller_boots where controller_id = 'graceful'});
+kill_client($controller);
+await(q{lost_at is not null from pdpp.controller_boots where controller_id = 'graceful'}, 'the worker sees at once that it is lost');
+my $again = $node->background_psql($db);
+is($again->query_safe("select pdpp_controller_rejoin('$epoch')->>'seq'"), '1', 'it comes back');
+sql('select pg_sleep(3.5)');
+is(status_of('graceful 2'), 'active', 'and lives on');
+kill_client($again);
+await_status('graceful 2', 'abandoned');
+is(sql(q{select dead_at - lost_at >= interval '3 s' from pdpp.controller_boots where controller_id = 'graceful'}), 't', 'not before the grace was over, and without another pass in between');
+$node->adjust_conf('postgresql.conf', 'pdpp.liveness_grace', '0');
+$node->reload;
+
+# --- one run that cannot be ended does not save the others, nor stop the worker
+sql(q{create function no() returns trigger language plpgsql as $$ begin raise exception 'not this one'; end $$;
+    create trigger no before insert on pdpp.spine_events for each row when (new.run_id = 'stuck 1' and new.event_type = 'run.failed') execute function no()});
+$controller = controller('stuck');
+kill_client($controller);
+await_status('stuck 2', 'abandoned');
+await_worker('backing off after a pass that failed', 'the worker backs off');
+is(status_of('stuck 1'), 'active', 'what cannot be ended is not');
+like(slurp_file($node->logfile), qr/ERROR:  not this one.*a pass of the launch guard failed; the next is in/s, 'and the log says so');
+sql('drop function no cascade');
+set_interval('200ms');
+sql(q{select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'pdpp worker' and datname = 'served'});
+await_status('stuck 1', 'failed');
+ok(1, 'a worker that was terminated is started again, and finds what is left');
+
+# --- DROP and CREATE EXTENSION while it serves
+for my $round (1 .. 3) {
+    sql('drop extension pdpp');
+    sql('create extension pdpp');
+    sql(qq{select pdpp_run_now('x', 'round', 'round $round')});
+    sql(qq{update pdpp.controller_active_runs set launch_deadline = now() where run_id = 'round $round'});
+    await_status("round $round", 'failed');
+}
+sql('drop extension pdpp');
+await_worker('waiting for CREATE EXTENSION pdpp', 'without the extension the worker waits');
+unlike(slurp_file($node->logfile), qr/ERROR: .* relation "pdpp\.\w+" does not exist/, 'and never stumbled');
+sql('create extension pdpp');
+
+# --- two databases; DROP, ALTER and CREATE DATABASE wait for nobody
+$node->safe_psql('postgres', 'create database "Second one"');
+$node->safe_psql('Second one', 'create extension pdpp');
+await_worker('waiting for the next pass', 'another database has its own worker', 'Second one');
+$controller = controller('second', 'Second one');
+kill_client($controller);
+await(q{pdpp_run_status('second 2')->>'status' = 'abandoned'}, 'which ends its runs', 'Second one');
+$node->safe_psql('postgres', 'drop database "Second one"');
+ok(1, 'DROP DATABASE works while it serves');
+$node->safe_psql('postgres', 'create database template_of');
+$node->safe_psql('template_of', 'create extension pdpp');
+await_worker('waiting for the next pass', 'served', 'template_of');
+$node->safe_psql('postgres', 'create database copied template template_of');
+await_worker('waiting for the next pass', 'CREATE DATABASE … TEMPLATE works while it serves, and then it is served again', 'template_of');
+$node->safe_psql('postgres', 'alter database template_of rename to renamed');
+ok(1, 'so does ALTER DATABASE … RENAME');
+$node->safe_psql('postgres', 'drop database renamed with (force)');
+$node->adjust_conf('postgresql.conf', 'pdpp.databases', q{'served'});
+$node->reload;
+
+# --- the postmaster restarts everything after a crash of a backend; the worker is back, and what was left is ended
+$controller = controller('crashed');
+$pid = $controller->query_safe('select pg_backend_pid()');
+kill 'KILL', $pid;
+$node->poll_query_until('postgres', 'select true');
+await_status('crashed 1', 'failed');
+await_status('crashed 2', 'abandoned');
+
+# --- smart shutdown
+is($node->safe_psql('postgres', q{select count(*) from pg_stat_activity where backend_type like 'pdpp%'}), '2', 'launcher and worker serve');
+$node->stop('smart');
+ok(1, 'a smart shutdown ends them');
+
+unlike(slurp_file($node->logfile), qr/terminated by signal (?!9)/, 'nothing crashed');
+done_testing();
