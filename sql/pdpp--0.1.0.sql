@@ -289,6 +289,12 @@ create function pdpp_run_launch_failed(run_id text, message text) returns jsonb
 comment on function pdpp_run_launch_failed(text, text) is
     'the catch path of a launcher: ends a run as launch_failed unless it has ended; returns the standing run_status';
 
+create function pdpp_run_fence(run_id text) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_fence(text) is
+    'asserts that a run is active, and keeps it so until the caller''s transaction ends; raises run_superseded';
+
 create function pdpp_reconcile() returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
@@ -317,6 +323,15 @@ create function pdpp_run_timeline(run_id text, page_size integer default 2000, c
 comment on function pdpp_run_timeline(text, integer, text) is
     'one page of a run''s events in order; next_cursor resumes without a gap or a repeat';
 
+/* ---- for operators -------------------------------------------------------------------------------------------- */
+
+/* It reads the tables whole, so it plans as it likes. */
+create function pdpp_check() returns table(invariant text, run_id text, detail text)
+    language c stable security definer rows 10 set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME';
+comment on function pdpp_check() is
+    'what must hold for every run and does not: a row for each violation, none when all is well; reads the whole history';
+
 /* ---- privileges ----------------------------------------------------------------------------------------------- */
 
 create function pdpp_grant(role regrole, kind text) returns void
@@ -340,7 +355,9 @@ revoke all on function
     pdpp_run_event(text, text, jsonb, text),
     pdpp_run_settle(text, text, jsonb, text),
     pdpp_run_launch_failed(text, text),
+    pdpp_run_fence(text),
     pdpp_reconcile(),
+    pdpp_check(),
     pdpp_run_status(text),
     pdpp_run_statuses(text[]),
     pdpp_run_timeline(text, integer, text),

@@ -136,7 +136,8 @@ void hold(const pg_uuid_t& epoch) {
     wake_worker_at_exit();
 }
 
-/// Whether somebody holds the boot's lock.
+} // namespace
+
 bool is_held(const pg_uuid_t& epoch) {
     // locks of one process never conflict with each other: our own boot would look dead to the probe
     if (is_own(epoch)) {
@@ -151,6 +152,8 @@ bool is_held(const pg_uuid_t& epoch) {
     LockRelease(&tag, RowExclusiveLock, false);
     return false;
 }
+
+namespace {
 
 std::int64_t grace_micros() {
     return std::int64_t{settings::liveness_grace} * 1000;

@@ -41,6 +41,9 @@ struct BootRecord {
 };
 std::optional<BootRecord> find_boot(const pg_uuid_t& epoch);
 
+/// Whether somebody holds the boot's lock: its session lives.
+bool is_held(const pg_uuid_t& epoch);
+
 /// Whether the boot is dead: nobody holds its lock, and has not for the grace.
 bool is_dead(const pg_uuid_t& epoch);
 

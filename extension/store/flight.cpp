@@ -75,6 +75,12 @@ std::optional<Flight> try_lock_for_settle(std::string_view run_id) {
     return flight_in(lock.execute({run_id}));
 }
 
+std::optional<Flight> lock_for_fence(std::string_view run_id) {
+    static Statement lock{"select " FLIGHT_COLUMNS
+                          " from pdpp.controller_active_runs as f where f.run_id = $1 for key share"};
+    return flight_in(lock.execute({run_id}));
+}
+
 std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch) {
     static Statement claim{"update pdpp.controller_active_runs as f set boot_epoch = $1"
                            " where f.run_id = (select a.run_id from pdpp.controller_active_runs as a"

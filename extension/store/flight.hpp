@@ -38,6 +38,9 @@ std::optional<Flight> lock_for_settle(std::string_view run_id);
 /// The same, unless somebody else is at work on the run.
 std::optional<Flight> try_lock_for_settle(std::string_view run_id);
 
+/// Keeps the run from being settled until this transaction ends; events and other fences go on.
+std::optional<Flight> lock_for_fence(std::string_view run_id);
+
 /// One admitted, unclaimed run of a connection that the boot offers, oldest first, now owned by the boot.
 std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch);
 

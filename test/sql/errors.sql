@@ -2,7 +2,7 @@
 -- that goes on afterwards.
 \i test/sql/include/prelude.psql
 begin;
-select plan(88);
+select plan(92);
 
 select lives_ok($$select pdpp_run_now('ec', 'er-conn', 'er-active', 'er-key')$$, 'an active run');
 select lives_ok($$select pdpp_run_started('er-active')$$, 'that has started');
@@ -53,6 +53,9 @@ insert into codes values
     ('boot_lost', 'PT409', $$select pdpp_controller_rejoin('00000000-0000-4000-8000-00000000dead')$$,
      '{"param": "boot_epoch"}', 'no boot has this epoch',
      'Call pdpp_controller_boot: it begins a new life, whose runs are its own.'),
+    ('run_superseded', 'PT409', $$select pdpp_run_fence('er-ended')$$, '{"param": "run_id", "status": "failed"}',
+     'Run has already ended as failed: er-ended',
+     'Write nothing more for this run: roll back, and stop the process that works on it.'),
     ('event_too_large', 'PT413',
     $$select pdpp_run_event('er-active', 'x', jsonb_build_object('x', repeat('x', 70000)))$$,
      '{"param": "data"}', null, 'Store the payload elsewhere and send a reference, or raise pdpp.max_event_bytes.'),
@@ -67,7 +70,7 @@ select is(refusal->'detail', detail || jsonb_build_object('code', code),
     code || ': DETAIL is a JSON object with code and param') from refusals;
 select is(refusal->>'message', coalesce(message, refusal->>'message'), code || ': MESSAGE') from refusals;
 select is(coalesce(refusal->>'hint', ''), coalesce(hint, ''), code || ': HINT') from refusals;
-select is(count(distinct code), 15::bigint, 'every code of the contract was raised') from refusals;
+select is(count(distinct code), 16::bigint, 'every code of the contract was raised') from refusals;
 
 -- DETAIL is JSON whatever the ids are made of
 select lives_ok($$select pdpp_run_now('ec', 'er "quoted" \ 😀', 'er " \ 😀')$$, 'ids with quotes and backslashes');

@@ -1,7 +1,7 @@
 -- pdpp_grant: a role gets EXECUTE on what its kind calls, on nothing else, and needs no table privilege.
 \i test/sql/include/prelude.psql
 begin;
-select plan(56);
+select plan(60);
 
 create temporary view callable as
 select r.rolname as role, p.proname as function
@@ -23,7 +23,7 @@ select set_eq($$select function from callable where role = 'pdpp_test_owner'$$,
 select set_eq($$select function from callable where role = 'pdpp_test_controller'$$,
     array['pdpp_run_status', 'pdpp_run_statuses', 'pdpp_run_timeline', 'pdpp_run_now', 'pdpp_run_cancel',
     'pdpp_connection_run_now', 'pdpp_connector_run_now', 'pdpp_controller_boot', 'pdpp_controller_rejoin',
-          'pdpp_controller_offer', 'pdpp_run_claim', 'pdpp_run_started', 'pdpp_run_event', 'pdpp_run_settle',
+          'pdpp_controller_offer', 'pdpp_run_claim', 'pdpp_run_fence', 'pdpp_run_started', 'pdpp_run_event', 'pdpp_run_settle',
           'pdpp_run_launch_failed',
           'pdpp_reconcile'], 'a controller also launches, appends, settles and reconciles');
 select lives_ok($$select pdpp_grant('"pdpp_test_Quoted ""; drop role pdpp_test_owner; --"', 'owner')$$,
@@ -52,7 +52,7 @@ select is(pg_temp.refusal(statement)->>'sqlstate', '42501', 'owner: not ' || sta
     $$select pdpp_run_started('gr-1')$$,
     $$select pdpp_run_event('gr-1', 'x')$$, $$select pdpp_run_settle('gr-1', 'failed')$$,
     $$select pdpp_run_launch_failed('gr-1', 'm')$$,
-    'select pdpp_reconcile()', 'select * from pdpp.spine_events', 'delete from pdpp.controller_active_runs',
+    'select pdpp_reconcile()', $$select pdpp_run_fence('gr-1')$$, 'select pdpp_check()', 'select * from pdpp.spine_events', 'delete from pdpp.controller_active_runs',
     $$insert into pdpp.connections values ('x', 'x', 1, null)$$, 'select pdpp.refuse_history_change()']) as statement;
 select is(pg_temp.refusal($$select pdpp_grant('pdpp_test_owner', 'controller')$$)->>'sqlstate', '42501',
     'owner: grants itself nothing');
@@ -68,12 +68,14 @@ select is(pdpp_controller_offer('[{"connector_instance_id": "gr-2", "connector_i
 select is(pdpp_run_now('gr', 'gr-2', 'gr-2')->>'status', 'started', 'controller: run now');
 select is(pdpp_run_claim()->>'run_id', 'gr-2', 'controller: claim');
 select is(pdpp_run_started('gr-2')->'event_seq', '2', 'controller: started');
+select is(pdpp_run_fence('gr-2')->>'object', 'run_fence', 'controller: fence');
 select is(pdpp_run_event('gr-2', 'x')->'event_seq', '3', 'controller: event');
 select is(pdpp_run_settle('gr-2', 'completed')->>'status', 'completed', 'controller: settle');
 select is(pdpp_run_now('gr', 'gr-3', 'gr-3')->>'status', 'started', 'controller: another run');
 select is(pdpp_run_launch_failed('gr-3', 'm')->>'status', 'failed', 'controller: launch_failed');
 select is(pdpp_reconcile()->>'object', 'reconciliation', 'controller: reconcile');
 select is(pg_temp.refusal('select * from pdpp.spine_events')->>'sqlstate', '42501', 'controller: no table');
+select is(pg_temp.refusal('select pdpp_check()')->>'sqlstate', '42501', 'controller: no check: that is an operator''s');
 select is(pg_temp.refusal($$select pdpp_grant('pdpp_test_owner', 'controller')$$)->>'sqlstate', '42501',
     'controller: grants nothing');
 reset role;

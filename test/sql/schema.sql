@@ -180,6 +180,8 @@ select set_eq(
     ('pdpp_run_settle', 'run_id text, outcome text, data jsonb DEFAULT ''{}''::jsonb, event_id text DEFAULT NULL::text',
      'jsonb', 'v', 'u', true, false),
     ('pdpp_run_launch_failed', 'run_id text, message text', 'jsonb', 'v', 'u', true, false),
+    ('pdpp_run_fence', 'run_id text', 'jsonb', 'v', 'u', true, false),
+    ('pdpp_check', '', 'TABLE(invariant text, run_id text, detail text)', 's', 'u', true, false),
     ('pdpp_reconcile', '', 'jsonb', 'v', 'u', true, false),
     ('pdpp_run_status', 'run_id text', 'jsonb', 's', 's', false, true),
     ('pdpp_run_statuses', 'run_ids text[]', 'TABLE(ordinal integer, run_id text, http_status integer, body jsonb)',
@@ -193,8 +195,9 @@ select set_eq(
     array['pdpp.refuse_history_change', 'pdpp.refuse_unsettled_removal'], 'trigger functions live beside the tables');
 select is_empty(
     $$select oid::regprocedure from member_functions
-      where prosecdef and not proconfig @> array['search_path=pg_catalog, pg_temp', 'enable_seqscan=off']$$,
-    'every security definer function has a fixed search_path, and plans without walking tables');
+      where prosecdef and not proconfig @> case proname when 'pdpp_check' then array['search_path=pg_catalog, pg_temp']
+          else array['search_path=pg_catalog, pg_temp', 'enable_seqscan=off'] end$$,
+    'every security definer function has a fixed search_path, and plans without walking tables, but for the check');
 select is_empty(
     $$select oid::regprocedure, setting from member_functions, unnest(proconfig) as setting
       where setting <> 'search_path=pg_catalog, pg_temp' and setting !~ '^enable_[a-z]+=off$'$$,
