@@ -56,7 +56,7 @@ uninstall: ## take both away again
 demo: deps ## build, install, and show real runs on a private cluster (ONCE=1: stop by itself)
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
 	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
-	@PATH="$(PREFIX)/bin:$$PATH" test/in-cluster perl test/demo/demo.pl
+	@PATH="$(PREFIX)/bin:$$PATH" test/demo/in-cluster
 
 check: deps ## build, install, and run every test
 	@mkdir -p build && echo "building and installing (build/install.log) ..."

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# The demonstration: real runs, launched by `pdpp run` on a private cluster, each handle polled over HTTP in a tight loop
-# from the instant it was handed out until its run has ended, and once more after.
+# The demonstration: real runs, started over HTTP and launched by controllers on a private cluster, each handle polled over
+# HTTP in a tight loop from the instant it was handed out until its run has ended, and once more after.
 #
 # Runs inside pg_virtualenv, which makes the cluster, points PGHOST and its kin at it, and destroys it at the end. Stays
 # up until Ctrl-C; with ONCE=1 in the environment it stops by itself. Exits with 0 only if every handle behaved.
@@ -31,23 +31,43 @@ my $me         = $$;
 my %children;                           # pid => name, of the processes to end
 my $stopped    = 0;
 
-# What is shown, and how each must end. `http` is what every poll must be answered with.
+# What is shown, and how each must end. `http` is what every poll must be answered with. All but one are started over
+# HTTP and launched by a controller: `launched` says by which. `then` is done to a run once it is on its way.
 my @rows = (
 	{
-		what => 'completes, with progress', connector => 'fetch-mail', command => "$connectors/fetch-mail",
-		http => 200, status => 'completed', reason => undef, exit => 0 },
+		what => 'completes, with progress', connection => 'fetch-mail', launched => 'controller',
+		http => 200, status => 'completed', reason => undef },
 	{
-		what => 'fails after 452 ms', connector => 'fails-early', command => "$connectors/fails-early",
-		http => 200, status => 'failed', reason => 'connector_exit_nonzero', exit => 1 },
+		what => 'fails after 452 ms', connection => 'fails-early', launched => 'controller',
+		http => 200, status => 'failed', reason => 'connector_exit_nonzero' },
 	{
-		what => 'has no executable', connector => 'not-installed', command => "$connectors/not-installed",
-		http => 200, status => 'failed', reason => 'launch_failed', exit => 1 },
+		what => 'has no executable', connection => 'not-installed', launched => 'controller',
+		http => 200, status => 'failed', reason => 'launch_failed' },
 	{
-		what => 'is killed by SIGKILL', connector => 'runs-out-of-memory', command => "$connectors/runs-out-of-memory",
+		what => 'is killed by SIGKILL', connection => 'runs-out-of-memory', launched => 'pdpp run',
 		http => 200, status => 'failed', reason => 'connector_killed_by_signal', exit => 1 },
+	{
+		what => 'is cancelled', connection => 'wanders', launched => 'controller', then => \&cancel,
+		http => 200, status => 'cancelled', reason => 'owner_cancelled' },
+	{
+		what => 'is started twice', connection => 'takes-its-time', launched => 'controller', then => \&start_again,
+		http => 200, status => 'completed', reason => undef },
+	{
+		what => 'loses its controller', connection => 'orphan', launched => 'doomed', then => \&kill_controller,
+		http => 200, status => 'abandoned', reason => 'controller_terminated_before_run_finished' },
 	{
 		what => 'never existed', run_id => 'run_' . random_hex(16),
 		http => 404, status => 'not_found', reason => undef, polls => 100 });
+
+# What the controllers can launch.
+my %command_of = (
+	'controller' => {
+		'fetch-mail' => ["$connectors/fetch-mail"],
+		'fails-early' => ["$connectors/fails-early"],
+		'not-installed' => ["$connectors/not-installed"],
+		'takes-its-time' => ["$connectors/takes-its-time"],
+		'wanders' => [ 'sleep', '1000' ] },
+	'doomed' => { 'orphan' => [ 'sleep', '1000' ] });
 
 $SIG{$_} = sub { $stopped = 1 } for qw(INT TERM HUP);
 exit main();
@@ -69,12 +89,14 @@ sub main {
 	my $url = start_gateway();
 	chomp(my $token = capture($pdpp, 'token', '--ttl', 86400));
 	delete $ENV{PDPP_OWNER_PASSWORD};    # no business of the connectors
-	print "PostgreSQL on port $ENV{PGPORT}, gateway on $url\n\n";
+	start_controller($_) for sort keys %command_of;
+	print "PostgreSQL on port $ENV{PGPORT}, gateway on $url, two controllers\n\n";
 
 	follow_all($url, $token);
 	return $ENV{ONCE} ? 130 : 0 if $stopped;
 	judge($_) for @rows;
 	print_table();
+	print_answers();
 	print_log_lines();
 	my @wrong = grep { @{ $_->{problems} } } @rows;
 	print "\n", @wrong ? "WRONG: " . @wrong . " of " . @rows . " handles misbehaved\n"
@@ -102,19 +124,36 @@ sub prepare_database {
 }
 
 sub start_gateway {
-	my $log = "$folder/gateway.log";
-	my $pid = spawn('gateway', sub {
+	return start_server('gateway', qr{listening on (http://\S+)}, 'serve', '--listen', '127.0.0.1:0');
+}
+
+sub start_controller {
+	my ($name) = @_;
+	my $commands = $command_of{$name};
+	my @setups = map { { connector_instance_id => $_, connector_id => $_, command => $commands->{$_} } } sort keys %{$commands};
+	open my $file, '>', "$folder/$name.json" or die "$folder/$name.json: $!\n";
+	print {$file} $json->encode(\@setups);
+	close $file;
+	return start_server($name, qr{(offering connections)}, 'controller', '--controller-id', $name, '--connections',
+		"$folder/$name.json");
+}
+
+# Starts a part of pdpp, and gives what its log says when it is ready.
+sub start_server {
+	my ($name, $ready, @command) = @_;
+	my $log = "$folder/$name.log";
+	my $pid = spawn($name, sub {
 		open STDERR, '>', $log or POSIX::_exit(1);
-		exec {$pdpp} $pdpp, 'serve', '--listen', '127.0.0.1:0', '--db', $database or POSIX::_exit(127);
+		exec {$pdpp} $pdpp, '--db', $database, @command or POSIX::_exit(127);
 	});
 	my $deadline = time + $patience;
 	until ($stopped || time > $deadline)
 	{
-		return $1 if slurp($log) =~ m{listening on (http://\S+)};
+		return $1 if slurp($log) =~ $ready;
 		last if waitpid($pid, POSIX::WNOHANG()) == $pid;
 		sleep 0.02;
 	}
-	die "the gateway did not start:\n" . slurp($log);
+	die "the $name did not start:\n" . slurp($log);
 }
 
 # A process for each row launches its run and polls its handle; this one collects what they see, and draws it.
@@ -159,16 +198,18 @@ sub follow_all {
 	return;
 }
 
-# In a process of its own: launch, and poll in a tight loop over one kept-alive connection.
+# In a process of its own: start, and poll in a tight loop over one kept-alive connection.
 sub follow {
 	my ($row, $url, $token, $writer) = @_;
+	my $http = HTTP::Tiny->new(keep_alive => 1, timeout => 10,
+		default_headers => { Authorization => "Bearer $token" });
 	my ($run_id, $errors, $pid) = ($row->{run_id});
-	($run_id, $errors, $pid) = launch($row) unless defined $run_id;
+	($run_id, $errors, $pid) = $row->{launched} eq 'pdpp run' ? launch($row) : run_now($row, $http, $url)
+	  unless defined $run_id;
 	# asked to end, as the run is: it is settled before the database goes
 	local $SIG{TERM} = sub { waitpid $pid, 0 if $pid; POSIX::_exit(1) };
 	my $handed_out = time;
-	my $http = HTTP::Tiny->new(keep_alive => 1, timeout => 10,
-		default_headers => { Authorization => "Bearer $token" });
+	my $then = $row->{then};
 	my %seen = (run_id => $run_id, polls => 0, missing => 0, steps_back => 0, others => 0);
 	my ($terminal, $reported) = ('', 0);
 	while (time < $handed_out + $patience)
@@ -197,17 +238,52 @@ sub follow {
 			report($writer, \%seen);
 			$reported = time;
 		}
+		if ($then && time > $handed_out + 0.7)
+		{
+			$seen{then} = $then->($row, $http, $url, $run_id);
+			undef $then;
+		}
 		last if $seen{once_more} || ($row->{polls} // 0) == $seen{polls};
 	}
 	if ($pid)
 	{
-		my @lines = readline $errors;
+		() = readline $errors;
 		waitpid $pid, 0;
 		$seen{exit} = $? >> 8;
-		($seen{log}) = grep { /launch failed/ } @lines;
 	}
 	report($writer, \%seen);
 	return;
+}
+
+# Asks for a run, as its owner does; gives the handle.
+sub run_now {
+	my ($row, $http, $url) = @_;
+	my $response = $http->post("$url/_ref/connections/$row->{connection}/run");
+	my $body = eval { $json->decode($response->{content}) } // {};
+	die "run-now was answered $response->{status}: $response->{content}\n"
+	  unless $response->{status} == 202 && $body->{run_id};
+	return $body->{run_id};
+}
+
+# What is done to a run on its way; each gives what came of it, which print_answers() shows.
+sub cancel {
+	my ($row, $http, $url, $run_id) = @_;
+	my $response = $http->post("$url/_ref/runs/$run_id/cancel");
+	return "was answered $response->{status} " . ($json->decode($response->{content})->{status} // '');
+}
+
+sub start_again {
+	my ($row, $http, $url, $run_id) = @_;
+	my $response = $http->post("$url/_ref/connections/$row->{connection}/run");
+	my $error = $json->decode($response->{content})->{error} // {};
+	my $named = ($error->{active_run_id} // '') eq $run_id && ($response->{headers}{location} // '') =~ m{/\Q$run_id\E$};
+	return "was answered $response->{status} " . ($error->{code} // '') . ($named ? ', which names the active run' : '');
+}
+
+sub kill_controller {
+	my ($row) = @_;
+	my ($pid) = grep { $children{$_} eq $row->{launched} } keys %children;
+	return kill('KILL', $pid) ? 'was killed with SIGKILL' : "could not be killed: $!";
 }
 
 # Starts `pdpp run`; gives the handle as soon as it is printed, where its errors go on, and its pid.
@@ -219,7 +295,8 @@ sub launch {
 	{
 		open STDOUT, '>', '/dev/null' or POSIX::_exit(1);
 		open STDERR, '>&', $writer or POSIX::_exit(1);
-		exec {$pdpp} $pdpp, 'run', '--connector', $row->{connector}, '--', $row->{command} or POSIX::_exit(127);
+		exec {$pdpp} $pdpp, 'run', '--connector', $row->{connection}, '--', "$connectors/$row->{connection}"
+		  or POSIX::_exit(127);
 	}
 	close $writer;
 	my $line = readline $reader // '';
@@ -244,14 +321,16 @@ sub judge {
 	my $expected = join ' ', grep { defined } @{$row}{qw(status reason)};
 	my $ended = join ' ', grep { defined } @{$seen}{qw(status reason)};
 	push @problems, "it ended as $ended, not as $expected" if $ended ne $expected;
-	if ($row->{command})
+	if ($row->{connection})
 	{
 		push @problems, 'it was not polled after its end' unless $seen->{once_more};
-		my $exit = $seen->{exit} // 'none';
-		push @problems, "pdpp run exited with $exit" if $exit ne $row->{exit};
-		my $connector = ($seen->{body} // {})->{connector_id} // 'none';
-		push @problems, "its connector is $connector" if $connector ne $row->{connector};
+		my $connection = ($seen->{body} // {})->{connector_instance_id} // 'none';
+		push @problems, "its connection is $connection" if $connection ne $row->{connection};
 	}
+	my $exit = $seen->{exit} // 'none';
+	push @problems, "pdpp run exited with $exit" if defined $row->{exit} && $exit ne $row->{exit};
+	push @problems, "what was done to it $seen->{then}"
+	  if $row->{then} && ($seen->{then} // '') !~ /202 cancel_requested|409 run_already_active, which names|was killed/;
 	$row->{problems} = \@problems;
 	return;
 }
@@ -259,7 +338,7 @@ sub judge {
 # ---- what is shown --------------------------------------------------------------------------------------------------
 
 sub table {
-	my $format = "%-25s %-36s %-9s %-26s %7s  %-13s %5s %5s  %9s\n";
+	my $format = "%-24s %-36s %-9s %-41s %5s  %-13s %4s %4s %8s\n";
 	my @lines = sprintf $format, 'the run that', 'run id', 'status', 'reason', 'polls', 'first answer', '404s', 'back',
 	  'ended in';
 	for my $row (@rows)
@@ -289,15 +368,27 @@ sub print_table {
 	return;
 }
 
+sub print_answers {
+	my %answer_of = map { $_->{what} => $_->{seen}{then} // 'never came' } @rows;
+	print <<"ANSWERS";
+
+The second request for the run that is started twice $answer_of{'is started twice'}.
+The request to cancel $answer_of{'is cancelled'}.
+The controller of the run that loses it $answer_of{'loses its controller'}; the server's worker ended the run.
+ANSWERS
+	return;
+}
+
 sub print_log_lines {
-	my @lines = grep { defined } map { $_->{seen}{log} } @rows;
-	print "\nWhat could not be launched left one log line, with run id and trace id:\n", map { "  $_" } @lines if @lines;
+	my @lines = grep { /launch failed/ } split /^/, slurp("$folder/controller.log");
+	print "\nWhat could not be launched left one log line, with run id and trace id:\n", map { "  $_" } @lines;
 	return;
 }
 
 sub print_things_to_try {
 	my ($url, $token) = @_;
-	my ($completed, $failed, undef, undef, $unknown) = map { $_->{seen}{run_id} } @rows;
+	my ($completed, $failed) = map { $_->{seen}{run_id} } @rows;
+	my $unknown = $rows[-1]{seen}{run_id};
 	print <<"TRY";
 
 It stays up until Ctrl-C. In another terminal:
@@ -306,12 +397,14 @@ It stays up until Ctrl-C. In another terminal:
   psql -c "SELECT jsonb_pretty(pdpp_run_status('$failed'))"
   psql -c "SELECT pdpp_run_status('$unknown')"
   pdpp timeline $completed
+  pdpp now takes-its-time
   pdpp run -- sh -c 'echo working; sleep 5; exit 3'
 
   TOKEN=$token
   curl -i -H "Authorization: Bearer \$TOKEN" $url/_ref/runs/$failed
   curl -i -H "Authorization: Bearer \$TOKEN" $url/_ref/runs/$completed/timeline
   curl -i -H "Authorization: Bearer \$TOKEN" $url/_ref/runs/$unknown
+  curl -i -H "Authorization: Bearer \$TOKEN" -X POST $url/_ref/connections/fetch-mail/run
 TRY
 	return;
 }
@@ -332,9 +425,10 @@ sub spawn {
 	return $pid;
 }
 
-# Asks each child's group to end, the gateway last, and insists after a while.
+# Asks each child's group to end, the followers first and the gateway last, and insists after a while.
 sub clean_up {
-	for my $pid (sort { ($children{$a} eq 'gateway') <=> ($children{$b} eq 'gateway') } keys %children)
+	my %order = (gateway => 2, map { $_ => 1 } keys %command_of);
+	for my $pid (sort { ($order{ $children{$a} } // 0) <=> ($order{ $children{$b} } // 0) } keys %children)
 	{
 		kill 'TERM', -$pid;
 		my $deadline = time + 15;
