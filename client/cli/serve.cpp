@@ -109,7 +109,7 @@ void serve(const Options& options, std::string database) {
     if (!settings.owner_password)
         spdlog::warn("no owner's password: everybody on this machine may read every run");
     spdlog::info("listening on http://{}", fmt::streamed(server->address()));
-    asio::co_spawn(loop, gateway.try_database(), asio::detached);
+    asio::co_spawn(loop, gateway.attend_database(), asio::detached);
     loop.run();
 }
 

@@ -3,6 +3,7 @@
 #include "controller/first_of.hpp"
 #include "controller/output_log.hpp"
 #include "controller/text.hpp"
+#include "pq/body.hpp"
 #include "pq/error.hpp"
 #include "pq/run_channel.hpp"
 
@@ -10,8 +11,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
 
 #include <spdlog/spdlog.h>
 
@@ -23,30 +22,22 @@
 namespace pdpp::controller {
 
 namespace asio = boost::asio;
-namespace json = boost::json;
 using namespace std::chrono_literals;
 
 namespace {
 
-/// The guard is called this often, and everything looked at each so many rounds.
-constexpr auto round_pause = 1s;
-constexpr int rounds_to_look = 5;
+/// How often everything is looked at although nothing was heard.
+constexpr auto round_pause = 5s;
 /// After a failure of the database.
 constexpr auto retry_pause = 1s;
 /// More would only wait for each other's commits.
 constexpr std::size_t most_connections = 4;
 
-std::string_view string_in(const json::value& body, std::string_view key) {
-    const auto* const value = body.as_object().if_contains(key);
-    return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
-}
-
 void log_ending(const AdmittedRun& run, const std::string& body) {
-    const auto status = json::parse(body);
     spdlog::info("ended run_id={} trace_id={} connector_id={} connector_instance_id={} status={} reason={}",
                  printable(run.run_id), printable(run.trace_id), printable(run.connector_id),
-                 printable(run.connector_instance_id), string_in(status, "status"),
-                 printable(string_in(status, "terminal_reason")));
+                 printable(run.connector_instance_id), pq::string_in(body, "status"),
+                 printable(pq::string_in(body, "terminal_reason")));
 }
 
 /// The database ends the run by itself when this process has gone, or at the launch deadline.
@@ -83,8 +74,9 @@ Controller::~Controller() = default;
 asio::awaitable<void> Controller::work() {
     co_await recorder_.offer(offer_of(connections_));
     spdlog::info("offering connections={} parallel={}", connections_.size(), options_.parallel);
-    co_await first_of(until_drained(), first_of(first_of(keep_boot(), go_round()),
-                                                first_of(keep_offering(), first_of(claim_runs(), look_at_runs()))));
+    co_await first_of(until_drained(),
+                      first_of(first_of(keep_boot(), first_of(go_round(), recorder_.keep_reconciling())),
+                               first_of(keep_offering(), first_of(claim_runs(), look_at_runs()))));
 }
 
 // ---- runs -----------------------------------------------------------------------------------------------------------
@@ -217,28 +209,17 @@ asio::awaitable<void> Controller::look_at(std::string digest) {
     const auto active = found->second;
     try {
         co_await active->launch.look();
-    } catch (const pq::Error& error) { // the next round looks again
+    } catch (const std::exception& error) { // the next round looks again
         spdlog::warn("cannot look at run_id={}: {}", printable(active->run.run_id), printable(error.what()));
     }
 }
 
 asio::awaitable<void> Controller::go_round() {
     asio::steady_timer timer(executor_);
-    bool failing = false;
-    for (int round = 1;; ++round) {
+    for (;;) {
         timer.expires_after(round_pause);
         co_await timer.async_wait(asio::use_awaitable);
-        try {
-            co_await recorder_.reconcile();
-            failing = false;
-        } catch (const pq::Error& error) {
-            if (!std::exchange(failing, true)) {
-                spdlog::warn("cannot reconcile: {}", printable(error.what()));
-            }
-        }
-        if (round % rounds_to_look == 0) {
-            hear(std::nullopt);
-        }
+        hear(std::nullopt);
     }
 }
 

@@ -3,15 +3,13 @@
 #include "controller/first_of.hpp"
 #include "controller/text.hpp"
 #include "controller/trace.hpp"
+#include "pq/body.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
 
 #include <spdlog/spdlog.h>
 
@@ -67,10 +65,9 @@ void Launch::stop(StopReason reason) {
 
 asio::awaitable<void> Launch::look() {
     const auto body = co_await recorder_.status(run_.run_id);
-    const auto status = boost::json::parse(body);
-    if (status.at("status") != "active") {
+    if (pq::string_in(body, "status") != "active") {
         stop(StopReason::run_ended);
-    } else if (!status.at("cancel_requested_at").is_null()) {
+    } else if (!pq::string_in(body, "cancel_requested_at").empty()) {
         stop(StopReason::owner_cancelled);
     }
 }

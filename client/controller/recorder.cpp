@@ -1,12 +1,13 @@
 #include "controller/recorder.hpp"
 
 #include "controller/trace.hpp"
+#include "pq/body.hpp"
 #include "pq/error.hpp"
+#include "pq/reconcile.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
 
@@ -113,7 +114,7 @@ asio::awaitable<void> Recorder::offer(std::string connections) {
 asio::awaitable<std::optional<AdmittedRun>> Recorder::claim() {
     std::vector<pq::Argument> none;
     const auto answer = co_await call("pdpp_run_claim", std::move(none));
-    const auto claimed = json::parse(answer);
+    const auto claimed = pq::parse_body(answer);
     if (!claimed.is_object()) {
         co_return std::nullopt;
     }
@@ -126,9 +127,8 @@ asio::awaitable<std::string> Recorder::status(std::string run_id) {
     co_return co_await call("pdpp_run_status", std::move(arguments), pq::Effect::reads);
 }
 
-asio::awaitable<void> Recorder::reconcile() {
-    std::vector<pq::Argument> none;
-    co_await call("pdpp_reconcile", std::move(none));
+asio::awaitable<void> Recorder::keep_reconciling() {
+    co_await pq::keep_reconciling(pool_);
 }
 
 asio::awaitable<AdmittedRun> Recorder::admit(std::string connector_id,
@@ -182,12 +182,12 @@ asio::awaitable<AdmittedRun> Recorder::propose(pq::Connection& connection, std::
     admission.push_back({"connector_id", "text", std::move(connector_id)});
     admission.push_back({"connector_instance_id", "text", std::move(connector_instance_id)});
     auto acknowledgement = co_await call_over(connection, "pdpp_run_now", std::move(admission));
-    const auto run_id = text_of(json::parse(acknowledgement).as_object(), "run_id");
+    const auto run_id = text_of(pq::parse_body(acknowledgement).as_object(), "run_id");
 
     std::vector<pq::Argument> claim;
     claim.push_back({"run_id", "text", run_id});
     const auto answer = co_await call_over(connection, "pdpp_run_claim", std::move(claim));
-    const auto claimed = json::parse(answer);
+    const auto claimed = pq::parse_body(answer);
     if (!claimed.is_object()) {
         throw pq::Error(pq::ErrorKind::refused, "the new run could not be claimed");
     }

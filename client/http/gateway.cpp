@@ -7,6 +7,7 @@
 #include "http/request_id.hpp"
 #include "http/target.hpp"
 #include "pq/body.hpp"
+#include "pq/reconcile.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -82,12 +83,13 @@ Response Gateway::act(OwnerAction action, const Request& request, const std::str
     throw std::logic_error("an action without an answer");
 }
 
-asio::awaitable<void> Gateway::try_database() {
+asio::awaitable<void> Gateway::attend_database() {
     try {
         co_await pool_.acquire();
     } catch (const pq::Error& error) {
         spdlog::warn("answering 503 until the database is there: {:?}", error.what());
     }
+    co_await pq::keep_reconciling(pool_);
 }
 
 } // namespace pdpp::http

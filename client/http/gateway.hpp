@@ -33,8 +33,9 @@ class Gateway {
     /// The answer to a request from the address `peer`. Whatever goes wrong is an answer too.
     boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer);
 
-    /// Connects to the database once, and logs it if that fails.
-    boost::asio::awaitable<void> try_database();
+    /// Connects to the database once, and logs it if that fails; from then on calls the launch guard
+    /// (pq::keep_reconciling).
+    boost::asio::awaitable<void> attend_database();
 
   private:
     boost::asio::awaitable<Response> respond(const Request& request, const std::string& peer,

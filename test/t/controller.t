@@ -232,6 +232,36 @@ subtest 'two controllers, several at once, a backlog' => sub {
 	stop_controller($controller);
 };
 
+subtest 'data of any shape is no obstacle' => sub {
+	my $controller = start_controller(connections_file('deep.json', 'deep' => ['true']));
+	my $deep = ('{"a":' x 100) . '1e400' . ('}' x 100);
+	my $run_id = sql("SELECT pdpp_run_now('deep-connector', 'deep', data => '$deep')->>'run_id'");
+	ends_as($run_id, 'completed', undef, 'deep');
+	stop_controller($controller);
+};
+
+subtest 'without a background worker the controller and the gateway call the guard' => sub {
+	my $overdue = sub {
+		return sql(q{SET pdpp.launch_deadline = '100ms'; SELECT pdpp_run_now('nobodys')->>'run_id'});
+	};
+	my $controller = start_controller(connections_file('guard.json'));
+	ends_as($overdue->(), 'failed', 'launch_failed', 'by the controller');
+	stop_controller($controller);
+	my $gateway = start('', $pdpp, '--db', $db, 'serve', '--listen', '127.0.0.1:0', '--insecure-no-owner');
+	ends_as($overdue->(), 'failed', 'launch_failed', 'by the gateway');
+	kill 'TERM', pid_of($gateway);
+	is((finish($gateway))[0], 0, 'the gateway ends');
+
+	sql('CREATE ROLE web LOGIN');
+	sql(q{SELECT pdpp_grant('web', 'owner')});
+	$gateway = start('', $pdpp, '--db', "$db user=web", 'serve', '--listen', '127.0.0.1:0', '--insecure-no-owner');
+	ok(wait_for($gateway, 'err', qr/the launch guard is left to .*: permission denied for function pdpp_reconcile/),
+		'a role that may not says so, once');
+	kill 'TERM', pid_of($gateway);
+	my ($code, undef, $err) = finish($gateway);
+	is($code, 0, 'and serves');
+};
+
 subtest 'SIGHUP' => sub {
 	my $file = connections_file('hup.json', 'old' => ['true']);
 	my $controller = start_controller($file);

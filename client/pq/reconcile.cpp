@@ -1,0 +1,57 @@
+#include "pq/reconcile.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace pdpp::pq {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr auto interval = std::chrono::seconds(1);
+constexpr auto timeout = std::chrono::seconds(17);
+constexpr auto insufficient_privilege = "42501";
+
+asio::awaitable<void> reconcile(Pool& pool) {
+    auto connection = co_await pool.acquire();
+    std::vector<Argument> none;
+    co_await connection->call("pdpp_reconcile", std::move(none), timeout);
+}
+
+} // namespace
+
+asio::awaitable<void> keep_reconciling(Pool& pool) {
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor);
+    bool permitted = true;
+    bool failing = false;
+    for (;;) {
+        timer.expires_at(asio::steady_timer::time_point::max());
+        if (permitted) {
+            timer.expires_after(interval);
+        }
+        co_await timer.async_wait(asio::use_awaitable);
+        try {
+            co_await reconcile(pool);
+            failing = false;
+        } catch (const Error& error) {
+            permitted = error.sqlstate() != insufficient_privilege;
+            if (!permitted) {
+                spdlog::info("the launch guard is left to the background worker and to controllers: {}", error.what());
+            } else if (!std::exchange(failing, true)) {
+                spdlog::warn("cannot reconcile: {}", error.what());
+            }
+        }
+    }
+}
+
+} // namespace pdpp::pq
