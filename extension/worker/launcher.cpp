@@ -111,6 +111,7 @@ void serve() {
     begin_process();
     BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
     pgstat_report_appname(MyBgworkerEntry->bgw_name);
+    store::be_launcher();
     const MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "pdpp launcher", ALLOCSET_DEFAULT_SIZES);
     MemoryContextSwitchTo(memory);
 

@@ -129,7 +129,8 @@ void serve(Oid database) {
     MemoryContextSwitchTo(memory);
     std::int64_t backoff = 0;
     TimestampTz due = GetCurrentTimestamp();
-    while (!is_wanted(MyDatabaseId)) {
+    // A launcher that died has another after it, which does not know us.
+    while (!is_wanted(MyDatabaseId) && store::launcher_pid() == MyBgworkerEntry->bgw_notify_pid) {
         const std::int64_t interval =
             std::max(std::int64_t{settings::reconcile_interval} * millisecond, shortest_interval);
         if (GetCurrentTimestamp() >= due) {
@@ -160,7 +161,7 @@ void serve(Oid database) {
             due = GetCurrentTimestamp(); // a controller's session has ended, or the configuration has changed
         }
     }
-    // The launcher starts another as soon as the database is free again.
+    // The launcher starts another worker as soon as the database is free.
 }
 
 } // namespace
