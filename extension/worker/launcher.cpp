@@ -112,7 +112,7 @@ void serve() {
     BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
     pgstat_report_appname(MyBgworkerEntry->bgw_name);
     store::be_launcher();
-    const MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "pdpp launcher", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext memory = pg::new_memory();
     MemoryContextSwitchTo(memory);
 
     read_setting();
