@@ -156,6 +156,20 @@ inline void request_shared_memory(Size size) {
 #endif
 }
 
+/// Memory of a background worker, for as long as it likes.
+inline MemoryContext new_memory() {
+    return AllocSetContextCreate(TopMemoryContext, "pdpp worker", ALLOCSET_DEFAULT_SIZES);
+}
+
+/// Gives an error that was caught to the log and ends its transaction. No interrupt comes between.
+inline void log_error_and_abort() {
+    HOLD_INTERRUPTS();
+    EmitErrorReport();
+    AbortCurrentTransaction();
+    FlushErrorState();
+    RESUME_INTERRUPTS();
+}
+
 /// What a background worker does after a commit, so that its NOTIFYs are heard; from 15 on the commit does it.
 inline void after_commit() {
 #if PG_VERSION_NUM < 150000

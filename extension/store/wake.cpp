@@ -13,6 +13,7 @@ struct Worker {
 
 struct Workers {
     slock_t mutex;
+    pid_t launcher;
     Worker places[max_served_databases];
 };
 
@@ -72,6 +73,19 @@ void prepare_wake() {
     pg::request_shared_memory(sizeof(Workers));
     earlier_startup_hook = shmem_startup_hook;
     shmem_startup_hook = attach;
+}
+
+void be_launcher() {
+    SpinLockAcquire(&workers->mutex);
+    workers->launcher = MyProcPid;
+    SpinLockRelease(&workers->mutex);
+}
+
+pid_t launcher_pid() {
+    SpinLockAcquire(&workers->mutex);
+    const pid_t pid = workers->launcher;
+    SpinLockRelease(&workers->mutex);
+    return pid;
 }
 
 void be_woken() {

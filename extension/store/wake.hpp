@@ -16,6 +16,12 @@ inline constexpr int max_served_databases = 64;
 /// Asks for the shared memory; from _PG_init, while preloading.
 void prepare_wake();
 
+/// From here on this process is the launcher.
+void be_launcher();
+
+/// The process that said so last.
+pid_t launcher_pid();
+
 /// From here to its end, this process is the worker of its database.
 void be_woken();
 

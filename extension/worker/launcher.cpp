@@ -111,7 +111,8 @@ void serve() {
     begin_process();
     BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
     pgstat_report_appname(MyBgworkerEntry->bgw_name);
-    const MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "pdpp launcher", ALLOCSET_DEFAULT_SIZES);
+    store::be_launcher();
+    MemoryContext memory = pg::new_memory();
     MemoryContextSwitchTo(memory);
 
     read_setting();

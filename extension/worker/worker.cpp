@@ -52,7 +52,7 @@ bool hold_extension() {
 /// is still to do is found again by the next pass.
 template <typename Body>
 void in_transaction(Progress& progress, const char* doing, Body body) {
-    const MemoryContext memory = CurrentMemoryContext;
+    MemoryContext memory = CurrentMemoryContext;
     pgstat_report_activity(STATE_RUNNING, doing);
     PG_TRY();
     {
@@ -71,12 +71,8 @@ void in_transaction(Progress& progress, const char* doing, Body body) {
     }
     PG_CATCH();
     {
-        HOLD_INTERRUPTS();
         progress.failed = true;
-        EmitErrorReport();
-        AbortCurrentTransaction();
-        FlushErrorState();
-        RESUME_INTERRUPTS();
+        pg::log_error_and_abort();
     }
     PG_END_TRY();
     MemoryContextSwitchTo(memory);
@@ -125,11 +121,12 @@ void serve(Oid database) {
     set_for_session("session_replication_role", "origin");
     store::be_woken();
 
-    const MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "pdpp pass", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext memory = pg::new_memory();
     MemoryContextSwitchTo(memory);
     std::int64_t backoff = 0;
     TimestampTz due = GetCurrentTimestamp();
-    while (!is_wanted(MyDatabaseId)) {
+    // A launcher that died has another after it, which does not know us.
+    while (!is_wanted(MyDatabaseId) && store::launcher_pid() == MyBgworkerEntry->bgw_notify_pid) {
         const std::int64_t interval =
             std::max(std::int64_t{settings::reconcile_interval} * millisecond, shortest_interval);
         if (GetCurrentTimestamp() >= due) {
@@ -160,7 +157,7 @@ void serve(Oid database) {
             due = GetCurrentTimestamp(); // a controller's session has ended, or the configuration has changed
         }
     }
-    // The launcher starts another as soon as the database is free again.
+    // The launcher starts another worker as soon as the database is free.
 }
 
 } // namespace

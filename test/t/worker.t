@@ -113,6 +113,11 @@ sql(q{select pg_terminate_backend(pid) from pg_stat_activity where backend_type 
 await_status('stuck 1', 'failed');
 ok(1, 'a worker that was terminated is started again, and finds what is left');
 
+# --- a launcher that dies: the next one has workers of its own, and only those
+my $old_worker = sql(q{select pid from pg_stat_activity where backend_type = 'pdpp worker' and datname = 'served'});
+$node->safe_psql('postgres', q{select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'pdpp launcher'});
+await(qq{count(*) = 1 and min(pid) <> $old_worker from pg_stat_activity where backend_type = 'pdpp worker' and datname = 'served'}, 'the workers of a dead launcher make room for those of the next', 'postgres');
+
 # --- DROP and CREATE EXTENSION while it serves
 for my $round (1 .. 3) {
     sql('drop extension pdpp');
