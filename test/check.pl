@@ -38,10 +38,10 @@ my @suites = (
         'test/in-cluster', "$server_tests/isolation/pg_isolation_regress", '--inputdir=test/isolation',
         '--outputdir=build/check/isolation', "--bindir=$bindir", '--dbname=pdpp_isolation',
         names_of('test/isolation/specs/*.spec') ] },
-    # clusters that are killed, dumped and restored, and processes that are
-    { name => 'cluster', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -v test/t/*.t'] },
+    # clusters that are killed, dumped and restored, and processes that are; they mostly wait, so several go at once
+    { name => 'cluster', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/t/*.t'] },
     # the gateway over real sockets
-    { name => 'http', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -v test/http/*.t'] },
+    { name => 'http', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/http/*.t'] },
     # what `make demo` shows, judged by itself
     { name => 'demo', count => $tap, run => [
         'bash', '-c', 'ONCE=1 test/demo/in-cluster && echo "ok 1 - every handle of the demo behaved"' ] },

@@ -1,5 +1,6 @@
 // The program `pdpp`: its command line, and nothing else.
 
+#include "cli/check.hpp"
 #include "cli/controller.hpp"
 #include "cli/now.hpp"
 #include "cli/run.hpp"
@@ -32,7 +33,7 @@ On a terminal the output is for people; where it is piped, and with --json, it i
 
 Exit codes:
   0  success; of run and wait: the run completed
-  1  of run and wait: the run ended in any other way
+  1  of run and wait: the run ended in any other way; of check: a violation was found
   2  the command line is wrong
   3  no such run was ever handed out
   4  the database cannot be reached
@@ -112,6 +113,7 @@ int run_program(Words words) {
     pdpp::cli::add_cancel_command(app, action);
     pdpp::cli::add_serve_command(app, action);
     pdpp::cli::add_controller_command(app, action);
+    pdpp::cli::add_check_command(app, action);
     pdpp::cli::add_token_command(app, action);
 
     child = take_child(app, words);

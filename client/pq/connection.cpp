@@ -223,9 +223,9 @@ asio::awaitable<Result> Connection::run(std::string sql, std::vector<Parameter> 
     co_return std::move(*completed);
 }
 
-asio::awaitable<std::optional<std::string>> Connection::call(std::string_view function, std::vector<Argument> arguments,
-                                                             std::chrono::milliseconds timeout, Effect effect) {
-    std::string sql = "SELECT " + schema_ + "." + std::string{function} + "(";
+asio::awaitable<Result> Connection::rows(std::string_view function, std::vector<Argument> arguments,
+                                         std::chrono::milliseconds timeout, Effect effect) {
+    std::string sql = "SELECT * FROM " + schema_ + "." + std::string{function} + "(";
     std::vector<Parameter> parameters;
     for (auto& argument : arguments) {
         if (!parameters.empty())
@@ -234,7 +234,12 @@ asio::awaitable<std::optional<std::string>> Connection::call(std::string_view fu
         sql.append(argument.name).append(" => $").append(std::to_string(parameters.size()));
         sql.append("::").append(argument.type);
     }
-    const auto result = co_await query(sql + ")", std::move(parameters), timeout, effect);
+    co_return co_await query(sql + ")", std::move(parameters), timeout, effect);
+}
+
+asio::awaitable<std::optional<std::string>> Connection::call(std::string_view function, std::vector<Argument> arguments,
+                                                             std::chrono::milliseconds timeout, Effect effect) {
+    const auto result = co_await rows(function, std::move(arguments), timeout, effect);
     const auto value = result.text(0, 0);
     co_return value ? std::optional<std::string>(*value) : std::nullopt;
 }

@@ -60,6 +60,11 @@ class Connection {
                                                             std::chrono::milliseconds timeout = default_timeout,
                                                             Effect effect = Effect::writes);
 
+    /// One call of a function of the SQL API that returns a table.
+    boost::asio::awaitable<Result> rows(std::string_view function, std::vector<Argument> arguments,
+                                        std::chrono::milliseconds timeout = default_timeout,
+                                        Effect effect = Effect::writes);
+
     /// Subscribes to a channel: its notifications then come out of notification().
     boost::asio::awaitable<void> listen(std::string channel, std::chrono::milliseconds timeout = default_timeout);
 

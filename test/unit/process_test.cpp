@@ -186,6 +186,7 @@ BOOST_AUTO_TEST_CASE(the_search_path_is_the_childs) {
 BOOST_AUTO_TEST_CASE(signals_are_as_at_login) {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGUSR1, [](int) {});
+    auto* const hangup = std::signal(SIGHUP, SIG_DFL); // ignored where the tests run under nohup, and passed on then
     sigset_t blocked;
     sigset_t before;
     sigemptyset(&blocked);
@@ -194,6 +195,7 @@ BOOST_AUTO_TEST_CASE(signals_are_as_at_login) {
     const auto seen = run({{"sed", "-n", "/^Sig[BIC]/p", "/proc/self/status"}, "", {}});
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     std::signal(SIGUSR1, SIG_DFL);
+    std::signal(SIGHUP, hangup);
     // glibc keeps signals 32 and 33 for itself and lets no program reset them: what was inherited of them stays
     constexpr unsigned long long of_glibc = 0x1'8000'0000;
     std::istringstream masks(seen.output);
