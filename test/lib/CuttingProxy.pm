@@ -7,6 +7,8 @@ package CuttingProxy;
 #   unanswered  as soon as the server has it
 #   unheard     when the server has committed and answered, and the client has not heard so
 #
+# Or, as mode `held`, it holds the calls back, and with them all that follows on their connections, until let_go().
+#
 # The call is an explicit COMMIT, or whatever matches `call`. The first is cut, or the first `times`; all else passes
 # untouched.
 
@@ -37,6 +39,12 @@ sub conninfo {
 	return "host=127.0.0.1 port=$self->{port} sslmode=disable gssencmode=disable";
 }
 
+# What is held goes on to the server, and nothing is held from here on.
+sub let_go {
+	my ($self) = @_;
+	return kill 'USR1', $self->{pid};
+}
+
 sub stop {
 	my ($self) = @_;
 	my $pid = delete $self->{pid} or return;
@@ -55,7 +63,8 @@ sub serve {
 	# the server has committed when it says so, or is ready for the next call
 	my $committed = $call ? qr/Z\x00\x00\x00\x05I\z/ : qr/COMMIT\0/;
 	my $select = IO::Select->new($listener);
-	my %pair;
+	my (%pair, @held, $let_go);
+	local $SIG{USR1} = sub { $let_go = 1 };
 	my $close = sub {
 		my ($socket) = @_;
 		for my $end ($socket, $pair{$socket}{peer})
@@ -67,7 +76,16 @@ sub serve {
 	};
 	while (1)
 	{
-		for my $from ($select->can_read)
+		if ($let_go)
+		{
+			for my $this (splice @held)
+			{
+				send_all($pair{ $this->{client} }{peer}, $this->{bytes});
+				$select->add($this->{client});
+			}
+		}
+		# the signal may come just before the wait
+		for my $from ($select->can_read($mode eq 'held' ? 0.1 : undef))
 		{
 			if ($from == $listener)
 			{
@@ -81,7 +99,16 @@ sub serve {
 			my $this = $pair{$from} or next;    # closed with its peer in this very round
 			my $bytes;
 			if (!sysread($from, $bytes, 65536)) { $close->($from); next }
-			if ($this->{is_client} && $times > 0 && $bytes =~ $pattern)
+			if ($mode eq 'held')
+			{
+				if (!$let_go && $this->{is_client} && $bytes =~ $pattern)
+				{
+					$select->remove($from);
+					push @held, { client => $from, bytes => $bytes };
+					next;
+				}
+			}
+			elsif ($this->{is_client} && $times > 0 && $bytes =~ $pattern)
 			{
 				$times--;
 				if ($mode eq 'unsent') { $close->($from); next }
@@ -89,12 +116,18 @@ sub serve {
 				$this->{last_words} = $mode eq 'unanswered';
 			}
 			if ($this->{doubtful} && $bytes =~ $committed) { $close->($from); next }
-			for (my $sent = 0; $sent < length $bytes;)
-			{
-				$sent += syswrite($this->{peer}, $bytes, length($bytes) - $sent, $sent) // last;
-			}
+			send_all($this->{peer}, $bytes);
 			$close->($from) if $this->{last_words};
 		}
+	}
+	return;
+}
+
+sub send_all {
+	my ($to, $bytes) = @_;
+	for (my $sent = 0; $sent < length $bytes;)
+	{
+		$sent += syswrite($to, $bytes, length($bytes) - $sent, $sent) // last;
 	}
 	return;
 }
