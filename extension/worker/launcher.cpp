@@ -79,8 +79,8 @@ void look_after(Served& place) {
     place.not_before = now + place.pause;
 }
 
-/// The database's oid, if it exists. Read without an index: after a start of the server, until some session has connected
-/// to a database, a process that is connected to none can open nothing but the few tables that every process knows.
+/// The database's oid, if it exists. Read without an index: after a start of the server, until some session has
+/// connected to a database, a process that is connected to none can open but the few tables that every process knows.
 Oid find_database(const char* name) {
     StartTransactionCommand();
     Oid database = InvalidOid;
