@@ -237,8 +237,8 @@ sub print_figures
 	my ($verdict, $seconds) = @_;
 	my $handles = keys %{ $verdict->{handles} };
 	my $down = sum0(map { $_->[1] - $_->[0] } @{ $faults->{outages} });
-	printf "handles     %d acknowledged in %.0f s, %.0f a second; %s; %d runs were never acknowledged\n", $handles, $seconds,
-	  $handles / $seconds, join(', ', map { "$_ $verdict->{acks}{$_}" } sort keys %{ $verdict->{acks} }), $verdict->{runs} - $handles - $set_up;
+	printf "handles     %d acknowledged in %.0f s, %.0f a second; %s; %d runs that nobody was told of\n", $handles, $seconds,
+	  $handles / $seconds, join(', ', map { "$_ $verdict->{acks}{$_}" } sort keys %{ $verdict->{acks} }), $verdict->{untold} - $set_up;
 	printf "kills       %d: %s\n", sum0(values %{ $faults->{kills} }),
 	  join ', ', map { "$_ $faults->{kills}{$_}" } sort keys %{ $faults->{kills} };
 	printf "server      away %d times, %.1f s in all\n", scalar @{ $faults->{outages} }, $down;
@@ -276,6 +276,7 @@ sub judge
 	$never->('what is known of an ended run never changes', 'changed after its end');
 	$never->('every run has ended, acknowledged or not', 'never ended', 'still in flight');
 	$never->('every run has exactly one terminal event', 'not one ending');
+	$never->('the guard ended nothing that lived', 'alive and ended');
 	$never->('what a writer was told about an ending stands', 'a settle that was told otherwise');
 	$never->('one idempotency key, one run', 'another answer to one key');
 	$never->('pdpp_check() is empty', 'pdpp_check');
@@ -284,20 +285,22 @@ sub judge
 	return $failed;
 }
 
+# Run by run: what it violates, and all that is known about it. Of very many, the first in full and the others by name.
 sub print_violations
 {
 	my ($verdict) = @_;
-	my $shown = 0;
-	print "\nseed $option{seed}\noutages: ", join(', ', map { sprintf '%.6f to %.6f', @$_ } @{ $faults->{outages} }), "\n";
+	my %of;
 	for my $kind (sort keys %{ $verdict->{violations} })
 	{
-		for my $violation (@{ $verdict->{violations}{$kind} })
-		{
-			my ($run, $detail) = @$violation;
-			print "\n$kind: $run: $detail\n";
-			print map { "    $_" } $verdict->everything_about($run) if ++$shown <= 50;
-		}
+		push @{ $of{ $_->[0] } }, "$kind: $_->[1]" for @{ $verdict->{violations}{$kind} };
 	}
-	if ($logs ne "$folder") { system 'cp', glob("$folder/*.record"), "$logs/"; }
+	print "\nseed $option{seed}\noutages: ", join(', ', map { sprintf '%.6f to %.6f', @$_ } @{ $faults->{outages} }), "\n";
+	my $shown = 0;
+	for my $run (sort { @{ $of{$b} } <=> @{ $of{$a} } || $a cmp $b } keys %of)
+	{
+		print "\n$run\n", map { "    $_\n" } @{ $of{$run} };
+		print map { "        $_" } $verdict->everything_about($run) if ++$shown <= 20;
+	}
+	system 'cp', glob("$folder/*.record"), "$logs/" if $logs ne "$folder";
 	return;
 }

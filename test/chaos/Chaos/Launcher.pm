@@ -98,14 +98,14 @@ sub ask
 
 # ---- steps ----------------------------------------------------------------------------------------------------------
 
-sub some { my ($hash) = @_; my @all = shuffle keys %$hash; return sort splice @all, 0, 1 + int rand 16 }
+sub some { my ($hash) = @_; my @all = shuffle keys %$hash; return sort splice @all, 0, 1 + int rand 24 }
 
 # One connection after the other: the run before on it has probably ended.
 sub admit
 {
 	my ($self) = @_;
 	my $all = $self->{connections};
-	return $self->admit_on(map { $all->[ $self->{next}++ % @$all ] } 1 .. 1 + int rand 12);
+	return $self->admit_on(map { $all->[ $self->{next}++ % @$all ] } 1 .. 1 + int rand 16);
 }
 
 # Connections that nobody offers: their runs end at the launch deadline, or are cancelled.
@@ -145,7 +145,7 @@ sub claim
 {
 	my ($self) = @_;
 	return if keys %{ $self->{claimed} } > 100;
-	my $most = 1 + int rand 20;
+	my $most = 1 + int rand 24;
 	my $rows = $self->ask("select pdpp_run_claim()->>'run_id' from generate_series(1, $most)") or return;
 	my @runs = grep { defined } map { $_->[0] } @$rows;
 	@{ $self->{claimed} }{@runs} = ();

@@ -144,7 +144,7 @@ sub conclude
 {
 	my ($self) = @_;
 	$self->violation('never ended', $_, 'still active') for keys %{ $self->{active} };
-	my $deadline = time + $self->{patience};
+	my $deadline = time + $self->{patience} + keys(%{ $self->{handles} }) / 50;
 	my %before = map { $_ => $self->{handles}{$_}{polls} } keys %{ $self->{handles} };
 	my @left = sort keys %before;
 	while (@left && time < $deadline)

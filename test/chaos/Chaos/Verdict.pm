@@ -46,14 +46,14 @@ sub examine
 {
 	my ($self) = @_;
 	my $cluster = $self->{cluster};
-	$cluster->rows('create unlogged table public.acknowledged (run_id text collate "C", key text collate "C")');
+	$cluster->rows('create unlogged table public.acknowledged (run_id text collate "C")');
 	my @all = sort keys %{ $self->{handles} };
 	while (my @part = splice @all, 0, 5000)
 	{
 		$cluster->rows('insert into public.acknowledged select unnest(' . Chaos::Session::array(@part) . ')');
 	}
-	my %ends = (qw(run.completed 1 run.failed 1 run.cancelled 1 run.abandoned 1));
-	my $ends = join ', ', map { "'$_'" } sort keys %ends;
+	$cluster->rows('analyze public.acknowledged; analyze pdpp.spine_events');
+	my $ends = q('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 	for my $scan ('on', 'off')
 	{
 		my $set = "set enable_indexscan = $scan; set enable_indexonlyscan = $scan; set enable_bitmapscan = $scan;";
@@ -62,12 +62,21 @@ sub examine
 			 left join (select run_id from pdpp.spine_events where event_type in ($ends)) as e using (run_id)
 			 group by run_id having count(e.run_id) <> 1");
 		$self->violation('not one ending', $_->[0], "$_->[1] terminal events, never acknowledged (index scans $scan)")
-		  for $cluster->rows("$set select run_id, count(*) filter (where event_type in ($ends)) from pdpp.spine_events
-			 where run_id not in (select run_id from public.acknowledged)
+		  for $cluster->rows("$set select run_id, count(*) filter (where event_type in ($ends)) from pdpp.spine_events as e
+			 where not exists (select from public.acknowledged as a where a.run_id = e.run_id)
 			 group by run_id having count(*) filter (where event_type in ($ends)) <> 1");
 	}
 	$self->violation('still in flight', @$_) for $cluster->rows(
 		q(select run_id, 'a row of flight state' from pdpp.controller_active_runs));
+	$self->violation('alive and ended', @$_) for $cluster->rows(
+		q(select e.run_id, 'abandoned by the guard, though boot ' || b.boot_epoch || ' was never dead'
+		  from pdpp.spine_events as e join pdpp.controller_boots as b on b.boot_epoch::text = e.data_json->>'original_boot_epoch'
+		  where e.event_type = 'run.abandoned' and b.dead_at is null
+		  union all
+		  select e.run_id, 'launch_failed by the guard, though it had started'
+		  from pdpp.spine_events as e join pdpp.spine_events as s using (run_id)
+		  where e.event_type = 'run.failed' and s.event_type = 'run.started'
+		    and e.data_json->>'message' ~ '^(not claimed by any|claimed by controller|controller \\S+ terminated before)'));
 	$self->violation('pdpp_check', $_->[1], "$_->[0]: $_->[2]")
 	  for $cluster->rows(q(select invariant, coalesce(run_id, ''), detail from pdpp_check()));
 	my %run_of = map { @$_ } $cluster->rows('select key, run_id from pdpp.idempotency_keys');
@@ -90,8 +99,9 @@ sub examine
 	$self->{endings} = [ $cluster->rows(
 		"select substr(event_type, 5), coalesce(data_json->>'reason', data_json->>'failure_reason', '-'), count(*)
 		 from pdpp.spine_events where event_type in ($ends) group by 1, 2 order by 3 desc, 1, 2") ];
-	($self->{runs}, $self->{late}) = @{ ($cluster->rows(q(select count(*) filter (where event_type = 'run.admitted'),
-		count(*) filter (where event_type = 'run.late_outcome') from pdpp.spine_events)))[0] };
+	($self->{late}) = @{ ($cluster->rows(q(select count(*) from pdpp.spine_events where event_type = 'run.late_outcome')))[0] };
+	($self->{untold}) = @{ ($cluster->rows(q(select count(*) from pdpp.spine_events as e where event_type = 'run.admitted'
+		and not exists (select from public.acknowledged as a where a.run_id = e.run_id))))[0] };
 	$self->{violations}{'the poller'} = [ [ '', 'did not get to its end' ] ] unless $self->{poller_ended};
 	return;
 }
