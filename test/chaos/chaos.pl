@@ -14,6 +14,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin, "$FindBin::Bin/../lib";
 
+use Chaos::Checker;
 use Chaos::Client;
 use Chaos::Cluster;
 use Chaos::Faults;
@@ -32,7 +33,7 @@ use Time::HiRes qw(sleep time);
 
 STDOUT->autoflush(1);
 
-my %option = (seconds => 30, seed => int(rand 1_000_000), grace => 1000, interval => 200, deadline => 3000, gap => 0.7,
+my %option = (seconds => 30, seed => int(rand 1_000_000), grace => 1000, interval => 200, gap => 0.7,
 	launchers => 5, controllers => 2, gateways => 2, clients => 2, pause => 0.006, patience => 180, enough => 100);
 GetOptions(\%option, 'seconds=f', 'seed=i', 'grace=i', 'interval=i', 'deadline=i', 'gap=f', 'launchers=i', 'controllers=i',
 	'gateways=i', 'clients=i', 'pause=f', 'patience=i', 'enough=i') or exit 2;
@@ -53,7 +54,7 @@ END {
 	if ($$ == $me)
 	{
 		local $?;
-		$processes->stop(0.5, qw(poller client launcher controller gateway)) if $processes;
+		$processes->stop(0.5, qw(checker poller client launcher controller gateway)) if $processes;
 		$cluster->stop if $cluster;
 	}
 }
@@ -62,18 +63,20 @@ exit main();
 sub main
 {
 	my $durability = rand() < 0.5 ? 'on' : 'off';
+	# a short one makes starts and the guard meet, a long one leaves time for the runs to run
+	$option{deadline} //= (800, 2000, 4000)[ rand 3 ];
 	print "seed $option{seed}, $option{seconds} s, synchronous_commit $durability by default, grace $option{grace} ms, "
 	  . "interval $option{interval} ms, launch deadline $option{deadline} ms\n";
 	set_up($durability);
 	my $record = Chaos::Record->new("$folder", 'chaos');
 	$faults = Chaos::Faults->new(cluster => $cluster, processes => $processes, record => $record, grace => $grace, gap => $option{gap});
 
-	my @victims = qw(gateway controller launcher client poller);
+	my @places = qw(gateway controller launcher client poller checker);
 	my $began = time;
 	my $next = $began + 1;
 	while (!$stopped && time < $began + $option{seconds})
 	{
-		$processes->tend(@victims);
+		$processes->tend(@places);
 		$faults->thaw;
 		if (time >= $next)
 		{
@@ -101,7 +104,7 @@ sub main
 		sleep 0.05;
 	}
 	await_the_end();
-	$processes->stop(30, qw(controller gateway));
+	$processes->stop(30, qw(checker controller gateway));
 
 	my $verdict = Chaos::Verdict->new(cluster => $cluster, folder => "$folder", outages => $faults->{outages}, grace => $grace,
 		interval => $option{interval} / 1000);
@@ -167,8 +170,8 @@ sub set_up
 
 	# every connection is on record before anybody asks for a run of it
 	my @all = sort @processes_connections, @unoffered, map { @$_ } values %launched;
-	$cluster->rows(q{select pdpp_run_now('chaos', c) from unnest(} . Chaos::Session::array(@all) . ') as c');
-	$cluster->rows('select pdpp_run_cancel(run_id) from pdpp.controller_active_runs');
+	$cluster->rows(q{with admitted as materialized (select pdpp_run_now('chaos', c)->>'run_id' as run_id from unnest(} . Chaos::Session::array(@all)
+		  . ') as c) select count(pdpp_run_cancel(run_id)) from admitted');
 	$set_up = @all;
 	$cluster->rows('checkpoint');    # or each recovery writes all of this again
 	for my $index (1 .. $option{clients})
@@ -180,6 +183,7 @@ sub set_up
 					token => $token, connections => [ (@processes_connections) x (1 + @all / 3 / @processes_connections), @all ], pause => $option{pause});
 			});
 	}
+	$processes->add(kind => 'checker', name => 'checker', work => sub { Chaos::Checker::run(cluster => $cluster, folder => "$folder") });
 	$processes->add(kind => 'poller', name => 'poller', work => sub {
 			Chaos::Poller::run(cluster => $cluster, folder => "$folder", seed => $option{seed}, urls => \@urls, token => $token,
 				healed => "$folder/healed", patience => $option{patience});
@@ -244,6 +248,7 @@ sub print_figures
 	printf "server      away %d times, %.1f s in all\n", scalar @{ $faults->{outages} }, $down;
 	print 'endings     ', join("\n            ", map { "$_->[2] $_->[0] $_->[1]" } @{ $verdict->{endings} }), "\n";
 	printf "late        %d outcomes of runs that had ended\n", $verdict->{late};
+	print "checks      pdpp_check() was asked $verdict->{checks} times while it went on\n";
 	printf "polls       %d in SQL, %d over HTTP, %d of them after the end; %d had no answer\n", map { $_ // 0 } @{ $verdict->{polls} }{qw(sql http after_end no_answer)};
 	print 'http        ', join(', ', map { "$_: $verdict->{http}{$_}" } sort keys %{ $verdict->{http} }), " (polls answered with 200 aside)\n";
 	my @times = $verdict->detection_times;

@@ -15,7 +15,7 @@ sub new
 {
 	my ($class, %option) = @_;
 	my $self = bless {
-		%option, handles => {}, keys => {}, settled => {}, violations => {}, http => {}, kills => [], polls => {}, acks => {} }, $class;
+		%option, handles => {}, keys => {}, settled => {}, violations => {}, http => {}, kills => [], polls => {}, acks => {}, checks => 0 }, $class;
 	my %visit = (
 		ack => sub { my ($at, $run, $way, $connection, $key) = @_; $self->acknowledged($run, $way, $key) },
 		settled => sub { my ($at, $run, $asked, $stands) = @_; push @{ $self->{settled}{$run} }, [ $asked, $stands ] },
@@ -23,6 +23,7 @@ sub new
 		http => sub { my ($at, $status) = @_; $self->{http}{$status}++ },
 		kill => sub { my ($at, $name, $kind) = @_; push @{ $self->{kills} }, [ $at, $name ] if $kind =~ /^(?:launcher|controller)$/ },
 		polls => sub { my ($at, $json) = @_; $self->{polls} = JSON::PP::decode_json($json) },
+		checked => sub { $self->{checks}++ },
 		ended => sub { $self->{poller_ended} = 1 });
 	Chaos::Record::follow($self->{folder}, {}, sub { my ($at, $kind, @rest) = @_; $visit{$kind}->($at, @rest) if $visit{$kind} });
 	return $self;
