@@ -37,7 +37,6 @@ my %option = (seconds => 30, seed => int(rand 1_000_000), grace => 1000, interva
 	launchers => 5, controllers => 2, gateways => 2, clients => 2, pause => 0.006, patience => 180, enough => 100);
 GetOptions(\%option, 'seconds=f', 'seed=i', 'grace=i', 'interval=i', 'deadline=i', 'gap=f', 'launchers=i', 'controllers=i',
 	'gateways=i', 'clients=i', 'pause=f', 'patience=i', 'enough=i') or exit 2;
-srand $option{seed};
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = File::Temp->newdir('pdpp-chaos.XXXXXX', TMPDIR => 1);
@@ -46,9 +45,10 @@ my $grace = $option{grace} / 1000;
 my $me = $$;
 my $stopped = 0;
 my $set_up = 0;    # runs that put the connections on record
+my $next_port = 0;
 my $processes = Chaos::Processes->new;
 my ($cluster, $faults);
-$SIG{$_} = sub { $stopped = 1 } for qw(INT TERM HUP);
+$SIG{$_} = sub { exit 130 if $stopped++ } for qw(INT TERM HUP);
 
 END {
 	if ($$ == $me)
@@ -62,6 +62,7 @@ exit main();
 
 sub main
 {
+	srand $option{seed};    # here: making a scratch folder takes random numbers too
 	my $durability = rand() < 0.5 ? 'on' : 'off';
 	# a short one makes starts and the guard meet, a long one leaves time for the runs to run
 	$option{deadline} //= (800, 2000, 4000)[ rand 3 ];
@@ -137,8 +138,7 @@ sub set_up
 	my @urls;
 	for my $index (1 .. $option{gateways})
 	{
-		# a free port, kept over the gateway's lives
-		my $port = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport;
+		my $port = free_port();
 		push @urls, "http://127.0.0.1:$port";
 		add_program('gateway', "gateway-$index", sub { ('serve', '--listen', "127.0.0.1:$port", '--pool', 4) });
 	}
@@ -189,6 +189,17 @@ sub set_up
 				healed => "$folder/healed", patience => $option{patience});
 		});
 	return;
+}
+
+# A port that a gateway keeps over its lives: none that the system hands out to clients, who might get it while it is away.
+sub free_port
+{
+	for my $try (1 .. 1000)
+	{
+		my $port = 10_000 + ($$ * 10 + $next_port++) % 20_000;
+		return $port if IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => $port, ReuseAddr => 1);
+	}
+	die "no port is free\n";
 }
 
 # A process of `pdpp`, over sessions that carry its name.
