@@ -21,7 +21,7 @@ BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps lint-deps all extension client unit install uninstall demo check bench lint format clean
+.PHONY: help deps lint-deps all extension client unit install uninstall demo check chaos bench lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ check: deps ## build, install, and run every test
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
 	@$(MAKE) --no-print-directory -j$(JOBS) install unit >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@perl test/check.pl
+
+SECONDS ?= 30
+chaos: deps ## kill everything at random while runs are admitted and polled (SECONDS=30, SEED=…)
+	@mkdir -p build && echo "building and installing (build/install.log) ..."
+	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@test/as-postgres perl test/chaos/chaos.pl --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 bench: deps ## measure the speed, as ratios in one run
 	@$(MAKE) --no-print-directory -j$(JOBS) install

@@ -14,6 +14,7 @@ extern "C" {
 #include <postgres.h>
 
 #include <access/genam.h>
+#include <access/heapam.h>
 #include <access/htup_details.h>
 #include <access/relation.h>
 #include <access/table.h>
@@ -26,7 +27,6 @@ extern "C" {
 #include <catalog/pg_namespace.h>
 #include <catalog/pg_type.h>
 #include <commands/async.h>
-#include <commands/dbcommands.h>
 #include <commands/extension.h>
 #include <commands/trigger.h>
 #include <common/hashfn.h>

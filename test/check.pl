@@ -42,6 +42,8 @@ my @suites = (
     { name => 'cluster', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/t/*.t'] },
     # the gateway over real sockets
     { name => 'http', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/http/*.t'] },
+    # everything that can die is killed at random, for a short while; `make chaos` does it for longer
+    { name => 'chaos', count => $tap, run => ['test/as-postgres', 'perl', 'test/chaos/chaos.pl', '--seconds', '20'] },
     # what `make demo` shows, judged by itself
     { name => 'demo', count => $tap, run => [
         'bash', '-c', 'ONCE=1 test/demo/in-cluster && echo "ok 1 - every handle of the demo behaved"' ] },

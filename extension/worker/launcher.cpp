@@ -79,10 +79,22 @@ void look_after(Served& place) {
     place.not_before = now + place.pause;
 }
 
-/// The database's oid, if it exists and takes connections.
+/// The database's oid, if it exists. Read without an index: after a start of the server, until some session has
+/// connected to a database, a process that is connected to none can open but the few tables that every process knows.
 Oid find_database(const char* name) {
     StartTransactionCommand();
-    const Oid database = get_database_oid(name, true);
+    Oid database = InvalidOid;
+    Relation table = table_open(DatabaseRelationId, AccessShareLock);
+    TableScanDesc scan = table_beginscan_catalog(table, 0, nullptr);
+    for (HeapTuple row = nullptr; (row = heap_getnext(scan, ForwardScanDirection)) != nullptr;) {
+        const auto* entry = reinterpret_cast<const FormData_pg_database*>(GETSTRUCT(row));
+        if (strcmp(NameStr(entry->datname), name) == 0) {
+            database = entry->oid;
+            break;
+        }
+    }
+    table_endscan(scan);
+    table_close(table, AccessShareLock);
     CommitTransactionCommand();
     return database;
 }

@@ -159,6 +159,16 @@ $node->poll_query_until('postgres', 'select true');
 await_status('crashed 1', 'failed');
 await_status('crashed 2', 'abandoned');
 
+# --- after a crash nobody needs to connect: no session has prepared anything for the processes of the worker
+$controller = controller('alone');
+$node->stop('immediate');
+my $before = -s $node->logfile;
+$node->start;
+my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+sleep 1 until slurp_file($node->logfile, $before) =~ /run abandoned: run_id=alone\\u00202 / || time > $deadline;
+like(slurp_file($node->logfile, $before), qr/run abandoned: run_id=alone\\u00202 /, 'what was left is ended, though nobody has connected since');
+unlike(slurp_file($node->logfile), qr/without having selected a database/, 'the launcher never stumbled');
+
 # --- smart shutdown
 is($node->safe_psql('postgres', q{select count(*) from pg_stat_activity where backend_type like 'pdpp%'}), '2', 'launcher and worker serve');
 $node->stop('smart');
