@@ -187,7 +187,7 @@ create trigger controller_active_runs_no_truncate before truncate on pdpp.contro
 /*
  * Writers and the timeline plan with enable_seqscan off: a plan that a session made and kept while a table was small must
  * not walk it once it is large. All of their statements have an index to go by. A page of the timeline must not read and
- * sort its whole run either.
+ * sort its whole run either, nor a claim the whole queue.
  */
 
 /* ---- admission ------------------------------------------------------------------------------------------------ */
@@ -256,7 +256,7 @@ comment on function pdpp_controller_offer(jsonb) is
     'says what this boot can launch: an array of {connector_instance_id, connector_id}';
 
 create function pdpp_run_claim(run_id text default null) returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_claim(text) is
     'takes one admitted, unclaimed run of a connection this boot offers, or the one named; null if there is none';

@@ -2,7 +2,7 @@
 -- the same few pages.
 \i test/sql/include/prelude.psql
 begin;
-select plan(17);
+select plan(21);
 
 -- How many buffers a statement touches.
 create function pg_temp.buffers_once(statement text) returns integer language plpgsql as $$
@@ -88,6 +88,23 @@ select is(pdpp_run_timeline('pl-short')->'event_count', '3', 'a short timeline')
 insert into touched select 'call ' || n, 'a page of ten',
     pg_temp.buffers_once($$select pdpp_run_timeline('pl-active', 10)$$) from generate_series(1, 8) as n;
 select cmp_ok(max(pages), '<=', 60, 'ten events of 5,000') from touched where run = 'a page of ten';
+
+-- a claim takes the oldest, and does not look at the rest of the queue, whatever the planner believes: it plans before
+-- there are statistics, and then after there were none of this offer
+do $$ begin
+    for n in 1..1000 loop perform pdpp_run_now('claims', 'pl-claim-' || n, run_id => 'pl-claim-' || n); end loop;
+    update pdpp.controller_active_runs set started_at = started_at + substr(run_id, 10)::integer * interval '1 ms'
+        where run_id like 'pl-claim-%';
+end $$;
+select is(pdpp_controller_boot('pl-claims')->>'controller_id', 'pl-claims', 'a controller');
+do $$ begin perform pdpp_controller_offer(jsonb_agg(jsonb_build_object('connector_instance_id', 'pl-claim-' || n,
+    'connector_id', 'claims'))) from generate_series(1, 1000) as n; end $$;
+insert into touched select 'call ' || n, 'a claim', pg_temp.buffers_once('select pdpp_run_claim()') from generate_series(1, 8) as n;
+analyze pdpp.controller_active_runs;
+insert into touched select 'analyzed, call ' || n, 'a claim', pg_temp.buffers_once('select pdpp_run_claim()') from generate_series(1, 8) as n;
+-- the least of each, since a first call reads catalogs
+select cmp_ok(min(pages), '<=', 100, 'one claim of a thousand') from touched where run = 'a claim' group by mood like 'analyzed%';
+select is(pdpp_run_claim()->>'run_id', 'pl-claim-17', 'and they came in their order');
 
 select * from finish();
 rollback;
