@@ -475,6 +475,17 @@ subtest 'other ways to name the database' => sub {
 	is((finish(start('', $pdpp, '--db', 'service=here', 'status', 'never')))[0], 3, 'a service');
 };
 
+subtest 'check' => sub {
+	my ($code, $out) = pdpp('check');
+	is($code, 0, 'all is well: exit code');
+	is($out, '', 'nothing to say');
+	sql(q{INSERT INTO pdpp.idempotency_keys VALUES ('key', 'run_none', '\\x00', now())});
+	($code, $out) = pdpp('check');
+	sql(q{DELETE FROM pdpp.idempotency_keys WHERE run_id = 'run_none'});
+	is($code, 1, 'a violation: exit code');
+	is(decode_json($out)->{run_id}, 'run_none', 'a line for it');
+};
+
 subtest 'a child that will not go' => sub {
 	my $run = run_of($stubborn);
 	ended_as($run, 1, 'failed', 'run_timed_out', 'stubborn');
