@@ -32,6 +32,7 @@ sub tend
 		$slot->{life}++;
 		$slot->{pid} = fork() // die "cannot start a process: $!\n";
 		next if $slot->{pid};
+		setpgrp;    # Ctrl-C comes to the program only, and ends everything in order
 		$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
 		eval { $slot->{work}->($slot->{life}); 1 } or print STDERR "$slot->{name}: $@";
 		POSIX::_exit($@ ? 1 : 0);
