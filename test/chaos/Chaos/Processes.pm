@@ -53,23 +53,22 @@ sub collect
 	return 1;
 }
 
-# Asks them to end and waits for it; insists after `patience` seconds. Gives the number of those that had to be killed.
+# Asks them to end and waits for it; insists after `patience` seconds.
 sub stop
 {
 	my ($self, $patience, @kinds) = @_;
 	my @slots = grep { $_->{pid} } map { $self->of($_) } @kinds;
-	my $killed = 0;
 	for my $slot (@slots) { $slot->{stopping} = 1; kill 'CONT', $slot->{pid}; kill 'TERM', $slot->{pid}; }
 	my $deadline = time + $patience;
 	for my $slot (@slots)
 	{
 		until ($self->collect($slot))
 		{
-			if (time > $deadline) { $killed++; kill 'KILL', $slot->{pid}; }
+			kill 'KILL', $slot->{pid} if time > $deadline;
 			sleep 0.01;
 		}
 	}
-	return $killed;
+	return;
 }
 
 1;
