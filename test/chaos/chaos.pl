@@ -23,7 +23,6 @@ use Chaos::Poller;
 use Chaos::Processes;
 use Chaos::Record;
 use Chaos::Verdict;
-use Errno ();
 use File::Temp ();
 use Getopt::Long;
 use IO::Socket::INET;

@@ -17,7 +17,7 @@ sub new
 	my ($class, %option) = @_;
 	my $self = bless {
 		data => "$option{folder}/data", socket_folder => $option{folder}, log => $option{log}, port => 5432,
-		user => scalar getpwuid($>), database => 'chaos', outages => [] }, $class;
+		user => scalar getpwuid($>), database => 'chaos' }, $class;
 	run_quietly('initdb', '-D', $self->{data}, '--auth=trust', '--encoding=UTF8', '--locale=C.UTF-8', '--username', $self->{user});
 	open my $file, '>>', "$self->{data}/postgresql.conf" or die "postgresql.conf: $!\n";
 	my %setting = (%{ $option{settings} }, listen_addresses => '', unix_socket_directories => $self->{socket_folder});

@@ -10,7 +10,6 @@ use warnings;
 use Chaos::Client;
 use Chaos::Record;
 use Chaos::Session;
-use HTTP::Tiny;
 use JSON::PP ();
 use List::Util qw(min shuffle);
 use Time::HiRes qw(sleep time);

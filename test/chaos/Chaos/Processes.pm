@@ -32,6 +32,7 @@ sub tend
 		$slot->{life}++;
 		$slot->{pid} = fork() // die "cannot start a process: $!\n";
 		next if $slot->{pid};
+		setpgrp;    # Ctrl-C comes to the program only, and ends everything in order
 		$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
 		eval { $slot->{work}->($slot->{life}); 1 } or print STDERR "$slot->{name}: $@";
 		POSIX::_exit($@ ? 1 : 0);
@@ -52,23 +53,22 @@ sub collect
 	return 1;
 }
 
-# Asks them to end and waits for it; insists after `patience` seconds. Gives the number of those that had to be killed.
+# Asks them to end and waits for it; insists after `patience` seconds.
 sub stop
 {
 	my ($self, $patience, @kinds) = @_;
 	my @slots = grep { $_->{pid} } map { $self->of($_) } @kinds;
-	my $killed = 0;
 	for my $slot (@slots) { $slot->{stopping} = 1; kill 'CONT', $slot->{pid}; kill 'TERM', $slot->{pid}; }
 	my $deadline = time + $patience;
 	for my $slot (@slots)
 	{
 		until ($self->collect($slot))
 		{
-			if (time > $deadline) { $killed++; kill 'KILL', $slot->{pid}; }
+			kill 'KILL', $slot->{pid} if time > $deadline;
 			sleep 0.01;
 		}
 	}
-	return $killed;
+	return;
 }
 
 1;

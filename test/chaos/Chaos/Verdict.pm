@@ -8,7 +8,6 @@ use warnings;
 use Chaos::Record;
 use Chaos::Session;
 use JSON::PP ();
-use List::Util qw(max sum0);
 
 # cluster, folder, outages ([from, to]…), grace and interval (seconds)
 sub new
