@@ -8,6 +8,7 @@ use IO::Socket::INET;
 use PdppGateway;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Programs qw(poll_through_crash);
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -146,7 +147,7 @@ subtest 'the client library against a server' => sub {
 	IPC::Run::run([ $tests, '--run_test=pq_database', '--log_level=message', '--color_output=no' ], '>', \$out, '2>', \$err);
 	is($?, 0, 'its tests pass') or diag $out, $err;
 	like($out . $err, qr/Running [1-9]\d* test cases/, 'and there are some');
-	$node->poll_query_until('postgres', 'SELECT true');
+	poll_through_crash($node, 'SELECT true');
 };
 
 subtest 'the requests in flight on a cut connection get 503, and no other does' => sub {

@@ -15,7 +15,7 @@ use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(start wait_for finish pid_of is_gone goes_away within);
+our @EXPORT = qw(start wait_for finish pid_of is_gone goes_away within poll_through_crash);
 
 # Starts a program; its output and errors collect in {out} and {err}.
 sub start
@@ -58,6 +58,19 @@ sub within
 		sleep 0.05;
 	}
 	return 1;
+}
+
+# poll_query_until while the server crashes and comes back: a psql that is refused ends before it has read the query, and
+# writing to it breaks the pipe, which IPC::Run takes for the end of the test.
+sub poll_through_crash
+{
+	my ($node, $query, $database) = @_;
+	while (1)
+	{
+		my $met = eval { $node->poll_query_until($database // 'postgres', $query) };
+		return $met if defined $met;
+		die $@ unless $@ =~ /Broken pipe/;
+	}
 }
 
 sub is_gone { my ($pid) = @_; return $pid && !kill(0, $pid) }

@@ -10,6 +10,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
+use Programs qw(poll_through_crash);
+
 my $folder = PostgreSQL::Test::Utils::tempdir;
 my $node = PostgreSQL::Test::Cluster->new('crash');
 $node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
@@ -77,7 +79,7 @@ for my $case (@writers) {
     $node->poll_query_until('postgres', "select wait_event = 'PgSleep' from pg_stat_activity where pid = $pid") or die 'it did not stop';
     kill 'KILL', $pid;
     eval { $session->{run}->finish };
-    $node->poll_query_until('postgres', "select not exists (select from pg_stat_activity where pid = $pid)") or die 'no restart';
+    poll_through_crash($node, "select not exists (select from pg_stat_activity where pid = $pid)") or die 'no restart';
     is(contents(), $before, "$name, killed at $where: nothing of it is left");
     sql($setup =~ /boot/ ? "$setup; $call" : $call);
     isnt(contents(), $before, "$name again does what it does");

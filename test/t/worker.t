@@ -9,6 +9,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use Programs qw(poll_through_crash);
+
 my $node = PostgreSQL::Test::Cluster->new('worker');
 $node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 $node->append_conf('postgresql.conf', q{
@@ -28,7 +30,7 @@ my $db = 'served';
 
 sub sql { my ($sql, $database) = @_; return $node->safe_psql($database // $db, $sql) }
 sub status_of { return sql(qq{select concat_ws(' ', s->>'status', s->>'terminal_reason') from pdpp_run_status('$_[0]') as s}, $_[1]) }
-sub await { my ($condition, $what, $database) = @_; ok($node->poll_query_until($database // $db, "select $condition"), $what) }
+sub await { my ($condition, $what, $database) = @_; ok(poll_through_crash($node, "select $condition", $database // $db), $what) }
 sub await_status { my ($run, $status) = @_; await("pdpp_run_status('$run')->>'status' = '$status'", "$run is $status"); }
 sub await_worker { my ($state, $what, $database) = @_;
     $database //= $db;
@@ -155,7 +157,7 @@ $node->reload;
 $controller = controller('crashed');
 $pid = $controller->query_safe('select pg_backend_pid()');
 kill 'KILL', $pid;
-$node->poll_query_until('postgres', 'select true');
+poll_through_crash($node, 'select true');
 await_status('crashed 1', 'failed');
 await_status('crashed 2', 'abandoned');
 
