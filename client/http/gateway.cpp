@@ -27,12 +27,12 @@ std::string handle_in(std::string_view acknowledgement) {
 
 } // namespace
 
-Gateway::Gateway(asio::any_io_executor executor, const GatewayOptions& options)
+Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
     : pool_(executor,
             {.conninfo = options.conninfo, .size = options.pool_size, .statement_timeout = options.statement_timeout}),
       timeout_(options.statement_timeout + std::chrono::seconds(2)),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
-      public_origin_(options.public_origin) {}
+      public_origin_(options.public_origin), calls_guard_(options.pool_size > 1) {}
 
 asio::awaitable<Response> Gateway::answer(const Request& request, const std::string& peer) {
     const auto request_id = request_id_of(request);
@@ -89,7 +89,9 @@ asio::awaitable<void> Gateway::attend_database() {
     } catch (const pq::Error& error) {
         spdlog::warn("answering 503 until the database is there: {:?}", error.what());
     }
-    co_await pq::keep_reconciling(pool_);
+    // A call that hangs with its server must not take the only connection from the requests.
+    if (calls_guard_)
+        co_await pq::keep_reconciling(pool_);
 }
 
 } // namespace pdpp::http

@@ -28,13 +28,13 @@ struct GatewayOptions {
 
 class Gateway {
   public:
-    Gateway(boost::asio::any_io_executor executor, const GatewayOptions& options);
+    Gateway(const boost::asio::any_io_executor& executor, const GatewayOptions& options);
 
     /// The answer to a request from the address `peer`. Whatever goes wrong is an answer too.
     boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer);
 
     /// Connects to the database once, and logs it if that fails; from then on calls the launch guard
-    /// (pq::keep_reconciling).
+    /// (pq::keep_reconciling), unless there is one connection only.
     boost::asio::awaitable<void> attend_database();
 
   private:
@@ -46,6 +46,7 @@ class Gateway {
     std::chrono::milliseconds timeout_;
     OwnerAccess owner_;
     std::optional<Origin> public_origin_;
+    bool calls_guard_;
 };
 
 } // namespace pdpp::http
