@@ -3,6 +3,7 @@
 #include "controller/controller.hpp"
 #include "controller/first_of.hpp"
 #include "controller/text.hpp"
+#include "pq/reconcile.hpp"
 
 #include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -72,14 +73,16 @@ asio::awaitable<void> obey_signals(controller::Controller& controller, asio::sig
 asio::awaitable<int> work(std::string database, controller::Connections connections, const Options& options) {
     const auto executor = co_await asio::this_coro::executor;
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
-    controller::Boot boot(executor, std::move(database), options.controller_id);
+    controller::Boot boot(executor, database, options.controller_id);
     co_await boot.begin();
     const controller::ControllerOptions settings{.parallel = options.parallel,
                                                  .show_output = options.show_output,
                                                  .drain_limit = std::chrono::round<std::chrono::milliseconds>(
                                                      std::chrono::duration<double>(options.drain_seconds))};
     controller::Controller controller(executor, boot, std::move(connections), settings);
-    co_await controller::first_of(controller.work(), obey_signals(controller, signals, options.connections_file));
+    co_await controller::first_of(controller.work(),
+                                  controller::first_of(obey_signals(controller, signals, options.connections_file),
+                                                       pq::keep_reconciling(std::move(database))));
     co_return exit_code::success;
 }
 

@@ -183,7 +183,7 @@ std::string ending_text(std::string_view body) {
 }
 
 std::string acknowledgement_text(std::string_view body) {
-    return fmt::format("run {} started\n", printable(string_in(body, "run_id")));
+    return fmt::format("run {} started\n", printable(pq::string_in(body, "run_id")));
 }
 
 std::string timeline_text(std::string_view body) {
@@ -220,17 +220,13 @@ bool is_terminal(std::string_view status) {
 }
 
 std::string handle_text(std::string_view body) {
-    const auto run_id = string_in(body, "run_id");
-    return printable(run_id) + "\n" + row("trace", string_in(body, "trace_id")) +
+    const auto run_id = pq::string_in(body, "run_id");
+    return printable(run_id) + "\n" + row("trace", pq::string_in(body, "trace_id")) +
            row("wait for it", "pdpp wait " + run_id) + row("follow it", "pdpp timeline --follow " + run_id);
 }
 
 std::string cancel_text(std::string_view body) {
-    return fmt::format("run {} was asked to end\n", printable(string_in(body, "run_id")));
-}
-
-std::string string_in(std::string_view body, std::string_view key) {
-    return pq::string_in(body, key);
+    return fmt::format("run {} was asked to end\n", printable(pq::string_in(body, "run_id")));
 }
 
 } // namespace pdpp::cli

@@ -78,7 +78,4 @@ struct TimelinePage {
 };
 TimelinePage timeline_page(std::string_view body);
 
-/// A string in a body's top level; empty if it is null or missing.
-std::string string_in(std::string_view body, std::string_view key);
-
 } // namespace pdpp::cli

@@ -6,6 +6,7 @@
 #include "controller/mirror.hpp"
 #include "controller/recorder.hpp"
 #include "controller/wake.hpp"
+#include "pq/body.hpp"
 #include "pq/run_channel.hpp"
 
 #include <boost/asio/ip/host_name.hpp>
@@ -134,7 +135,7 @@ asio::awaitable<int> run(std::string database, const Options& options, const std
                              ending);
     }
     say(json ? ending + "\n" : ending_text(ending));
-    co_return string_in(ending, "status") == "completed" ? exit_code::success : exit_code::other_ending;
+    co_return pq::string_in(ending, "status") == "completed" ? exit_code::success : exit_code::other_ending;
 }
 
 std::string base_name(const std::string& path) {

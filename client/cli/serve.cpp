@@ -2,6 +2,7 @@
 
 #include "cli/owner_password.hpp"
 #include "http/server.hpp"
+#include "pq/reconcile.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -109,7 +110,8 @@ void serve(const Options& options, std::string database) {
     if (!settings.owner_password)
         spdlog::warn("no owner's password: everybody on this machine may read every run");
     spdlog::info("listening on http://{}", fmt::streamed(server->address()));
-    asio::co_spawn(loop, gateway.attend_database(), asio::detached);
+    asio::co_spawn(loop, gateway.try_database(), asio::detached);
+    asio::co_spawn(loop, pq::keep_reconciling(settings.conninfo), asio::detached);
     loop.run();
 }
 

@@ -24,8 +24,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto connect_timeout = 5s;
-constexpr auto call_timeout = 15s;
 constexpr auto longest_pause = 2s;
 
 std::vector<pq::Argument> epoch_argument(std::string epoch) {

@@ -8,12 +8,17 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace pdpp::controller {
+
+/// For each session of a launcher: to make it, and for the server to answer a call.
+constexpr std::chrono::seconds connect_timeout{5};
+constexpr std::chrono::seconds call_timeout{15};
 
 class Boot {
   public:
@@ -35,7 +40,6 @@ class Boot {
     boost::asio::awaitable<void> join(pq::Connection& connection) const;
 
     const std::string& conninfo() const noexcept { return conninfo_; }
-    const std::string& controller_id() const noexcept { return controller_id_; }
 
   private:
     boost::asio::awaitable<void> boot();

@@ -74,9 +74,8 @@ Controller::~Controller() = default;
 asio::awaitable<void> Controller::work() {
     co_await recorder_.offer(offer_of(connections_));
     spdlog::info("offering connections={} parallel={}", connections_.size(), options_.parallel);
-    co_await first_of(until_drained(),
-                      first_of(first_of(keep_boot(), first_of(go_round(), recorder_.keep_reconciling())),
-                               first_of(keep_offering(), first_of(claim_runs(), look_at_runs()))));
+    co_await first_of(until_drained(), first_of(first_of(keep_boot(), go_round()),
+                                                first_of(keep_offering(), first_of(claim_runs(), look_at_runs()))));
 }
 
 // ---- runs -----------------------------------------------------------------------------------------------------------
@@ -108,7 +107,8 @@ asio::awaitable<std::optional<AdmittedRun>> Controller::claim() {
     claiming_ = false;
     drained_.up();
     if (failed) {
-        co_await claim_.wait(Wake::Clock::now() + retry_pause);
+        asio::steady_timer pause(executor_, retry_pause);
+        co_await pause.async_wait(asio::use_awaitable);
         claim_.up();
     }
     co_return run;

@@ -4,6 +4,7 @@
 #include "controller/text.hpp"
 #include "controller/trace.hpp"
 #include "pq/body.hpp"
+#include "pq/random.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -231,7 +232,7 @@ asio::awaitable<void> Launch::record_progress() {
 /// One report, tried again over lost connections as long as the run lasts. False if that was in vain: then the settle
 /// matters more. A report that the server refuses is left out, since the run does not depend on it.
 asio::awaitable<bool> Launch::record(Progress progress) {
-    const auto event_id = "evt_" + random_hex(16);
+    const auto event_id = "evt_" + pq::random_hex(16);
     do {
         try {
             co_await recorder_.progress(run_.run_id, progress, event_id);

@@ -1,9 +1,8 @@
 #include "controller/recorder.hpp"
 
-#include "controller/trace.hpp"
 #include "pq/body.hpp"
 #include "pq/error.hpp"
-#include "pq/reconcile.hpp"
+#include "pq/random.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -24,23 +23,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto connect_timeout = 5s;
-constexpr auto call_timeout = 15s;
 /// The server gives up first, and says so.
 constexpr auto answer_timeout = call_timeout + 2s;
 /// How long a settle is tried again. A database that restarts is back by then; one that is gone for longer finds the
 /// launcher's session dead, and ends the run itself.
 constexpr auto patience = 60s;
-
-/// Whether trying again can help: the connection, not the call, was at fault, or the server is short of something,
-/// going down, or chose this transaction to end a deadlock (classes 53, 57, 55 and 40).
-bool is_passing(const pq::Error& error) {
-    if (error.kind() != pq::ErrorKind::refused) {
-        return error.kind() != pq::ErrorKind::misused;
-    }
-    const auto group = error.sqlstate().substr(0, 2);
-    return group == "40" || group == "53" || group == "55" || group == "57";
-}
 
 std::string text_of(const json::object& object, std::string_view key) {
     return json::value_to<std::string>(object.at(key));
@@ -96,7 +83,7 @@ asio::awaitable<std::string> Recorder::insist(std::string_view function, std::ve
         try {
             co_return co_await call(function, arguments);
         } catch (const pq::Error& error) {
-            if (!is_passing(error) || std::chrono::steady_clock::now() >= last_try) {
+            if (!pq::is_passing(error) || std::chrono::steady_clock::now() >= last_try) {
                 throw;
             }
         }
@@ -125,10 +112,6 @@ asio::awaitable<std::string> Recorder::status(std::string run_id) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_id", "text", std::move(run_id)});
     co_return co_await call("pdpp_run_status", std::move(arguments), pq::Effect::reads);
-}
-
-asio::awaitable<void> Recorder::keep_reconciling() {
-    co_await pq::keep_reconciling(pool_);
 }
 
 asio::awaitable<AdmittedRun> Recorder::admit(std::string connector_id,
@@ -214,7 +197,7 @@ asio::awaitable<std::optional<std::string>> Recorder::look_up_lost_commit(std::s
 asio::awaitable<void> Recorder::started(std::string run_id) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_id", "text", std::move(run_id)});
-    arguments.push_back({"event_id", "text", "evt_" + random_hex(16)});
+    arguments.push_back({"event_id", "text", "evt_" + pq::random_hex(16)});
     co_await insist("pdpp_run_started", std::move(arguments));
 }
 
@@ -232,7 +215,7 @@ asio::awaitable<std::string> Recorder::settle(std::string run_id, Ending ending)
     arguments.push_back({"run_id", "text", std::move(run_id)});
     arguments.push_back({"outcome", "text", std::move(ending.outcome)});
     arguments.push_back({"data", "jsonb", json::serialize(ending.data)});
-    arguments.push_back({"event_id", "text", "evt_" + random_hex(16)});
+    arguments.push_back({"event_id", "text", "evt_" + pq::random_hex(16)});
     co_return co_await insist("pdpp_run_settle", std::move(arguments));
 }
 

@@ -47,9 +47,6 @@ class Recorder {
     /// The status body of a run.
     boost::asio::awaitable<std::string> status(std::string run_id);
 
-    /// Calls the guard, for ever (pq::keep_reconciling).
-    boost::asio::awaitable<void> keep_reconciling();
-
     /// Admits a run and claims it in the same transaction, so that no other controller can come between. Without a
     /// connection the connector's own id is the connection. When this throws, no handle was handed out, unless the kind
     /// is `in_doubt`: then the message names the run whose fate could not be learned.

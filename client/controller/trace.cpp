@@ -1,13 +1,9 @@
 #include "controller/trace.hpp"
 
-#include <boost/algorithm/hex.hpp>
-
-#include <openssl/rand.h>
+#include "pq/random.hpp"
 
 #include <algorithm>
 #include <iterator>
-#include <stdexcept>
-#include <vector>
 
 namespace pdpp::controller {
 
@@ -23,16 +19,6 @@ bool is_hex(char letter) {
 
 } // namespace
 
-std::string random_hex(std::size_t bytes) {
-    std::vector<unsigned char> random(bytes);
-    if (RAND_bytes(random.data(), static_cast<int>(bytes)) != 1) {
-        throw std::runtime_error("the operating system gave no random bytes");
-    }
-    std::string text;
-    boost::algorithm::hex_lower(random, std::back_inserter(text));
-    return text;
-}
-
 std::optional<std::string> traceparent(std::string_view trace_id) {
     if (trace_id.starts_with("trc_")) {
         trace_id.remove_prefix(4);
@@ -42,7 +28,7 @@ std::optional<std::string> traceparent(std::string_view trace_id) {
     if (id.size() != 32 || !std::ranges::all_of(id, is_hex) || id.find_first_not_of('0') == std::string::npos) {
         return std::nullopt;
     }
-    return "00-" + id + "-" + random_hex(8) + "-01";
+    return "00-" + id + "-" + pq::random_hex(8) + "-01";
 }
 
 std::map<std::string, std::optional<std::string>> run_environment(const std::string& run_id,

@@ -1,16 +1,12 @@
 #pragma once
-// What a connector is told about the run it is part of, and the random ids that a launcher makes.
+// What a connector is told about the run it is part of.
 
-#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace pdpp::controller {
-
-/// `bytes` random bytes in lower-case hex, from the operating system's generator.
-std::string random_hex(std::size_t bytes);
 
 /// The header of W3C Trace Context for a child of `trace_id`: `00-<trace id>-<random span id>-01`. Nothing if the trace
 /// id is not 32 hex digits, with or without our `trc_` before them, or only zeros, which that standard forbids.

@@ -133,10 +133,7 @@ class PoolCaller : public pq::Caller {
                                              std::chrono::milliseconds timeout, pq::Effect effect) override {
         try {
             auto connection = co_await pool_.acquire();
-            auto body = co_await connection->call(function, std::move(arguments), timeout, effect);
-            if (!body)
-                throw pq::Error(pq::ErrorKind::misused, std::string{function} + " answered null");
-            co_return std::move(*body);
+            co_return co_await connection->body(function, std::move(arguments), timeout, effect);
         } catch (const pq::Error& error) {
             const bool is_lost = error.kind() == pq::ErrorKind::in_doubt || error.kind() == pq::ErrorKind::timeout;
             if (is_lost && effect == pq::Effect::writes)

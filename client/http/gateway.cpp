@@ -7,7 +7,6 @@
 #include "http/request_id.hpp"
 #include "http/target.hpp"
 #include "pq/body.hpp"
-#include "pq/reconcile.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -32,7 +31,7 @@ Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& op
             {.conninfo = options.conninfo, .size = options.pool_size, .statement_timeout = options.statement_timeout}),
       timeout_(options.statement_timeout + std::chrono::seconds(2)),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
-      public_origin_(options.public_origin), calls_guard_(options.pool_size > 1) {}
+      public_origin_(options.public_origin) {}
 
 asio::awaitable<Response> Gateway::answer(const Request& request, const std::string& peer) {
     const auto request_id = request_id_of(request);
@@ -83,15 +82,12 @@ Response Gateway::act(OwnerAction action, const Request& request, const std::str
     throw std::logic_error("an action without an answer");
 }
 
-asio::awaitable<void> Gateway::attend_database() {
+asio::awaitable<void> Gateway::try_database() {
     try {
         co_await pool_.acquire();
     } catch (const pq::Error& error) {
         spdlog::warn("answering 503 until the database is there: {:?}", error.what());
     }
-    // A call that hangs with its server must not take the only connection from the requests.
-    if (calls_guard_)
-        co_await pq::keep_reconciling(pool_);
 }
 
 } // namespace pdpp::http

@@ -33,9 +33,8 @@ class Gateway {
     /// The answer to a request from the address `peer`. Whatever goes wrong is an answer too.
     boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer);
 
-    /// Connects to the database once, and logs it if that fails; from then on calls the launch guard
-    /// (pq::keep_reconciling), unless there is one connection only.
-    boost::asio::awaitable<void> attend_database();
+    /// Connects to the database once, and logs it if that fails.
+    boost::asio::awaitable<void> try_database();
 
   private:
     boost::asio::awaitable<Response> respond(const Request& request, const std::string& peer,
@@ -46,7 +45,6 @@ class Gateway {
     std::chrono::milliseconds timeout_;
     OwnerAccess owner_;
     std::optional<Origin> public_origin_;
-    bool calls_guard_;
 };
 
 } // namespace pdpp::http

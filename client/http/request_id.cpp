@@ -2,14 +2,7 @@
 
 #include "http/request_id.hpp"
 
-#include <boost/algorithm/hex.hpp>
-
-#include <openssl/rand.h>
-
-#include <algorithm>
-#include <array>
-#include <iterator>
-#include <stdexcept>
+#include "pq/random.hpp"
 
 namespace pdpp::http {
 
@@ -19,12 +12,7 @@ bool is_sane_request_id(std::string_view id) {
 }
 
 std::string new_request_id() {
-    std::array<unsigned char, 16> random{};
-    if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1)
-        throw std::runtime_error("no random bytes for a request id");
-    std::string id = "req_";
-    boost::algorithm::hex_lower(random, std::back_inserter(id));
-    return id;
+    return "req_" + pq::random_hex(16);
 }
 
 std::string request_id_of(const Request& request) {

@@ -29,17 +29,12 @@ void check_readable(const std::string& conninfo) {
                                                "keyword=value pairs, a postgresql:// URI or a database name");
 }
 
-PGconn* start_connecting(const std::string& conninfo) {
-    // A server whose host has gone without a word is noticed within half a minute, unless `conninfo`, which comes
-    // later, says otherwise.
-    const char* const keywords[] = {"keepalives_idle",
-                                    "keepalives_interval",
-                                    "keepalives_count",
-                                    "dbname",
-                                    "client_encoding",
-                                    "fallback_application_name",
-                                    nullptr};
-    const char* const values[] = {"15", "5", "3", conninfo.c_str(), "UTF8", "pdpp", nullptr};
+PGconn* start_connecting(const std::string& conninfo, const std::string& application_name) {
+    // What comes later goes before, and an empty value counts for nothing. A server whose host has gone without a word
+    // is noticed within half a minute, unless `conninfo` says otherwise.
+    const char* const keywords[] = {"keepalives_idle", "keepalives_interval",       "keepalives_count", "dbname",
+                                    "client_encoding", "fallback_application_name", "application_name", nullptr};
+    const char* const values[] = {"15", "5", "3", conninfo.c_str(), "UTF8", "pdpp", application_name.c_str(), nullptr};
     constexpr int expand_dbname = 1;
     return PQconnectStartParams(keywords, values, expand_dbname);
 }
@@ -114,12 +109,13 @@ bool Connection::usable() const noexcept {
            PQisBusy(wire_->handle) == 0 && !wire_->doomed && PQstatus(wire_->handle) == CONNECTION_OK;
 }
 
-asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::milliseconds timeout) {
+asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::milliseconds timeout,
+                                       std::string application_name) {
     check_readable(conninfo);
     Wire& wire = *wire_;
     Busy use(wire_, timeout);
     wire.close();
-    wire.handle = start_connecting(conninfo);
+    wire.handle = start_connecting(conninfo, application_name);
     if (wire.handle == nullptr)
         throw Error(ErrorKind::cannot_connect, "out of memory");
     PQsetNoticeReceiver(wire.handle, note_farewell, &wire.doomed);
@@ -242,6 +238,14 @@ asio::awaitable<std::optional<std::string>> Connection::call(std::string_view fu
     const auto result = co_await rows(function, std::move(arguments), timeout, effect);
     const auto value = result.text(0, 0);
     co_return value ? std::optional<std::string>(*value) : std::nullopt;
+}
+
+asio::awaitable<std::string> Connection::body(std::string_view function, std::vector<Argument> arguments,
+                                              std::chrono::milliseconds timeout, Effect effect) {
+    auto answer = co_await call(function, std::move(arguments), timeout, effect);
+    if (!answer)
+        throw Error(ErrorKind::misused, std::string{function} + " answered null");
+    co_return std::move(*answer);
 }
 
 asio::awaitable<void> Connection::listen(std::string channel, std::chrono::milliseconds timeout) {

@@ -45,7 +45,10 @@ class Connection {
     /// Connects, and finds the schema that the extension was installed in. `conninfo` is a keyword string, a URI or a
     /// plain database name; what it leaves out comes from the environment and the service file, as libpq does it.
     /// Throws Error: `cannot_connect`, or `refused` if the database has no extension pdpp.
-    boost::asio::awaitable<void> open(std::string conninfo, std::chrono::milliseconds timeout = default_timeout);
+    /// `application_name` is how the session is called in pg_stat_activity, whatever `conninfo` says; empty: as it
+    /// says.
+    boost::asio::awaitable<void> open(std::string conninfo, std::chrono::milliseconds timeout = default_timeout,
+                                      std::string application_name = {});
 
     /// Runs one statement in a transaction of its own (unless one is open). Throws Error; after `refused` the
     /// connection goes on, after any other kind but `misused` it is closed. On timeout it is closed rather than
@@ -59,6 +62,11 @@ class Connection {
     boost::asio::awaitable<std::optional<std::string>> call(std::string_view function, std::vector<Argument> arguments,
                                                             std::chrono::milliseconds timeout = default_timeout,
                                                             Effect effect = Effect::writes);
+
+    /// The same, of a function that does not answer NULL.
+    boost::asio::awaitable<std::string> body(std::string_view function, std::vector<Argument> arguments,
+                                             std::chrono::milliseconds timeout = default_timeout,
+                                             Effect effect = Effect::writes);
 
     /// One call of a function of the SQL API that returns a table.
     boost::asio::awaitable<Result> rows(std::string_view function, std::vector<Argument> arguments,

@@ -38,6 +38,13 @@ Error::Error(ErrorKind kind, const std::string& message, std::string sqlstate, s
     : std::runtime_error(without_trailing_line_ends(message)), kind_(kind), sqlstate_(std::move(sqlstate)),
       detail_(std::move(detail)), hint_(std::move(hint)) {}
 
+bool is_passing(const Error& error) {
+    if (error.kind() != ErrorKind::refused)
+        return error.kind() != ErrorKind::misused;
+    const auto group = error.sqlstate().substr(0, 2);
+    return group == "40" || group == "53" || group == "55" || group == "57";
+}
+
 std::optional<TypedRefusal> typed_refusal(const Error& error) {
     const auto status = http_status_of(error.sqlstate());
     if (error.kind() != ErrorKind::refused || !status)

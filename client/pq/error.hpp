@@ -40,6 +40,10 @@ class Error : public std::runtime_error {
     std::string hint_;
 };
 
+/// Whether trying again can help: the connection was at fault and not the call, or the server is short of something,
+/// going down, busy with a lock, or ended this transaction for another's sake (SQLSTATE classes 53, 57, 55 and 40).
+bool is_passing(const Error& error);
+
 /// A refusal in the convention that PostgREST speaks too: SQLSTATE `PTnnn`, MESSAGE for people, DETAIL a JSON object.
 struct TypedRefusal {
     int http_status;           ///< nnn, within 400..599

@@ -1,5 +1,7 @@
 #include "pq/reconcile.hpp"
 
+#include "pq/reopening.hpp"
+
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -21,16 +23,11 @@ constexpr auto interval = std::chrono::seconds(1);
 constexpr auto timeout = std::chrono::seconds(17);
 constexpr auto insufficient_privilege = "42501";
 
-asio::awaitable<void> reconcile(Pool& pool) {
-    auto connection = co_await pool.acquire();
-    std::vector<Argument> none;
-    co_await connection->call("pdpp_reconcile", std::move(none), timeout);
-}
-
 } // namespace
 
-asio::awaitable<void> keep_reconciling(Pool& pool) {
+asio::awaitable<void> keep_reconciling(std::string conninfo) {
     const auto executor = co_await asio::this_coro::executor;
+    Reopening guard(executor, std::move(conninfo), "pdpp guard");
     asio::steady_timer timer(executor);
     bool permitted = true;
     bool failing = false;
@@ -41,7 +38,8 @@ asio::awaitable<void> keep_reconciling(Pool& pool) {
         }
         co_await timer.async_wait(asio::use_awaitable);
         try {
-            co_await reconcile(pool);
+            std::vector<Argument> none;
+            co_await guard.call("pdpp_reconcile", std::move(none), timeout, Effect::writes);
             failing = false;
         } catch (const Error& error) {
             permitted = error.sqlstate() != insufficient_privilege;

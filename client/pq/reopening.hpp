@@ -11,13 +11,15 @@ namespace pdpp::pq {
 
 class Reopening : public Caller {
   public:
-    Reopening(const boost::asio::any_io_executor& executor, std::string conninfo);
+    /// As Connection::open takes them.
+    Reopening(const boost::asio::any_io_executor& executor, std::string conninfo, std::string application_name = {});
 
     boost::asio::awaitable<std::string> call(std::string_view function, std::vector<Argument> arguments,
                                              std::chrono::milliseconds timeout, Effect effect) override;
 
   private:
     std::string conninfo_;
+    std::string application_name_;
     Connection connection_;
 };
 

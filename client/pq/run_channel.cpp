@@ -1,9 +1,10 @@
 #include "pq/run_channel.hpp"
 
+#include <boost/algorithm/hex.hpp>
+
 #include <openssl/sha.h>
 
 #include <array>
-#include <boost/algorithm/hex.hpp>
 #include <iterator>
 
 namespace pdpp::pq {

@@ -25,22 +25,6 @@ constexpr std::chrono::milliseconds longest_pause(2000);
 constexpr std::chrono::seconds safety_net(10);
 constexpr std::chrono::seconds standby_pause(1);
 
-/// Troubles of the connection, and a standby that cancels a read because it must replay: not the database's last word.
-bool passes(const Error& error) {
-    switch (error.kind()) {
-    case ErrorKind::cannot_connect:
-    case ErrorKind::connection_lost:
-    case ErrorKind::in_doubt:
-    case ErrorKind::timeout:
-        return true;
-    case ErrorKind::refused:
-        return error.sqlstate().starts_with("40") || error.sqlstate().starts_with("57P");
-    case ErrorKind::misused:
-        break;
-    }
-    return false;
-}
-
 asio::awaitable<void> pause(std::chrono::milliseconds time) {
     const auto executor = co_await asio::this_coro::executor;
     asio::steady_timer timer(executor, time);
@@ -71,10 +55,7 @@ asio::awaitable<void> RunWatch::connect() {
 asio::awaitable<std::string> RunWatch::read_once(std::string_view function, std::vector<Argument> arguments) {
     if (!connection_.usable())
         co_await connect();
-    auto body = co_await connection_.call(function, std::move(arguments), default_timeout, Effect::reads);
-    if (!body)
-        throw Error(ErrorKind::misused, std::string{function} + " answered null");
-    co_return std::move(*body);
+    co_return co_await connection_.body(function, std::move(arguments), default_timeout, Effect::reads);
 }
 
 asio::awaitable<std::string> RunWatch::read(std::string function, std::vector<Argument> arguments) {
@@ -83,7 +64,7 @@ asio::awaitable<std::string> RunWatch::read(std::string function, std::vector<Ar
             auto body = co_await read_once(function, arguments);
             co_return body;
         } catch (const Error& error) {
-            if (!was_connected_ || !passes(error))
+            if (!was_connected_ || !is_passing(error))
                 throw;
         }
         co_await pause(time);

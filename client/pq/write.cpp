@@ -3,6 +3,7 @@
 #include "pq/write.hpp"
 
 #include "pq/body.hpp"
+#include "pq/random.hpp"
 #include "run/id.hpp"
 #include "run/link.hpp"
 
@@ -10,8 +11,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/serialize.hpp>
-
-#include <openssl/rand.h>
 
 #include <algorithm>
 #include <array>
@@ -88,8 +87,7 @@ std::optional<std::string> value_of(const std::vector<Argument>& arguments, std:
 template <std::size_t Size>
 std::array<unsigned char, Size> random_bytes() {
     std::array<unsigned char, Size> bytes{};
-    if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
-        throw std::runtime_error("no random bytes for an id");
+    fill_random(bytes);
     return bytes;
 }
 

@@ -40,4 +40,16 @@ BOOST_AUTO_TEST_CASE(what_is_not_one_is_not_taken_for_one) {
     BOOST_TEST(!typed_refusal(Error(ErrorKind::timeout, "m", "PT404", detail)));
 }
 
+BOOST_AUTO_TEST_CASE(what_passes) {
+    BOOST_TEST(is_passing(Error(ErrorKind::cannot_connect, "")));
+    BOOST_TEST(is_passing(Error(ErrorKind::connection_lost, "")));
+    BOOST_TEST(is_passing(Error(ErrorKind::in_doubt, "")));
+    BOOST_TEST(is_passing(Error(ErrorKind::timeout, "")));
+    BOOST_TEST(!is_passing(Error(ErrorKind::misused, "")));
+    for (const auto* sqlstate : {"40001", "40P01", "53300", "55P03", "57014", "57P01"})
+        BOOST_TEST(is_passing(Error(ErrorKind::refused, "", sqlstate)), sqlstate);
+    for (const auto* sqlstate : {"", "PT409", "42501", "22P02", "XX000"})
+        BOOST_TEST(!is_passing(Error(ErrorKind::refused, "", sqlstate)), sqlstate);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -11,12 +11,6 @@ using namespace pdpp::controller;
 
 BOOST_AUTO_TEST_SUITE(trace)
 
-BOOST_AUTO_TEST_CASE(random_ids_are_hex_and_differ) {
-    const auto id = random_hex(16);
-    BOOST_TEST(std::regex_match(id, std::regex("[0-9a-f]{32}")));
-    BOOST_TEST(id != random_hex(16));
-}
-
 BOOST_AUTO_TEST_CASE(traceparent_of_32_hex_digits) {
     const std::string digits = "0123456789abcdef0123456789abcdef";
     const std::regex expected("00-" + digits + "-[0-9a-f]{16}-01");
