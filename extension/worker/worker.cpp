@@ -98,6 +98,9 @@ void make_pass(Progress& progress, MemoryContext memory) {
             run_ids[count][run_id.size()] = '\0';
         }
     });
+    if (progress.failed || !progress.installed) {
+        return;
+    }
     for (std::uint64_t i = 0; i < count && progress.installed && !is_wanted(MyDatabaseId); ++i) {
         attend();
         in_transaction(progress, "ending a run",
