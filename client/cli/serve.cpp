@@ -2,6 +2,7 @@
 
 #include "cli/owner_password.hpp"
 #include "http/server.hpp"
+#include "pq/hosts.hpp"
 #include "pq/reconcile.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -32,6 +33,7 @@ struct Options {
     std::string public_url;
     std::size_t pool_size = 4;
     long statement_timeout_ms = 10'000;
+    std::size_t status_cache_mb = 64;
     bool insecure_no_owner = false;
 };
 
@@ -60,11 +62,13 @@ tcp::endpoint listening_address(asio::io_context& loop, const std::string& text)
 }
 
 http::GatewayOptions gateway_options(const Options& options, std::string database, const tcp::endpoint& address) {
-    http::GatewayOptions gateway{.conninfo = std::move(database),
-                                 .pool_size = options.pool_size,
-                                 .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
-                                 .owner_password = owner_password(),
-                                 .public_origin = {}};
+    http::GatewayOptions gateway{
+        .database = {.conninfo = std::move(database),
+                     .pool_size = options.pool_size,
+                     .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
+                     .status_cache_bytes = options.status_cache_mb << 20},
+        .owner_password = owner_password(),
+        .public_origin = {}};
     if (!gateway.owner_password && !options.insecure_no_owner)
         throw refusal("PDPP_OWNER_PASSWORD is not set", "Set it to the owner's password. To serve everybody on this "
                                                         "machine without one, add --insecure-no-owner.");
@@ -111,7 +115,7 @@ void serve(const Options& options, std::string database) {
         spdlog::warn("no owner's password: everybody on this machine may read every run");
     spdlog::info("listening on http://{}", fmt::streamed(server->address()));
     asio::co_spawn(loop, gateway.try_database(), asio::detached);
-    asio::co_spawn(loop, pq::keep_reconciling(settings.conninfo), asio::detached);
+    asio::co_spawn(loop, pq::keep_reconciling(pq::to_primary(settings.database.conninfo)), asio::detached);
     loop.run();
 }
 
@@ -133,6 +137,12 @@ void add_serve_command(CLI::App& app, Action& action) {
         ->check(CLI::Range(1, 3'600'000))
         ->capture_default_str()
         ->option_text("MS");
+    command
+        ->add_option("--status-cache", options->status_cache_mb,
+                     "memory for the statuses of runs that have ended, which never change, in MB; 0 keeps none")
+        ->check(CLI::Range(0, 1'000'000))
+        ->capture_default_str()
+        ->option_text("MB");
     command->add_flag("--insecure-no-owner", options->insecure_no_owner,
                       "without PDPP_OWNER_PASSWORD: serve everybody, on a loopback address only");
     command->footer(
@@ -143,7 +153,8 @@ void add_serve_command(CLI::App& app, Action& action) {
         "  POST /_ref/connections/{connector_instance_id}/run starts a run of a connection\n"
         "  POST /_ref/connectors/{connector_id}/run           the same for a connector with one connection\n"
         "  POST /_ref/runs/{run_id}/cancel                    asks a run to end\n"
-        "  POST /owner/login, /owner/logout                   the session's cookie\n\n"
+        "  POST /owner/login, /owner/logout                   the session's cookie\n"
+        "  GET /owner/session                                 whether there is a session\n\n"
         "SIGINT and SIGTERM let the requests in flight finish.\n\n"
         "Example:\n"
         "  PDPP_OWNER_PASSWORD=... pdpp serve --listen 127.0.0.1:8080 --db service=pdpp");

@@ -2,7 +2,6 @@
 
 #include "http/gateway.hpp"
 
-#include "http/database.hpp"
 #include "http/envelope.hpp"
 #include "http/request_id.hpp"
 #include "http/target.hpp"
@@ -27,9 +26,7 @@ std::string handle_in(std::string_view acknowledgement) {
 } // namespace
 
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
-    : pool_(executor,
-            {.conninfo = options.conninfo, .size = options.pool_size, .statement_timeout = options.statement_timeout}),
-      timeout_(options.statement_timeout + std::chrono::seconds(2)),
+    : database_(executor, options.database),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
       public_origin_(options.public_origin) {}
 
@@ -62,7 +59,7 @@ asio::awaitable<Response> Gateway::respond(const Request& request, const std::st
 
     const auto& call = std::get<SqlCall>(route.answer);
     auto arguments = bind_arguments(call, variables, target.query, request);
-    auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id);
+    auto body = co_await database_.ask(call, std::move(arguments), request_id);
     const auto handle = call.kind == CallKind::admits ? handle_in(body) : std::string{};
     auto response = json_response(route.success, std::move(body));
     if (!handle.empty()) {
@@ -78,13 +75,15 @@ Response Gateway::act(OwnerAction action, const Request& request, const std::str
         return owner_.log_in(request, peer);
     case OwnerAction::log_out:
         return owner_.log_out();
+    case OwnerAction::show_session: // which has been checked
+        return json_response(status::no_content, {});
     }
     throw std::logic_error("an action without an answer");
 }
 
 asio::awaitable<void> Gateway::try_database() {
     try {
-        co_await pool_.acquire();
+        co_await database_.try_connecting();
     } catch (const pq::Error& error) {
         spdlog::warn("answering 503 until the database is there: {:?}", error.what());
     }

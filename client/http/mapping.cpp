@@ -34,14 +34,14 @@ constexpr Binding idempotency_key{Binding::Place::header, "Idempotency-Key", "id
 const std::vector<Route> table{
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}",
-     .answer = SqlCall{"pdpp_run_status", CallKind::reads, {run_id}},
+     .answer = SqlCall{"pdpp_run_status", CallKind::reads_status, {run_id}},
      .success = status::ok,
      .needs_session = true},
 
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}/timeline",
      .answer = SqlCall{"pdpp_run_timeline",
-                       CallKind::reads,
+                       CallKind::reads_timeline,
                        {run_id,
                         {Binding::Place::query, "limit", "page_size", "int", page_size},
                         {Binding::Place::query, "cursor", "cursor", "text", any_text}}},
@@ -89,6 +89,12 @@ const std::vector<Route> table{
      .answer = OwnerAction::log_out,
      .success = status::no_content,
      .needs_session = false},
+
+    {.methods = {verb::get, verb::head},
+     .path = "/owner/session",
+     .answer = OwnerAction::show_session,
+     .success = status::no_content,
+     .needs_session = true},
 };
 
 } // namespace

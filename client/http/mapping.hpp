@@ -40,9 +40,11 @@ struct Binding {
 
 /// What a call does to the database, and so what becomes of it when its answer is lost.
 enum class CallKind {
-    reads,
-    admits, ///< answers an acknowledgement: looked up until it is known whether it was given
-    writes, ///< may be made again without harm
+    reads,        ///< of the primary
+    reads_status, ///< of any server, if the run has ended there, else of the primary; the one argument is the run's id
+    reads_timeline, ///< the same
+    admits,         ///< answers an acknowledgement: looked up until it is known whether it was given
+    writes,         ///< may be made again without harm
 };
 
 /// The answer is what the SQL function returns. A parameter, header or member that is absent leaves its argument to the
@@ -53,8 +55,12 @@ struct SqlCall {
     std::vector<Binding> bindings;
 };
 
+constexpr bool is_read(CallKind kind) {
+    return kind != CallKind::admits && kind != CallKind::writes;
+}
+
 /// The answer is the gateway's own.
-enum class OwnerAction { log_in, log_out };
+enum class OwnerAction { log_in, log_out, show_session };
 
 struct Route {
     std::vector<verb> methods;

@@ -158,7 +158,7 @@ Match find_route(std::span<const Route> table, verb method, const Target& target
 std::vector<pq::Argument> bind_arguments(const SqlCall& call, std::span<const PathVariable> variables,
                                          std::span<const QueryParameter> query, const Request& request) {
     check_names(call, query);
-    const auto body = call.kind == CallKind::reads ? JsonBody{} : read_json_body(request);
+    const auto body = is_read(call.kind) ? JsonBody{} : read_json_body(request);
     check_members(call, body);
     const Sources sources{variables, query, request, body};
     std::vector<pq::Argument> arguments;
