@@ -2,11 +2,11 @@
 
 #include "http/gateway.hpp"
 
+#include "http/answers.hpp"
 #include "http/database.hpp"
 #include "http/envelope.hpp"
 #include "http/request_id.hpp"
 #include "http/target.hpp"
-#include "pq/body.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -15,16 +15,6 @@
 namespace pdpp::http {
 
 namespace asio = boost::asio;
-
-namespace {
-
-/// Where the run of an acknowledgement is found.
-std::string handle_in(std::string_view acknowledgement) {
-    const auto body = pq::parse_body(acknowledgement);
-    return std::string{body.at("links").at("self").as_string()};
-}
-
-} // namespace
 
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
     : pool_(executor,
@@ -61,15 +51,18 @@ asio::awaitable<Response> Gateway::respond(const Request& request, const std::st
         co_return act(*action, request, peer);
 
     const auto& call = std::get<SqlCall>(route.answer);
+    acceptable_type(request, json_only);
     auto arguments = bind_arguments(call, variables, target.query, request);
     auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id);
-    const auto handle = call.kind == CallKind::admits ? handle_in(body) : std::string{};
-    auto response = json_response(route.success, std::move(body));
-    if (!handle.empty()) {
-        response.set(field::location, handle);
-        response.set(field::retry_after, "1");
+    switch (call.kind) {
+    case CallKind::reads:
+        co_return answer_to_read(request, call, std::move(body));
+    case CallKind::admits:
+        co_return answer_to_admission(request, route.success, std::move(body));
+    case CallKind::writes:
+        break;
     }
-    co_return response;
+    co_return json_response(route.success, std::move(body));
 }
 
 Response Gateway::act(OwnerAction action, const Request& request, const std::string& peer) {

@@ -30,11 +30,12 @@ constexpr Binding run_id{Binding::Place::segment, "run_id", "run_id", "text", an
 constexpr Binding wished_run_id{Binding::Place::member_text, "run_id", "run_id", "text", any_text};
 constexpr Binding data{Binding::Place::member_json, "data", "data", "jsonb -> 'data'", any_text};
 constexpr Binding idempotency_key{Binding::Place::header, "Idempotency-Key", "idempotency_key", "text", utf8_text};
+constexpr Binding trace_id{Binding::Place::trace, "traceparent", "trace_id", "text", any_text};
 
 const std::vector<Route> table{
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}",
-     .answer = SqlCall{"pdpp_run_status", CallKind::reads, {run_id}},
+     .answer = SqlCall{"pdpp_run_status", CallKind::reads, {run_id}, Returns::run_status},
      .success = status::ok,
      .needs_session = true},
 
@@ -63,7 +64,8 @@ const std::vector<Route> table{
                        {{Binding::Place::segment, "connector_instance_id", "connector_instance_id", "text", any_text},
                         wished_run_id,
                         data,
-                        idempotency_key}},
+                        idempotency_key,
+                        trace_id}},
      .success = status::accepted,
      .needs_session = true},
 
@@ -74,7 +76,8 @@ const std::vector<Route> table{
                        {{Binding::Place::segment, "connector_id", "connector_id", "text", any_text},
                         wished_run_id,
                         data,
-                        idempotency_key}},
+                        idempotency_key,
+                        trace_id}},
      .success = status::accepted,
      .needs_session = true},
 
