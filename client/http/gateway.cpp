@@ -6,6 +6,8 @@
 #include "http/database.hpp"
 #include "http/envelope.hpp"
 #include "http/request_id.hpp"
+#include "http/rpc.hpp"
+#include "http/rpc_error.hpp"
 #include "http/target.hpp"
 
 #include <spdlog/spdlog.h>
@@ -15,6 +17,17 @@
 namespace pdpp::http {
 
 namespace asio = boost::asio;
+
+namespace {
+
+/// A refusal in the form that the path of the request has for it.
+Response refused(const Request& request, const Refusal& refusal, const std::string& request_id) {
+    if (is_rpc(request.target()))
+        return rpc_error_response(rpc_error(refusal));
+    return error_response(refusal, request_id);
+}
+
+} // namespace
 
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
     : pool_(executor,
@@ -27,13 +40,18 @@ asio::awaitable<Response> Gateway::answer(const Request& request, const std::str
     const auto request_id = request_id_of(request);
     Response response;
     try {
-        response = co_await respond(request, peer, request_id);
+        if (is_rpc(request.target()))
+            response = co_await respond_to_rpc(request, request_id);
+        else
+            response = co_await respond(request, peer, request_id);
+    } catch (const RpcError& error) {
+        response = rpc_error_response(error);
     } catch (const Refusal& refusal) {
-        response = error_response(refusal, request_id);
+        response = refused(request, refusal, request_id);
     } catch (const std::exception& error) {
         spdlog::error("request_id={} {:?}", request_id, error.what());
-        response =
-            error_response({status::internal_server_error, "internal_error", "Something went wrong here."}, request_id);
+        const Refusal trouble{status::internal_server_error, "internal_error", "Something went wrong here."};
+        response = refused(request, trouble, request_id);
     }
     response.set("Request-Id", request_id);
     co_return response;
@@ -63,6 +81,24 @@ asio::awaitable<Response> Gateway::respond(const Request& request, const std::st
         break;
     }
     co_return json_response(route.success, std::move(body));
+}
+
+asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, const std::string& request_id) {
+    const auto target = parse_target(request.target());
+    const auto& function = find_function(functions(), target);
+    check_method(function, request.method());
+    try {
+        owner_.check_session(request);
+    } catch (Refusal& refusal) {
+        refusal.error_code = request.count(field::authorization) == 0 ? "PGRST302" : "PGRST301";
+        throw;
+    }
+    if (request.method() == verb::options)
+        co_return rpc_options(function);
+    if (request.method() == verb::post)
+        check_origin(request, public_origin_);
+    const auto call = read_call(function, target, request);
+    co_return co_await answer_rpc(pool_, call, request, timeout_, request_id);
 }
 
 Response Gateway::act(OwnerAction action, const Request& request, const std::string& peer) {
