@@ -57,6 +57,13 @@ asio::awaitable<Response> Gateway::answer(const Request& request, const std::str
     co_return response;
 }
 
+Response Gateway::refuse(const Refusal& refusal, const std::string&) {
+    const auto request_id = new_request_id();
+    auto response = error_response(refusal, request_id);
+    response.set("Request-Id", request_id);
+    return response;
+}
+
 asio::awaitable<Response> Gateway::respond(const Request& request, const std::string& peer,
                                            const std::string& request_id) {
     const auto target = parse_target(request.target());
