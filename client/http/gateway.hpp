@@ -40,6 +40,7 @@ class Gateway : public Handler {
   private:
     boost::asio::awaitable<Response> respond(const Request& request, const std::string& peer,
                                              const std::string& request_id);
+    boost::asio::awaitable<Response> respond_to_rpc(const Request& request, const std::string& request_id);
     Response act(OwnerAction action, const Request& request, const std::string& peer);
 
     pq::Pool pool_;

@@ -36,6 +36,7 @@ constexpr Binding run_id{Binding::Place::segment, "run_id", "run_id", "text", an
 constexpr Binding wished_run_id{Binding::Place::member_text, "run_id", "run_id", "text", any_text};
 constexpr Binding data{Binding::Place::member_json, "data", "data", "jsonb -> 'data'", any_text};
 constexpr Binding idempotency_key{Binding::Place::header, "Idempotency-Key", "idempotency_key", "text", utf8_text};
+constexpr Binding trace_id{Binding::Place::trace, "traceparent", "trace_id", "text", any_text};
 
 const std::vector<Route> table{
     {.methods = {verb::get, verb::head},
@@ -54,7 +55,7 @@ const std::vector<Route> table{
 
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}",
-     .answer = SqlCall{"pdpp_run_status", CallKind::reads, {run_id}},
+     .answer = SqlCall{"pdpp_run_status", CallKind::reads, {run_id}, Returns::run_status},
      .success = status::ok,
      .needs_session = true},
 
@@ -83,7 +84,8 @@ const std::vector<Route> table{
                        {{Binding::Place::segment, "connector_instance_id", "connector_instance_id", "text", any_text},
                         wished_run_id,
                         data,
-                        idempotency_key}},
+                        idempotency_key,
+                        trace_id}},
      .success = status::accepted,
      .needs_session = true},
 
@@ -94,7 +96,8 @@ const std::vector<Route> table{
                        {{Binding::Place::segment, "connector_id", "connector_id", "text", any_text},
                         wished_run_id,
                         data,
-                        idempotency_key}},
+                        idempotency_key,
+                        trace_id}},
      .success = status::accepted,
      .needs_session = true},
 
