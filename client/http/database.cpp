@@ -115,6 +115,10 @@ Refusal refusal_for(const pq::Error& error) {
     return internal_error();
 }
 
+pq::Error no_primary() {
+    return {pq::ErrorKind::cannot_connect, "there is a standby only, and what it says may be the past"};
+}
+
 std::optional<Refusal> refusal_in(std::string_view body) {
     if (!body.starts_with(R"({"error": {)"))
         return std::nullopt;
@@ -141,6 +145,8 @@ class PoolCaller : public pq::Caller {
                                       std::chrono::milliseconds timeout, pq::Effect effect) override {
         for (;;) {
             auto connection = co_await pool_.acquire();
+            if (effect == pq::Effect::reads && connection->is_standby())
+                throw no_primary();
             try {
                 auto body = co_await connection->body(function, arguments, timeout, effect);
                 if (effect == pq::Effect::writes || !connection.is_stale())
@@ -162,6 +168,26 @@ class PoolCaller : public pq::Caller {
     std::string_view request_id_;
 };
 
+} // namespace
+
+asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind, std::string_view function,
+                                           std::vector<pq::Argument> arguments, std::chrono::milliseconds timeout,
+                                           std::string_view request_id) {
+    PoolCaller caller(pool, request_id);
+    const pq::Patience patience{.call = timeout};
+    switch (kind) {
+    case CallKind::reads:
+        break;
+    case CallKind::admits:
+        co_return co_await pq::admit(caller, function, std::move(arguments), patience);
+    case CallKind::writes:
+        co_return co_await pq::write_again_until_known(caller, function, std::move(arguments), patience);
+    }
+    co_return co_await caller.call(function, std::move(arguments), timeout, pq::Effect::reads);
+}
+
+namespace {
+
 /// Whether to ask the primary after a standby has failed so: not when it took all the time there was.
 bool is_worth_asking_again(const pq::Error& error) {
     return error.kind() != pq::ErrorKind::timeout && error.sqlstate() != query_canceled;
@@ -170,7 +196,7 @@ bool is_worth_asking_again(const pq::Error& error) {
 /// The answer of a standby if it was one and will never be another.
 bool is_final(const SqlCall& call, const StatusAnswer& answer) {
     return !answer.from_standby ||
-           (call.kind == CallKind::reads_status ? is_terminal_status(answer.body) : is_terminal_timeline(answer.body));
+           (call.returns == Returns::run_status ? is_terminal_status(answer.body) : is_terminal_timeline(answer.body));
 }
 
 } // namespace
@@ -220,21 +246,16 @@ asio::awaitable<std::string> Database::ask(const SqlCall& call, std::vector<pq::
 
 asio::awaitable<std::string> Database::make_call(const SqlCall& call, std::vector<pq::Argument> arguments,
                                                  std::string_view request_id) {
-    PoolCaller caller(primary_.pool, request_id);
-    const pq::Patience patience{.call = timeout_};
-    switch (call.kind) {
-    case CallKind::reads:
+    switch (call.returns) {
+    case Returns::anything:
         break;
-    case CallKind::reads_status:
+    case Returns::run_status:
         co_return co_await status(call, std::move(arguments));
-    case CallKind::reads_timeline:
+    case Returns::run_timeline:
         co_return co_await read_final(call, std::move(arguments));
-    case CallKind::admits:
-        co_return co_await pq::admit(caller, call.function, std::move(arguments), patience);
-    case CallKind::writes:
-        co_return co_await pq::write_again_until_known(caller, call.function, std::move(arguments), patience);
     }
-    co_return co_await caller.call(call.function, std::move(arguments), timeout_, pq::Effect::reads);
+    co_return co_await call_function(primary_.pool, call.kind, call.function, std::move(arguments), timeout_,
+                                     request_id);
 }
 
 asio::awaitable<std::string> Database::status(const SqlCall& call, std::vector<pq::Argument> arguments) {
@@ -260,12 +281,12 @@ asio::awaitable<std::string> Database::read_final(const SqlCall& call, std::vect
     }
     auto answer = co_await read(primary_, call, std::move(arguments));
     if (!is_final(call, answer))
-        throw pq::Error(pq::ErrorKind::cannot_connect, "there is a standby only, and what it says may be the past");
+        throw no_primary();
     co_return std::move(answer.body);
 }
 
 asio::awaitable<StatusAnswer> Database::read(Side& side, const SqlCall& call, std::vector<pq::Argument> arguments) {
-    if (call.kind == CallKind::reads_status) {
+    if (call.returns == Returns::run_status) {
         auto run_id = std::move(arguments.at(0).value).value();
         co_return co_await side.statuses.read(std::move(run_id));
     }

@@ -24,10 +24,19 @@ namespace pdpp::http {
 /// is 500. No text of the database gets out but a typed refusal's own.
 Refusal refusal_for(const pq::Error& error);
 
+/// Nobody is there who could say what is the case now: the only server is a standby.
+pq::Error no_primary();
+
 /// The refusal in a body that is an error envelope, `{"error": {...}}`, as reads answer for an unknown run; nothing if
 /// it is not one. A body is jsonb as PostgreSQL prints it, so its first bytes tell, and the body of a run, which may be
 /// megabytes long, is neither parsed nor copied.
 std::optional<Refusal> refusal_in(std::string_view body);
+
+/// Calls the function and returns its answer byte for byte, an error envelope too; that of a write once it is known to
+/// have committed, whatever happened to the connection; that of a read if the server is no standby. Throws pq::Error.
+boost::asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind, std::string_view function,
+                                                  std::vector<pq::Argument> arguments,
+                                                  std::chrono::milliseconds timeout, std::string_view request_id);
 
 struct DatabaseOptions {
     std::string conninfo;
@@ -44,7 +53,8 @@ class Database {
     Database& operator=(const Database&) = delete;
 
     /// Calls the function and returns its answer byte for byte; that of a write once it is known to have committed,
-    /// whatever happened to the connection; that of a read as CallKind says. Throws Refusal; failures that are not the
+    /// whatever happened to the connection; how a run ended is told by any server, all else by
+    /// the primary. Throws Refusal; failures that are not the
     /// client's doing are logged under `request_id`.
     boost::asio::awaitable<std::string> ask(const SqlCall& call, std::vector<pq::Argument> arguments,
                                             std::string_view request_id);
@@ -54,6 +64,9 @@ class Database {
 
     /// Connections to the primary.
     pq::Pool& primary() noexcept { return primary_.pool; }
+
+    /// How long to wait for a statement.
+    std::chrono::milliseconds timeout() const noexcept { return timeout_; }
 
   private:
     /// One kind of server, its connections, and the status reads gathered for them.

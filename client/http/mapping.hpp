@@ -26,6 +26,7 @@ struct Binding {
         segment,     ///< a variable of the path
         query,       ///< a parameter of the query
         header,      ///< a header of the request
+        trace,       ///< the trace id in the header traceparent, unless that is malformed
         member_text, ///< a member of the JSON body that must be a string
         member_json, ///< a member of the JSON body, whatever it is: sent with the whole body, `type` takes it out
         constant,    ///< `name` itself
@@ -40,11 +41,16 @@ struct Binding {
 
 /// What a call does to the database, and so what becomes of it when its answer is lost.
 enum class CallKind {
-    reads,        ///< of the primary
-    reads_status, ///< of any server, if the run has ended there, else of the primary; the one argument is the run's id
-    reads_timeline, ///< the same
-    admits,         ///< answers an acknowledgement: looked up until it is known whether it was given
-    writes,         ///< may be made again without harm
+    reads,
+    admits, ///< answers an acknowledgement: looked up until it is known whether it was given
+    writes, ///< may be made again without harm
+};
+
+/// What is known of a body, beside that it is JSON.
+enum class Returns {
+    anything,     ///< and it may be another one a moment later
+    run_status,   ///< of one run, which the first binding names: final once the run has ended
+    run_timeline, ///< the same, but for what is recorded after the ending
 };
 
 /// The answer is what the SQL function returns. A parameter, header or member that is absent leaves its argument to the
@@ -53,11 +59,8 @@ struct SqlCall {
     std::string_view function;
     CallKind kind;
     std::vector<Binding> bindings;
+    Returns returns = Returns::anything;
 };
-
-constexpr bool is_read(CallKind kind) {
-    return kind != CallKind::admits && kind != CallKind::writes;
-}
 
 /// The answer is the gateway's own.
 enum class OwnerAction { log_in, log_out, show_session };

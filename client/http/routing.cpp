@@ -2,6 +2,7 @@
 
 #include "http/json_body.hpp"
 #include "http/mapping.hpp"
+#include "http/traceparent.hpp"
 
 #include <algorithm>
 #include <initializer_list>
@@ -103,6 +104,8 @@ pq::Parameter value_of(const Binding& binding, const Sources& sources) {
         return query_value(binding, sources);
     case Binding::Place::header:
         return header_value(binding, sources);
+    case Binding::Place::trace:
+        return trace_of(sources.request);
     case Binding::Place::member_text:
         return text_member(binding, sources);
     case Binding::Place::member_json:
@@ -158,7 +161,7 @@ Match find_route(std::span<const Route> table, verb method, const Target& target
 std::vector<pq::Argument> bind_arguments(const SqlCall& call, std::span<const PathVariable> variables,
                                          std::span<const QueryParameter> query, const Request& request) {
     check_names(call, query);
-    const auto body = is_read(call.kind) ? JsonBody{} : read_json_body(request);
+    const auto body = call.kind == CallKind::reads ? JsonBody{} : read_json_body(request);
     check_members(call, body);
     const Sources sources{variables, query, request, body};
     std::vector<pq::Argument> arguments;
