@@ -2,6 +2,9 @@
 // The path of a request: read its target, find its route, check the session and the origin, bind the arguments, ask the
 // database, answer. Each stage either passes on or throws the refusal that ends the request.
 
+#include "http/answer.hpp"
+#include "http/client.hpp"
+#include "http/live.hpp"
 #include "http/mapping.hpp"
 #include "http/message.hpp"
 #include "http/origin.hpp"
@@ -24,27 +27,36 @@ struct GatewayOptions {
     std::chrono::milliseconds statement_timeout = std::chrono::seconds(10);
     std::optional<std::string> owner_password;
     std::optional<Origin> public_origin;
+    LiveOptions live = {};
 };
 
 class Gateway {
   public:
     Gateway(const boost::asio::any_io_executor& executor, const GatewayOptions& options);
 
-    /// The answer to a request from the address `peer`. Whatever goes wrong is an answer too.
-    boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer);
+    /// The answer to a request. Whatever goes wrong is an answer too. `client` must outlive the answer.
+    boost::asio::awaitable<Answer> answer(const Request& request, Client& client);
+
+    /// Serves those who wait for runs, until the loop ends.
+    boost::asio::awaitable<void> follow_runs() { return live_.listen(); }
 
     /// Connects to the database once, and logs it if that fails.
     boost::asio::awaitable<void> try_database();
 
   private:
-    boost::asio::awaitable<Response> respond(const Request& request, const std::string& peer,
-                                             const std::string& request_id);
+    boost::asio::awaitable<Answer> respond(const Request& request, Client& client, const std::string& request_id);
+    boost::asio::awaitable<Answer> stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
+                                          const Request& request, Client& client, const std::string& request_id);
+    boost::asio::awaitable<std::string> changed_status(std::string status, std::chrono::seconds wait, Client& client);
+    boost::asio::awaitable<LiveRuns::Body> ended_status(std::string_view acknowledgement, std::chrono::seconds wait,
+                                                        Client& client);
     Response act(OwnerAction action, const Request& request, const std::string& peer);
 
     pq::Pool pool_;
     std::chrono::milliseconds timeout_;
     OwnerAccess owner_;
     std::optional<Origin> public_origin_;
+    LiveRuns live_;
 };
 
 } // namespace pdpp::http

@@ -31,12 +31,16 @@ constexpr Binding wished_run_id{Binding::Place::member_text, "run_id", "run_id",
 constexpr Binding data{Binding::Place::member_json, "data", "data", "jsonb -> 'data'", any_text};
 constexpr Binding idempotency_key{Binding::Place::header, "Idempotency-Key", "idempotency_key", "text", utf8_text};
 
+const SqlCall run_status{"pdpp_run_status", CallKind::reads, {run_id}};
+
 const std::vector<Route> table{
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}",
-     .answer = SqlCall{"pdpp_run_status", CallKind::reads, {run_id}},
+     .answer = run_status,
      .success = status::ok,
-     .needs_session = true},
+     .needs_session = true,
+     .waits_for = WaitFor::change,
+     .streams = {StreamKind::status_events}},
 
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}/timeline",
@@ -46,7 +50,8 @@ const std::vector<Route> table{
                         {Binding::Place::query, "limit", "page_size", "int", page_size},
                         {Binding::Place::query, "cursor", "cursor", "text", any_text}}},
      .success = status::ok,
-     .needs_session = true},
+     .needs_session = true,
+     .streams = {StreamKind::timeline_events, StreamKind::timeline_lines}},
 
     {.methods = {verb::post},
      .path = "/_ref/runs/{run_id}/cancel",
@@ -65,7 +70,8 @@ const std::vector<Route> table{
                         data,
                         idempotency_key}},
      .success = status::accepted,
-     .needs_session = true},
+     .needs_session = true,
+     .waits_for = WaitFor::end},
 
     {.methods = {verb::post},
      .path = "/_ref/connectors/{connector_id}/run",
@@ -76,7 +82,8 @@ const std::vector<Route> table{
                         data,
                         idempotency_key}},
      .success = status::accepted,
-     .needs_session = true},
+     .needs_session = true,
+     .waits_for = WaitFor::end},
 
     {.methods = {verb::post},
      .path = "/owner/login",
@@ -95,6 +102,14 @@ const std::vector<Route> table{
 
 std::span<const Route> routes() {
     return table;
+}
+
+const SqlCall& status_call() {
+    return run_status;
+}
+
+std::string_view media_type_of(StreamKind kind) {
+    return kind == StreamKind::timeline_lines ? "application/x-ndjson" : "text/event-stream";
 }
 
 } // namespace pdpp::http
