@@ -14,7 +14,7 @@ namespace pdpp::http {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-Client::Client(asio::ip::tcp::socket& socket, std::string address)
+Client::Client(Socket& socket, std::string address)
     : socket_(socket), address_(std::move(address)), timer_(socket.get_executor()) {}
 
 asio::awaitable<bool> Client::wait_until(Time time) {
@@ -40,7 +40,7 @@ void Client::watch() {
     if (std::exchange(is_watching_, true))
         return;
     // A client that sends its next request early is not watched any further: what is behind that cannot be seen.
-    socket_.async_receive(asio::buffer(&peeked_, 1), asio::ip::tcp::socket::message_peek,
+    socket_.async_receive(asio::buffer(&peeked_, 1), Socket::message_peek,
                           [self = shared_from_this()](error_code failure, std::size_t) {
                               if (failure && failure != asio::error::operation_aborted) {
                                   self->has_left_ = true;

@@ -2,8 +2,9 @@
 // The client at the other end of a connection, for whoever lets it wait: when it leaves, or the server has to, the wait
 // ends.
 
+#include "http/listener.hpp"
+
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <memory>
@@ -16,9 +17,9 @@ class Client : public std::enable_shared_from_this<Client> {
     using Time = boost::asio::steady_timer::time_point;
 
     /// `socket` must live until the last wait has ended.
-    Client(boost::asio::ip::tcp::socket& socket, std::string address);
+    Client(Socket& socket, std::string address);
 
-    /// Where it connects from, without the port.
+    /// Where it connects from, without the port; `unix` for a unix socket.
     const std::string& address() const noexcept { return address_; }
 
     /// Waits until `time`, or until wake() was called since the last wait, the client has left, or the server drains.
@@ -39,7 +40,7 @@ class Client : public std::enable_shared_from_this<Client> {
   private:
     void watch();
 
-    boost::asio::ip::tcp::socket& socket_;
+    Socket& socket_;
     std::string address_;
     boost::asio::steady_timer timer_;
     char peeked_ = 0;

@@ -2,14 +2,12 @@
 
 #include "http/event_stream.hpp"
 
-#include "http/base64url.hpp"
+#include "http/etag.hpp"
 #include "pq/jsonb_text.hpp"
 
 #include <fmt/format.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
-#include <array>
 #include <random>
 #include <stdexcept>
 #include <utility>
@@ -22,13 +20,6 @@ using Clock = asio::steady_timer::clock_type;
 namespace {
 
 constexpr std::string_view keep_alive_comment = ":\n\n";
-
-std::string digest_of(std::string_view text) {
-    constexpr std::size_t kept = 16;
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-    return base64url({reinterpret_cast<const char*>(digest.data()), kept});
-}
 
 /// When a client that lost the stream comes back, in milliseconds: not all at the same moment.
 std::string retry_text() {
@@ -89,7 +80,7 @@ std::string StatusEvents::take(std::string_view status) {
     if (!pq::member_of(status, "status"))
         throw std::runtime_error("the run is there no more");
     over_ = has_ended(status);
-    auto id = digest_of(status);
+    auto id = entity_tag(status);
     if (id == last_id_)
         return {};
     last_id_ = std::move(id);

@@ -38,7 +38,7 @@ class EventStream : public RunStream {
 };
 
 /// The status of a run: as it stands, then each change of it, and the last one is how the run ended. The id of an event
-/// is a digest of the status.
+/// is the entity tag of the status.
 class StatusEvents : public EventStream {
   public:
     StatusEvents(const SqlCall& call, std::string run_id, std::string_view last_event_id, LiveRuns& live,

@@ -2,15 +2,15 @@
 
 #include "http/gateway.hpp"
 
+#include "http/answers.hpp"
 #include "http/database.hpp"
 #include "http/envelope.hpp"
 #include "http/request_id.hpp"
+#include "http/rpc.hpp"
+#include "http/rpc_error.hpp"
 #include "http/run_stream.hpp"
 #include "http/target.hpp"
 #include "http/wait.hpp"
-#include "pq/body.hpp"
-
-#include <boost/algorithm/string/predicate.hpp>
 
 #include <spdlog/spdlog.h>
 
@@ -22,18 +22,11 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Where the run of an acknowledgement is found.
-std::string handle_in(std::string_view acknowledgement) {
-    const auto body = pq::parse_body(acknowledgement);
-    return std::string{body.at("links").at("self").as_string()};
-}
-
-/// The stream that the request would rather have than a body.
-std::optional<StreamKind> wanted_stream(const Route& route, const Request& request) {
-    for (const auto kind : route.streams)
-        if (boost::algorithm::iequals(request[field::accept], media_type_of(kind)))
-            return kind;
-    return std::nullopt;
+/// A refusal in the form that the path of the request has for it.
+Response refused(const Request& request, const Refusal& refusal, const std::string& request_id) {
+    if (is_rpc(request.target()))
+        return rpc_error_response(rpc_error(refusal));
+    return error_response(refusal, request_id);
 }
 
 } // namespace
@@ -50,16 +43,28 @@ asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) 
     const auto request_id = request_id_of(request);
     Answer answer;
     try {
-        answer = co_await respond(request, client, request_id);
+        if (is_rpc(request.target()))
+            answer = co_await respond_to_rpc(request, request_id);
+        else
+            answer = co_await respond(request, client, request_id);
+    } catch (const RpcError& error) {
+        answer = rpc_error_response(error);
     } catch (const Refusal& refusal) {
-        answer = error_response(refusal, request_id);
+        answer = refused(request, refusal, request_id);
     } catch (const std::exception& error) {
         spdlog::error("request_id={} {:?}", request_id, error.what());
-        answer =
-            error_response({status::internal_server_error, "internal_error", "Something went wrong here."}, request_id);
+        const Refusal trouble{status::internal_server_error, "internal_error", "Something went wrong here."};
+        answer = refused(request, trouble, request_id);
     }
     answer.head.set("Request-Id", request_id);
     co_return answer;
+}
+
+Response Gateway::refuse(const Refusal& refusal, const std::string&) {
+    const auto request_id = new_request_id();
+    auto response = error_response(refusal, request_id);
+    response.set("Request-Id", request_id);
+    return response;
 }
 
 asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client, const std::string& request_id) {
@@ -73,34 +78,57 @@ asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client,
         co_return act(*action, request, client.address());
 
     const auto& call = std::get<SqlCall>(route.answer);
+    const auto kind = acceptable_stream(route, request);
     auto arguments = bind_arguments(call, variables, target.query, request);
-    if (const auto kind = wanted_stream(route, request)) {
+    if (kind) {
         auto answer = co_await stream(*kind, call, std::move(arguments), request, client, request_id);
         co_return answer;
     }
     std::optional<std::chrono::seconds> wait;
-    if (route.waits_for != WaitFor::nothing)
+    if (route.may_wait)
         wait = wanted_wait(request, live_.options().wait_limit);
 
     auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id);
-    const auto handle = call.kind == CallKind::admits ? handle_in(body) : std::string{};
-    auto code = route.success;
-    if (wait && route.waits_for == WaitFor::change) {
-        body = co_await changed_status(std::move(body), *wait, client);
-    } else if (wait) {
-        if (const auto ended = co_await ended_status(body, *wait, client)) {
-            code = status::ok;
-            body = *ended;
-        }
+    Response response;
+    LiveRuns::Body ended;
+    switch (call.kind) {
+    case CallKind::reads:
+        if (wait)
+            body = co_await changed_status(live_, request, client, std::move(body), *wait);
+        response = answer_to_read(request, call, std::move(body));
+        break;
+    case CallKind::admits:
+        if (wait)
+            ended = co_await ended_status(live_, client, body, *wait);
+        response = answer_to_admission(request, route.success, std::move(body));
+        if (ended)
+            replace_acknowledgement(response, *ended);
+        break;
+    case CallKind::writes:
+        response = json_response(route.success, std::move(body));
+        break;
     }
-    auto response = json_response(code, std::move(body));
-    if (!handle.empty())
-        response.set(field::location, handle);
-    if (code == status::accepted && !handle.empty())
-        response.set(field::retry_after, "1");
     if (wait)
         confirm_wait(response, *wait);
     co_return response;
+}
+
+asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, const std::string& request_id) {
+    const auto target = parse_target(request.target());
+    const auto& function = find_function(functions(), target);
+    check_method(function, request.method());
+    try {
+        owner_.check_session(request);
+    } catch (Refusal& refusal) {
+        refusal.error_code = request.count(field::authorization) == 0 ? "PGRST302" : "PGRST301";
+        throw;
+    }
+    if (request.method() == verb::options)
+        co_return rpc_options(function);
+    if (request.method() == verb::post)
+        check_origin(request, public_origin_);
+    const auto call = read_call(function, target, request);
+    co_return co_await answer_rpc(pool_, call, request, timeout_, request_id);
 }
 
 /// The stream, once its first read has told that there is something to stream; 204 if it never will be.
@@ -111,30 +139,6 @@ asio::awaitable<Answer> Gateway::stream(StreamKind kind, const SqlCall& call, st
     if (!source->begin(first))
         co_return json_response(status::no_content, {});
     co_return Answer(stream_head(kind), std::move(source));
-}
-
-/// The status that comes after `status`, or `status` itself if none does.
-asio::awaitable<std::string> Gateway::changed_status(std::string status, std::chrono::seconds wait, Client& client) {
-    if (has_ended(status))
-        co_return status;
-    const auto differs = [&](std::string_view later) { return later != status; };
-    const auto later = co_await wait_for_status(live_, client, pq::string_in(status, "run_id"), wait, differs);
-    if (!later)
-        throw refusal_for({pq::ErrorKind::cannot_connect, "the database went away while a request waited"});
-    co_return *later;
-}
-
-/// How the acknowledged run has ended; null if it has not, or nobody can say.
-asio::awaitable<LiveRuns::Body> Gateway::ended_status(std::string_view acknowledgement, std::chrono::seconds wait,
-                                                      Client& client) {
-    try {
-        auto status =
-            co_await wait_for_status(live_, client, pq::string_in(acknowledgement, "run_id"), wait, has_ended);
-        co_return status&& has_ended(*status) ? std::move(status) : nullptr;
-    } catch (const pq::Error& error) {
-        spdlog::error("sqlstate={} {:?}", error.sqlstate(), error.what()); // the run is admitted, come what may
-    }
-    co_return nullptr;
 }
 
 Response Gateway::act(OwnerAction action, const Request& request, const std::string& peer) {

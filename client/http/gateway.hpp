@@ -2,8 +2,7 @@
 // The path of a request: read its target, find its route, check the session and the origin, bind the arguments, ask the
 // database, answer. Each stage either passes on or throws the refusal that ends the request.
 
-#include "http/answer.hpp"
-#include "http/client.hpp"
+#include "http/handler.hpp"
 #include "http/live.hpp"
 #include "http/mapping.hpp"
 #include "http/message.hpp"
@@ -30,12 +29,12 @@ struct GatewayOptions {
     LiveOptions live = {};
 };
 
-class Gateway {
+class Gateway : public Handler {
   public:
     Gateway(const boost::asio::any_io_executor& executor, const GatewayOptions& options);
 
-    /// The answer to a request. Whatever goes wrong is an answer too. `client` must outlive the answer.
-    boost::asio::awaitable<Answer> answer(const Request& request, Client& client);
+    boost::asio::awaitable<Answer> answer(const Request& request, Client& client) override;
+    Response refuse(const Refusal& refusal, const std::string& peer) override;
 
     /// Serves those who wait for runs, until the loop ends.
     boost::asio::awaitable<void> follow_runs() { return live_.listen(); }
@@ -47,9 +46,7 @@ class Gateway {
     boost::asio::awaitable<Answer> respond(const Request& request, Client& client, const std::string& request_id);
     boost::asio::awaitable<Answer> stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
                                           const Request& request, Client& client, const std::string& request_id);
-    boost::asio::awaitable<std::string> changed_status(std::string status, std::chrono::seconds wait, Client& client);
-    boost::asio::awaitable<LiveRuns::Body> ended_status(std::string_view acknowledgement, std::chrono::seconds wait,
-                                                        Client& client);
+    boost::asio::awaitable<Response> respond_to_rpc(const Request& request, const std::string& request_id);
     Response act(OwnerAction action, const Request& request, const std::string& peer);
 
     pq::Pool pool_;

@@ -26,6 +26,7 @@ struct Binding {
         segment,     ///< a variable of the path
         query,       ///< a parameter of the query
         header,      ///< a header of the request
+        trace,       ///< the trace id in the header traceparent, unless that is malformed
         member_text, ///< a member of the JSON body that must be a string
         member_json, ///< a member of the JSON body, whatever it is: sent with the whole body, `type` takes it out
         constant,    ///< `name` itself
@@ -45,19 +46,23 @@ enum class CallKind {
     writes, ///< may be made again without harm
 };
 
+/// What is known of a body, beside that it is JSON.
+enum class Returns {
+    anything,   ///< and it may be another one a moment later
+    run_status, ///< of one run: final once the run has ended
+};
+
 /// The answer is what the SQL function returns. A parameter, header or member that is absent leaves its argument to the
 /// function's default.
 struct SqlCall {
     std::string_view function;
     CallKind kind;
     std::vector<Binding> bindings;
+    Returns returns = Returns::anything;
 };
 
 /// The answer is the gateway's own.
 enum class OwnerAction { log_in, log_out };
-
-/// What `Prefer: wait=N` waits for: a status other than the one of the moment, or the end of the run.
-enum class WaitFor { nothing, change, end };
 
 /// What a client gets in place of a body if it accepts the media type.
 enum class StreamKind {
@@ -74,7 +79,8 @@ struct Route {
     std::variant<SqlCall, OwnerAction> answer;
     status success;
     bool needs_session;
-    WaitFor waits_for = WaitFor::nothing;
+    /// Whether `Prefer: wait=N` is honoured: by a status until it changes, by an admission until the run has ended.
+    bool may_wait = false;
     std::vector<StreamKind> streams = {};
 };
 

@@ -2,6 +2,7 @@
 
 #include "http/run_stream.hpp"
 
+#include "http/answers.hpp"
 #include "http/event_stream.hpp"
 #include "http/timeline_stream.hpp"
 
@@ -38,6 +39,15 @@ TimelinePosition position_in(std::vector<pq::Argument> arguments, std::string_vi
 bool RunStream::begin(std::string_view answer) {
     first_ = take(answer);
     return !first_.empty() || !over_;
+}
+
+std::optional<StreamKind> acceptable_stream(const Route& route, const Request& request) {
+    std::vector<std::string_view> offer(json_only.begin(), json_only.end());
+    for (const auto kind : route.streams)
+        offer.push_back(media_type_of(kind));
+    const auto type = acceptable_type(request, offer);
+    const auto chosen = std::ranges::find(route.streams, type, media_type_of);
+    return chosen == route.streams.end() ? std::nullopt : std::optional(*chosen);
 }
 
 std::unique_ptr<RunStream> make_stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,

@@ -6,6 +6,7 @@
 #include "http/live.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,10 @@ class RunStream : public BodySource {
     bool more_ = false; ///< to be read at once
     bool over_ = false; ///< nothing more will come
 };
+
+/// The stream that the request would rather have than a body, of those that the route has; nothing if it would not.
+/// Throws Refusal 406 if it accepts neither.
+std::optional<StreamKind> acceptable_stream(const Route& route, const Request& request);
 
 /// A stream of `text/event-stream` or `application/x-ndjson`, as `kind` says, for the answer to `call` with
 /// `arguments`; it starts behind `last_event_id` unless that is empty. Throws Refusal 400 if the arguments do not go

@@ -149,9 +149,7 @@ void serve() {
         MemoryContextSwitchTo(memory); // transactions leave another one
         pgstat_report_activity(STATE_IDLE, any ? "keeping a worker in each database" : "pdpp.databases names none");
         nap(any ? second : -1);
-        const bool reloaded = ConfigReloadPending != 0;
-        attend();
-        if (reloaded) {
+        if (attend()) {
             read_setting();
         }
     }

@@ -14,10 +14,10 @@ use Digest::SHA qw(hmac_sha256);
 use IO::Socket::INET;
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64url);
-use POSIX ();
 use PostgreSQL::Test::Utils;
-use Test::More;
-use Time::HiRes qw(sleep time);
+use Programs qw(within);
+use Time::HiRes qw(time);
+use parent 'PdppServer';
 
 our $password = 'correct horse battery staple';
 
@@ -26,9 +26,7 @@ our $password = 'correct horse battery staple';
 #                  maxmem=64 << 20, dklen=32).hex()
 my $key = pack('H*', 'c016839285af166b23de083e4fb24fec6c5e1426c18d5bb6853d09b5642fc37f');
 
-our $program = $ENV{PDPP_PROGRAM} // 'pdpp';
-
-my $count = 0;
+our $program = PdppServer::program();
 
 # A session token with the given claims (JSON text), made without any code of the gateway.
 sub token_of
@@ -47,61 +45,21 @@ sub start
 {
 	my ($class, %option) = @_;
 	my $host = $option{host} // '127.0.0.1';
-	my $log = $PostgreSQL::Test::Utils::log_path . '/gateway_' . $$ . '_' . ++$count . '.log';
 	my $owner = exists $option{password} ? $option{password} : $password;
-	open my $output, '>', $log or die "$log: $!";
-	my $pid = fork // die "fork: $!";
-	if ($pid == 0)
-	{
-		delete $ENV{PDPP_OWNER_PASSWORD};
-		$ENV{PDPP_OWNER_PASSWORD} = $owner if defined $owner;
-		open STDERR, '>&', $output or POSIX::_exit(127);
-		open STDOUT, '>&', $output or POSIX::_exit(127);
-		exec $program, 'serve', '--listen', "$host:0", '--db', $option{conninfo}, @{ $option{args} // [] }
-		  or POSIX::_exit(127);
-	}
-	my $self = bless { pid => $pid, parent => $$, logfile => $log, host => $host }, $class;
-	$self->await_log(qr{listening on http://\S+:(\d+)\n});
+	my $self = $class->launch(
+		name => 'gateway',
+		arguments => [ 'serve', '--listen', "$host:0", '--db', $option{conninfo}, @{ $option{args} // [] } ],
+		ready => qr{listening on http://\S+:\d+\n},
+		prepare => sub {
+			delete $ENV{PDPP_OWNER_PASSWORD};
+			$ENV{PDPP_OWNER_PASSWORD} = $owner if defined $owner;
+		});
+	$self->{host} = $host;
 	($self->{port}) = $self->log =~ m{listening on http://\S+:(\d+)\n};
 	return $self;
 }
 
 sub port { return $_[0]->{port}; }
-sub pid { return $_[0]->{pid}; }
-sub log { return PostgreSQL::Test::Utils::slurp_file($_[0]->{logfile}); }
-
-# Waits until the log matches; dies if the gateway ends before.
-sub await_log
-{
-	my ($self, $pattern) = @_;
-	await(
-		sub {
-			return 1 if $self->log =~ $pattern;
-			die "the gateway ended: " . $self->log if waitpid($self->{pid}, POSIX::WNOHANG) != 0;
-			return 0;
-		},
-		"the gateway's log matches $pattern");
-	return;
-}
-
-# Sends `signal` (TERM) and waits for the end; gives the exit code, or "signal N".
-sub stop
-{
-	my ($self, $signal) = @_;
-	return unless $self->{pid};
-	kill $signal // 'TERM', $self->{pid};
-	waitpid($self->{pid}, 0);
-	delete $self->{pid};
-	return $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
-}
-
-sub DESTROY
-{
-	my ($self) = @_;
-	local $?;
-	$self->stop('KILL') if $self->{pid} && $self->{parent} == $$;
-	return;
-}
 
 # A connection to it: see PdppGateway::Client.
 sub connect
@@ -135,12 +93,7 @@ sub get_as_owner
 sub await
 {
 	my ($condition, $what) = @_;
-	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
-	until ($condition->())
-	{
-		die "timed out waiting until $what" if time > $deadline;
-		sleep 0.01;
-	}
+	within($condition) or die "timed out waiting until $what";
 	return;
 }
 
