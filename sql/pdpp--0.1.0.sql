@@ -424,7 +424,7 @@ create function pdpp_grant(role regrole, kind text) returns void
     language c volatile set search_path = pg_catalog, pg_temp
     as 'MODULE_PATHNAME';
 comment on function pdpp_grant(regrole, text) is
-    'grants a role what an owner (read, start, cancel) or a controller (and launch, append, settle) calls, and pdpp_runs';
+    'grants a role EXECUTE on what an owner (read, start, cancel) or a controller (and launch, append, settle) calls';
 
 revoke all on function
     pdpp.refuse_history_change(),

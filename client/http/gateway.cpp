@@ -2,11 +2,15 @@
 
 #include "http/gateway.hpp"
 
+#include "http/answers.hpp"
 #include "http/database.hpp"
 #include "http/envelope.hpp"
 #include "http/request_id.hpp"
+#include "http/rpc.hpp"
+#include "http/rpc_error.hpp"
+#include "http/run_stream.hpp"
 #include "http/target.hpp"
-#include "pq/body.hpp"
+#include "http/wait.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -18,10 +22,11 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Where the run of an acknowledgement is found.
-std::string handle_in(std::string_view acknowledgement) {
-    const auto body = pq::parse_body(acknowledgement);
-    return std::string{body.at("links").at("self").as_string()};
+/// A refusal in the form that the path of the request has for it.
+Response refused(const Request& request, const Refusal& refusal, const std::string& request_id) {
+    if (is_rpc(request.target()))
+        return rpc_error_response(rpc_error(refusal));
+    return error_response(refusal, request_id);
 }
 
 } // namespace
@@ -31,22 +36,28 @@ Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& op
             {.conninfo = options.conninfo, .size = options.pool_size, .statement_timeout = options.statement_timeout}),
       timeout_(options.statement_timeout + std::chrono::seconds(2)),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
-      public_origin_(options.public_origin) {}
+      public_origin_(options.public_origin),
+      live_(executor, options.conninfo, pool_, options.pool_size, timeout_, options.live) {}
 
-asio::awaitable<Response> Gateway::answer(const Request& request, const std::string& peer) {
+asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) {
     const auto request_id = request_id_of(request);
-    Response response;
+    Answer answer;
     try {
-        response = co_await respond(request, peer, request_id);
+        if (is_rpc(request.target()))
+            answer = co_await respond_to_rpc(request, request_id);
+        else
+            answer = co_await respond(request, client, request_id);
+    } catch (const RpcError& error) {
+        answer = rpc_error_response(error);
     } catch (const Refusal& refusal) {
-        response = error_response(refusal, request_id);
+        answer = refused(request, refusal, request_id);
     } catch (const std::exception& error) {
         spdlog::error("request_id={} {:?}", request_id, error.what());
-        response =
-            error_response({status::internal_server_error, "internal_error", "Something went wrong here."}, request_id);
+        const Refusal trouble{status::internal_server_error, "internal_error", "Something went wrong here."};
+        answer = refused(request, trouble, request_id);
     }
-    response.set("Request-Id", request_id);
-    co_return response;
+    answer.head.set("Request-Id", request_id);
+    co_return answer;
 }
 
 Response Gateway::refuse(const Refusal& refusal, const std::string&) {
@@ -56,8 +67,7 @@ Response Gateway::refuse(const Refusal& refusal, const std::string&) {
     return response;
 }
 
-asio::awaitable<Response> Gateway::respond(const Request& request, const std::string& peer,
-                                           const std::string& request_id) {
+asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client, const std::string& request_id) {
     const auto target = parse_target(request.target());
     const auto [route, variables] = find_route(routes(), request.method(), target);
     if (route.needs_session)
@@ -65,18 +75,70 @@ asio::awaitable<Response> Gateway::respond(const Request& request, const std::st
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
     if (const auto* const action = std::get_if<OwnerAction>(&route.answer))
-        co_return act(*action, request, peer);
+        co_return act(*action, request, client.address());
 
     const auto& call = std::get<SqlCall>(route.answer);
+    const auto kind = acceptable_stream(route, request);
     auto arguments = bind_arguments(call, variables, target.query, request);
-    auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id);
-    const auto handle = call.kind == CallKind::admits ? handle_in(body) : std::string{};
-    auto response = json_response(route.success, std::move(body));
-    if (!handle.empty()) {
-        response.set(field::location, handle);
-        response.set(field::retry_after, "1");
+    if (kind) {
+        auto answer = co_await stream(*kind, call, std::move(arguments), request, client, request_id);
+        co_return answer;
     }
+    std::optional<std::chrono::seconds> wait;
+    if (route.may_wait)
+        wait = wanted_wait(request, live_.options().wait_limit);
+
+    auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id);
+    Response response;
+    LiveRuns::Body ended;
+    switch (call.kind) {
+    case CallKind::reads:
+        if (wait)
+            body = co_await changed_status(live_, request, client, std::move(body), *wait);
+        response = answer_to_read(request, call, std::move(body));
+        break;
+    case CallKind::admits:
+        if (wait)
+            ended = co_await ended_status(live_, client, body, *wait);
+        response = answer_to_admission(request, route.success, std::move(body));
+        if (ended)
+            replace_acknowledgement(response, *ended);
+        break;
+    case CallKind::writes:
+        response = json_response(route.success, std::move(body));
+        break;
+    }
+    if (wait)
+        confirm_wait(response, *wait);
     co_return response;
+}
+
+asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, const std::string& request_id) {
+    const auto target = parse_target(request.target());
+    const auto& function = find_function(functions(), target);
+    check_method(function, request.method());
+    try {
+        owner_.check_session(request);
+    } catch (Refusal& refusal) {
+        refusal.error_code = request.count(field::authorization) == 0 ? "PGRST302" : "PGRST301";
+        throw;
+    }
+    if (request.method() == verb::options)
+        co_return rpc_options(function);
+    if (request.method() == verb::post)
+        check_origin(request, public_origin_);
+    const auto call = read_call(function, target, request);
+    co_return co_await answer_rpc(pool_, call, request, timeout_, request_id);
+}
+
+/// The stream, once its first read has told that there is something to stream; 204 if it never will be.
+asio::awaitable<Answer> Gateway::stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
+                                        const Request& request, Client& client, const std::string& request_id) {
+    auto source = make_stream(kind, call, std::move(arguments), request["Last-Event-ID"], live_, client);
+    const auto first = co_await ask_database(pool_, call, source->question(), timeout_, request_id);
+    if (!source->begin(first))
+        co_return json_response(status::no_content, {});
+    co_return Answer(stream_head(kind), std::move(source));
 }
 
 Response Gateway::act(OwnerAction action, const Request& request, const std::string& peer) {

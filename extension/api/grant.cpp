@@ -1,5 +1,5 @@
 /*
- * pdpp_grant: which functions a role may call, and the one view that it may read.
+ * pdpp_grant: which functions a role may call.
  */
 #include "api/arguments.hpp"
 #include "boundary.hpp"
@@ -33,18 +33,11 @@ const char* functions_for(std::optional<std::string_view> kind) {
 PDPP_FUNCTION(pdpp_grant) {
     // Names come from the catalogue, quoted by the catalogue's own types; the caller's privileges decide.
     static store::Statement grants{
-        "with members as ("
-        "  select d.classid, d.objid from pg_depend as d"
-        "  join pg_extension as e on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid"
-        "  where d.deptype = 'e' and e.extname = 'pdpp')"
-        " select format('grant execute on function %s to %s', p.oid::regprocedure, $1::oid::regrole)"
-        " from pg_proc as p join members as m on m.classid = 'pg_proc'::regclass and m.objid = p.oid"
-        " where p.proname = any ($2::name[])"
-        " union all"
-        " select format('grant select on %s to %s', c.oid::regclass, $1::oid::regrole)"
-        " from pg_class as c join members as m on m.classid = 'pg_class'::regclass and m.objid = c.oid"
-        " where c.relkind = 'v' and c.relname = 'pdpp_runs'"
-        " order by 1"};
+        "select format('grant execute on function %s to %s', p.oid::regprocedure, $1::oid::regrole)"
+        " from pg_proc as p"
+        " join pg_depend as d on d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'"
+        " join pg_extension as e on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid"
+        " where e.extname = 'pdpp' and p.proname = any ($2::name[]) order by p.proname"};
     return store::in_spi(fcinfo, [&]() -> Jsonb* {
         if (PG_ARGISNULL(0) || GetUserNameFromId(PG_GETARG_OID(0), true) == nullptr) {
             refuse(run::ErrorCode::invalid_request, "role", "role must name a role");
