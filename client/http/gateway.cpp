@@ -7,7 +7,10 @@
 #include "http/request_id.hpp"
 #include "http/rpc.hpp"
 #include "http/rpc_error.hpp"
+#include "http/run_stream.hpp"
 #include "http/target.hpp"
+#include "http/wait.hpp"
+#include "pq/hosts.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -31,27 +34,29 @@ Response refused(const Request& request, const Refusal& refusal, const std::stri
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
     : database_(executor, options.database),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
-      public_origin_(options.public_origin) {}
+      public_origin_(options.public_origin),
+      live_(executor, pq::to_primary(options.database.conninfo), database_.primary(), options.database.pool_size,
+            database_.timeout(), options.live) {}
 
-asio::awaitable<Response> Gateway::answer(const Request& request, const std::string& peer) {
+asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) {
     const auto request_id = request_id_of(request);
-    Response response;
+    Answer answer;
     try {
         if (is_rpc(request.target()))
-            response = co_await respond_to_rpc(request, request_id);
+            answer = co_await respond_to_rpc(request, request_id);
         else
-            response = co_await respond(request, peer, request_id);
+            answer = co_await respond(request, client, request_id);
     } catch (const RpcError& error) {
-        response = rpc_error_response(error);
+        answer = rpc_error_response(error);
     } catch (const Refusal& refusal) {
-        response = refused(request, refusal, request_id);
+        answer = refused(request, refusal, request_id);
     } catch (const std::exception& error) {
         spdlog::error("request_id={} {:?}", request_id, error.what());
         const Refusal trouble{status::internal_server_error, "internal_error", "Something went wrong here."};
-        response = refused(request, trouble, request_id);
+        answer = refused(request, trouble, request_id);
     }
-    response.set("Request-Id", request_id);
-    co_return response;
+    answer.head.set("Request-Id", request_id);
+    co_return answer;
 }
 
 Response Gateway::refuse(const Refusal& refusal, const std::string&) {
@@ -61,8 +66,7 @@ Response Gateway::refuse(const Refusal& refusal, const std::string&) {
     return response;
 }
 
-asio::awaitable<Response> Gateway::respond(const Request& request, const std::string& peer,
-                                           const std::string& request_id) {
+asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client, const std::string& request_id) {
     const auto target = parse_target(request.target());
     const auto [route, variables] = find_route(routes(), request.method(), target);
     if (route.needs_session)
@@ -70,21 +74,42 @@ asio::awaitable<Response> Gateway::respond(const Request& request, const std::st
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
     if (const auto* const action = std::get_if<OwnerAction>(&route.answer))
-        co_return act(*action, request, peer);
+        co_return act(*action, request, client.address());
 
     const auto& call = std::get<SqlCall>(route.answer);
-    acceptable_type(request, json_only);
+    const auto kind = acceptable_stream(route, request);
     auto arguments = bind_arguments(call, variables, target.query, request);
+    if (kind) {
+        auto answer = co_await stream(*kind, call, std::move(arguments), request, client, request_id);
+        co_return answer;
+    }
+    std::optional<std::chrono::seconds> wait;
+    if (route.may_wait)
+        wait = wanted_wait(request, live_.options().wait_limit);
+
     auto body = co_await database_.ask(call, std::move(arguments), request_id);
+    Response response;
+    LiveRuns::Body ended;
     switch (call.kind) {
     case CallKind::reads:
-        co_return answer_to_read(request, call, std::move(body));
+        if (wait)
+            body = co_await changed_status(live_, request, client, std::move(body), *wait);
+        response = answer_to_read(request, call, std::move(body));
+        break;
     case CallKind::admits:
-        co_return answer_to_admission(request, route.success, std::move(body));
+        if (wait)
+            ended = co_await ended_status(live_, client, body, *wait);
+        response = answer_to_admission(request, route.success, std::move(body));
+        if (ended)
+            replace_acknowledgement(response, *ended);
+        break;
     case CallKind::writes:
+        response = json_response(route.success, std::move(body));
         break;
     }
-    co_return json_response(route.success, std::move(body));
+    if (wait)
+        confirm_wait(response, *wait);
+    co_return response;
 }
 
 asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, const std::string& request_id) {
@@ -103,6 +128,16 @@ asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, const 
         check_origin(request, public_origin_);
     const auto call = read_call(function, target, request);
     co_return co_await answer_rpc(database_.primary(), call, request, database_.timeout(), request_id);
+}
+
+/// The stream, once its first read has told that there is something to stream; 204 if it never will be.
+asio::awaitable<Answer> Gateway::stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
+                                        const Request& request, Client& client, const std::string& request_id) {
+    auto source = make_stream(kind, call, std::move(arguments), request["Last-Event-ID"], live_, client);
+    const auto first = co_await database_.ask(call, source->question(), request_id);
+    if (!source->begin(first))
+        co_return json_response(status::no_content, {});
+    co_return Answer(stream_head(kind), std::move(source));
 }
 
 Response Gateway::act(OwnerAction action, const Request& request, const std::string& peer) {

@@ -4,6 +4,7 @@
 
 #include "http/database.hpp"
 #include "http/handler.hpp"
+#include "http/live.hpp"
 #include "http/message.hpp"
 #include "http/origin.hpp"
 #include "http/owner_access.hpp"
@@ -20,27 +21,33 @@ struct GatewayOptions {
     DatabaseOptions database = {};
     std::optional<std::string> owner_password;
     std::optional<Origin> public_origin;
+    LiveOptions live = {};
 };
 
 class Gateway : public Handler {
   public:
     Gateway(const boost::asio::any_io_executor& executor, const GatewayOptions& options);
 
-    boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer) override;
+    boost::asio::awaitable<Answer> answer(const Request& request, Client& client) override;
     Response refuse(const Refusal& refusal, const std::string& peer) override;
+
+    /// Serves those who wait for runs, until the loop ends.
+    boost::asio::awaitable<void> follow_runs() { return live_.listen(); }
 
     /// Connects to the database once, and logs it if that fails.
     boost::asio::awaitable<void> try_database();
 
   private:
-    boost::asio::awaitable<Response> respond(const Request& request, const std::string& peer,
-                                             const std::string& request_id);
+    boost::asio::awaitable<Answer> respond(const Request& request, Client& client, const std::string& request_id);
+    boost::asio::awaitable<Answer> stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
+                                          const Request& request, Client& client, const std::string& request_id);
     boost::asio::awaitable<Response> respond_to_rpc(const Request& request, const std::string& request_id);
     Response act(OwnerAction action, const Request& request, const std::string& peer);
 
     Database database_;
     OwnerAccess owner_;
     std::optional<Origin> public_origin_;
+    LiveRuns live_;
 };
 
 } // namespace pdpp::http

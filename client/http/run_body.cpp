@@ -22,6 +22,11 @@ std::string_view status_word(std::string_view body) {
     return word_after(body, body.starts_with(R"({"links": )") ? body.find(key) : std::string_view::npos, key.size());
 }
 
+std::string_view timeline_link(std::string_view body) {
+    constexpr std::string_view key = R"({"links": {"timeline": ")";
+    return word_after(body, body.starts_with(key) ? 0 : std::string_view::npos, key.size());
+}
+
 bool is_terminal_status(std::string_view body) {
     return run::outcome_named(status_word(body)).has_value();
 }

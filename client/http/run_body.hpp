@@ -9,6 +9,9 @@ namespace pdpp::http {
 /// The status word in a body of pdpp_run_status; empty if it is the envelope of an unknown run.
 std::string_view status_word(std::string_view body);
 
+/// Where the timeline is, by a body of pdpp_run_status. Links are percent-encoded, so nothing in them is escaped.
+std::string_view timeline_link(std::string_view body);
+
 /// Whether a body of pdpp_run_status is the last that its run will ever have.
 bool is_terminal_status(std::string_view body);
 

@@ -35,6 +35,11 @@ BOOST_AUTO_TEST_CASE(four_words_are_terminal) {
     BOOST_TEST(!is_terminal_timeline(timeline_of("", "null")));
 }
 
+BOOST_AUTO_TEST_CASE(the_timeline_is_found) {
+    BOOST_TEST(timeline_link(status_of("run_1", "active")) == "/_ref/runs/x/timeline");
+    BOOST_TEST(timeline_link("{}").empty());
+}
+
 BOOST_AUTO_TEST_CASE(an_unknown_run_has_not_ended) {
     constexpr auto envelope = R"({"error": {"code": "not_found", "type": "not_found_error", "param": "run_id", )"
                               R"("message": "Run not found: , \"status\": \"failed\""}})";
