@@ -100,6 +100,7 @@ subtest 'an ending is read from the standby, all else from the primary' => sub {
 	is($reads->('/_ref/runs/run_active/timeline'), 'standby: pdpp_run_timeline, primary: pdpp_run_timeline', 'of an active run');
 	is($reads->('/_ref/runs/nope/timeline'), 'standby: pdpp_run_timeline, primary: pdpp_run_timeline', 'of an unknown one');
 	is($reads->('/_ref/runs/run_ended/timeline?cursor=x'), 'standby: pdpp_run_timeline, primary: pdpp_run_timeline', 'with a bad cursor');
+	is($reads->('/_ref/runs'), 'standby: , primary: pdpp_run_list', 'a list is read from the primary');
 };
 
 subtest 'with the replay paused nobody hears of the past' => sub {
@@ -163,6 +164,8 @@ subtest 'a standby alone tells endings only' => sub {
 	is(status($alone, 'run_ended'), 'completed', 'a run that has ended');
 	is(timeline($alone, 'run_ended'), 'run.admitted run.completed | completed', 'its timeline');
 	is_unavailable($alone->get_as_owner("/_ref/runs/$_"), $_) for 'run_waits', 'nope', 'run_waits/timeline', 'nope/timeline';
+	is_unavailable($alone->get_as_owner('/_ref/runs'), 'a list');
+	is($alone->get_as_owner('/rpc/pdpp_run_status?run_id=nope')->{status}, 503, 'by /rpc: 503');
 	my $answer = $alone->request('POST', '/_ref/runs/run_waits/cancel', [ Authorization => 'Bearer ' . PdppGateway::token() ]);
 	is_unavailable($answer, 'a write');
 	unlike($answer->{body}, qr/read-only|25006/, 'nothing of SQL gets out');
