@@ -2,9 +2,11 @@
 
 #include "http/gateway.hpp"
 
+#include "http/access_log.hpp"
 #include "http/database.hpp"
 #include "http/envelope.hpp"
 #include "http/request_id.hpp"
+#include "http/status_body.hpp"
 #include "http/target.hpp"
 #include "pq/body.hpp"
 
@@ -34,32 +36,54 @@ Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& op
       public_origin_(options.public_origin) {}
 
 asio::awaitable<Response> Gateway::answer(const Request& request, const std::string& peer) {
-    const auto request_id = request_id_of(request);
+    const auto began = std::chrono::steady_clock::now();
+    Notes notes{.request_id = request_id_of(request), .run_id = {}, .trace_id = {}};
     Response response;
     try {
-        response = co_await respond(request, peer, request_id);
+        response = co_await respond(request, peer, notes);
     } catch (const Refusal& refusal) {
-        response = error_response(refusal, request_id);
+        if (refusal.error_code == "not_found" && refusal.param == "run_id")
+            metrics_.unknown_run();
+        response = error_response(refusal, notes.request_id);
     } catch (const std::exception& error) {
-        spdlog::error("request_id={} {:?}", request_id, error.what());
-        response =
-            error_response({status::internal_server_error, "internal_error", "Something went wrong here."}, request_id);
+        spdlog::error("request_id={} {:?}", notes.request_id, error.what());
+        response = error_response({status::internal_server_error, "internal_error", "Something went wrong here."},
+                                  notes.request_id);
     }
-    response.set("Request-Id", request_id);
+    response.set("Request-Id", notes.request_id);
+    record(request, response, peer, notes, std::chrono::steady_clock::now() - began);
     co_return response;
 }
 
-Response Gateway::refuse(const Refusal& refusal, const std::string&) {
-    const auto request_id = new_request_id();
-    auto response = error_response(refusal, request_id);
-    response.set("Request-Id", request_id);
+Response Gateway::refuse(const Refusal& refusal, const std::string& peer) {
+    const Notes notes{.request_id = new_request_id(), .run_id = {}, .trace_id = {}};
+    auto response = error_response(refusal, notes.request_id);
+    response.set("Request-Id", notes.request_id);
+    record({}, response, peer, notes, {});
     return response;
 }
 
-asio::awaitable<Response> Gateway::respond(const Request& request, const std::string& peer,
-                                           const std::string& request_id) {
+void Gateway::record(const Request& request, const Response& response, const std::string& peer, const Notes& notes,
+                     std::chrono::steady_clock::duration time) {
+    // a method that is not HTTP's has no name of its own here
+    metrics_.answered(notes.route, request.method(), response.result_int(), time);
+    log_access({.request_id = notes.request_id,
+                .run_id = notes.run_id,
+                .trace_id = notes.trace_id,
+                .method = beast::http::to_string(request.method()),
+                .route = notes.route,
+                .status = response.result_int(),
+                .duration = time,
+                .peer = peer});
+}
+
+asio::awaitable<Response> Gateway::respond(const Request& request, const std::string& peer, Notes& notes) {
     const auto target = parse_target(request.target());
     const auto [route, variables] = find_route(routes(), request.method(), target);
+    notes.route = route.path;
+    for (const auto& variable : variables)
+        if (variable.name == "run_id")
+            notes.run_id = variable.value;
     if (route.needs_session)
         owner_.check_session(request);
     if (request.method() == verb::post)
@@ -69,7 +93,14 @@ asio::awaitable<Response> Gateway::respond(const Request& request, const std::st
 
     const auto& call = std::get<SqlCall>(route.answer);
     auto arguments = bind_arguments(call, variables, target.query, request);
-    auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id);
+    auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, notes.request_id);
+    notes.trace_id = trace_id_in(body);
+    if (call.function == "pdpp_run_status")
+        metrics_.resolved(body);
+    if (call.kind == CallKind::admits) {
+        notes.run_id = run_id_in(body);
+        metrics_.admitted();
+    }
     const auto handle = call.kind == CallKind::admits ? handle_in(body) : std::string{};
     auto response = json_response(route.success, std::move(body));
     if (!handle.empty()) {
@@ -87,6 +118,17 @@ Response Gateway::act(OwnerAction action, const Request& request, const std::str
         return owner_.log_out();
     }
     throw std::logic_error("an action without an answer");
+}
+
+void Gateway::set_owner_password(const std::string& password) {
+    if (!owner_.has_password(password))
+        owner_ = OwnerAccess(password, public_origin_ && public_origin_->scheme == "https");
+}
+
+std::string Gateway::metrics_text() {
+    const auto pool = pool_.usage();
+    metrics_.set_pool(pool.open, pool.busy, pool.waiting);
+    return metrics_.text();
 }
 
 asio::awaitable<void> Gateway::try_database() {

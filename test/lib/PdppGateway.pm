@@ -12,6 +12,7 @@ use warnings;
 
 use Digest::SHA qw(hmac_sha256);
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64url);
 use POSIX ();
@@ -41,14 +42,16 @@ sub token_of
 # A good one.
 sub token { return token_of(sprintf('{"exp":%d,"iat":%d,"sub":"owner_local"}', time + 3600, time)); }
 
-# Starts `pdpp serve` on a free port of `host` (127.0.0.1) and waits until it listens. Options: conninfo, args (array),
-# password (the usual one; undef for none).
+# Starts `pdpp serve` on a free port of `host` (127.0.0.1), or on the unix socket `path`, and waits until it listens.
+# Options: conninfo, args (array), password (the usual one; undef for none), env (hash), admin (true: ->admin is a
+# listener for it).
 sub start
 {
 	my ($class, %option) = @_;
 	my $host = $option{host} // '127.0.0.1';
 	my $log = $PostgreSQL::Test::Utils::log_path . '/gateway_' . $$ . '_' . ++$count . '.log';
 	my $owner = exists $option{password} ? $option{password} : $password;
+	my @admin = $option{admin} ? ('--admin', '127.0.0.1:0') : ();
 	open my $output, '>', $log or die "$log: $!";
 	my $pid = fork // die "fork: $!";
 	if ($pid == 0)
@@ -57,16 +60,24 @@ sub start
 		$ENV{PDPP_OWNER_PASSWORD} = $owner if defined $owner;
 		open STDERR, '>&', $output or POSIX::_exit(127);
 		open STDOUT, '>&', $output or POSIX::_exit(127);
-		exec $program, 'serve', '--listen', "$host:0", '--db', $option{conninfo}, @{ $option{args} // [] }
+		$ENV{$_} = $option{env}{$_} for keys %{ $option{env} // {} };
+		exec $program, 'serve', '--listen', ($option{path} ? "unix:$option{path}" : "$host:0"), @admin, '--db', $option{conninfo}, @{ $option{args} // [] }
 		  or POSIX::_exit(127);
 	}
-	my $self = bless { pid => $pid, parent => $$, logfile => $log, host => $host }, $class;
-	$self->await_log(qr{listening on http://\S+:(\d+)\n});
-	($self->{port}) = $self->log =~ m{listening on http://\S+:(\d+)\n};
+	my $self = bless { pid => $pid, parent => $$, logfile => $log, host => $host, path => $option{path} }, $class;
+	$self->await_log(qr{(?<!admin )listening on (?:http|unix):\S+});
+	($self->{port}) = $self->log =~ m{(?<!admin )listening on http://\S+?:(\d+)\b};
+	if ($option{admin})
+	{
+		$self->await_log(qr{admin listening on http://\S+});
+		my ($port) = $self->log =~ m{admin listening on http://\S+?:(\d+)\b};
+		$self->{admin} = bless { host => '127.0.0.1', port => $port }, $class;
+	}
 	return $self;
 }
 
 sub port { return $_[0]->{port}; }
+sub admin { return $_[0]->{admin}; }
 sub pid { return $_[0]->{pid}; }
 sub log { return PostgreSQL::Test::Utils::slurp_file($_[0]->{logfile}); }
 
@@ -107,6 +118,8 @@ sub DESTROY
 sub connect
 {
 	my ($self, %option) = @_;
+	return PdppGateway::Client->of(IO::Socket::UNIX->new(Peer => $self->{path}) // die("connect: $!"), 'localhost')
+	  if $self->{path};
 	return PdppGateway::Client->new($self->{host}, $self->{port}, %option);
 }
 
@@ -153,7 +166,14 @@ sub new
 {
 	my ($class, $host, $port, %option) = @_;
 	my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port, %option) or die "connect: $@";
-	return bless { socket => $socket, buffer => '', host => "$host:$port" }, $class;
+	return $class->of($socket, "$host:$port");
+}
+
+# A client on a socket that is connected, with what to send as Host.
+sub of
+{
+	my ($class, $socket, $host) = @_;
+	return bless { socket => $socket, buffer => '', host => $host }, $class;
 }
 
 # Sends bytes as they are.
