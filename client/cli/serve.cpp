@@ -200,6 +200,7 @@ void add_serve_command(CLI::App& app, Action& action) {
         "The owner's password comes from PDPP_OWNER_PASSWORD, or is the first line of the file that\n"
         "PDPP_OWNER_PASSWORD_FILE names. Sessions are opened with POST /owner/login, or with a bearer token as\n"
         "`pdpp token` prints it.\n\n"
+        "  GET /                                              this API, as an OpenAPI 3.1 document\n"
         "  GET /_ref/runs/{run_id}                            the status\n"
         "  GET /_ref/runs/{run_id}/timeline?limit=N&cursor=C  the events\n"
         "  POST /_ref/connections/{connector_instance_id}/run starts a run of a connection\n"

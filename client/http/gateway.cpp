@@ -5,6 +5,7 @@
 #include "http/access_log.hpp"
 #include "http/database.hpp"
 #include "http/envelope.hpp"
+#include "http/openapi.hpp"
 #include "http/request_id.hpp"
 #include "http/status_body.hpp"
 #include "http/target.hpp"
@@ -19,6 +20,14 @@ namespace pdpp::http {
 namespace asio = boost::asio;
 
 namespace {
+
+/// The routes do not change, but with the program.
+Response api_description() {
+    static const auto document = openapi_document(routes());
+    auto response = json_response(status::ok, document);
+    response.set(field::cache_control, "no-cache");
+    return response;
+}
 
 /// Where the run of an acknowledgement is found.
 std::string handle_in(std::string_view acknowledgement) {
@@ -90,6 +99,8 @@ asio::awaitable<Response> Gateway::respond(const Request& request, const std::st
         check_origin(request, public_origin_);
     if (const auto* const action = std::get_if<OwnerAction>(&route.answer))
         co_return act(*action, request, peer);
+    if (std::holds_alternative<ApiDescription>(route.answer))
+        co_return api_description();
 
     const auto& call = std::get<SqlCall>(route.answer);
     auto arguments = bind_arguments(call, variables, target.query, request);

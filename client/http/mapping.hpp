@@ -56,12 +56,18 @@ struct SqlCall {
 /// The answer is the gateway's own.
 enum class OwnerAction { log_in, log_out };
 
+/// The answer is this table, as an OpenAPI document.
+struct ApiDescription {};
+
 struct Route {
     std::vector<verb> methods;
     std::string_view path; ///< "/_ref/runs/{run_id}": literal segments, and variables that take one segment each
-    std::variant<SqlCall, OwnerAction> answer;
+    std::variant<SqlCall, OwnerAction, ApiDescription> answer;
     status success;
     bool needs_session;
+    std::string_view summary = {}; ///< for the OpenAPI document, one line
+    std::string_view schema = {};  ///< of what it answers, a name in openapi_components.cpp; empty if there is no body
+    std::vector<std::string_view> errors = {}; ///< codes beyond those that follow from what kind of route it is
 };
 
 std::span<const Route> routes();
