@@ -21,7 +21,7 @@ BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps lint-deps all extension client unit install uninstall demo check chaos fuzz bench lint format clean
+.PHONY: help deps lint-deps all extension client unit install uninstall demo check chaos fuzz bench lint dist format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,10 +89,15 @@ fuzz: deps lint-deps ## fuzz whatever reads what strangers send (SECONDS=60 each
 bench: deps ## measure the speed, as ratios in one run
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
 	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
-	@CLUSTER_OPTIONS="-o fsync=on -o shared_buffers=1GB -o max_wal_size=8GB" test/in-cluster bash bench/run
+	@CLUSTER_OPTIONS="-o fsync=on -o shared_buffers=1GB -o max_wal_size=8GB \
+		-o shared_preload_libraries=pdpp -o pdpp.databases=pdpp_bench" test/in-cluster bash bench/run
 
 lint: deps lint-deps ## formatting, clang-tidy, cppcheck, the project's own rules, both compilers
 	@.ci/lint
+
+dist: ## pack what is committed for PGXN: pdpp-VERSION.zip
+	git archive --format=zip --prefix=pdpp-$(VERSION)/ -o pdpp-$(VERSION).zip HEAD
+	@echo pdpp-$(VERSION).zip
 
 format: lint-deps ## format the C++ sources in place
 	@git ls-files '*.hpp' '*.cpp' | xargs clang-format -i

@@ -3,6 +3,7 @@
  */
 #include "pg.hpp"
 #include "settings.hpp"
+#include "store/announce.hpp"
 #include "store/boots.hpp"
 #include "store/catalogue.hpp"
 #include "store/wake.hpp"
@@ -22,6 +23,7 @@ void _PG_init(void) {
     pdpp::settings::define();
     pdpp::store::watch_catalogue();
     pdpp::store::watch_transactions();
+    pdpp::store::watch_announcements();
     if (process_shared_preload_libraries_in_progress) {
         pdpp::store::prepare_wake();
         pdpp::worker::register_launcher();

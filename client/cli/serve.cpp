@@ -64,7 +64,10 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
                                  .pool_size = options.pool_size,
                                  .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
                                  .owner_password = owner_password(),
-                                 .public_origin = {}};
+                                 .public_origin = {},
+                                 .live = {}};
+    gateway.live.wait_limit = std::chrono::seconds(options.wait_limit_s);
+    gateway.live.keep_alive = options.keep_alive;
     if (!gateway.owner_password && !options.insecure_no_owner)
         throw refusal("PDPP_OWNER_PASSWORD is not set",
                       "Set it to the owner's password, or PDPP_OWNER_PASSWORD_FILE to a file that holds it. To serve "
@@ -121,6 +124,7 @@ class Serving {
             spdlog::info("admin listening on {}", http::to_string(admin_server_->endpoint()));
         }
         asio::co_spawn(loop_, gateway_.try_database(), asio::detached);
+        asio::co_spawn(loop_, gateway_.follow_runs(), asio::detached);
         asio::co_spawn(loop_, pq::keep_reconciling(settings_.conninfo, &guard_), asio::detached);
         tell_ready();
     }
@@ -207,10 +211,11 @@ void add_serve_command(CLI::App& app, Action& action) {
         "  POST /_ref/connectors/{connector_id}/run           the same for a connector with one connection\n"
         "  POST /_ref/runs/{run_id}/cancel                    asks a run to end\n"
         "  POST /owner/login, /owner/logout                   the session's cookie\n\n"
-        "SIGINT and SIGTERM let the requests in flight finish. SIGHUP reads the password's file and --config again: "
-        "limits,\n"
-        "timeouts and the log change at once (for new connections), the rest at the next start. What is logged of a\n"
-        "request: its id, run, trace, route, status and duration, as info, or as warning from status 500 on.\n\n"
+        "Prefer: wait=N holds back the status until it changes, and the answer to a run until it has ended. Accept:\n"
+        "text/event-stream follows a run or its timeline, Accept: application/x-ndjson gets all of a timeline.\n\n"
+        "SIGINT and SIGTERM let the requests in flight finish, and end waits and streams. SIGHUP reads the password's\n"
+        "file and --config again: limits, timeouts and the log change at once (for new connections), the rest at the\n"
+        "next start. Each request leaves a line in the log, as info, or as warning from status 500 on.\n\n"
         "Example:\n"
         "  PDPP_OWNER_PASSWORD=... pdpp serve --listen 127.0.0.1:8080 --db service=pdpp");
     command->callback([&app, &action, command, command_line] {

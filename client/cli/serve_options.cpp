@@ -67,6 +67,11 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
         ->check(CLI::Range(1, 3'600'000))
         ->capture_default_str()
         ->option_text("MS");
+    command.add_option("--wait-limit", options.wait_limit_s, "longest Prefer: wait, in seconds")
+        ->check(CLI::Range(0, 86'400))
+        ->capture_default_str()
+        ->option_text("SECONDS");
+    add_seconds(command, "--keep-alive", options.keep_alive, "longest silence of an event stream");
     command.add_flag("--insecure-no-owner", options.insecure_no_owner,
                      "without an owner's password: serve everybody, on a loopback address or a unix socket only");
     add_log_options(command, options.log);
@@ -133,6 +138,8 @@ std::string needing_restart(const ServeOptions& running, const ServeOptions& wan
     compare("--public-url", running.public_url, wanted.public_url);
     compare("--pool", running.pool_size, wanted.pool_size);
     compare("--statement-timeout", running.statement_timeout_ms, wanted.statement_timeout_ms);
+    compare("--wait-limit", running.wait_limit_s, wanted.wait_limit_s);
+    compare("--keep-alive", running.keep_alive, wanted.keep_alive);
     compare("--insecure-no-owner", running.insecure_no_owner, wanted.insecure_no_owner);
     return names;
 }

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
 #include <set>
 #include <string>
 
@@ -20,6 +21,8 @@ struct ServeOptions {
     std::size_t pool_size = 4;
     long statement_timeout_ms = 10'000;
     long drain_seconds = 10;
+    long wait_limit_s = 60;
+    std::chrono::milliseconds keep_alive = std::chrono::seconds(15);
     bool insecure_no_owner = false;
     LogOptions log;
     http::ServerLimits limits;

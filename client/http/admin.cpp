@@ -12,7 +12,7 @@ namespace pdpp::http {
 namespace asio = boost::asio;
 namespace json = boost::json;
 
-asio::awaitable<Response> Admin::answer(const Request& request, const std::string&) {
+asio::awaitable<Answer> Admin::answer(const Request& request, Client&) {
     const auto request_id = request_id_of(request);
     Response response;
     try {

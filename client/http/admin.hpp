@@ -14,7 +14,7 @@ class Admin : public Handler {
     Admin(Readiness& readiness, std::function<std::string()> metrics)
         : readiness_(readiness), metrics_(std::move(metrics)) {}
 
-    boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer) override;
+    boost::asio::awaitable<Answer> answer(const Request& request, Client& client) override;
     Response refuse(const Refusal& refusal, const std::string& peer) override;
 
     /// The gateway is stopping: from now on it is not ready, whatever the checks say.

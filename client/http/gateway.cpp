@@ -3,13 +3,17 @@
 #include "http/gateway.hpp"
 
 #include "http/access_log.hpp"
+#include "http/answers.hpp"
 #include "http/database.hpp"
 #include "http/envelope.hpp"
 #include "http/openapi.hpp"
 #include "http/request_id.hpp"
+#include "http/rpc.hpp"
+#include "http/rpc_error.hpp"
+#include "http/run_stream.hpp"
 #include "http/status_body.hpp"
 #include "http/target.hpp"
-#include "pq/body.hpp"
+#include "http/wait.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -21,19 +25,33 @@ namespace asio = boost::asio;
 
 namespace {
 
+/// A refusal in the form that the path of the request has for it.
+Response refused(const Request& request, const Refusal& refusal, const std::string& request_id) {
+    if (is_rpc(request.target()))
+        return rpc_error_response(rpc_error(refusal));
+    return error_response(refusal, request_id);
+}
+
 /// The routes do not change, but with the program.
 Response api_description() {
-    static const auto document = openapi_document(routes());
+    static const auto document = openapi_document(routes(), functions());
     auto response = json_response(status::ok, document);
     response.set(field::cache_control, "no-cache");
     return response;
 }
 
-/// Where the run of an acknowledgement is found.
-std::string handle_in(std::string_view acknowledgement) {
-    const auto body = pq::parse_body(acknowledgement);
-    return std::string{body.at("links").at("self").as_string()};
-}
+/// A stream that is counted for as long as it is open.
+class CountedBody : public BodySource {
+  public:
+    CountedBody(std::unique_ptr<BodySource> body, Metrics::Held held)
+        : held_(std::move(held)), body_(std::move(body)) {}
+
+    asio::awaitable<std::optional<std::string>> next() override { return body_->next(); }
+
+  private:
+    Metrics::Held held_;
+    std::unique_ptr<BodySource> body_;
+};
 
 } // namespace
 
@@ -42,26 +60,32 @@ Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& op
             {.conninfo = options.conninfo, .size = options.pool_size, .statement_timeout = options.statement_timeout}),
       timeout_(options.statement_timeout + std::chrono::seconds(2)),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
-      public_origin_(options.public_origin) {}
+      public_origin_(options.public_origin),
+      live_(executor, options.conninfo, pool_, options.pool_size, timeout_, options.live) {}
 
-asio::awaitable<Response> Gateway::answer(const Request& request, const std::string& peer) {
+asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) {
     const auto began = std::chrono::steady_clock::now();
     Notes notes{.request_id = request_id_of(request), .run_id = {}, .trace_id = {}};
-    Response response;
+    Answer answer;
     try {
-        response = co_await respond(request, peer, notes);
+        if (is_rpc(request.target()))
+            answer = co_await respond_to_rpc(request, notes);
+        else
+            answer = co_await respond(request, client, notes);
+    } catch (const RpcError& error) {
+        answer = rpc_error_response(error);
     } catch (const Refusal& refusal) {
         if (refusal.error_code == "not_found" && refusal.param == "run_id")
             metrics_.unknown_run();
-        response = error_response(refusal, notes.request_id);
+        answer = refused(request, refusal, notes.request_id);
     } catch (const std::exception& error) {
         spdlog::error("request_id={} {:?}", notes.request_id, error.what());
-        response = error_response({status::internal_server_error, "internal_error", "Something went wrong here."},
-                                  notes.request_id);
+        const Refusal trouble{status::internal_server_error, "internal_error", "Something went wrong here."};
+        answer = refused(request, trouble, notes.request_id);
     }
-    response.set("Request-Id", notes.request_id);
-    record(request, response, peer, notes, std::chrono::steady_clock::now() - began);
-    co_return response;
+    answer.head.set("Request-Id", notes.request_id);
+    record(request, answer.head, client.address(), notes, std::chrono::steady_clock::now() - began);
+    co_return answer;
 }
 
 Response Gateway::refuse(const Refusal& refusal, const std::string& peer) {
@@ -86,7 +110,7 @@ void Gateway::record(const Request& request, const Response& response, const std
                 .peer = peer});
 }
 
-asio::awaitable<Response> Gateway::respond(const Request& request, const std::string& peer, Notes& notes) {
+asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client, Notes& notes) {
     const auto target = parse_target(request.target());
     const auto [route, variables] = find_route(routes(), request.method(), target);
     notes.route = route.path;
@@ -98,27 +122,91 @@ asio::awaitable<Response> Gateway::respond(const Request& request, const std::st
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
     if (const auto* const action = std::get_if<OwnerAction>(&route.answer))
-        co_return act(*action, request, peer);
+        co_return act(*action, request, client.address());
+
     if (std::holds_alternative<ApiDescription>(route.answer))
         co_return api_description();
 
     const auto& call = std::get<SqlCall>(route.answer);
+    const auto kind = acceptable_stream(route, request);
     auto arguments = bind_arguments(call, variables, target.query, request);
+    if (kind) {
+        auto answer = co_await stream(*kind, call, std::move(arguments), request, client, notes);
+        co_return answer;
+    }
+    std::optional<std::chrono::seconds> wait;
+    if (route.may_wait)
+        wait = wanted_wait(request, live_.options().wait_limit);
+
+    auto body = co_await ask(call, std::move(arguments), notes);
+    std::optional<Metrics::Held> waiting;
+    if (wait)
+        waiting.emplace(metrics_.waiter());
+    Response response;
+    LiveRuns::Body ended;
+    switch (call.kind) {
+    case CallKind::reads:
+        if (wait)
+            body = co_await changed_status(live_, request, client, std::move(body), *wait);
+        response = answer_to_read(request, call, std::move(body));
+        break;
+    case CallKind::admits:
+        if (wait)
+            ended = co_await ended_status(live_, client, body, *wait);
+        response = answer_to_admission(request, route.success, std::move(body));
+        if (ended)
+            replace_acknowledgement(response, *ended);
+        break;
+    case CallKind::writes:
+        response = json_response(route.success, std::move(body));
+        break;
+    }
+    if (wait)
+        confirm_wait(response, *wait);
+    co_return response;
+}
+
+asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, Notes& notes) {
+    const auto target = parse_target(request.target());
+    const auto& function = find_function(functions(), target);
+    notes.route = "/rpc/{function}";
+    check_method(function, request.method());
+    try {
+        owner_.check_session(request);
+    } catch (Refusal& refusal) {
+        refusal.error_code = request.count(field::authorization) == 0 ? "PGRST302" : "PGRST301";
+        throw;
+    }
+    if (request.method() == verb::options)
+        co_return rpc_options(function);
+    if (request.method() == verb::post)
+        check_origin(request, public_origin_);
+    const auto call = read_call(function, target, request);
+    co_return co_await answer_rpc(pool_, call, request, timeout_, notes.request_id);
+}
+
+/// What the database answers, noted and counted.
+asio::awaitable<std::string> Gateway::ask(const SqlCall& call, std::vector<pq::Argument> arguments, Notes& notes) {
     auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, notes.request_id);
-    notes.trace_id = trace_id_in(body);
-    if (call.function == "pdpp_run_status")
+    notes.trace_id = trace_id_in_body(body);
+    if (call.returns == Returns::run_status)
         metrics_.resolved(body);
     if (call.kind == CallKind::admits) {
-        notes.run_id = run_id_in(body);
+        notes.run_id = run_id_in_body(body);
         metrics_.admitted();
     }
-    const auto handle = call.kind == CallKind::admits ? handle_in(body) : std::string{};
-    auto response = json_response(route.success, std::move(body));
-    if (!handle.empty()) {
-        response.set(field::location, handle);
-        response.set(field::retry_after, "1");
-    }
-    co_return response;
+    co_return body;
+}
+
+/// The stream, once its first read has told that there is something to stream; 204 if it never will be.
+asio::awaitable<Answer> Gateway::stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
+                                        const Request& request, Client& client, Notes& notes) {
+    auto source = make_stream(kind, call, std::move(arguments), request["Last-Event-ID"], live_, client);
+    auto question = source->question();
+    const auto first = co_await ask(call, std::move(question), notes);
+    if (!source->begin(first))
+        co_return json_response(status::no_content, {});
+    co_return Answer(stream_head(kind), std::make_unique<CountedBody>(std::move(source), metrics_.stream()));
 }
 
 Response Gateway::act(OwnerAction action, const Request& request, const std::string& peer) {

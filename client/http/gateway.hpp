@@ -3,6 +3,7 @@
 // database, answer. Each stage either passes on or throws the refusal that ends the request.
 
 #include "http/handler.hpp"
+#include "http/live.hpp"
 #include "http/mapping.hpp"
 #include "http/message.hpp"
 #include "http/metrics.hpp"
@@ -26,14 +27,18 @@ struct GatewayOptions {
     std::chrono::milliseconds statement_timeout = std::chrono::seconds(10);
     std::optional<std::string> owner_password;
     std::optional<Origin> public_origin;
+    LiveOptions live = {};
 };
 
 class Gateway : public Handler {
   public:
     Gateway(const boost::asio::any_io_executor& executor, const GatewayOptions& options);
 
-    boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer) override;
+    boost::asio::awaitable<Answer> answer(const Request& request, Client& client) override;
     Response refuse(const Refusal& refusal, const std::string& peer) override;
+
+    /// Serves those who wait for runs, until the loop ends.
+    boost::asio::awaitable<void> follow_runs() { return live_.listen(); }
 
     /// Connects to the database once, and logs it if that fails.
     boost::asio::awaitable<void> try_database();
@@ -54,7 +59,11 @@ class Gateway : public Handler {
         std::string trace_id;
     };
 
-    boost::asio::awaitable<Response> respond(const Request& request, const std::string& peer, Notes& notes);
+    boost::asio::awaitable<Answer> respond(const Request& request, Client& client, Notes& notes);
+    boost::asio::awaitable<std::string> ask(const SqlCall& call, std::vector<pq::Argument> arguments, Notes& notes);
+    boost::asio::awaitable<Answer> stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
+                                          const Request& request, Client& client, Notes& notes);
+    boost::asio::awaitable<Response> respond_to_rpc(const Request& request, Notes& notes);
     void record(const Request& request, const Response& response, const std::string& peer, const Notes& notes,
                 std::chrono::steady_clock::duration time);
     Response act(OwnerAction action, const Request& request, const std::string& peer);
@@ -64,6 +73,7 @@ class Gateway : public Handler {
     std::chrono::milliseconds timeout_;
     OwnerAccess owner_;
     std::optional<Origin> public_origin_;
+    LiveRuns live_;
 };
 
 } // namespace pdpp::http

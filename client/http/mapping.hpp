@@ -26,6 +26,7 @@ struct Binding {
         segment,     ///< a variable of the path
         query,       ///< a parameter of the query
         header,      ///< a header of the request
+        trace,       ///< the trace id in the header traceparent, unless that is malformed
         member_text, ///< a member of the JSON body that must be a string
         member_json, ///< a member of the JSON body, whatever it is: sent with the whole body, `type` takes it out
         constant,    ///< `name` itself
@@ -45,12 +46,19 @@ enum class CallKind {
     writes, ///< may be made again without harm
 };
 
+/// What is known of a body, beside that it is JSON.
+enum class Returns {
+    anything,   ///< and it may be another one a moment later
+    run_status, ///< of one run: final once the run has ended
+};
+
 /// The answer is what the SQL function returns. A parameter, header or member that is absent leaves its argument to the
 /// function's default.
 struct SqlCall {
     std::string_view function;
     CallKind kind;
     std::vector<Binding> bindings;
+    Returns returns = Returns::anything;
 };
 
 /// The answer is the gateway's own.
@@ -59,18 +67,33 @@ enum class OwnerAction { log_in, log_out };
 /// The answer is this table, as an OpenAPI document.
 struct ApiDescription {};
 
+/// What a client gets in place of a body if it accepts the media type.
+enum class StreamKind {
+    status_events,   ///< text/event-stream: the status, and each change of it
+    timeline_events, ///< text/event-stream: the events of a run as they are committed
+    timeline_lines,  ///< application/x-ndjson: the events of a run so far
+};
+
+std::string_view media_type_of(StreamKind kind);
+
 struct Route {
     std::vector<verb> methods;
     std::string_view path; ///< "/_ref/runs/{run_id}": literal segments, and variables that take one segment each
     std::variant<SqlCall, OwnerAction, ApiDescription> answer;
     status success;
     bool needs_session;
+    /// Whether `Prefer: wait=N` is honoured: by a status until it changes, by an admission until the run has ended.
+    bool may_wait = false;
+    std::vector<StreamKind> streams = {};
     std::string_view summary = {}; ///< for the OpenAPI document, one line
     std::string_view schema = {};  ///< of what it answers, a name in openapi_components.cpp; empty if there is no body
     std::vector<std::string_view> errors = {}; ///< codes beyond those that follow from what kind of route it is
 };
 
 std::span<const Route> routes();
+
+/// What whoever waits for a run asks: its status. The argument is run_id.
+const SqlCall& status_call();
 
 /// A value taken from the path.
 struct PathVariable {

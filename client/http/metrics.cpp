@@ -113,7 +113,7 @@ void Metrics::answered(std::string_view route, beast::http::verb method, unsigne
 }
 
 void Metrics::resolved(std::string_view status_body) {
-    const auto found = families_->resolutions_by.find(status_in(status_body));
+    const auto found = families_->resolutions_by.find(status_in_body(status_body));
     if (found != families_->resolutions_by.end())
         found->second->Increment();
 }

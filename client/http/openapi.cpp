@@ -53,6 +53,8 @@ std::vector<std::string_view> error_codes(const Route& route) {
             codes.emplace_back("in_doubt");
         if (call->kind == CallKind::admits)
             codes.emplace_back("unsupported_media_type");
+        if (call->kind == CallKind::reads)
+            codes.emplace_back("not_acceptable");
     }
     return codes;
 }
@@ -75,13 +77,17 @@ json::object parameter(const Binding& binding, std::string_view in) {
 
 json::array parameters(const Route& route) {
     json::array list{reference("parameters", "RequestId")};
+    if (route.may_wait)
+        list.emplace_back(reference("parameters", "Prefer"));
+    if (!route.streams.empty())
+        list.emplace_back(reference("parameters", "LastEventId"));
     if (const auto* const call = sql_call(route))
         for (const auto& binding : call->bindings) {
             if (binding.place == Binding::Place::segment)
                 list.emplace_back(parameter(binding, "path"));
             if (binding.place == Binding::Place::query)
                 list.emplace_back(parameter(binding, "query"));
-            if (binding.place == Binding::Place::header)
+            if (binding.place == Binding::Place::header || binding.place == Binding::Place::trace)
                 list.emplace_back(parameter(binding, "header"));
         }
     return list;
@@ -142,7 +148,21 @@ json::object success(const Route& route, const json::object& components) {
             throw std::logic_error(text("no schema ", route.schema));
         response["content"] = content(route.schema, examples_of(route.schema, components));
     }
+    for (const auto kind : route.streams)
+        response["content"].as_object()[media_type_of(kind)] = {{"schema", {{"type", "string"}}}};
     return response;
+}
+
+/// What else can come instead of the success.
+void add_variants(json::object& responses, const Route& route, const json::object& components) {
+    const auto* const call = sql_call(route);
+    if (call != nullptr && call->kind == CallKind::reads)
+        responses["304"] = {{"description", "What the client has, by its If-None-Match, is what there is"}};
+    if (!route.streams.empty())
+        responses["204"] = {{"description", "A stream is resumed behind its end: there is nothing more"}};
+    if (call != nullptr && call->kind == CallKind::admits && route.may_wait)
+        responses["200"] = {{"description", "Prefer: wait, and the run has ended in time"},
+                            {"content", content("RunStatus", examples_of("RunStatus", components))}};
 }
 
 json::object responses(const Route& route, const json::object& components) {
@@ -162,6 +182,7 @@ json::object responses(const Route& route, const json::object& components) {
                                     {"content", content("Error", json::object{{code, nullptr}})}};
         response.at("content").at("application/json").at("examples").as_object()[code] = reference("examples", name);
     }
+    add_variants(responses, route, components);
     return responses;
 }
 
@@ -194,12 +215,54 @@ json::object operation(const Route& route, verb method, const json::object& comp
     return operation;
 }
 
+json::object schema_of(const FunctionArgument& argument) {
+    if (argument.type == "integer")
+        return {{"type", "integer"}};
+    if (argument.type == "text[]")
+        return {{"type", "array"}, {"items", {{"type", "string"}}}};
+    if (argument.type == "jsonb")
+        return json::object{};
+    return {{"type", "string"}};
+}
+
+json::object rpc_operation(const Function& function, std::string_view method) {
+    json::object operation{
+        {"operationId", text("rpc_", method, text("_", function.name))},
+        {"summary", text("The SQL function ", function.name, ", by PostgREST's conventions")},
+        {"responses",
+         {{"200", {{"description", "Its result"}, {"content", {{"application/json", {{"schema", json::object{}}}}}}}},
+          {"default",
+           {{"description", "An error in PostgREST's form"},
+            {"content", {{"application/json", {{"schema", reference("schemas", "RpcError")}}}}}}}}}};
+    json::object properties;
+    json::array required;
+    json::array parameters;
+    for (const auto& argument : function.arguments) {
+        properties[argument.name] = schema_of(argument);
+        if (argument.is_required)
+            required.emplace_back(argument.name);
+        parameters.push_back(json::object{{"name", argument.name},
+                                          {"in", "query"},
+                                          {"required", argument.is_required},
+                                          {"schema", {{"type", argument.type == "integer" ? "integer" : "string"}}}});
+    }
+    if (method == "post")
+        operation["requestBody"] = {
+            {"content",
+             {{"application/json",
+               {{"schema",
+                 {{"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}}}}}}}};
+    else
+        operation["parameters"] = std::move(parameters);
+    return operation;
+}
+
 } // namespace
 
-std::string openapi_document(std::span<const Route> table) {
+std::string openapi_document(std::span<const Route> routes, std::span<const Function> functions) {
     const auto components = json::parse(openapi_components()).as_object();
     json::object paths;
-    for (const auto& route : table) {
+    for (const auto& route : routes) {
         auto& path = paths[route.path];
         if (path.is_null())
             path = json::object{};
@@ -208,6 +271,12 @@ std::string openapi_document(std::span<const Route> table) {
             std::ranges::transform(name, name.begin(), [](unsigned char byte) { return std::tolower(byte); });
             path.as_object()[name] = operation(route, method, components);
         }
+    }
+    for (const auto& function : functions) {
+        json::object path{{"post", rpc_operation(function, "post")}};
+        if (function.kind == CallKind::reads)
+            path["get"] = rpc_operation(function, "get");
+        paths[text("/rpc/", function.name)] = std::move(path);
     }
     const json::object document{
         {"openapi", "3.1.0"},

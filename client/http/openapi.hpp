@@ -1,7 +1,8 @@
 #pragma once
-// The API as an OpenAPI 3.1 document: operations from the mapping table, schemas and examples from
+// The API as an OpenAPI 3.1 document: operations from the mapping table and that of /rpc, schemas and examples from
 // openapi_components.cpp.
 
+#include "http/functions.hpp"
 #include "http/mapping.hpp"
 
 #include <span>
@@ -12,7 +13,7 @@ namespace pdpp::http {
 
 /// The document, as JSON text. Throws std::logic_error if a route names a schema or an error code that has no
 /// component.
-std::string openapi_document(std::span<const Route> table);
+std::string openapi_document(std::span<const Route> routes, std::span<const Function> functions);
 
 /// The `components` that do not follow from the table, as JSON text: `schemas`, `securitySchemes`, and `examples`. The
 /// examples of a schema are named `<schema>.<case>`; those of an error are named `Error.<code>`, and hold the status of

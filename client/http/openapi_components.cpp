@@ -1,4 +1,4 @@
-// What the API's bodies look like, with examples. The tests check real answers, and the examples, against these schemas.
+// What the API's bodies look like, with examples. The tests check real answers and the examples against these schemas.
 
 #include "http/openapi.hpp"
 
@@ -47,6 +47,21 @@ std::string_view openapi_components() {
         "known_gaps": {"description": "as the connector reported it"},
         "known_gaps_summary": {"description": "as the connector reported it"}
       }
+    },
+    "RunList": {
+      "type": "object",
+      "required": ["object", "data", "has_more", "next_cursor"],
+      "properties": {
+        "object": {"const": "list"},
+        "data": {"type": "array", "items": {"$ref": "#/components/schemas/RunStatus"}},
+        "has_more": {"type": "boolean"},
+        "next_cursor": {"type": ["string", "null"], "description": "where to go on"}
+      }
+    },
+    "RpcError": {
+      "type": "object",
+      "required": ["code", "message", "details", "hint"],
+      "properties": {"code": {"type": "string"}, "message": {"type": "string"}, "details": {}, "hint": {}}
     },
     "RunFailure": {
       "type": "object",
@@ -156,6 +171,18 @@ std::string_view openapi_components() {
       "in": "header",
       "description": "The request's name, for the answer and the log; one is made if it is missing",
       "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
+    },
+    "Prefer": {
+      "name": "Prefer",
+      "in": "header",
+      "description": "wait=N: at most N seconds for a status to change, or for an admitted run to end",
+      "schema": {"type": "string", "examples": ["wait=30"]}
+    },
+    "LastEventId": {
+      "name": "Last-Event-ID",
+      "in": "header",
+      "description": "Where a stream of events is resumed",
+      "schema": {"type": "string"}
     }
   },
   "headers": {
@@ -316,6 +343,17 @@ std::string_view openapi_components() {
           "param": "run_id",
           "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab",
           "status": "failed"
+        }
+      }
+    },
+    "Error.not_acceptable": {
+      "x-status": 406,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "not_acceptable",
+          "message": "This is available only as application/json, text/event-stream.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
         }
       }
     },

@@ -18,15 +18,15 @@ std::string_view string_after(std::string_view body, std::string_view mark) {
 
 } // namespace
 
-std::string_view status_in(std::string_view body) {
+std::string_view status_in_body(std::string_view body) {
     return string_after(body, R"("status": ")");
 }
 
-std::string_view run_id_in(std::string_view body) {
+std::string_view run_id_in_body(std::string_view body) {
     return string_after(body, R"("run_id": ")");
 }
 
-std::string_view trace_id_in(std::string_view body) {
+std::string_view trace_id_in_body(std::string_view body) {
     return string_after(body, R"("trace_id": ")");
 }
 

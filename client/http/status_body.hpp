@@ -7,12 +7,12 @@
 namespace pdpp::http {
 
 /// `status` of a body of a status or an acknowledgement; empty if it has none.
-std::string_view status_in(std::string_view body);
+std::string_view status_in_body(std::string_view body);
 
 /// `run_id` of such a body; empty if it has none, or one that is escaped.
-std::string_view run_id_in(std::string_view body);
+std::string_view run_id_in_body(std::string_view body);
 
 /// `trace_id` of such a body, or of the first event of a timeline; empty if it has none, or one that is escaped.
-std::string_view trace_id_in(std::string_view body);
+std::string_view trace_id_in_body(std::string_view body);
 
 } // namespace pdpp::http

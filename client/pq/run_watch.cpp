@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 #include <utility>
 
 namespace pdpp::pq {
@@ -22,8 +21,7 @@ namespace {
 
 constexpr std::chrono::milliseconds first_pause(100);
 constexpr std::chrono::milliseconds longest_pause(2000);
-constexpr std::chrono::seconds safety_net(10);
-constexpr std::chrono::seconds standby_pause(1);
+constexpr std::chrono::milliseconds breath(200);
 
 asio::awaitable<void> pause(std::chrono::milliseconds time) {
     const auto executor = co_await asio::this_coro::executor;
@@ -36,19 +34,13 @@ asio::awaitable<void> pause(std::chrono::milliseconds time) {
 RunWatch::RunWatch(const asio::any_io_executor& executor, std::string conninfo, std::string_view run_id)
     : conninfo_(std::move(conninfo)), digest_(run_digest(run_id)), connection_(executor) {}
 
+RunWatch::RunWatch(const asio::any_io_executor& executor, std::string conninfo)
+    : conninfo_(std::move(conninfo)), connection_(executor) {}
+
 asio::awaitable<void> RunWatch::connect() {
     co_await connection_.open(conninfo_);
-    std::optional<Error> refusal;
-    try {
-        co_await connection_.listen(run_channel);
-    } catch (const Error& error) {
-        refusal = error;
-    }
-    listening_ = Listening::yes;
-    if (refusal && refusal->sqlstate() == "25006") // read_only_sql_transaction: a hot standby
-        listening_ = Listening::impossible;
-    else if (refusal)
-        throw *refusal;
+    const bool listening = co_await listen_for_runs(connection_);
+    listening_ = listening ? Listening::yes : Listening::impossible;
     was_connected_ = true;
 }
 
@@ -75,7 +67,7 @@ asio::awaitable<void> RunWatch::hear() {
     try {
         for (;;) {
             const auto heard = co_await connection_.notification();
-            if (heard.payload == digest_)
+            if (!digest_ || heard.payload == *digest_)
                 co_return;
         }
     } catch (const Error&) {
@@ -83,13 +75,25 @@ asio::awaitable<void> RunWatch::hear() {
     }
 }
 
+/// Takes what comes, so that one look answers all of it.
+asio::awaitable<void> RunWatch::overhear() {
+    try {
+        for (;;)
+            co_await connection_.notification();
+    } catch (const Error&) {
+        co_return;
+    }
+}
+
 asio::awaitable<void> RunWatch::changed() {
     using namespace asio::experimental::awaitable_operators;
     if (listening_ == Listening::impossible) {
-        co_await pause(standby_pause);
+        co_await pause(unheard_pause);
         co_return;
     }
     co_await (hear() || pause(safety_net));
+    if (!digest_)
+        co_await (overhear() || pause(breath));
 }
 
 } // namespace pdpp::pq

@@ -1,12 +1,17 @@
 /*
- * Waking the background worker: where its latch is, for the sessions whose end it wants to hear of.
+ * Waking the background worker of a database: by the end of sessions that it wants to hear of, and by hints that
+ * committed transactions leave with it to be sent (store/announce.hpp).
  *
- * The latches stand in shared memory, which exists only if the module was preloaded; without it all of this does
- * nothing.
+ * Its latch and the hints stand in shared memory, which exists only if the module was preloaded; without it all of this
+ * does nothing.
  */
 #pragma once
 
 #include "pg.hpp"
+#include "store/hint_ring.hpp"
+
+#include <cstdint>
+#include <span>
 
 namespace pdpp::store {
 
@@ -22,10 +27,45 @@ void be_launcher();
 /// The process that said so last.
 pid_t launcher_pid();
 
-/// From here to its end, this process is the worker of its database.
-void be_woken();
+/* ---- for sessions */
 
 /// The worker of this session's database looks again when this session ends, once its locks are free.
 void wake_worker_at_exit();
+
+/// Whether there can be a worker to leave hints with.
+bool may_be_relayed();
+
+/// Before the commit: makes sure that the worker of this session's database has room for so many hints. False if it is
+/// not there, or does not keep up.
+bool reserve_hints(int count);
+
+/// After the commit: leaves as many hints with it as were reserved, and wakes it if it sleeps. Cannot fail.
+void hand_over_hints(std::span<const std::uint64_t> hints);
+
+/// After an abort: none will come.
+void release_hints(int count);
+
+/* ---- for the worker */
+
+/// From here to its end, this process is the worker of its database. Hints that its predecessor left are its own.
+void be_woken();
+
+/// Whether a session has ended since it last asked.
+bool session_has_ended();
+
+/// Hints to send: copies, until they are forgotten.
+struct WaitingHints {
+    std::array<std::uint64_t, HintRing::capacity> hints;
+    std::uint32_t count = 0;
+    std::uint64_t until = 0; ///< the number after the last
+};
+
+/// Whether any wait.
+bool any_waiting_hints();
+
+void copy_waiting_hints(WaitingHints& waiting);
+
+/// They have been sent.
+void forget_hints(const WaitingHints& sent);
 
 } // namespace pdpp::store

@@ -66,7 +66,8 @@ void read_setting() {
     pfree(list);
 }
 
-/// Whether the worker that was started is gone. One that ended early is started again later and later.
+/// Whether the worker that was started is gone. One that has served is started again at once, as dead boots wait for
+/// it; one that ended early, later and later.
 void look_after(Served& place) {
     pid_t pid = 0;
     if (GetBackgroundWorkerPid(place.handle, &pid) != BGWH_STOPPED) {
@@ -75,7 +76,7 @@ void look_after(Served& place) {
     pfree(place.handle);
     place.handle = nullptr;
     const TimestampTz now = GetCurrentTimestamp();
-    place.pause = now - place.started_at >= a_while ? second : std::clamp(2 * place.pause, second, longest_pause);
+    place.pause = now - place.started_at >= a_while ? 0 : std::clamp(2 * place.pause, second, longest_pause);
     place.not_before = now + place.pause;
 }
 
@@ -148,9 +149,7 @@ void serve() {
         MemoryContextSwitchTo(memory); // transactions leave another one
         pgstat_report_activity(STATE_IDLE, any ? "keeping a worker in each database" : "pdpp.databases names none");
         nap(any ? second : -1);
-        const bool reloaded = ConfigReloadPending != 0;
-        attend();
-        if (reloaded) {
+        if (attend()) {
             read_setting();
         }
     }

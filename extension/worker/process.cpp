@@ -11,12 +11,14 @@ void begin_process() {
     BackgroundWorkerUnblockSignals();
 }
 
-void attend() {
+bool attend() {
     CHECK_FOR_INTERRUPTS();
-    if (ConfigReloadPending != 0) {
-        ConfigReloadPending = 0;
-        ProcessConfigFile(PGC_SIGHUP);
+    if (ConfigReloadPending == 0) {
+        return false;
     }
+    ConfigReloadPending = 0;
+    ProcessConfigFile(PGC_SIGHUP);
+    return true;
 }
 
 bool is_wanted(Oid database) {
@@ -30,17 +32,12 @@ bool is_wanted(Oid database) {
     return false;
 }
 
-bool nap(std::int64_t micros) {
+void nap(std::int64_t micros) {
     const int forever = micros < 0 ? 0 : WL_TIMEOUT;
     // rounded up: a nap that ends before its time would be followed by another
     const long milliseconds = micros < 0 ? -1 : static_cast<long>((micros + 999) / 1000);
-    const int events =
-        WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | forever, milliseconds, PG_WAIT_EXTENSION);
-    if ((events & WL_LATCH_SET) == 0) {
-        return false;
-    }
+    (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | forever, milliseconds, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
-    return true;
 }
 
 } // namespace pdpp::worker

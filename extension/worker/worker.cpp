@@ -1,17 +1,20 @@
 /*
  * The worker of one database: passes of the guard, one each interval, one when a controller's session ends, and one
- * when the grace of a lost boot is over. Each run is ended in a transaction of its own.
+ * when the grace of a lost boot is over. Each run is ended in a transaction of its own. In between it sends what
+ * committed transactions have to announce.
  */
 #include "worker/worker.hpp"
 
 #include "boundary.hpp"
 #include "settings.hpp"
+#include "store/announce.hpp"
 #include "store/boots.hpp"
 #include "store/guard.hpp"
 #include "store/statement.hpp"
 #include "store/wake.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace pdpp::worker {
 
@@ -22,6 +25,11 @@ constexpr std::int64_t second = 1'000 * millisecond;
 constexpr std::int64_t longest_backoff = 60 * second;
 /// Passes without a pause would keep a processor busy, whatever the setting.
 constexpr std::int64_t shortest_interval = 10 * millisecond;
+/// Hints that come one after the other are sent together, after one that comes alone there is nothing to wait for: so
+/// much time is at least between one batch and the next.
+constexpr std::int64_t between_batches = 4 * millisecond;
+/// Batches that cannot be sent are tried again after that long; those who commit meanwhile send their own.
+constexpr std::int64_t after_failed_batch = second;
 /// How long somebody who wants the database waits for us to notice.
 constexpr std::int64_t longest_nap = second;
 
@@ -29,6 +37,7 @@ constexpr std::int64_t longest_nap = second;
 struct Progress {
     bool installed = false; ///< the extension is there
     bool failed = false;
+    bool reloaded = false;                       ///< the configuration, meanwhile
     std::optional<run::Instant> next_death = {}; ///< of a boot that is lost
     store::Pass pass;
 };
@@ -48,16 +57,33 @@ bool hold_extension() {
     }
 }
 
-/// Runs `body` in a transaction of its own, if the extension is here. An error is logged and ends the transaction: what
-/// is still to do is found again by the next pass.
+/// Runs `body` in a transaction of its own. False if there was an error, which is logged and ends the transaction.
 template <typename Body>
-void in_transaction(Progress& progress, const char* doing, Body body) {
+bool in_transaction(Body body) {
     MemoryContext memory = CurrentMemoryContext;
-    pgstat_report_activity(STATE_RUNNING, doing);
+    volatile bool done = false;
     PG_TRY();
     {
         SetCurrentStatementStartTimestamp();
         StartTransactionCommand();
+        body();
+        CommitTransactionCommand();
+        pg::after_commit();
+        done = true;
+    }
+    PG_CATCH();
+    { pg::log_error_and_abort(); }
+    PG_END_TRY();
+    MemoryContextSwitchTo(memory);
+    return done;
+}
+
+/// A step of a pass, in a transaction of its own, if the extension is here. What an error left to do is found again by
+/// the next pass.
+template <typename Body>
+void make_step(Progress& progress, const char* doing, Body body) {
+    pgstat_report_activity(STATE_RUNNING, doing);
+    const bool done = in_transaction([&] {
         SPI_connect();
         PushActiveSnapshot(GetTransactionSnapshot());
         progress.installed = hold_extension();
@@ -66,23 +92,49 @@ void in_transaction(Progress& progress, const char* doing, Body body) {
         }
         SPI_finish();
         PopActiveSnapshot();
-        CommitTransactionCommand();
-        pg::after_commit();
+    });
+    progress.failed = progress.failed || !done;
+}
+
+/// Sends the hints that wait. False if that failed.
+bool send_waiting_hints() {
+    static store::WaitingHints waiting;
+    store::copy_waiting_hints(waiting);
+    if (waiting.count == 0) {
+        return true;
     }
-    PG_CATCH();
-    {
-        progress.failed = true;
-        pg::log_error_and_abort();
+    const bool sent = in_transaction([] {
+        // a hint is no history: no standby that keeps commits waiting may keep it from those who listen
+        (void)set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+                                false);
+        for (const std::uint64_t hint : std::span{waiting.hints.data(), waiting.count}) {
+            store::send_hint(hint);
+        }
+    });
+    if (sent) {
+        store::forget_hints(waiting);
     }
-    PG_END_TRY();
-    MemoryContextSwitchTo(memory);
+    return sent;
+}
+
+/// The same, but not too often. Returns when to call it again, should nothing set the latch before.
+TimestampTz relay_hints() {
+    static TimestampTz not_before = 0;
+    if (!store::any_waiting_hints()) {
+        return DT_NOEND;
+    }
+    if (GetCurrentTimestamp() >= not_before) {
+        const bool sent = send_waiting_hints();
+        not_before = GetCurrentTimestamp() + (sent ? between_batches : after_failed_batch);
+    }
+    return store::any_waiting_hints() ? not_before : DT_NOEND;
 }
 
 /// One pass. Run ids are kept in `memory`, which outlives the transaction that listed them.
 void make_pass(Progress& progress, MemoryContext memory) {
     char** run_ids = nullptr;
     std::uint64_t count = 0;
-    in_transaction(progress, "looking for runs to end", [&] {
+    make_step(progress, "looking for runs to end", [&] {
         const store::BootWatch watched = store::watch_boots();
         progress.pass.lost_boots = watched.lost;
         progress.next_death = watched.next_death;
@@ -102,9 +154,10 @@ void make_pass(Progress& progress, MemoryContext memory) {
         return;
     }
     for (std::uint64_t i = 0; i < count && progress.installed && !is_wanted(MyDatabaseId); ++i) {
-        attend();
-        in_transaction(progress, "ending a run",
-                       [&] { store::end_due_run(run_ids[i], store::reconciler::worker, progress.pass); });
+        progress.reloaded = attend() || progress.reloaded;
+        make_step(progress, "ending a run",
+                  [&] { store::end_due_run(run_ids[i], store::reconciler::worker, progress.pass); });
+        relay_hints(); // a pass may take a while
     }
 }
 
@@ -145,7 +198,7 @@ void serve(Oid database) {
                 pgstat_report_activity(STATE_IDLE, "backing off after a pass that failed");
             } else {
                 backoff = 0;
-                due = now + interval;
+                due = progress.reloaded ? now : now + interval;
                 if (progress.next_death) {
                     due = std::min(due, to_timestamptz(*progress.next_death));
                 }
@@ -154,13 +207,15 @@ void serve(Oid database) {
             }
             pgstat_report_stat(true);
         }
-        const bool woken = nap(std::clamp<std::int64_t>(due - GetCurrentTimestamp(), 0, longest_nap));
-        attend();
-        if (woken && backoff == 0) {
-            due = GetCurrentTimestamp(); // a controller's session has ended, or the configuration has changed
+        const TimestampTz next = std::min(due, relay_hints());
+        nap(std::clamp<std::int64_t>(next - GetCurrentTimestamp(), 0, longest_nap));
+        const bool reloaded = attend();
+        if ((store::session_has_ended() || reloaded) && backoff == 0) {
+            due = GetCurrentTimestamp();
         }
     }
-    // The launcher starts another worker as soon as the database is free.
+    (void)send_waiting_hints();
+    // The launcher starts another worker as soon as the database is free; it sends what comes until then.
 }
 
 } // namespace

@@ -18,14 +18,14 @@ bool start_worker(Oid database, const char* name, BackgroundWorkerHandle** handl
 /// What both do first: signals, and a name in pg_stat_activity.
 void begin_process();
 
-/// What both do before they sleep and after they wake: interrupts, and the configuration if it was reloaded.
-void attend();
+/// What both do before they sleep and after they wake: interrupts, and the configuration. True if that was reloaded.
+bool attend();
 
 /// Whether somebody wants the database for himself: to drop, rename, move or copy it. Such a command waits five seconds
 /// for others to leave it, and holds this lock meanwhile.
 bool is_wanted(Oid database);
 
-/// Sleeps until something happens, at most so long; negative for ever. True if something did.
-bool nap(std::int64_t micros);
+/// Sleeps until something happens, at most so long; negative for ever.
+void nap(std::int64_t micros);
 
 } // namespace pdpp::worker

@@ -9,6 +9,9 @@ use strict;
 use warnings;
 use utf8;
 use FindBin;
+use lib $FindBin::Bin;
+
+use DemoProcesses;
 use HTTP::Tiny;
 use IO::Handle;
 use IO::Select;
@@ -28,7 +31,6 @@ my $json       = JSON::PP->new->utf8->canonical;
 my $patience   = 30;                    # seconds until something that should have happened counts as not happening
 my $folder     = File::Temp->newdir('pdpp-demo.XXXXXX', TMPDIR => 1);
 my $me         = $$;
-my %children;                           # pid => name, of the processes to end
 my $stopped    = 0;
 
 # What is shown, and how each must end. `http` is what every poll must be answered with. All but one are started over
@@ -77,7 +79,7 @@ END {
 	if ($$ == $me)
 	{
 		my $code = $?;
-		clean_up();
+		end_processes(sort(keys %command_of), 'gateway');    # those that ask before those that answer
 		$? = $code;
 	}
 }
@@ -282,8 +284,7 @@ sub start_again {
 
 sub kill_controller {
 	my ($row) = @_;
-	my ($pid) = grep { $children{$_} eq $row->{launched} } keys %children;
-	return kill('KILL', $pid) ? 'was killed with SIGKILL' : "could not be killed: $!";
+	return kill('KILL', pid_called($row->{launched})) ? 'was killed with SIGKILL' : "could not be killed: $!";
 }
 
 # Starts `pdpp run`; gives the handle as soon as it is printed, where its errors go on, and its pid.
@@ -407,58 +408,4 @@ It stays up until Ctrl-C. In another terminal:
   curl -i -H "Authorization: Bearer \$TOKEN" -X POST $url/_ref/connections/fetch-mail/run
 TRY
 	return;
-}
-
-# ---- processes ------------------------------------------------------------------------------------------------------
-
-sub spawn {
-	my ($name, $work) = @_;
-	my $pid = fork() // die "cannot start a process: $!\n";
-	if ($pid == 0)
-	{
-		# a group of its own: Ctrl-C comes here only, and ends everything in order
-		setpgrp;
-		$work->();
-		POSIX::_exit(0);
-	}
-	$children{$pid} = $name;
-	return $pid;
-}
-
-# Asks each child's group to end, the followers first and the gateway last, and insists after a while.
-sub clean_up {
-	my %order = (gateway => 2, map { $_ => 1 } keys %command_of);
-	for my $pid (sort { ($order{ $children{$a} } // 0) <=> ($order{ $children{$b} } // 0) } keys %children)
-	{
-		kill 'TERM', -$pid;
-		my $deadline = time + 15;
-		sleep 0.02 while time < $deadline && waitpid($pid, POSIX::WNOHANG()) == 0;
-		kill 'KILL', -$pid;
-		waitpid $pid, 0;
-	}
-	%children = ();
-	return;
-}
-
-# The output of a command that must succeed.
-sub capture {
-	my (@command) = @_;
-	open my $output, '-|', @command or die "cannot run $command[0]: $!\n";
-	my $text = do { local $/ = undef; readline($output) // '' };
-	close $output or die "$command[0] failed\n";
-	return $text;
-}
-
-sub slurp {
-	my ($name) = @_;
-	open my $file, '<', $name or return '';
-	local $/ = undef;
-	return readline($file) // '';
-}
-
-sub random_hex {
-	my ($bytes) = @_;
-	open my $random, '<:raw', '/dev/urandom' or die "/dev/urandom: $!\n";
-	read($random, my $text, $bytes) == $bytes or die "/dev/urandom: $!\n";
-	return unpack 'H*', $text;
 }

@@ -1,4 +1,4 @@
-// Cursors of timelines: one that is accepted is one that was made.
+// Cursors of timelines, which Last-Event-ID carries too: one that is accepted is one that was made.
 
 #include "run/timeline.hpp"
 

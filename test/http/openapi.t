@@ -51,6 +51,11 @@ $node->safe_psql('postgres', q{SELECT pdpp_run_now('c', run_id => 'run_active');
 is(ask('get', $status, '/_ref/runs/run_active', 200)->{status}, 'active', 'active');
 ask('get', "$status/timeline", '/_ref/runs/run_active/timeline', 200);
 ask('get', $status, '/_ref/runs/run_never', 404);
+ask('get', $status, '/_ref/runs/run_active', 406, undef, Accept => 'image/png');
+ask('get', '/_ref/runs', '/_ref/runs?limit=3', 200);
+ask('get', '/_ref/runs', '/_ref/runs?status=failed', 200);
+ask('get', '/_ref/runs', '/_ref/runs?cursor=x', 400);
+ask('post', '/rpc/pdpp_run_status', '/rpc/pdpp_run_status', 200, '{"run_id": "run_active"}', 'Content-Type' => 'application/json');
 ask('get', $status, '/_ref/runs/run_active?x=y', 400);
 ask('get', "$status/timeline", '/_ref/runs/run_active/timeline?cursor=x', 400);
 my $start = '/_ref/connections/{connector_instance_id}/run';
@@ -61,6 +66,7 @@ ask('post', $start, '/_ref/connections/c/run', 403, '', Origin => 'http://evil.e
 ask('post', "$status/cancel", '/_ref/runs/run_active/cancel', 202, '');
 ask('post', "$status/cancel", '/_ref/runs/run_failed/cancel', 409, '');
 ask('post', '/_ref/connectors/{connector_id}/run', '/_ref/connectors/c/run', 202, '');
+ask('post', $start, '/_ref/connections/c/run', 409, '', Prefer => 'wait=1');
 ask('post', '/owner/login', '/owner/login', 401, '{"password": "x"}', 'Content-Type' => 'application/json');
 ask('post', '/owner/login', '/owner/login', 204, JSON::PP::encode_json({ password => $PdppGateway::password }),
 	'Content-Type' => 'application/json');
@@ -84,7 +90,10 @@ subtest 'the document, by its schema and theirs' => sub {
 };
 
 subtest 'every route is in it, and nothing else' => sub {
-	for my $pattern (sort keys %{ $document->{paths} })
+	my @rpc = grep { m{^/rpc/} } sort keys %{ $document->{paths} };
+	cmp_ok(scalar @rpc, '>=', 5, 'the functions of /rpc');
+	is($gateway->request('POST', $_, [], '{}')->{status}, 401, "$_ is served, with a session") for @rpc;
+	for my $pattern (grep { !m{^/rpc/} } sort keys %{ $document->{paths} })
 	{
 		my $target = $pattern =~ s/\{\w+\}/run_never/gr;
 		my $allowed = join ', ', sort map { uc } keys %{ $document->{paths}{$pattern} };

@@ -15,10 +15,10 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64url);
-use POSIX ();
 use PostgreSQL::Test::Utils;
-use Test::More;
-use Time::HiRes qw(sleep time);
+use Programs qw(within);
+use Time::HiRes qw(time);
+use parent 'PdppServer';
 
 our $password = 'correct horse battery staple';
 
@@ -27,9 +27,7 @@ our $password = 'correct horse battery staple';
 #                  maxmem=64 << 20, dklen=32).hex()
 my $key = pack('H*', 'c016839285af166b23de083e4fb24fec6c5e1426c18d5bb6853d09b5642fc37f');
 
-our $program = $ENV{PDPP_PROGRAM} // 'pdpp';
-
-my $count = 0;
+our $program = PdppServer::program();
 
 # A session token with the given claims (JSON text), made without any code of the gateway.
 sub token_of
@@ -49,23 +47,20 @@ sub start
 {
 	my ($class, %option) = @_;
 	my $host = $option{host} // '127.0.0.1';
-	my $log = $PostgreSQL::Test::Utils::log_path . '/gateway_' . $$ . '_' . ++$count . '.log';
 	my $owner = exists $option{password} ? $option{password} : $password;
+	my $listen = $option{path} ? "unix:$option{path}" : "$host:0";
 	my @admin = $option{admin} ? ('--admin', '127.0.0.1:0') : ();
-	open my $output, '>', $log or die "$log: $!";
-	my $pid = fork // die "fork: $!";
-	if ($pid == 0)
-	{
-		delete $ENV{PDPP_OWNER_PASSWORD};
-		$ENV{PDPP_OWNER_PASSWORD} = $owner if defined $owner;
-		open STDERR, '>&', $output or POSIX::_exit(127);
-		open STDOUT, '>&', $output or POSIX::_exit(127);
-		$ENV{$_} = $option{env}{$_} for keys %{ $option{env} // {} };
-		exec $program, 'serve', '--listen', ($option{path} ? "unix:$option{path}" : "$host:0"), @admin, '--db', $option{conninfo}, @{ $option{args} // [] }
-		  or POSIX::_exit(127);
-	}
-	my $self = bless { pid => $pid, parent => $$, logfile => $log, host => $host, path => $option{path} }, $class;
-	$self->await_log(qr{(?<!admin )listening on (?:http|unix):\S+});
+	my $self = $class->launch(
+		name => 'gateway',
+		arguments => [ 'serve', '--listen', $listen, @admin, '--db', $option{conninfo}, @{ $option{args} // [] } ],
+		ready => qr{(?<!admin )listening on (?:http|unix):\S+},
+		prepare => sub {
+			delete $ENV{PDPP_OWNER_PASSWORD};
+			$ENV{PDPP_OWNER_PASSWORD} = $owner if defined $owner;
+			$ENV{$_} = $option{env}{$_} for keys %{ $option{env} // {} };
+		});
+	$self->{host} = $host;
+	$self->{path} = $option{path};
 	($self->{port}) = $self->log =~ m{(?<!admin )listening on http://\S+?:(\d+)\b};
 	if ($option{admin})
 	{
@@ -78,41 +73,6 @@ sub start
 
 sub port { return $_[0]->{port}; }
 sub admin { return $_[0]->{admin}; }
-sub pid { return $_[0]->{pid}; }
-sub log { return PostgreSQL::Test::Utils::slurp_file($_[0]->{logfile}); }
-
-# Waits until the log matches; dies if the gateway ends before.
-sub await_log
-{
-	my ($self, $pattern) = @_;
-	await(
-		sub {
-			return 1 if $self->log =~ $pattern;
-			die "the gateway ended: " . $self->log if waitpid($self->{pid}, POSIX::WNOHANG) != 0;
-			return 0;
-		},
-		"the gateway's log matches $pattern");
-	return;
-}
-
-# Sends `signal` (TERM) and waits for the end; gives the exit code, or "signal N".
-sub stop
-{
-	my ($self, $signal) = @_;
-	return unless $self->{pid};
-	kill $signal // 'TERM', $self->{pid};
-	waitpid($self->{pid}, 0);
-	delete $self->{pid};
-	return $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
-}
-
-sub DESTROY
-{
-	my ($self) = @_;
-	local $?;
-	$self->stop('KILL') if $self->{pid} && $self->{parent} == $$;
-	return;
-}
 
 # A connection to it: see PdppGateway::Client.
 sub connect
@@ -148,12 +108,7 @@ sub get_as_owner
 sub await
 {
 	my ($condition, $what) = @_;
-	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
-	until ($condition->())
-	{
-		die "timed out waiting until $what" if time > $deadline;
-		sleep 0.01;
-	}
+	within($condition) or die "timed out waiting until $what";
 	return;
 }
 
@@ -206,6 +161,92 @@ sub send_request
 sub receive
 {
 	my ($self, $is_head) = @_;
+	my $answer = $self->receive_head or return undef;
+	if (!$is_head && ($answer->{headers}{'transfer-encoding'} // '') eq 'chunked')
+	{
+		while (1)
+		{
+			my $chunk = $self->chunk // return undef;
+			last if $chunk eq '';
+			$answer->{body} .= $chunk;
+		}
+	}
+	my $length = $is_head ? 0 : $answer->{headers}{'content-length'} // 0;
+	$self->fill until $self->{eof} || length($self->{buffer}) >= $length;
+	$answer->{body} .= substr($self->{buffer}, 0, $length, '');
+	$answer->{json} = eval { JSON::PP::decode_json($answer->{body}) } if length $answer->{body};
+	return $answer;
+}
+
+# The next chunk of a body that comes in chunks; '' at its end. Undef if the server closes instead.
+sub chunk
+{
+	my ($self) = @_;
+	$self->fill until $self->{eof} || $self->{buffer} =~ /^[0-9a-fA-F]+\r\n/;
+	return undef unless $self->{buffer} =~ s/^([0-9a-fA-F]+)\r\n//;
+	my $length = hex $1;
+	$self->fill until $self->{eof} || length($self->{buffer}) >= $length + 2;
+	return undef if length($self->{buffer}) < $length + 2;
+	my $chunk = substr($self->{buffer}, 0, $length, '');
+	$self->{buffer} =~ s/^\r\n// or die 'a chunk does not end where it says';
+	return $chunk;
+}
+
+# Begins a stream of events; gives the answer's head, or all of it if it is no stream.
+sub open_stream
+{
+	my ($self, $target, @headers) = @_;
+	$self->send_request('GET', $target, [ Accept => 'text/event-stream', @headers ]);
+	my $answer = $self->receive_head or return undef;
+	$self->{events} = '';
+	return $answer if ($answer->{headers}{'transfer-encoding'} // '') eq 'chunked';
+	my $length = $answer->{headers}{'content-length'} // 0;
+	$self->fill until $self->{eof} || length($self->{buffer}) >= $length;
+	$answer->{body} = substr($self->{buffer}, 0, $length, '');
+	$answer->{json} = eval { JSON::PP::decode_json($answer->{body}) } if length $answer->{body};
+	return $answer;
+}
+
+# The next block of a stream: its fields (id, data, retry; `comment`). Undef at the end, which is {is_complete} if the
+# server said that it was one.
+sub block
+{
+	my ($self) = @_;
+	my $end;
+	while (($end = index($self->{events}, "\n\n")) < 0)
+	{
+		my $chunk = $self->chunk;
+		$self->{is_complete} = defined $chunk;
+		return undef unless length($chunk // '');
+		$self->{events} .= $chunk;
+	}
+	my %block;
+	for my $line (split /\n/, substr($self->{events}, 0, $end + 2, ''))
+	{
+		my ($name, $value) = $line =~ /^(\w*):\s?(.*)$/ or die "no line of an event: $line";
+		die "two lines of $name" if exists $block{$name};
+		$block{ length $name ? $name : 'comment' } = $value;
+	}
+	return \%block;
+}
+
+# The next event of a stream: a block with data, and what that is as `json`. Undef at the end.
+sub event
+{
+	my ($self) = @_;
+	while (my $block = $self->block)
+	{
+		next unless exists $block->{data};
+		$block->{json} = JSON::PP::decode_json($block->{data});
+		return $block;
+	}
+	return undef;
+}
+
+# Reads the head of one answer: {status, headers}. Undef if the server closes instead.
+sub receive_head
+{
+	my ($self) = @_;
 	$self->fill until $self->{eof} || $self->{buffer} =~ /\r\n\r\n/;
 	return undef unless $self->{buffer} =~ s/^HTTP\/1\.[01] (\d{3})[^\r]*\r\n((?:[^\r]+\r\n)*)\r\n//;
 	my %answer = (status => $1, head => $2, headers => {}, body => '');
@@ -214,10 +255,6 @@ sub receive
 		my ($name, $value) = $line =~ /^([^:]+):\s*(.*)$/ or die "bad header line: $line";
 		$answer{headers}{ lc $name } = $value;
 	}
-	my $length = $is_head ? 0 : $answer{headers}{'content-length'} // 0;
-	$self->fill until $self->{eof} || length($self->{buffer}) >= $length;
-	$answer{body} = substr($self->{buffer}, 0, $length, '');
-	$answer{json} = eval { JSON::PP::decode_json($answer{body}) } if length $answer{body};
 	return \%answer;
 }
 

@@ -55,7 +55,7 @@ sub within
 	until ($condition->())
 	{
 		return 0 if time > $deadline;
-		sleep 0.05;
+		sleep 0.02;
 	}
 	return 1;
 }

@@ -10,6 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
+use PdppController;
 use Programs;
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
@@ -36,14 +37,10 @@ sub write_file {
 	return "$folder/$name";
 }
 
-# A connections file: connection => command, or all of its settings.
+# A connections file in our folder: connection => command, or all of its settings.
 sub connections_file {
 	my ($name, %setups) = @_;
-	my @all = map {
-		my $setup = $setups{$_};
-		{ connector_instance_id => $_, connector_id => "$_-connector", ref $setup eq 'HASH' ? %$setup : (command => $setup) }
-	} sort keys %setups;
-	return write_file($name, $json->encode(\@all));
+	return PdppController::connections_file("$folder/$name", %setups);
 }
 
 sub shell { my ($script) = @_; return [ 'sh', '-c', $script ] }
@@ -51,16 +48,7 @@ sub shell { my ($script) = @_; return [ 'sh', '-c', $script ] }
 # A controller that has offered its connections.
 sub start_controller {
 	my ($file, @options) = @_;
-	my $controller = start('', $pdpp, '--db', $db, 'controller', '--connections', $file, @options);
-	wait_for($controller, 'err', qr/offering connections/) or die "the controller did not start: $controller->{err}";
-	return $controller;
-}
-
-sub stop_controller {
-	my ($controller) = @_;
-	kill 'TERM', pid_of($controller);
-	my ($code, undef, $err) = finish($controller);
-	return ($code, $err);
+	return PdppController->start(conninfo => $db, file => $file, args => \@options);
 }
 
 sub run_now {
@@ -94,7 +82,6 @@ sub ends_as {
 }
 
 subtest 'endings' => sub {
-	my $pids = "$folder/pids";
 	my $controller = start_controller(connections_file('endings.json',
 		'completes' => {
 			command => shell(q(echo "secret-of-stdout $GREETING $GONE."; pwd >&2; echo "id=$PDPP_RUN_ID";
@@ -120,8 +107,8 @@ subtest 'endings' => sub {
 	is($status->{connector_instance_id}, 'missing', 'which connection');
 	$status = ends_as($run{homeless}, 'failed', 'launch_failed', 'missing working directory');
 	like($status->{failure}{message}, qr{cannot enter the working directory "/no/such/folder"}, 'why');
-	my ($code, $err) = stop_controller($controller);
-	is($code, 0, 'drained');
+	is($controller->stop, 0, 'drained');
+	my $err = $controller->log;
 	for my $name (qw(missing homeless))
 	{
 		my @lines = grep { /launch failed run_id=$run{$name} / } split /\n/, $err;
@@ -140,7 +127,8 @@ subtest 'output is logged on request, with what the connection sets' => sub {
 			env => { GREETING => 'hallo', GONE => undef }, cwd => $folder }), '--show-output');
 	my $run_id = run_now('shown');
 	ends_as($run_id, 'completed', undef, 'shown');
-	my (undef, $err) = stop_controller($controller);
+	$controller->stop;
+	my $err = $controller->log;
 	like($err, qr/output run_id=$run_id stdout: GREETING=hallo GONE=$/m, 'the environment');
 	like($err, qr/output run_id=$run_id stdout: PG= OWNER=\\x07$/m, 'our credentials are not passed on; nothing rings');
 	like($err, qr/output run_id=$run_id stderr: \Q$folder\E$/m, 'the working directory');
@@ -148,12 +136,10 @@ subtest 'output is logged on request, with what the connection sets' => sub {
 
 subtest 'nobody can fork' => sub {
 	my $file = connections_file('fork.json', 'forkless' => ['true']);
-	my $controller = start('', 'bash', '-c', 'ulimit -u 1; exec "$@"', 'bash', $pdpp, '--db', $db, 'controller',
-		'--connections', $file);
-	wait_for($controller, 'err', qr/offering connections/);
+	my $controller = PdppController->start(conninfo => $db, file => $file, before => [ 'bash', '-c', 'ulimit -u 1; exec "$@"', 'bash' ]);
 	my $status = ends_as(run_now('forkless'), 'failed', 'launch_failed', 'no fork');
 	like($status->{failure}{message}, qr/cannot start a process: Resource temporarily unavailable/, 'why');
-	is((stop_controller($controller))[0], 0, 'the controller lives');
+	is($controller->stop, 0, 'the controller lives');
 };
 
 subtest 'the database refuses run.started' => sub {
@@ -161,12 +147,11 @@ subtest 'the database refuses run.started' => sub {
 	sql(q{SELECT pdpp_grant('halfway', 'controller')});
 	sql('REVOKE EXECUTE ON FUNCTION pdpp_run_started FROM halfway');
 	my $file = connections_file('refused.json', 'refused' => shell("echo \$\$ >$folder/refused.pid; exec sleep 1000"));
-	my $controller = start('', $pdpp, '--db', "$db user=halfway", 'controller', '--connections', $file);
-	wait_for($controller, 'err', qr/offering connections/);
+	my $controller = PdppController->start(conninfo => "$db user=halfway", file => $file);
 	my $status = ends_as(run_now('refused'), 'failed', 'launch_failed', 'refused');
 	like($status->{failure}{message}, qr/^cannot record run.started: permission denied/, 'why');
 	ok(!-s "$folder/refused.pid" || goes_away(slurp_file("$folder/refused.pid") + 0), 'its process is gone');
-	stop_controller($controller);
+	$controller->stop;
 };
 
 subtest 'cancel' => sub {
@@ -208,28 +193,28 @@ subtest 'cancel' => sub {
 	# after a restart of the controller nobody owns the run
 	$run_id = run_now('obeys');
 	started($run_id);
-	kill 'KILL', pid_of($controller);
-	finish($controller);
+	$controller->stop('KILL');
 	$controller = start_controller("$folder/cancel.json", '--controller-id', 'canceller');
 	my $status = ended($run_id);
 	is($status->{status}, 'abandoned', 'the next life of the controller finds the run of its last');
-	stop_controller($controller);
+	$controller->stop;
 };
 
-subtest 'two controllers, several at once, a backlog' => sub {
-	my %setups = map { ("many-$_" => shell('sleep 0.05')) } 1 .. 20;
+subtest 'several at once, a backlog' => sub {
+	my %setups = map { ("many-$_" => shell('sleep 0.2')) } 1 .. 20;
 	my $file = connections_file('many.json', %setups);
 	# admitted before anybody is there to claim
 	my @runs = map { run_now($_) } sort keys %setups;
 	my $controller = start_controller($file, '--controller-id', 'many', '--parallel', '3');
 	is(ended($_)->{status}, 'completed', 'claimed from the backlog') for @runs;
-	my $claimed = sql("SELECT max(c) FROM (SELECT (SELECT count(*) FROM pdpp.spine_events AS s"
-			. " JOIN pdpp.spine_events AS e USING (run_id) WHERE s.event_type = 'run.started'"
-			. " AND e.event_type = 'run.completed' AND s.run_id LIKE 'run_%' AND s.connector_instance_id LIKE 'many-%'"
-			. " AND s.recorded_at <= x.recorded_at AND e.recorded_at > x.recorded_at) AS c FROM pdpp.spine_events AS x"
-			. " WHERE x.event_type = 'run.started' AND x.connector_instance_id LIKE 'many-%') AS o");
-	cmp_ok($claimed, '<=', 3, 'never more than --parallel at once');
-	stop_controller($controller);
+	my $most_at_once = sql(q{
+		WITH change AS (
+			SELECT recorded_at, CASE event_type WHEN 'run.started' THEN 1 ELSE -1 END AS by FROM pdpp.spine_events
+			WHERE connector_instance_id LIKE 'many-%' AND event_type IN ('run.started', 'run.completed'))
+		SELECT max(running) FROM (SELECT sum(by) OVER (ORDER BY recorded_at, by) AS running FROM change) AS at_each_change});
+	cmp_ok($most_at_once, '<=', 3, 'never more than --parallel at once');
+	cmp_ok($most_at_once, '>', 1, 'but several');
+	$controller->stop;
 };
 
 subtest 'data of any shape is no obstacle' => sub {
@@ -237,7 +222,7 @@ subtest 'data of any shape is no obstacle' => sub {
 	my $deep = ('{"a":' x 100) . '1e400' . ('}' x 100);
 	my $run_id = sql("SELECT pdpp_run_now('deep-connector', 'deep', data => '$deep')->>'run_id'");
 	ends_as($run_id, 'completed', undef, 'deep');
-	stop_controller($controller);
+	$controller->stop;
 };
 
 subtest 'without a background worker the controller and the gateway call the guard' => sub {
@@ -246,7 +231,7 @@ subtest 'without a background worker the controller and the gateway call the gua
 	};
 	my $controller = start_controller(connections_file('guard.json'));
 	ends_as($overdue->(), 'failed', 'launch_failed', 'by the controller');
-	stop_controller($controller);
+	$controller->stop;
 	my $gateway = start('', $pdpp, '--db', $db, 'serve', '--listen', '127.0.0.1:0', '--insecure-no-owner');
 	ends_as($overdue->(), 'failed', 'launch_failed', 'by the gateway');
 	kill 'TERM', pid_of($gateway);
@@ -266,18 +251,18 @@ subtest 'SIGHUP' => sub {
 	my $file = connections_file('hup.json', 'old' => ['true']);
 	my $controller = start_controller($file);
 	write_file('hup.json', '[{"connector_instance_id": "new", "connector_id": "new-connector", "command": "true"}]');
-	kill 'HUP', pid_of($controller);
-	ok(wait_for($controller, 'err', qr/connections stay as they were: \Q$file\E: \[0\]\.command: must be an array/),
-		'a file that is wrong changes nothing, and says where');
+	kill 'HUP', $controller->pid;
+	$controller->await_log(qr/connections stay as they were: \Q$file\E: \[0\]\.command: must be an array/);
+	pass('a file that is wrong changes nothing, and says where');
 	ends_as(run_now('old'), 'completed', undef, 'as before');
 	connections_file('hup.json', 'new' => ['true']);
-	kill 'HUP', pid_of($controller);
+	kill 'HUP', $controller->pid;
 	ok(within(sub { sql("SELECT count(*) FROM pdpp.connections WHERE boot_epoch IS NOT NULL AND connector_instance_id = 'new'") }),
 		'the new connection is offered');
 	is(sql("SELECT count(*) FROM pdpp.connections WHERE boot_epoch IS NOT NULL AND connector_instance_id = 'old'"), 0,
 		'the old one is withdrawn');
 	ends_as(run_now('new'), 'completed', undef, 'the new connection');
-	stop_controller($controller);
+	$controller->stop;
 };
 
 subtest 'draining' => sub {
@@ -286,21 +271,20 @@ subtest 'draining' => sub {
 	my $controller = start_controller($file, '--controller-id', 'drainer');
 	my $quick = run_now('quick');
 	ok(started($quick), 'runs');
-	kill 'TERM', pid_of($controller);
-	wait_for($controller, 'err', qr/draining/);
+	kill 'TERM', $controller->pid;
+	$controller->await_log(qr/draining/);
 	ok(within(sub { sql("SELECT count(*) FROM pdpp.connections WHERE boot_epoch IS NOT NULL AND connector_instance_id = 'quick'") eq '0' }),
 		'the offer is withdrawn');
 	my $unclaimed = run_now('endless');
 	write_file('go', '');
-	my ($code) = finish($controller);
-	is($code, 0, 'drained');
+	is($controller->finish, 0, 'drained');
 	ends_as($quick, 'completed', undef, 'what ran may finish');
 	is(status_of($unclaimed)->{status}, 'active', 'nothing more was claimed');
 
 	$controller = start_controller($file, '--controller-id', 'drainer', '--drain-timeout', '0.3');
 	ok(started($unclaimed), 'the next life claims it');
-	kill 'TERM', pid_of($controller);
-	is((finish($controller))[0], 0, 'drained in time');
+	kill 'TERM', $controller->pid;
+	is($controller->finish, 0, 'drained in time');
 	ends_as($unclaimed, 'cancelled', 'controller_drained', 'over the limit');
 };
 
@@ -309,8 +293,7 @@ subtest 'SIGKILL of the controller' => sub {
 		'orphan' => shell("echo \$\$ >$folder/orphan.pid; exec sleep 1000")), '--controller-id', 'killed');
 	my $run_id = run_now('orphan');
 	ok(started($run_id), 'runs');
-	kill 'KILL', pid_of($controller);
-	finish($controller);
+	$controller->stop('KILL');
 	ok(goes_away(slurp_file("$folder/orphan.pid") + 0), 'the connector goes with it');
 	ok(within(sub { sql('SELECT pdpp_reconcile()'); status_of($run_id)->{status} ne 'active' }), 'the guard ends the run');
 	ends_as($run_id, 'abandoned', 'controller_terminated_before_run_finished', 'killed');
@@ -326,7 +309,7 @@ subtest 'a child that outlives its run is killed' => sub {
 	ok(goes_away(slurp_file("$folder/outlived.pid") + 0), 'its process is gone');
 	ok(within(sub { types_of($run_id) =~ /run\.failed run\.late_outcome$/ }), 'what the controller saw is kept');
 	is(status_of($run_id)->{terminal_reason}, 'settled_by_another', 'the ending stands');
-	stop_controller($controller);
+	$controller->stop;
 };
 
 subtest 'the database restarts under it' => sub {
@@ -336,7 +319,8 @@ subtest 'the database restarts under it' => sub {
 	my $run_id = run_now('patient');
 	ok(started($run_id), 'runs');
 	$node->restart;
-	ok(wait_for($controller, 'err', qr/rejoined controller_id=survivor/), 'it rejoins its boot');
+	$controller->await_log(qr/rejoined controller_id=survivor/);
+	pass('it rejoins its boot');
 	is(sql("SELECT count(*) FROM pdpp.controller_boots WHERE controller_id = 'survivor'"), 1, 'no new boot');
 	ends_as(run_now('quick'), 'completed', undef, 'it goes on claiming');
 	is(status_of($run_id)->{status}, 'active', 'nothing has happened to the run');
@@ -345,7 +329,7 @@ subtest 'the database restarts under it' => sub {
 	$node->stop('immediate');
 	$node->start;
 	ends_as(run_now('quick'), 'completed', undef, 'after a crash of the server');
-	stop_controller($controller);
+	$controller->stop;
 };
 
 subtest 'a command line or a file that is wrong' => sub {

@@ -28,12 +28,12 @@ BOOST_AUTO_TEST_CASE(what_has_no_component_is_an_error) {
                               .needs_session = false,
                               .summary = "x",
                               .schema = "RunStatus"}};
-    BOOST_CHECK_NO_THROW(boost::json::parse(openapi_document(table)));
+    BOOST_CHECK_NO_THROW(boost::json::parse(openapi_document(table, {})));
     table.front().errors = {"unheard_of"};
-    BOOST_CHECK_THROW(openapi_document(table), std::logic_error);
+    BOOST_CHECK_THROW(openapi_document(table, {}), std::logic_error);
     table.front().errors = {};
     table.front().schema = "Unheard";
-    BOOST_CHECK_THROW(openapi_document(table), std::logic_error);
+    BOOST_CHECK_THROW(openapi_document(table, {}), std::logic_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -13,22 +13,22 @@ BOOST_AUTO_TEST_CASE(words_are_found) {
     constexpr std::string_view body =
         R"({"links": {"timeline": "/t"}, "object": "run_status", "run_id": "run_1", "status": "failed", )"
         R"("failure": {"message": "m"}, "trace_id": "trc_1"})";
-    BOOST_TEST(status_in(body) == "failed");
-    BOOST_TEST(run_id_in(body) == "run_1");
-    BOOST_TEST(trace_id_in(body) == "trc_1");
+    BOOST_TEST(status_in_body(body) == "failed");
+    BOOST_TEST(run_id_in_body(body) == "run_1");
+    BOOST_TEST(trace_id_in_body(body) == "trc_1");
 }
 
 BOOST_AUTO_TEST_CASE(words_inside_strings_are_not) {
-    BOOST_TEST(status_in(R"({"run_id": "\"status\": \"completed\"", "status": "active"})") == "active");
-    BOOST_TEST(trace_id_in(R"({"failure": {"message": "\"trace_id\": \"x\""}, "trace_id": "trc_1"})") == "trc_1");
+    BOOST_TEST(status_in_body(R"({"run_id": "\"status\": \"completed\"", "status": "active"})") == "active");
+    BOOST_TEST(trace_id_in_body(R"({"failure": {"message": "\"trace_id\": \"x\""}, "trace_id": "trc_1"})") == "trc_1");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_missing_or_escaped_is_empty) {
-    BOOST_TEST(status_in("") == "");
-    BOOST_TEST(status_in(R"({"status": )") == "");
-    BOOST_TEST(status_in(R"({"status": "fai)") == "");
-    BOOST_TEST(trace_id_in(R"({"trace_id": null})") == "");
-    BOOST_TEST(run_id_in(R"({"run_id": "a\"b"})") == "");
+    BOOST_TEST(status_in_body("") == "");
+    BOOST_TEST(status_in_body(R"({"status": )") == "");
+    BOOST_TEST(status_in_body(R"({"status": "fai)") == "");
+    BOOST_TEST(trace_id_in_body(R"({"trace_id": null})") == "");
+    BOOST_TEST(run_id_in_body(R"({"run_id": "a\"b"})") == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -67,7 +67,8 @@ ids = [operation["operationId"] for path in document["paths"].values() for opera
 check("operations have ids of their own", sorted({id for id in ids if ids.count(id) > 1}))
 
 for answer in given["answers"]:
-    response = document["paths"][answer["path"]][answer["method"]]["responses"].get(str(answer["status"]))
+    responses = document["paths"][answer["path"]][answer["method"]]["responses"]
+    response = responses.get(str(answer["status"]), responses.get("default"))
     name = f"{answer['method']} {answer['path']}: a real {answer['status']}"
     if response is None:
         check(name, ["this status is not in the document"])
