@@ -1,4 +1,4 @@
-// What the API's bodies look like, with examples. The tests check real answers and the examples against these schemas.
+// What the API's bodies look like, with examples. The tests check real answers, and the examples, against these schemas.
 
 #include "http/openapi.hpp"
 
@@ -91,7 +91,8 @@ std::string_view openapi_components() {
         "event_count": {"type": "integer", "description": "of this page"},
         "limit": {"type": "integer"},
         "next_cursor": {"type": ["string", "null"], "description": "where to go on"},
-        "truncated": {"type": "boolean", "description": "there is more"}
+        "truncated": {"type": "boolean", "description": "there is more"},
+        "pruned": {"type": "boolean", "description": "whether events of an older time were removed"}
       }
     },
     "RunEvent": {
