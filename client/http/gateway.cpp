@@ -17,6 +17,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace pdpp::http {
@@ -61,7 +62,12 @@ Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& op
       timeout_(options.statement_timeout + std::chrono::seconds(2)),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
       public_origin_(options.public_origin),
-      live_(executor, options.conninfo, pool_, options.pool_size, timeout_, options.live) {}
+      live_(
+          executor, options.conninfo, std::max<std::size_t>(options.pool_size / 2, 1), // the others are for requests
+          [this](std::string_view function, std::vector<pq::Argument> arguments) {
+              return call_function(pool_, CallKind::reads, function, std::move(arguments), timeout_, {});
+          },
+          options.live) {}
 
 asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) {
     const auto began = std::chrono::steady_clock::now();

@@ -74,6 +74,15 @@ sub start
 sub port { return $_[0]->{port}; }
 sub admin { return $_[0]->{admin}; }
 
+# The number of connections that it has not closed on its side, of the two kinds that TCP knows: ESTABLISHED (01) and
+# CLOSE_WAIT (08).
+sub connections
+{
+	my ($self) = @_;
+	my $port = sprintf '%04X', $self->{port};
+	return scalar grep { /^\s*\d+: [0-9A-F]+:$port \S+ 0[18] / } split /\n/, PostgreSQL::Test::Utils::slurp_file('/proc/net/tcp');
+}
+
 # A connection to it: see PdppGateway::Client.
 sub connect
 {
