@@ -3,6 +3,7 @@
 #include "cli/check.hpp"
 #include "cli/controller.hpp"
 #include "cli/now.hpp"
+#include "cli/prune.hpp"
 #include "cli/run.hpp"
 #include "cli/runs.hpp"
 #include "cli/serve.hpp"
@@ -116,6 +117,7 @@ int run_program(Words words) {
     pdpp::cli::add_serve_command(app, action);
     pdpp::cli::add_controller_command(app, action);
     pdpp::cli::add_check_command(app, action);
+    pdpp::cli::add_prune_command(app, action);
     pdpp::cli::add_token_command(app, action);
 
     child = take_child(app, words);
