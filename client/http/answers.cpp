@@ -6,7 +6,7 @@
 #include "http/etag.hpp"
 #include "http/header_list.hpp"
 #include "http/negotiation.hpp"
-#include "http/run_body.hpp"
+#include "http/status_body.hpp"
 #include "http/traceparent.hpp"
 #include "pq/body.hpp"
 #include "run/event.hpp"
@@ -34,8 +34,8 @@ void set_lifetime(Response& response, std::string_view run_status) {
 }
 
 void describe_status(Response& response) {
-    set_lifetime(response, status_word(response.body()));
-    response.set(field::link, "<" + std::string{timeline_link(response.body())} + ">; rel=\"timeline\"");
+    set_lifetime(response, status_in_body(response.body()));
+    response.set(field::link, "<" + std::string{timeline_link_in_body(response.body())} + ">; rel=\"timeline\"");
 }
 
 /// The answer that says: what you have is what there is.

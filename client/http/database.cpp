@@ -2,7 +2,7 @@
 
 #include "http/database.hpp"
 
-#include "http/run_body.hpp"
+#include "http/status_body.hpp"
 #include "pq/hosts.hpp"
 #include "pq/write.hpp"
 #include "run/link.hpp"

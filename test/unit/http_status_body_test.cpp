@@ -1,9 +1,9 @@
-// Reading an ending from a body as it comes from PostgreSQL, whatever stands in its strings.
+// Words out of bodies that nobody parses.
 
 #define BOOST_TEST_DYN_LINK
 #include <boost/test/unit_test.hpp>
 
-#include "http/run_body.hpp"
+#include "http/status_body.hpp"
 
 using namespace pdpp::http;
 
@@ -22,28 +22,50 @@ std::string timeline_of(std::string_view data, std::string_view terminal_status)
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(http_run_body)
+BOOST_AUTO_TEST_SUITE(http_status_body)
+
+BOOST_AUTO_TEST_CASE(words_are_found) {
+    constexpr std::string_view body =
+        R"({"links": {"timeline": "/t"}, "object": "run_status", "run_id": "run_1", "status": "failed", )"
+        R"("failure": {"message": "m"}, "trace_id": "trc_1"})";
+    BOOST_TEST(status_in_body(body) == "failed");
+    BOOST_TEST(run_id_in_body(body) == "run_1");
+    BOOST_TEST(trace_id_in_body(body) == "trc_1");
+}
+
+BOOST_AUTO_TEST_CASE(words_inside_strings_are_not) {
+    BOOST_TEST(status_in_body(R"({"run_id": "\"status\": \"completed\"", "status": "active"})") == "active");
+    BOOST_TEST(trace_id_in_body(R"({"failure": {"message": "\"trace_id\": \"x\""}, "trace_id": "trc_1"})") == "trc_1");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_missing_or_escaped_is_empty) {
+    BOOST_TEST(status_in_body("") == "");
+    BOOST_TEST(status_in_body(R"({"status": )") == "");
+    BOOST_TEST(status_in_body(R"({"status": "fai)") == "");
+    BOOST_TEST(trace_id_in_body(R"({"trace_id": null})") == "");
+    BOOST_TEST(run_id_in_body(R"({"run_id": "a\"b"})") == "");
+}
 
 BOOST_AUTO_TEST_CASE(four_words_are_terminal) {
     for (const auto* const word : {"completed", "failed", "cancelled", "abandoned"}) {
-        BOOST_TEST(status_word(status_of("run_1", word)) == word);
+        BOOST_TEST(status_in_body(status_of("run_1", word)) == word);
         BOOST_TEST(is_terminal_status(status_of("run_1", word)));
         BOOST_TEST(is_terminal_timeline(timeline_of("", '"' + std::string{word} + '"')));
     }
-    BOOST_TEST(status_word(status_of("run_1", "active")) == "active");
+    BOOST_TEST(status_in_body(status_of("run_1", "active")) == "active");
     BOOST_TEST(!is_terminal_status(status_of("run_1", "active")));
     BOOST_TEST(!is_terminal_timeline(timeline_of("", "null")));
 }
 
 BOOST_AUTO_TEST_CASE(the_timeline_is_found) {
-    BOOST_TEST(timeline_link(status_of("run_1", "active")) == "/_ref/runs/x/timeline");
-    BOOST_TEST(timeline_link("{}").empty());
+    BOOST_TEST(timeline_link_in_body(status_of("run_1", "active")) == "/_ref/runs/x/timeline");
+    BOOST_TEST(timeline_link_in_body("{}").empty());
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_run_has_not_ended) {
     constexpr auto envelope = R"({"error": {"code": "not_found", "type": "not_found_error", "param": "run_id", )"
                               R"("message": "Run not found: , \"status\": \"failed\""}})";
-    BOOST_TEST(status_word(envelope).empty());
+    BOOST_TEST(status_in_body(envelope).empty());
     BOOST_TEST(!is_terminal_status(envelope));
     BOOST_TEST(!is_terminal_timeline(envelope));
 }
