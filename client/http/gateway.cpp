@@ -23,8 +23,8 @@ namespace asio = boost::asio;
 namespace {
 
 /// A refusal in the form that the path of the request has for it.
-Response refused(const Request& request, const Refusal& refusal, const std::string& request_id) {
-    if (is_rpc(request.target()))
+Response refused(std::string_view target, const Refusal& refusal, const std::string& request_id) {
+    if (is_rpc(target))
         return rpc_error_response(rpc_error(refusal));
     return error_response(refusal, request_id);
 }
@@ -50,11 +50,11 @@ asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) 
     } catch (const RpcError& error) {
         answer = rpc_error_response(error);
     } catch (const Refusal& refusal) {
-        answer = refused(request, refusal, request_id);
+        answer = refused(request.target(), refusal, request_id);
     } catch (const std::exception& error) {
         spdlog::error("request_id={} {:?}", request_id, error.what());
         const Refusal trouble{status::internal_server_error, "internal_error", "Something went wrong here."};
-        answer = refused(request, trouble, request_id);
+        answer = refused(request.target(), trouble, request_id);
     }
     answer.head.set("Request-Id", request_id);
     co_return answer;
@@ -62,7 +62,7 @@ asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) 
 
 Response Gateway::refuse(const Refusal& refusal, const std::string&) {
     const auto request_id = new_request_id();
-    auto response = error_response(refusal, request_id);
+    auto response = refused(refusal.target, refusal, request_id);
     response.set("Request-Id", request_id);
     return response;
 }
