@@ -26,7 +26,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-constexpr auto version = "pdpp 0.1.0";
+constexpr auto version = "pdpp 0.2.0";
 
 constexpr auto footer =
     R"(The database is found the usual ways of PostgreSQL: --db takes a connection string (keywords or URI) or a database
