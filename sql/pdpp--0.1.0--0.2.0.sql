@@ -24,13 +24,13 @@ comment on function pdpp.library_version() is 'the version of the library that t
  * all runs, its terminal event among those that ended like that: neither ever changes, so a run keeps its place.
  */
 create index spine_events_list on pdpp.spine_events (event_type collate "C", admitted_at, run_id)
-    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+    where event_type collate "C" in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 create index spine_events_list_by_connection
     on pdpp.spine_events (connector_instance_id, event_type collate "C", admitted_at, run_id)
-    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+    where event_type collate "C" in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 create index spine_events_list_by_connector
     on pdpp.spine_events (actor_id collate "C", event_type collate "C", admitted_at, run_id)
-    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+    where event_type collate "C" in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 
 /* What retention may remove, oldest first: neither the lifecycle nor what came after the ending. */
 create index spine_events_prunable on pdpp.spine_events (recorded_at)
@@ -103,7 +103,7 @@ left join pdpp.spine_events as s on s.run_id = a.run_id and s.event_type = 'run.
 left join pdpp.spine_events as e on e.run_id = a.run_id
       and e.event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')
 left join pdpp.controller_active_runs as f on f.run_id = a.run_id
-where a.event_type = 'run.admitted';
+where a.event_type collate "C" = 'run.admitted'; /* as spine_events_list has it */
 comment on view pdpp_runs is 'every run, one row each, with the status that pdpp_run_status prints, as typed columns';
 comment on column pdpp_runs.duration is 'from run.started to the ending; null while it is active, or if it never started';
 comment on column pdpp_runs.run_generation is 'the generation of its connection; null once it has ended';

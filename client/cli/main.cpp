@@ -11,6 +11,7 @@
 #include "cli/timeline.hpp"
 #include "cli/token.hpp"
 #include "cli/wait.hpp"
+#include "version.hpp"
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -25,8 +26,6 @@
 namespace {
 
 using Words = std::vector<std::string>;
-
-constexpr auto version = "pdpp 0.2.0";
 
 constexpr auto footer =
     R"(The database is found the usual ways of PostgreSQL: --db takes a connection string (keywords or URI) or a database
@@ -99,7 +98,7 @@ int run_program(Words words) {
     log_to_standard_error();
 
     CLI::App app("pdpp: run handles that never dangle.", "pdpp");
-    app.set_version_flag("--version", version, "Print the version and exit");
+    app.set_version_flag("--version", "pdpp " + std::string{pdpp::program_version}, "Print the version and exit");
     app.add_option("--db", "the database: connection string, URI or name")->option_text("CONNINFO");
     app.add_flag("--json")->description("JSON output and errors, also on a terminal");
     app.footer(footer);
