@@ -1,66 +1,11 @@
 #include "store/lifecycle.hpp"
 
 #include "boundary.hpp"
-#include "store/catalogue.hpp"
 #include "store/jsonb.hpp"
 
 namespace pdpp::store {
 
 namespace {
-
-/// Opens a table of ours for reading and returns its current entry; `table_of` picks the entry from the catalogue.
-/// The lock can show that what we knew is gone (DROP and CREATE EXTENSION, REINDEX CONCURRENTLY): then look again.
-template <typename Entry>
-Relation open_current(Entry Catalogue::*member, Entry& entry) {
-    for (;;) {
-        entry = catalogue().*member;
-        Relation table = try_relation_open(entry.table, AccessShareLock);
-        if (table == nullptr) {
-            forget_catalogue();
-            continue;
-        }
-        entry = catalogue().*member;
-        if (entry.table == RelationGetRelid(table)) {
-            return table;
-        }
-        relation_close(table, AccessShareLock);
-    }
-}
-
-/// A text column where it lies; nothing for null.
-std::optional<std::string_view> text_of(TupleTableSlot* slot, AttrNumber column) {
-    bool is_null = false;
-    const Datum datum = slot_getattr(slot, column, &is_null);
-    if (is_null) {
-        return {};
-    }
-    return text_view(datum);
-}
-
-/// Copies texts out of the page they lie in, into one piece of memory.
-void keep(std::initializer_list<std::optional<std::string_view>*> texts) {
-    std::size_t bytes = 0;
-    for (const auto* text : texts) {
-        bytes += *text ? (*text)->size() : 0;
-    }
-    auto* to = static_cast<char*>(palloc(bytes));
-    for (auto* text : texts) {
-        if (*text) {
-            memcpy(to, (*text)->data(), (*text)->size());
-            *text = std::string_view{to, (*text)->size()};
-            to += (*text)->size();
-        }
-    }
-}
-
-std::optional<run::Instant> instant_of(TupleTableSlot* slot, AttrNumber column) {
-    bool is_null = false;
-    const Datum datum = slot_getattr(slot, column, &is_null);
-    if (is_null) {
-        return {};
-    }
-    return to_instant(DatumGetTimestampTz(datum));
-}
 
 run::Evidence evidence_in(const Jsonb* data) {
     return {
@@ -109,65 +54,49 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
 } // namespace
 
 LifecycleReader::LifecycleReader() : memory_{CurrentMemoryContext}, snapshot_{GetActiveSnapshot()} {
-    Relation table = open_current(&Catalogue::spine, spine_columns_);
-    open(spine_, table, spine_columns_.lifecycle_index);
-}
-
-void LifecycleReader::open(Scan& scan, Relation table, Oid index) const {
-    scan.table = table;
-    scan.index = index_open(index, AccessShareLock);
-    scan.slot = table_slot_create(table, nullptr);
-    scan.scan = pg::begin_index_scan(table, scan.index, snapshot_, 1);
-}
-
-void LifecycleReader::close(Scan& scan) {
-    if (scan.table == nullptr) {
-        return;
-    }
-    index_endscan(scan.scan);
-    ExecDropSingleTupleTableSlot(scan.slot);
-    index_close(scan.index, AccessShareLock);
-    relation_close(scan.table, AccessShareLock);
+    spine_ = open_current(&Catalogue::spine, AccessShareLock, spine_columns_);
+    events_.open(spine_, spine_columns_.lifecycle_index, snapshot_);
 }
 
 void LifecycleReader::close() {
-    close(flight_);
-    close(spine_);
+    if (flight_ != nullptr) {
+        flights_.close();
+        relation_close(flight_, AccessShareLock);
+    }
+    events_.close();
+    relation_close(spine_, AccessShareLock);
 }
 
 /// Calls visit(slot) for each row of the run, in the caller's memory context; the scan itself goes on in ours.
 template <typename Visit>
-void LifecycleReader::visit_rows(Scan& scan, std::string_view run_id, Visit visit) const {
+void LifecycleReader::visit_rows(KeyScan& scan, std::string_view run_id, Visit visit) const {
     const Datum id = to_text(run_id);
     MemoryContext callers = MemoryContextSwitchTo(memory_);
-    ScanKeyData key;
-    // the collation of the index decides what is equal, as it does for the executor
-    ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, TEXTOID, scan.index->rd_indcollation[0], F_TEXTEQ, id);
-    index_rescan(scan.scan, &key, 1, nullptr, 0);
-    while (index_getnext_slot(scan.scan, ForwardScanDirection, scan.slot)) {
+    scan.seek(id);
+    while (TupleTableSlot* slot = scan.next()) {
         MemoryContextSwitchTo(callers);
-        visit(scan.slot);
+        visit(slot);
         MemoryContextSwitchTo(memory_);
     }
     MemoryContextSwitchTo(callers);
 }
 
 std::optional<run::Instant> LifecycleReader::read_cancel_request(std::string_view run_id) {
-    if (flight_.table == nullptr) {
+    if (flight_ == nullptr) {
         MemoryContext callers = MemoryContextSwitchTo(memory_);
-        Relation table = open_current(&Catalogue::flight, flight_columns_);
-        open(flight_, table, flight_columns_.run_id_index);
+        flight_ = open_current(&Catalogue::flight, AccessShareLock, flight_columns_);
+        flights_.open(flight_, flight_columns_.run_id_index, snapshot_);
         MemoryContextSwitchTo(callers);
     }
     std::optional<run::Instant> requested_at;
-    visit_rows(flight_, run_id,
+    visit_rows(flights_, run_id,
                [&](TupleTableSlot* slot) { requested_at = instant_of(slot, flight_columns_.cancel_requested_at); });
     return requested_at;
 }
 
 LifecycleRecord LifecycleReader::read(std::string_view run_id) {
     LifecycleRecord record;
-    visit_rows(spine_, run_id, [&](TupleTableSlot* slot) { add_event(record, slot, spine_columns_); });
+    visit_rows(events_, run_id, [&](TupleTableSlot* slot) { add_event(record, slot, spine_columns_); });
     if (record.events.known() && !record.events.ended) {
         record.cancel_requested_at = read_cancel_request(run_id);
     }
@@ -182,8 +111,7 @@ LifecycleRecord read_lifecycle(std::string_view run_id) {
 }
 
 LifecycleRecord read_latest_lifecycle(std::string_view run_id) {
-    CommandCounterIncrement(); // what the running statement wrote counts too
-    PushActiveSnapshot(GetTransactionSnapshot());
+    push_latest_snapshot();
     const LifecycleRecord record = read_lifecycle(run_id);
     PopActiveSnapshot();
     return record;

@@ -8,7 +8,7 @@
 
 #include "pg.hpp"
 #include "run/status.hpp"
-#include "store/catalogue.hpp"
+#include "store/direct.hpp"
 
 #include <optional>
 #include <string_view>
@@ -34,23 +34,16 @@ class LifecycleReader {
     void close();
 
   private:
-    /// A scan over one run of a table by an index that begins with the run id.
-    struct Scan {
-        Relation table;
-        Relation index;
-        IndexScanDesc scan;
-        TupleTableSlot* slot;
-    };
-    void open(Scan& scan, Relation table, Oid index) const;
-    static void close(Scan& scan);
     template <typename Visit>
-    void visit_rows(Scan& scan, std::string_view run_id, Visit visit) const;
+    void visit_rows(KeyScan& scan, std::string_view run_id, Visit visit) const;
     std::optional<run::Instant> read_cancel_request(std::string_view run_id);
 
     MemoryContext memory_;
     Snapshot snapshot_;
-    Scan spine_{};
-    Scan flight_{}; ///< opened for the first run that is active
+    Relation spine_ = nullptr;
+    Relation flight_ = nullptr; ///< opened for the first run that is active
+    KeyScan events_;
+    KeyScan flights_;
     SpineEntry spine_columns_;
     FlightEntry flight_columns_;
 };
