@@ -1,6 +1,14 @@
--- A million events: 199,000 ended runs of five events each, one run of 5,000 and one of three. Written straight into the
--- spine, as a restore would: the API's own speed is measured elsewhere.
+-- A million events: 199,000 ended runs of five events each, one run of 5,000 and one of three; or as many as the variables
+-- runs and long_run say. Written straight into the spine, as a restore would: the API's own speed is measured elsewhere.
 \set ON_ERROR_STOP on
+\if :{?runs}
+\else
+\set runs 199000
+\endif
+\if :{?long_run}
+\else
+\set long_run 5000
+\endif
 set client_min_messages = warning;
 create extension pdpp;
 
@@ -12,7 +20,7 @@ select r.run_id, e.seq, 'evt_' || e.seq, e.type, r.at + e.seq * interval '1 s', 
        case e.type when 'run.completed' then '{"reason": "connector_reported", "records_emitted": 12}'::jsonb
                    when 'run.progress_reported' then '{"stream": "messages", "count": 10, "total": 100}' else '{}' end
 from (select i as number, 'run_' || md5(i::text) as run_id, timestamptz '2026-01-01' + i * interval '1 s' as at
-      from generate_series(1, 199000) as i) as r,
+      from generate_series(1, :runs) as i) as r,
      (values (1, 'run.admitted', 'active'), (2, 'run.started', 'active'), (3, 'run.progress_reported', null),
              (4, 'run.progress_reported', null), (5, 'run.completed', 'completed')) as e (seq, type, status);
 
@@ -21,7 +29,7 @@ insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred
 select r.run_id, i, 'evt_' || i,
        case i when 1 then 'run.admitted' when 2 then 'run.started' when r.events then 'run.completed' else 'run.progress_reported' end,
        now(), now(), now(), 'trc_' || md5(r.run_id), 'connector', 'gmail', 'c', 'active', '{"count": 10}'
-from (values ('run of 5000 events', 5000), ('run of 3 events', 3)) as r (run_id, events), generate_series(1, r.events) as i;
+from (values ('run of ' || :long_run || ' events', :long_run), ('run of 3 events', 3)) as r (run_id, events), generate_series(1, r.events) as i;
 
 -- what a status is compared with: a primary key over as many rows, of the same ids
 create table bench_row (run_id text primary key, body jsonb);

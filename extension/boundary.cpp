@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <new>
 #include <span>
 
@@ -100,7 +101,8 @@ Datum to_text(std::string_view text) {
 }
 
 run::Instant to_instant(TimestampTz timestamp) {
-    return {timestamp + postgres_epoch_unix_micros};
+    constexpr std::int64_t last = std::numeric_limits<std::int64_t>::max();
+    return {timestamp > last - postgres_epoch_unix_micros ? last : timestamp + postgres_epoch_unix_micros};
 }
 
 TimestampTz to_timestamptz(run::Instant instant) {

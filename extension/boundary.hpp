@@ -64,6 +64,7 @@ std::string_view join(std::initializer_list<std::string_view> parts);
 /// A text datum in the current memory context.
 Datum to_text(std::string_view text);
 
+/// The last decades that a timestamptz can hold, and infinity, become the last instant.
 run::Instant to_instant(TimestampTz timestamp);
 TimestampTz to_timestamptz(run::Instant instant);
 

@@ -4,6 +4,7 @@
 #include "cli/controller.hpp"
 #include "cli/now.hpp"
 #include "cli/run.hpp"
+#include "cli/runs.hpp"
 #include "cli/serve.hpp"
 #include "cli/status.hpp"
 #include "cli/timeline.hpp"
@@ -45,6 +46,7 @@ Examples:
   pdpp now gmail-anna
   pdpp wait --timeout 60 run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b
   pdpp status run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b
+  pdpp runs --status failed --since yesterday
   pdpp --db postgresql://owner@db.example/pdpp timeline run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b
   pdpp serve --listen 127.0.0.1:8080 --db "service=pdpp"
 
@@ -108,6 +110,7 @@ int run_program(Words words) {
     pdpp::cli::add_run_command(app, action, child);
     pdpp::cli::add_status_command(app, action);
     pdpp::cli::add_timeline_command(app, action);
+    pdpp::cli::add_runs_command(app, action);
     pdpp::cli::add_now_command(app, action);
     pdpp::cli::add_wait_command(app, action);
     pdpp::cli::add_cancel_command(app, action);

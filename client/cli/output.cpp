@@ -215,6 +215,29 @@ TimelinePage timeline_page(std::string_view body) {
     return result;
 }
 
+std::string runs_text(std::string_view body, bool with_heading) {
+    const auto list = pq::parse_body(body).as_object();
+    const auto line = [](std::string_view status, std::string_view admitted, std::string_view ended,
+                         std::string_view connection, std::string_view run, std::string_view reason) {
+        auto text =
+            fmt::format("{:<9}  {:<24}  {:<24}  {:<20}  {:<36}  {}", status, admitted, ended, connection, run, reason);
+        return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
+    };
+    std::string text = with_heading ? line("STATUS", "ADMITTED", "ENDED", "CONNECTION", "RUN", "REASON") : "";
+    for (const auto& item : list.at("data").as_array()) {
+        const auto& run = item.as_object();
+        const auto shown = [&](std::string_view key) { return printable(string_at(run, key)); };
+        text += line(shown("status"), shown("admitted_at"), shown("completed_at"), shown("connector_instance_id"),
+                     shown("run_id"), shown("terminal_reason"));
+    }
+    return text;
+}
+
+std::optional<std::string> next_page(std::string_view body) {
+    auto cursor = pq::string_in(body, "next_cursor");
+    return cursor.empty() ? std::nullopt : std::optional(std::move(cursor));
+}
+
 bool is_terminal(std::string_view status) {
     return status == "completed" || status == "failed" || status == "cancelled" || status == "abandoned";
 }

@@ -1,65 +1,75 @@
 #include "cli/serve.hpp"
 
 #include "cli/owner_password.hpp"
+#include "http/gateway.hpp"
 #include "http/server.hpp"
 #include "pq/reconcile.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include <fmt/format.h>
-#include <fmt/ostream.h>
 #include <spdlog/spdlog.h>
 
-#include <charconv>
 #include <csignal>
-#include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <unistd.h>
 #include <utility>
 
 namespace pdpp::cli {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 
 namespace {
 
 struct Options {
     std::string listen = "127.0.0.1:8080";
+    std::string socket_mode = "0660";
     std::string public_url;
     std::size_t pool_size = 4;
     long statement_timeout_ms = 10'000;
     bool insecure_no_owner = false;
 };
 
+/// For CLI11: empty for three or four octal digits, else what is wrong.
+std::string is_mode(const std::string& text) {
+    const bool octal = text.find_first_not_of("01234567") == std::string::npos;
+    return octal && (text.size() == 3 || (text.size() == 4 && text.front() == '0')) ? "" : "must be like 0660";
+}
+
+mode_t mode_of(const std::string& text) {
+    return static_cast<mode_t>(std::stoul(text, nullptr, 8));
+}
+
 /// Why the gateway does not start: the command line or the environment is wrong.
 Failure refusal(std::string message, std::string hint) {
     return {exit_code::usage, "usage", std::move(message), std::move(hint), {}};
 }
 
-/// The address in HOST:PORT, [IPV6]:PORT or NAME:PORT. Throws Failure.
-tcp::endpoint listening_address(asio::io_context& loop, const std::string& text) {
-    constexpr auto hint = "Give it as HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080.";
-    const auto colon = text.rfind(':');
-    auto host = text.substr(0, colon);
-    const auto digits = colon == std::string::npos ? std::string_view{} : std::string_view{text}.substr(colon + 1);
-    std::uint16_t port = 0;
-    const auto [stop, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    if (host.empty() || failure != std::errc{} || stop != digits.data() + digits.size())
-        throw refusal(fmt::format("--listen {} is no address to listen on", text), hint);
-    if (host.front() == '[' && host.back() == ']')
-        host = host.substr(1, host.size() - 2);
-    boost::system::error_code unknown;
-    const auto found = tcp::resolver(loop).resolve(host, {}, unknown);
-    if (unknown || found.empty())
-        throw refusal(fmt::format("--listen {}: there is no address {}", text, host), hint);
-    return {found.begin()->endpoint().address(), port};
+/// Throws Failure.
+http::Endpoint endpoint(asio::io_context& loop, std::string_view option, const std::string& text) {
+    try {
+        return http::parse_endpoint(loop, text);
+    } catch (const std::invalid_argument& wrong) {
+        throw refusal(fmt::format("{} {}", option, wrong.what()),
+                      "Give it as HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, or as unix:/PATH.");
+    }
 }
 
-http::GatewayOptions gateway_options(const Options& options, std::string database, const tcp::endpoint& address) {
+/// Throws Failure.
+http::Listener listener(asio::io_context& loop, std::string_view option, const std::string& text, mode_t socket_mode) {
+    const auto address = endpoint(loop, option, text);
+    try {
+        return {loop, address, socket_mode};
+    } catch (const boost::system::system_error& failure) {
+        throw refusal(fmt::format("cannot listen on {}: {}", text, failure.code().message()),
+                      fmt::format("Choose another address with {} HOST:PORT.", option));
+    }
+}
+
+http::GatewayOptions gateway_options(const Options& options, std::string database, const http::Endpoint& address) {
     http::GatewayOptions gateway{.conninfo = std::move(database),
                                  .pool_size = options.pool_size,
                                  .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
@@ -68,9 +78,9 @@ http::GatewayOptions gateway_options(const Options& options, std::string databas
     if (!gateway.owner_password && !options.insecure_no_owner)
         throw refusal("PDPP_OWNER_PASSWORD is not set", "Set it to the owner's password. To serve everybody on this "
                                                         "machine without one, add --insecure-no-owner.");
-    if (!gateway.owner_password && !address.address().is_loopback())
+    if (!gateway.owner_password && !http::is_local(address))
         throw refusal("--insecure-no-owner is for loopback addresses only",
-                      "Listen on 127.0.0.1 or [::1], or set PDPP_OWNER_PASSWORD.");
+                      "Listen on 127.0.0.1, [::1] or a unix socket, or set PDPP_OWNER_PASSWORD.");
     if (!options.public_url.empty()) {
         gateway.public_origin = http::parse_origin(options.public_url);
         if (!gateway.public_origin)
@@ -93,23 +103,16 @@ void stop_on_signal(asio::signal_set& signals, http::Server& server, asio::io_co
 
 void serve(const Options& options, std::string database) {
     asio::io_context loop(1);
-    const auto address = listening_address(loop, options.listen);
-    const auto settings = gateway_options(options, std::move(database), address);
+    const auto settings = gateway_options(options, std::move(database), endpoint(loop, "--listen", options.listen));
     http::Gateway gateway(loop.get_executor(), settings);
-    std::optional<http::Server> server;
-    try {
-        server.emplace(loop, address, gateway);
-    } catch (const boost::system::system_error& failure) {
-        throw refusal(fmt::format("cannot listen on {}: {}", options.listen, failure.code().message()),
-                      "Choose another address with --listen HOST:PORT.");
-    }
+    http::Server server(loop, listener(loop, "--listen", options.listen, mode_of(options.socket_mode)), gateway);
     std::signal(SIGPIPE, SIG_IGN); // whoever reads our log may go away
     asio::signal_set signals(loop, SIGINT, SIGTERM);
-    stop_on_signal(signals, *server, loop);
-    server->start();
+    stop_on_signal(signals, server, loop);
+    server.start();
     if (!settings.owner_password)
         spdlog::warn("no owner's password: everybody on this machine may read every run");
-    spdlog::info("listening on http://{}", fmt::streamed(server->address()));
+    spdlog::info("listening on {}", http::to_string(server.endpoint()));
     asio::co_spawn(loop, gateway.try_database(), asio::detached);
     asio::co_spawn(loop, pq::keep_reconciling(settings.conninfo), asio::detached);
     loop.run();
@@ -122,7 +125,11 @@ void add_serve_command(CLI::App& app, Action& action) {
     const auto options = std::make_shared<Options>();
     command->add_option("--listen", options->listen, "where to listen; port 0 takes a free one")
         ->capture_default_str()
-        ->option_text("HOST:PORT");
+        ->option_text("HOST:PORT|unix:/PATH");
+    command->add_option("--socket-mode", options->socket_mode, "permissions of a unix socket")
+        ->check(CLI::Validator(is_mode, "MODE"))
+        ->capture_default_str()
+        ->option_text("MODE");
     command->add_option("--public-url", options->public_url, "how browsers reach this server, if not by that address")
         ->option_text("URL");
     command->add_option("--pool", options->pool_size, "database connections at most")

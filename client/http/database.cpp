@@ -148,28 +148,29 @@ class PoolCaller : public pq::Caller {
     std::string_view request_id_;
 };
 
-boost::asio::awaitable<std::string> make_call(pq::Caller& caller, const SqlCall& call,
-                                              std::vector<pq::Argument> arguments, std::chrono::milliseconds timeout) {
+} // namespace
+
+boost::asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind, std::string_view function,
+                                                  std::vector<pq::Argument> arguments,
+                                                  std::chrono::milliseconds timeout, std::string_view request_id) {
+    PoolCaller caller(pool, request_id);
     const pq::Patience patience{.call = timeout};
-    switch (call.kind) {
+    switch (kind) {
     case CallKind::reads:
         break;
     case CallKind::admits:
-        co_return co_await pq::admit(caller, call.function, std::move(arguments), patience);
+        co_return co_await pq::admit(caller, function, std::move(arguments), patience);
     case CallKind::writes:
-        co_return co_await pq::write_again_until_known(caller, call.function, std::move(arguments), patience);
+        co_return co_await pq::write_again_until_known(caller, function, std::move(arguments), patience);
     }
-    co_return co_await caller.call(call.function, std::move(arguments), timeout, pq::Effect::reads);
+    co_return co_await caller.call(function, std::move(arguments), timeout, pq::Effect::reads);
 }
-
-} // namespace
 
 boost::asio::awaitable<std::string> ask_database(pq::Pool& pool, const SqlCall& call,
                                                  std::vector<pq::Argument> arguments, std::chrono::milliseconds timeout,
                                                  std::string_view request_id) {
-    PoolCaller caller(pool, request_id);
     try {
-        auto body = co_await make_call(caller, call, std::move(arguments), timeout);
+        auto body = co_await call_function(pool, call.kind, call.function, std::move(arguments), timeout, request_id);
         if (auto refusal = refusal_in(body))
             throw *std::move(refusal);
         co_return body;

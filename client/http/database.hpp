@@ -23,6 +23,12 @@ Refusal refusal_for(const pq::Error& error);
 /// megabytes long, is neither parsed nor copied.
 std::optional<Refusal> refusal_in(std::string_view body);
 
+/// Calls the function and returns its answer byte for byte, an error envelope too; that of a write once it is known to
+/// have committed, whatever happened to the connection. Throws pq::Error.
+boost::asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind, std::string_view function,
+                                                  std::vector<pq::Argument> arguments,
+                                                  std::chrono::milliseconds timeout, std::string_view request_id);
+
 /// Calls the function and returns its answer byte for byte; that of a write once it is known to have committed,
 /// whatever happened to the connection. Throws Refusal; failures that are not the client's doing are logged under
 /// `request_id`.

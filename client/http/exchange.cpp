@@ -3,6 +3,7 @@
 #include "http/exchange.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
@@ -41,9 +42,8 @@ Refusal refusal_for(error_code failure, std::string_view target) {
 
 } // namespace
 
-Exchange::Exchange(asio::ip::tcp::socket socket, const ServerLimits& limits)
-    : stream_(std::move(socket)), limits_(limits) {
-    error_code ignored;
+Exchange::Exchange(Socket socket, const ServerLimits& limits) : stream_(std::move(socket)), limits_(limits) {
+    error_code ignored; // a unix socket has no such option
     stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
 }
 
@@ -95,7 +95,7 @@ asio::awaitable<bool> Exchange::write(const Response& response, bool head) {
 asio::awaitable<void> Exchange::finish() {
     constexpr int chunks_read = 64;
     error_code failure;
-    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, failure);
+    stream_.socket().shutdown(Socket::shutdown_send, failure);
     // Closing with unread bytes would reset the connection, and take the answer away from a client still sending.
     stream_.expires_after(std::chrono::seconds(2));
     for (int i = 0; i < chunks_read && !failure; ++i) {

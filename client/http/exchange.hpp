@@ -5,10 +5,10 @@
 #include "http/message.hpp"
 #include "http/server.hpp"
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 
 #include <optional>
 
@@ -16,7 +16,7 @@ namespace pdpp::http {
 
 class Exchange {
   public:
-    Exchange(boost::asio::ip::tcp::socket socket, const ServerLimits& limits);
+    Exchange(Socket socket, const ServerLimits& limits);
 
     /// Waits for a client to begin a request; false when it has gone, or has been silent for too long.
     boost::asio::awaitable<bool> wait_for_request();
@@ -35,7 +35,7 @@ class Exchange {
     void close() noexcept;
 
   private:
-    boost::beast::tcp_stream stream_;
+    boost::beast::basic_stream<StreamProtocol, boost::asio::any_io_executor> stream_;
     boost::beast::flat_buffer buffer_;
     ServerLimits limits_;
 };

@@ -37,15 +37,23 @@ std::string decoded(std::string_view text) {
 
 } // namespace
 
-std::optional<std::string> form_value(std::string_view body, std::string_view name) {
+std::vector<std::pair<std::string, std::string>> form_members(std::string_view body) {
+    std::vector<std::pair<std::string, std::string>> members;
     while (!body.empty()) {
         const auto member = body.substr(0, body.find('&'));
         body.remove_prefix(std::min(member.size() + 1, body.size()));
-        const auto equals = member.find('=');
-        if (!member.empty() && decoded(member.substr(0, equals)) == name)
-            return equals == std::string_view::npos ? std::string{} : decoded(member.substr(equals + 1));
+        const auto equals = std::min(member.find('='), member.size());
+        if (!member.empty())
+            members.emplace_back(decoded(member.substr(0, equals)),
+                                 decoded(member.substr(std::min(equals + 1, member.size()))));
     }
-    return std::nullopt;
+    return members;
+}
+
+std::optional<std::string> form_value(std::string_view body, std::string_view name) {
+    auto members = form_members(body);
+    const auto found = std::ranges::find(members, name, &std::pair<std::string, std::string>::first);
+    return found == members.end() ? std::nullopt : std::optional{std::move(found->second)};
 }
 
 } // namespace pdpp::http

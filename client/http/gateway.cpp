@@ -2,11 +2,13 @@
 
 #include "http/gateway.hpp"
 
+#include "http/answers.hpp"
 #include "http/database.hpp"
 #include "http/envelope.hpp"
 #include "http/request_id.hpp"
+#include "http/rpc.hpp"
+#include "http/rpc_error.hpp"
 #include "http/target.hpp"
-#include "pq/body.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -18,10 +20,11 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Where the run of an acknowledgement is found.
-std::string handle_in(std::string_view acknowledgement) {
-    const auto body = pq::parse_body(acknowledgement);
-    return std::string{body.at("links").at("self").as_string()};
+/// A refusal in the form that the path of the request has for it.
+Response refused(const Request& request, const Refusal& refusal, const std::string& request_id) {
+    if (is_rpc(request.target()))
+        return rpc_error_response(rpc_error(refusal));
+    return error_response(refusal, request_id);
 }
 
 } // namespace
@@ -37,16 +40,28 @@ asio::awaitable<Response> Gateway::answer(const Request& request, const std::str
     const auto request_id = request_id_of(request);
     Response response;
     try {
-        response = co_await respond(request, peer, request_id);
+        if (is_rpc(request.target()))
+            response = co_await respond_to_rpc(request, request_id);
+        else
+            response = co_await respond(request, peer, request_id);
+    } catch (const RpcError& error) {
+        response = rpc_error_response(error);
     } catch (const Refusal& refusal) {
-        response = error_response(refusal, request_id);
+        response = refused(request, refusal, request_id);
     } catch (const std::exception& error) {
         spdlog::error("request_id={} {:?}", request_id, error.what());
-        response =
-            error_response({status::internal_server_error, "internal_error", "Something went wrong here."}, request_id);
+        const Refusal trouble{status::internal_server_error, "internal_error", "Something went wrong here."};
+        response = refused(request, trouble, request_id);
     }
     response.set("Request-Id", request_id);
     co_return response;
+}
+
+Response Gateway::refuse(const Refusal& refusal, const std::string&) {
+    const auto request_id = new_request_id();
+    auto response = error_response(refusal, request_id);
+    response.set("Request-Id", request_id);
+    return response;
 }
 
 asio::awaitable<Response> Gateway::respond(const Request& request, const std::string& peer,
@@ -61,15 +76,36 @@ asio::awaitable<Response> Gateway::respond(const Request& request, const std::st
         co_return act(*action, request, peer);
 
     const auto& call = std::get<SqlCall>(route.answer);
+    acceptable_type(request, json_only);
     auto arguments = bind_arguments(call, variables, target.query, request);
     auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id);
-    const auto handle = call.kind == CallKind::admits ? handle_in(body) : std::string{};
-    auto response = json_response(route.success, std::move(body));
-    if (!handle.empty()) {
-        response.set(field::location, handle);
-        response.set(field::retry_after, "1");
+    switch (call.kind) {
+    case CallKind::reads:
+        co_return answer_to_read(request, call, std::move(body));
+    case CallKind::admits:
+        co_return answer_to_admission(request, route.success, std::move(body));
+    case CallKind::writes:
+        break;
     }
-    co_return response;
+    co_return json_response(route.success, std::move(body));
+}
+
+asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, const std::string& request_id) {
+    const auto target = parse_target(request.target());
+    const auto& function = find_function(functions(), target);
+    check_method(function, request.method());
+    try {
+        owner_.check_session(request);
+    } catch (Refusal& refusal) {
+        refusal.error_code = request.count(field::authorization) == 0 ? "PGRST302" : "PGRST301";
+        throw;
+    }
+    if (request.method() == verb::options)
+        co_return rpc_options(function);
+    if (request.method() == verb::post)
+        check_origin(request, public_origin_);
+    const auto call = read_call(function, target, request);
+    co_return co_await answer_rpc(pool_, call, request, timeout_, request_id);
 }
 
 Response Gateway::act(OwnerAction action, const Request& request, const std::string& peer) {

@@ -2,6 +2,7 @@
 // The path of a request: read its target, find its route, check the session and the origin, bind the arguments, ask the
 // database, answer. Each stage either passes on or throws the refusal that ends the request.
 
+#include "http/handler.hpp"
 #include "http/mapping.hpp"
 #include "http/message.hpp"
 #include "http/origin.hpp"
@@ -26,12 +27,12 @@ struct GatewayOptions {
     std::optional<Origin> public_origin;
 };
 
-class Gateway {
+class Gateway : public Handler {
   public:
     Gateway(const boost::asio::any_io_executor& executor, const GatewayOptions& options);
 
-    /// The answer to a request from the address `peer`. Whatever goes wrong is an answer too.
-    boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer);
+    boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer) override;
+    Response refuse(const Refusal& refusal, const std::string& peer) override;
 
     /// Connects to the database once, and logs it if that fails.
     boost::asio::awaitable<void> try_database();
@@ -39,6 +40,7 @@ class Gateway {
   private:
     boost::asio::awaitable<Response> respond(const Request& request, const std::string& peer,
                                              const std::string& request_id);
+    boost::asio::awaitable<Response> respond_to_rpc(const Request& request, const std::string& request_id);
     Response act(OwnerAction action, const Request& request, const std::string& peer);
 
     pq::Pool pool_;

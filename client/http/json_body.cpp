@@ -2,8 +2,9 @@
 
 #include "http/json_body.hpp"
 
+#include "http/header_list.hpp"
+
 #include <boost/algorithm/string/predicate.hpp>
-#include <boost/algorithm/string/trim.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 
 #include <limits>
@@ -120,17 +121,16 @@ class Reader {
 
 std::string_view media_type(const Request& request) {
     const std::string_view content_type = request[field::content_type];
-    const auto type = content_type.substr(0, content_type.find(';'));
-    const auto first = type.find_first_not_of(" \t");
-    if (first == std::string_view::npos)
-        return {};
-    return type.substr(first, type.find_last_not_of(" \t") - first + 1);
+    return trimmed(content_type.substr(0, content_type.find(';')));
 }
 
 JsonBody read_json_body(const Request& request) {
     JsonBody body;
     if (request.body().empty())
         return body;
+    if (const auto coding = request.find(field::content_encoding);
+        coding != request.end() && !boost::algorithm::iequals(trimmed(coding->value()), "identity"))
+        throw Refusal{status::unsupported_media_type, "unsupported_media_type", "The body must not be compressed."};
     if (!boost::algorithm::iequals(media_type(request), "application/json"))
         throw Refusal{status::unsupported_media_type, "unsupported_media_type", "The body must be application/json."};
     body.text = request.body();

@@ -25,9 +25,9 @@ struct JsonBody {
 };
 
 /// Reads the body of `request`, which must outlive it. Throws Refusal 415 `unsupported_media_type` if there is a body
-/// that is not application/json, and 400 `invalid_request` if it is no JSON object, is nested too deeply, names a
-/// member of any object twice, or holds what PostgreSQL cannot store (U+0000, bytes that are not UTF-8, half a
-/// surrogate pair).
+/// that is not application/json or is compressed, and 400 `invalid_request` if it is no JSON object, is nested too
+/// deeply, names a member of any object twice, or holds what PostgreSQL cannot store (U+0000, bytes that are not UTF-8,
+/// half a surrogate pair).
 JsonBody read_json_body(const Request& request);
 
 } // namespace pdpp::http

@@ -2,6 +2,7 @@
 
 #include "http/mapping.hpp"
 
+#include "http/timestamp.hpp"
 #include "http/utf8.hpp"
 
 #include <charconv>
@@ -12,15 +13,20 @@ namespace {
 
 constexpr Format any_text{[](std::string_view) { return true; }, "text"};
 
-/// Plain decimal: no sign, no blanks, no leading zero.
-constexpr Format page_size{[](std::string_view value) {
-                               const char* const end = value.data() + value.size();
-                               int number = 0;
-                               const auto [stop, failure] = std::from_chars(value.data(), end, number);
-                               return failure == std::errc{} && stop == end && number >= 1 && number <= 5000 &&
-                                      value.front() != '0';
-                           },
-                           "a whole number from 1 to 5000"};
+/// Plain decimal from 1 to `Last`: no sign, no blanks, no leading zero.
+template <int Last>
+bool is_page_size(std::string_view value) {
+    const char* const end = value.data() + value.size();
+    int number = 0;
+    const auto [stop, failure] = std::from_chars(value.data(), end, number);
+    return failure == std::errc{} && stop == end && number >= 1 && number <= Last && value.front() != '0';
+}
+
+constexpr Format page_size{is_page_size<5000>, "a whole number from 1 to 5000"};
+constexpr Format list_size{is_page_size<500>, "a whole number from 1 to 500"};
+
+constexpr Format timestamp{is_timestamp,
+                           "an RFC 3339 time, such as 2026-01-31T08:09:10Z (in a query a + is written %2B)"};
 
 constexpr Format utf8_text{is_text, "UTF-8 text"};
 
@@ -30,11 +36,26 @@ constexpr Binding run_id{Binding::Place::segment, "run_id", "run_id", "text", an
 constexpr Binding wished_run_id{Binding::Place::member_text, "run_id", "run_id", "text", any_text};
 constexpr Binding data{Binding::Place::member_json, "data", "data", "jsonb -> 'data'", any_text};
 constexpr Binding idempotency_key{Binding::Place::header, "Idempotency-Key", "idempotency_key", "text", utf8_text};
+constexpr Binding trace_id{Binding::Place::trace, "traceparent", "trace_id", "text", any_text};
 
 const std::vector<Route> table{
     {.methods = {verb::get, verb::head},
+     .path = "/_ref/runs",
+     .answer = SqlCall{"pdpp_run_list",
+                       CallKind::reads,
+                       {{Binding::Place::query, "status", "status", "text", any_text},
+                        {Binding::Place::query, "connector_id", "connector_id", "text", any_text},
+                        {Binding::Place::query, "connector_instance_id", "connector_instance_id", "text", any_text},
+                        {Binding::Place::query, "since", "since", "timestamptz", timestamp},
+                        {Binding::Place::query, "until", "until", "timestamptz", timestamp},
+                        {Binding::Place::query, "limit", "page_size", "int", list_size},
+                        {Binding::Place::query, "cursor", "cursor", "text", any_text}}},
+     .success = status::ok,
+     .needs_session = true},
+
+    {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}",
-     .answer = SqlCall{"pdpp_run_status", CallKind::reads, {run_id}},
+     .answer = SqlCall{"pdpp_run_status", CallKind::reads, {run_id}, Returns::run_status},
      .success = status::ok,
      .needs_session = true},
 
@@ -63,7 +84,8 @@ const std::vector<Route> table{
                        {{Binding::Place::segment, "connector_instance_id", "connector_instance_id", "text", any_text},
                         wished_run_id,
                         data,
-                        idempotency_key}},
+                        idempotency_key,
+                        trace_id}},
      .success = status::accepted,
      .needs_session = true},
 
@@ -74,7 +96,8 @@ const std::vector<Route> table{
                        {{Binding::Place::segment, "connector_id", "connector_id", "text", any_text},
                         wished_run_id,
                         data,
-                        idempotency_key}},
+                        idempotency_key,
+                        trace_id}},
      .success = status::accepted,
      .needs_session = true},
 

@@ -26,6 +26,7 @@ struct Binding {
         segment,     ///< a variable of the path
         query,       ///< a parameter of the query
         header,      ///< a header of the request
+        trace,       ///< the trace id in the header traceparent, unless that is malformed
         member_text, ///< a member of the JSON body that must be a string
         member_json, ///< a member of the JSON body, whatever it is: sent with the whole body, `type` takes it out
         constant,    ///< `name` itself
@@ -45,12 +46,19 @@ enum class CallKind {
     writes, ///< may be made again without harm
 };
 
+/// What is known of a body, beside that it is JSON.
+enum class Returns {
+    anything,   ///< and it may be another one a moment later
+    run_status, ///< of one run: final once the run has ended
+};
+
 /// The answer is what the SQL function returns. A parameter, header or member that is absent leaves its argument to the
 /// function's default.
 struct SqlCall {
     std::string_view function;
     CallKind kind;
     std::vector<Binding> bindings;
+    Returns returns = Returns::anything;
 };
 
 /// The answer is the gateway's own.

@@ -4,6 +4,7 @@
 
 #include "http/envelope.hpp"
 #include "http/form.hpp"
+#include "http/header_list.hpp"
 #include "http/json_body.hpp"
 
 #include <boost/algorithm/string/predicate.hpp>
@@ -18,13 +19,6 @@ namespace pdpp::http {
 namespace json = boost::json;
 
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos)
-        return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 /// Calls `use` with each part of `list` between separators, until it returns true; whether one did.
 template <typename Use>

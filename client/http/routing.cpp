@@ -2,6 +2,7 @@
 
 #include "http/json_body.hpp"
 #include "http/mapping.hpp"
+#include "http/traceparent.hpp"
 
 #include <algorithm>
 #include <initializer_list>
@@ -103,6 +104,8 @@ pq::Parameter value_of(const Binding& binding, const Sources& sources) {
         return query_value(binding, sources);
     case Binding::Place::header:
         return header_value(binding, sources);
+    case Binding::Place::trace:
+        return trace_of(sources.request);
     case Binding::Place::member_text:
         return text_member(binding, sources);
     case Binding::Place::member_json:

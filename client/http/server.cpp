@@ -2,9 +2,7 @@
 
 #include "http/server.hpp"
 
-#include "http/envelope.hpp"
 #include "http/exchange.hpp"
-#include "http/request_id.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -21,17 +19,16 @@
 namespace pdpp::http {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 
 /// Shared with the coroutines, whose frames may be destroyed after the server.
 struct Server::State {
-    State(asio::io_context& loop_, Gateway& gateway_, const ServerLimits& limits_)
-        : loop(loop_), gateway(gateway_), limits(limits_), acceptor(loop_), patience(loop_) {}
+    State(asio::io_context& loop_, Listener listener_, Handler& handler_, const ServerLimits& limits_)
+        : loop(loop_), listener(std::move(listener_)), handler(handler_), limits(limits_), patience(loop_) {}
 
     asio::io_context& loop;
-    Gateway& gateway;
+    Listener listener;
+    Handler& handler;
     ServerLimits limits;
-    tcp::acceptor acceptor;
     asio::steady_timer patience; ///< while draining
     bool draining = false;
     std::set<Session*> sessions;
@@ -39,7 +36,7 @@ struct Server::State {
 
 /// One connection on the server's list, for as long as this lives.
 struct Server::Session {
-    Session(std::shared_ptr<State> state_, tcp::socket socket)
+    Session(std::shared_ptr<State> state_, Socket socket)
         : state(std::move(state_)), exchange(std::move(socket), state->limits) {
         state->sessions.insert(this);
     }
@@ -63,32 +60,13 @@ std::string http_date() {
     return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time(nullptr)));
 }
 
-/// The address a connection comes from; empty if it has gone already.
-std::string peer_of(const tcp::socket& socket) {
-    boost::system::error_code gone;
-    const auto endpoint = socket.remote_endpoint(gone);
-    return gone ? std::string{} : endpoint.address().to_string();
-}
-
-Response refused(const Refusal& refusal) {
-    const auto request_id = new_request_id();
-    Response response = error_response(refusal, request_id);
-    response.set("Request-Id", request_id);
-    return response;
-}
-
 } // namespace
 
-Server::Server(asio::io_context& loop, const tcp::endpoint& address, Gateway& gateway, const ServerLimits& limits)
-    : state_(std::make_shared<State>(loop, gateway, limits)) {
-    state_->acceptor.open(address.protocol());
-    state_->acceptor.set_option(tcp::acceptor::reuse_address(true));
-    state_->acceptor.bind(address);
-    state_->acceptor.listen();
-}
+Server::Server(asio::io_context& loop, Listener listener, Handler& handler, const ServerLimits& limits)
+    : state_(std::make_shared<State>(loop, std::move(listener), handler, limits)) {}
 
-tcp::endpoint Server::address() const {
-    return state_->acceptor.local_endpoint();
+Endpoint Server::endpoint() const {
+    return state_->listener.endpoint();
 }
 
 void Server::start() {
@@ -97,7 +75,7 @@ void Server::start() {
 
 asio::awaitable<void> Server::accept(std::shared_ptr<State> state) {
     while (!state->draining) {
-        auto [failure, socket] = co_await state->acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
+        auto [failure, socket] = co_await state->listener.acceptor().async_accept(asio::as_tuple(asio::use_awaitable));
         if (!failure) {
             asio::co_spawn(state->loop, serve(state, std::move(socket)), asio::detached);
         } else if (!state->draining) {
@@ -109,7 +87,7 @@ asio::awaitable<void> Server::accept(std::shared_ptr<State> state) {
     }
 }
 
-asio::awaitable<void> Server::serve(std::shared_ptr<State> state, tcp::socket socket) {
+asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket) {
     const auto peer = peer_of(socket);
     Session session(state, std::move(socket));
     auto& exchange = session.exchange;
@@ -126,11 +104,11 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, tcp::socket so
             if (!request)
                 co_return;
         } catch (const Refusal& refusal) {
-            response = refused(refusal);
+            response = state->handler.refuse(refusal, peer);
         }
         session.answering = true;
         if (request)
-            response = co_await state->gateway.answer(*request, peer);
+            response = co_await state->handler.answer(*request, peer);
         keep = request && request->keep_alive() && !state->draining;
         response->version(request ? request->version() : 11);
         response->keep_alive(keep);
@@ -146,7 +124,7 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, tcp::socket so
 
 void Server::drain(std::chrono::seconds limit) {
     state_->draining = true;
-    state_->acceptor.close();
+    state_->listener.close();
     for (auto* const session : state_->sessions)
         if (!session->answering)
             session->exchange.close();

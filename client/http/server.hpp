@@ -1,11 +1,11 @@
 #pragma once
-// The listener and its connections: reads requests under limits of size and time, hands each to the gateway, writes the
+// The connections of a listener: reads requests under limits of size and time, hands each to its handler, writes the
 // answer, keeps the connection for the next one.
 
-#include "http/gateway.hpp"
+#include "http/handler.hpp"
+#include "http/listener.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 
 #include <chrono>
 #include <memory>
@@ -25,12 +25,11 @@ struct ServerLimits {
 
 class Server {
   public:
-    /// Listens at once; throws boost::system::system_error if it cannot. `gateway` must outlive the loop's run.
-    Server(boost::asio::io_context& loop, const boost::asio::ip::tcp::endpoint& address, Gateway& gateway,
-           const ServerLimits& limits = {});
+    /// `handler` must outlive the loop's run.
+    Server(boost::asio::io_context& loop, Listener listener, Handler& handler, const ServerLimits& limits = {});
 
     /// Where it listens, with the real port if it was asked for port 0.
-    boost::asio::ip::tcp::endpoint address() const;
+    Endpoint endpoint() const;
 
     /// Begins to take connections.
     void start();
@@ -44,7 +43,7 @@ class Server {
     struct Session;
 
     static boost::asio::awaitable<void> accept(std::shared_ptr<State> state);
-    static boost::asio::awaitable<void> serve(std::shared_ptr<State> state, boost::asio::ip::tcp::socket socket);
+    static boost::asio::awaitable<void> serve(std::shared_ptr<State> state, Socket socket);
 
     std::shared_ptr<State> state_;
 };

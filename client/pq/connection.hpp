@@ -73,6 +73,9 @@ class Connection {
                                         std::chrono::milliseconds timeout = default_timeout,
                                         Effect effect = Effect::writes);
 
+    /// The schema that the extension was installed in, as an identifier of SQL.
+    const std::string& schema() const noexcept { return schema_; }
+
     /// Subscribes to a channel: its notifications then come out of notification().
     boost::asio::awaitable<void> listen(std::string channel, std::chrono::milliseconds timeout = default_timeout);
 

@@ -24,6 +24,7 @@ constexpr std::chrono::milliseconds first_pause(100);
 constexpr std::chrono::milliseconds longest_pause(2000);
 constexpr std::chrono::seconds safety_net(10);
 constexpr std::chrono::seconds standby_pause(1);
+constexpr std::chrono::milliseconds breath(200);
 
 asio::awaitable<void> pause(std::chrono::milliseconds time) {
     const auto executor = co_await asio::this_coro::executor;
@@ -35,6 +36,9 @@ asio::awaitable<void> pause(std::chrono::milliseconds time) {
 
 RunWatch::RunWatch(const asio::any_io_executor& executor, std::string conninfo, std::string_view run_id)
     : conninfo_(std::move(conninfo)), digest_(run_digest(run_id)), connection_(executor) {}
+
+RunWatch::RunWatch(const asio::any_io_executor& executor, std::string conninfo)
+    : conninfo_(std::move(conninfo)), connection_(executor) {}
 
 asio::awaitable<void> RunWatch::connect() {
     co_await connection_.open(conninfo_);
@@ -75,11 +79,21 @@ asio::awaitable<void> RunWatch::hear() {
     try {
         for (;;) {
             const auto heard = co_await connection_.notification();
-            if (heard.payload == digest_)
+            if (!digest_ || heard.payload == *digest_)
                 co_return;
         }
     } catch (const Error&) {
         co_return; // whatever happened to the connection, reading finds out
+    }
+}
+
+/// Takes what comes, so that one look answers all of it.
+asio::awaitable<void> RunWatch::overhear() {
+    try {
+        for (;;)
+            co_await connection_.notification();
+    } catch (const Error&) {
+        co_return;
     }
 }
 
@@ -90,6 +104,8 @@ asio::awaitable<void> RunWatch::changed() {
         co_return;
     }
     co_await (hear() || pause(safety_net));
+    if (!digest_)
+        co_await (overhear() || pause(breath));
 }
 
 } // namespace pdpp::pq

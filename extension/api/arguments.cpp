@@ -12,6 +12,13 @@ std::optional<std::string_view> text_argument(FunctionCallInfo fcinfo, int index
     return text_view(PG_GETARG_DATUM(index));
 }
 
+std::optional<run::Instant> instant_argument(FunctionCallInfo fcinfo, int index) {
+    if (PG_ARGISNULL(index)) {
+        return {};
+    }
+    return to_instant(PG_GETARG_TIMESTAMPTZ(index));
+}
+
 Jsonb* data_argument(FunctionCallInfo fcinfo, int index) {
     if (PG_ARGISNULL(index)) {
         return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));

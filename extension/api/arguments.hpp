@@ -12,6 +12,8 @@ namespace pdpp::api {
 
 std::optional<std::string_view> text_argument(FunctionCallInfo fcinfo, int index);
 
+std::optional<run::Instant> instant_argument(FunctionCallInfo fcinfo, int index);
+
 /// The data argument of a writer, null standing for {}; refuses anything but an object, and more than
 /// pdpp.max_event_bytes.
 Jsonb* data_argument(FunctionCallInfo fcinfo, int index);

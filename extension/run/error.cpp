@@ -9,7 +9,7 @@ namespace {
 constexpr std::array kinds{
     ErrorKind{ErrorCode::invalid_request, "invalid_request", 400, ""},
     ErrorKind{ErrorCode::invalid_cursor, "invalid_cursor", 400,
-              "Pass next_cursor of this run's timeline unchanged, or leave the cursor out to read from the start."},
+              "Pass next_cursor of the page before unchanged, or leave the cursor out to read from the start."},
     ErrorKind{ErrorCode::append_only, "append_only", 403,
               "History is append-only. To take a whole database away, drop the database or the extension."},
     ErrorKind{ErrorCode::not_found, "not_found", 404, "Check the id: it was never handed out here."},

@@ -13,7 +13,7 @@ namespace pdpp::run {
 
 enum class ErrorCode {
     invalid_request,              ///< an argument cannot be used; `param` names it
-    invalid_cursor,               ///< a cursor that was not made for this run
+    invalid_cursor,               ///< a cursor that no page had, or one of another run
     append_only,                  ///< somebody tried to change history
     not_found,                    ///< no run has this id
     connector_instance_not_found, ///< no connection of this name is on record

@@ -8,6 +8,8 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 
@@ -34,6 +36,11 @@ class Text {
         append(digits[byte >> 4]);
         append(digits[byte & 0x0f]);
     }
+    constexpr void append_number(std::uint64_t number) { ///< as 16 hex digits
+        for (int shift = 56; shift >= 0; shift -= 8) {
+            append_hex(static_cast<unsigned char>(number >> shift));
+        }
+    }
 
     [[nodiscard]] constexpr std::string_view view() const { return {bytes_.data(), length_}; }
 
@@ -43,5 +50,30 @@ class Text {
 };
 
 static_assert(std::is_trivially_destructible_v<Text<1>>);
+
+/// The value of a lower-case hex digit; nothing for any other byte.
+constexpr std::optional<unsigned char> hex_value(char digit) {
+    const std::size_t value = std::string_view{"0123456789abcdef"}.find(digit);
+    if (value == std::string_view::npos) {
+        return {};
+    }
+    return static_cast<unsigned char>(value);
+}
+
+/// The number that append_number() wrote; nothing for any other text.
+constexpr std::optional<std::uint64_t> number_in(std::string_view digits) {
+    if (digits.size() != 16) {
+        return {};
+    }
+    std::uint64_t number = 0;
+    for (const char digit : digits) {
+        const auto value = hex_value(digit);
+        if (!value) {
+            return {};
+        }
+        number = (number << 4) | *value;
+    }
+    return number;
+}
 
 } // namespace pdpp::run

@@ -1,27 +1,10 @@
 #include "run/timeline.hpp"
 
-#include <charconv>
-
 namespace pdpp::run {
 
 namespace {
 
 constexpr std::string_view cursor_prefix = "tl_";
-
-void append_hex(CursorText& text, std::uint64_t number) {
-    for (int shift = 56; shift >= 0; shift -= 8) {
-        text.append_hex(static_cast<unsigned char>(number >> shift));
-    }
-}
-
-std::optional<std::uint64_t> parse_hex(std::string_view digits) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
-    if (error != std::errc{} || end != digits.data() + digits.size()) {
-        return {};
-    }
-    return number;
-}
 
 } // namespace
 
@@ -34,8 +17,8 @@ Check check_page_size(int page_size) {
 
 CursorText encode(const Cursor& cursor) {
     CursorText text{cursor_prefix};
-    append_hex(text, static_cast<std::uint64_t>(cursor.event_seq));
-    append_hex(text, cursor.tag);
+    text.append_number(static_cast<std::uint64_t>(cursor.event_seq));
+    text.append_number(cursor.tag);
     return text;
 }
 
@@ -43,17 +26,12 @@ std::optional<Cursor> decode_cursor(std::string_view text) {
     if (text.size() != cursor_prefix.size() + 32 || !text.starts_with(cursor_prefix)) {
         return {};
     }
-    const auto event_seq = parse_hex(text.substr(cursor_prefix.size(), 16));
-    const auto tag = parse_hex(text.substr(cursor_prefix.size() + 16));
-    if (!event_seq || !tag) {
+    const auto event_seq = number_in(text.substr(cursor_prefix.size(), 16));
+    const auto tag = number_in(text.substr(cursor_prefix.size() + 16));
+    if (!event_seq || !tag || static_cast<std::int64_t>(*event_seq) < 0) {
         return {};
     }
-    const Cursor cursor{static_cast<std::int64_t>(*event_seq), *tag};
-    // one spelling only: from_chars would also take upper case
-    if (cursor.event_seq < 0 || encode(cursor).view() != text) {
-        return {};
-    }
-    return cursor;
+    return Cursor{static_cast<std::int64_t>(*event_seq), *tag};
 }
 
 std::optional<std::string_view> redacted_object_id(std::string_view object_type) {

@@ -2,7 +2,7 @@
 -- that goes on afterwards.
 \i test/sql/include/prelude.psql
 begin;
-select plan(92);
+select plan(96);
 
 select lives_ok($$select pdpp_run_now('ec', 'er-conn', 'er-active', 'er-key')$$, 'an active run');
 select lives_ok($$select pdpp_run_started('er-active')$$, 'that has started');
@@ -19,7 +19,7 @@ insert into codes values
      'outcome must be completed, failed, cancelled or abandoned', null),
     ('invalid_cursor', 'PT400', $$select pdpp_run_timeline('er-active', 10, 'x')$$, '{"param": "cursor"}',
      'cursor is not one that the timeline returned',
-     'Pass next_cursor of this run''s timeline unchanged, or leave the cursor out to read from the start.'),
+     'Pass next_cursor of the page before unchanged, or leave the cursor out to read from the start.'),
     ('append_only', 'PT403', $$delete from pdpp.spine_events where run_id = 'er-active'$$, '{}',
      'pdpp.spine_events is append-only: an event of run er-active cannot be deleted',
      'History is append-only. To take a whole database away, drop the database or the extension.'),
@@ -88,6 +88,8 @@ select pg_temp.refused(statement, 'PT400', 'invalid_request', param, statement) 
     ($$select pdpp_run_settle(null, 'failed')$$, 'run_id'),
     ($$select pdpp_run_settle('er-active', null)$$, 'outcome'),
     ($$select pdpp_run_launch_failed(null, 'm')$$, 'run_id'), ('select pdpp_run_cancel(null)', 'run_id'), ($$select pdpp_run_timeline('er-active', 0)$$, 'page_size'),
+    ('select pdpp_run_list(page_size => 0)', 'page_size'), ($$select pdpp_run_list('done')$$, 'status'),
+    ($$select pdpp_run_list(connector_id => '')$$, 'connector_id'), ($$select pdpp_run_list(connector_instance_id => '')$$, 'connector_instance_id'),
     ($$select pdpp_grant(null, 'owner')$$, 'role'), ($$select pdpp_grant(current_user::regrole, 'reader')$$, 'kind'),
     ($$select pdpp_run_event('er-active', 'run.failed')$$, 'event_type'),
     ($$select pdpp_run_event('er-active', 'x', '[]')$$, 'data'),

@@ -2,7 +2,7 @@
 -- the same few pages.
 \i test/sql/include/prelude.psql
 begin;
-select plan(21);
+select plan(25);
 
 -- How many buffers a statement touches.
 create function pg_temp.buffers_once(statement text) returns integer language plpgsql as $$
@@ -105,6 +105,58 @@ insert into touched select 'analyzed, call ' || n, 'a claim', pg_temp.buffers_on
 -- the least of each, since a first call reads catalogs
 select cmp_ok(min(pages), '<=', 100, 'one claim of a thousand') from touched where run = 'a claim' group by mood like 'analyzed%';
 select is(pdpp_run_claim()->>'run_id', 'pl-claim-17', 'and they came in their order');
+
+-- A list goes by the index of its filters, whatever page of it and however many runs there are, and looks each run up by
+-- the lifecycle index. Which indexes a statement scanned, and which tables it walked:
+create function pg_temp.scanned(statement text) returns text[] language plpgsql as $$
+declare
+    before jsonb;
+begin
+    select jsonb_object_agg(oid::text, pg_stat_get_xact_numscans(oid)) into before from pg_class
+    where relnamespace = 'pdpp'::regnamespace;
+    execute statement;
+    return (select array_agg(relname::text order by relname) from pg_class
+            where relnamespace = 'pdpp'::regnamespace and pg_stat_get_xact_numscans(oid) > (before->>(oid::text))::bigint);
+end
+$$;
+insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at, actor_id, trace_id,
+    connector_instance_id)
+select 'pl-list-' || n, seq, 'e' || seq, type, at, at, at, case when n % 1000 = 0 then 'rare' else 'common' end, 't',
+    'pl-connection-' || case when n % 1000 = 0 then 'rare' else (n % 10)::text end
+from generate_series(1, 30000) as n, lateral (select '2026-01-01Z'::timestamptz + n * interval '1 s' as at) as a,
+    lateral (values (1, 'run.admitted'), (2, case when n % 1500 = 0 then 'run.abandoned' else 'run.completed' end)) as e(seq, type);
+create temporary table lists (what text, statement text, expected text);
+insert into lists select format('status %s, connector %s, connection %s%s', coalesce(status, 'any'), coalesce(connector, 'any'),
+        coalesce(connection, 'any'), case when cursor is not null then ', deep' else '' end),
+    format('select pdpp_run_list(%L, %L, %L, null, null, 10, %L)', status, connector, connection, cursor),
+    case when status = 'active' then case when connection is null then 'controller_active_runs_list' else 'controller_active_runs_pkey' end
+         when connection is not null then 'spine_events_list_by_connection'
+         when connector is not null then 'spine_events_list_by_connector' else 'spine_events_list' end
+from unnest(array[null, 'active', 'completed', 'abandoned']) as status, unnest(array[null, 'rare']) as connector,
+    unnest(array[null, 'pl-connection-rare']) as connection,
+    unnest(array[null, pdpp_run_list(until => '2026-01-01 00:50:00Z', page_size => 1)->>'next_cursor']) as cursor;
+create temporary table list_scans (mood text, n integer, what text, expected text, scanned text[], pages integer);
+insert into list_scans select 'not analyzed', n, what, expected, pg_temp.scanned(statement), pg_temp.buffers_once(statement)
+from lists, generate_series(1, 2) as n;
+analyze pdpp.spine_events, pdpp.controller_active_runs;
+insert into list_scans select 'analyzed', n, what, expected, pg_temp.scanned(statement), pg_temp.buffers_once(statement)
+from lists, generate_series(1, 2) as n;
+set local plan_cache_mode = force_generic_plan;
+insert into list_scans select 'generic', n, what, expected, pg_temp.scanned(statement), pg_temp.buffers_once(statement)
+from lists, generate_series(1, 2) as n;
+reset plan_cache_mode;
+-- planning may look at the ends of an index, so only a kept plan shows its own scan alone; the lookup of each run, and of
+-- its cancel request, comes with it
+select is_empty($$select what, scanned from list_scans where mood = 'generic' and n = 2
+    and array_remove(array_remove(scanned, 'spine_events_lifecycle'), 'controller_active_runs_run_id_key') <> array[expected]$$,
+    'each list is one range of its index');
+select is_empty($$select mood, what, scanned from list_scans
+    where not expected = any (scanned) or scanned && array['spine_events', 'controller_active_runs']$$,
+    'in any mood, and no table is walked');
+-- (a connector's active runs are found among all active runs)
+select is_empty($$select mood, what, pages from list_scans where n = 2 and pages > 200 and what not like 'status active, connector rare%'$$,
+    'ten runs of 30,000: a few pages each, at any depth');
+select is(jsonb_array_length(pdpp_run_list('abandoned', 'rare', page_size => 500)->'data'), 10, 'and the answers are right');
 
 select * from finish();
 rollback;

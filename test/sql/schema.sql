@@ -1,7 +1,7 @@
 -- The schema: tables, keys, the lifecycle index, triggers, the functions and how they run, comments, privileges.
 \i test/sql/include/prelude.psql
 begin;
-select plan(49);
+select plan(50);
 
 create temporary view members as
 select d.classid, d.objid
@@ -22,10 +22,10 @@ select set_eq(
           'pdpp.idempotency_keys'],
     'the data of every table is part of a dump');
 select set_eq(
-    $$select distinct n.nspname from members as m
+    $$select n.nspname, c.relkind::text, count(*)::integer from members as m
     join pg_class as c on m.classid = 'pg_class'::regclass and c.oid = m.objid
-      join pg_namespace as n on n.oid = c.relnamespace$$,
-    array['pdpp'], 'all relations live in the schema pdpp');
+      join pg_namespace as n on n.oid = c.relnamespace group by 1, 2$$,
+    $$values ('pdpp', 'r', 5), ('public', 'v', 1)$$, 'the tables live in the schema pdpp, the view beside the functions');
 
 -- tables
 select tables_are('pdpp', array['spine_events', 'controller_active_runs', 'connections', 'controller_boots',
@@ -69,6 +69,15 @@ select pg_temp.rows_are($$select * from pg_temp.columns_of('pdpp.idempotency_key
     ('created_at', 'timestamp with time zone', true)$$,
     'idempotency_keys: columns');
 
+select pg_temp.rows_are($$select name, type from pg_temp.columns_of('pdpp_runs')$$, $$values
+    ('run_id', 'text'), ('status', 'text'), ('connector_id', 'text'), ('connector_instance_id', 'text'), ('trace_id', 'text'),
+    ('admitted_at', 'timestamp with time zone'), ('started_at', 'timestamp with time zone'),
+    ('completed_at', 'timestamp with time zone'), ('duration', 'interval'),
+    ('cancel_requested_at', 'timestamp with time zone'), ('terminal_reason', 'text'), ('failure_message', 'text'),
+    ('failure_origin', 'text'), ('connector_error_message', 'text'), ('known_gaps', 'jsonb'),
+    ('known_gaps_summary', 'jsonb'), ('run_generation', 'bigint')$$,
+    'pdpp_runs: columns');
+
 -- keys
 select col_is_pk('pdpp', 'spine_events', array['run_id', 'event_seq'], 'spine_events: the key');
 select col_is_unique('pdpp', 'spine_events', array['run_id', 'event_id'],
@@ -80,18 +89,19 @@ select col_is_pk('pdpp', 'controller_boots', array['controller_id', 'seq'], 'con
 select col_is_unique('pdpp', 'controller_boots', 'boot_epoch', 'a boot epoch names one boot');
 select col_is_pk('pdpp', 'idempotency_keys', 'key', 'idempotency_keys: the key');
 select indexes_are('pdpp', 'spine_events',
-    array['spine_events_pkey', 'spine_events_event_id_key', 'spine_events_lifecycle'], 'spine_events: indexes');
+    array['spine_events_pkey', 'spine_events_event_id_key', 'spine_events_lifecycle', 'spine_events_list',
+          'spine_events_list_by_connection', 'spine_events_list_by_connector'], 'spine_events: indexes');
 select indexes_are('pdpp', 'controller_active_runs', array['controller_active_runs_pkey',
     'controller_active_runs_run_id_key',
-    'controller_active_runs_unclaimed'], 'controller_active_runs: indexes');
+    'controller_active_runs_unclaimed', 'controller_active_runs_list'], 'controller_active_runs: indexes');
 select indexes_are('pdpp', 'controller_boots', array['controller_boots_pkey', 'controller_boots_boot_epoch_key',
     'controller_boots_not_dead'],
     'controller_boots: indexes');
 select is_empty($$
-    select i.indexrelid::regclass, a.attname from pg_index as i, unnest(i.indkey) as k
-    join pg_attribute as a on a.attnum = k and k > 0
+    select i.indexrelid::regclass, a.attname from pg_index as i, unnest(i.indkey) with ordinality as k(attnum, position)
+    join pg_attribute as a on a.attnum = k.attnum and k.attnum > 0
     where a.attrelid = i.indrelid and i.indrelid in (select oid from pg_class where relnamespace = 'pdpp'::regnamespace)
-      and a.atttypid = 'text'::regtype and a.attcollation <> '"C"'::regcollation$$,
+      and a.atttypid = 'text'::regtype and i.indcollation[k.position - 1] <> '"C"'::regcollation$$,
     'every text in a key is collate "C": no index depends on a collation library');
 select is_empty($$
     select i.indexrelid::regclass from pg_index as i
@@ -188,6 +198,10 @@ select set_eq(
      's', 's', false, true),
     ('pdpp_run_timeline', 'run_id text, page_size integer DEFAULT 2000, cursor text DEFAULT NULL::text',
      'jsonb', 's', 's', true, false),
+    ('pdpp_run_list', 'status text DEFAULT NULL::text, connector_id text DEFAULT NULL::text, '
+     'connector_instance_id text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, '
+     'until timestamp with time zone DEFAULT NULL::timestamp with time zone, page_size integer DEFAULT 50, cursor text DEFAULT NULL::text',
+     'jsonb', 's', 's', true, false),
     ('pdpp_grant', 'role regrole, kind text', 'void', 'v', 'u', false, false)$$,
     'the API: names, arguments, results, volatility, parallel safety, security, strictness');
 select set_eq(
@@ -200,15 +214,15 @@ select is_empty(
     'every security definer function has a fixed search_path, and plans without walking tables, but for the check');
 select is_empty(
     $$select oid::regprocedure, setting from member_functions, unnest(proconfig) as setting
-      where setting <> 'search_path=pg_catalog, pg_temp' and setting !~ '^enable_[a-z]+=off$'$$,
+      where setting <> 'search_path=pg_catalog, pg_temp' and setting !~ '^(enable_[a-z]+|jit)=off$'$$,
     'and sets nothing else');
 
 -- comments
 select is_empty($$select oid::regprocedure from member_functions where obj_description(oid, 'pg_proc') is null$$,
     'every function has a comment');
 select is_empty($$select c.oid::regclass from pg_class as c join members as m on m.classid = 'pg_class'::regclass
-                  and m.objid = c.oid where c.relkind = 'r' and obj_description(c.oid, 'pg_class') is null$$,
-    'every table has a comment');
+                  and m.objid = c.oid where c.relkind in ('r', 'v') and obj_description(c.oid, 'pg_class') is null$$,
+    'every table and view has a comment');
 select isnt(obj_description('pdpp'::regnamespace, 'pg_namespace'), null, 'the schema has a comment');
 
 -- privileges
@@ -234,10 +248,10 @@ select is_empty(
     'a role without grants can call nothing');
 select is_empty($$
     select c.oid::regclass from pg_class as c join members as m on m.classid = 'pg_class'::regclass and m.objid = c.oid
-    where c.relkind = 'r'
+    where c.relkind in ('r', 'v')
       and has_table_privilege('pdpp_test_nobody', c.oid,
       'select, insert, update, delete, truncate, references, trigger')$$,
-    'nor touch any table');
+    'nor touch any table or view');
 select ok(not has_schema_privilege('pdpp_test_nobody', 'pdpp', 'usage, create'), 'nor look into the schema');
 
 select * from finish();

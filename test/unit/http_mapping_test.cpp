@@ -49,6 +49,7 @@ BOOST_AUTO_TEST_CASE(each_route_of_the_owner_needs_a_session_and_each_variable_i
 }
 
 BOOST_AUTO_TEST_CASE(paths_find_their_function) {
+    BOOST_TEST(function_for(verb::get, parse_target("/_ref/runs")) == "pdpp_run_list");
     BOOST_TEST(function_for(verb::get, parse_target("/_ref/runs/run_1")) == "pdpp_run_status");
     BOOST_TEST(function_for(verb::head, parse_target("/_ref/runs/timeline")) == "pdpp_run_status");
     BOOST_TEST(function_for(verb::get, parse_target("/_ref/runs/run_1/timeline")) == "pdpp_run_timeline");
@@ -58,7 +59,7 @@ BOOST_AUTO_TEST_CASE(paths_find_their_function) {
 }
 
 BOOST_AUTO_TEST_CASE(other_paths_are_unknown) {
-    for (const auto* text : {"/", "/_ref", "/_ref/runs", "/_ref/runs/", "/_ref/runs//timeline", "/_ref/runs/a/",
+    for (const auto* text : {"/", "/_ref", "/_ref/runs/", "/_ref/runs//timeline", "/_ref/runs/a/",
                              "/_ref/runs/a/timeline/", "/_ref/runs/a/events", "/_ref/runs%2Fa", "//_ref/runs/a",
                              "/_REF/runs/a", "/_ref/x/../runs/a", "/_ref/%7Bruns%7D/a"}) {
         const auto refusal = refusal_of([&] { find_route(routes(), verb::get, parse_target(text)); });

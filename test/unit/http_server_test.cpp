@@ -3,6 +3,7 @@
 #define BOOST_TEST_DYN_LINK
 #include <boost/test/unit_test.hpp>
 
+#include "http/gateway.hpp"
 #include "http/server.hpp"
 
 #include <boost/asio/connect.hpp>
@@ -35,7 +36,8 @@ class Running {
   public:
     explicit Running(const ServerLimits& limits)
         : gateway_(loop_.get_executor(), options()),
-          server_(loop_, {asio::ip::address_v4::loopback(), 0}, gateway_, limits), address_(server_.address()) {
+          server_(loop_, Listener(loop_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)), gateway_, limits),
+          address_(server_.endpoint()) {
         server_.start();
         thread_ = std::thread([this] { loop_.run(); });
     }
@@ -47,7 +49,7 @@ class Running {
     /// All that the server sends, until it closes, to a client that sends `text` and then nothing more.
     std::string answers_to(const std::string& text) const {
         asio::io_context loop;
-        tcp::socket socket(loop);
+        Socket socket(loop);
         socket.connect(address_);
         asio::write(socket, asio::buffer(text));
         std::string received;
@@ -61,7 +63,7 @@ class Running {
     asio::io_context loop_{1};
     Gateway gateway_;
     Server server_;
-    tcp::endpoint address_;
+    Endpoint address_;
     std::thread thread_;
 };
 

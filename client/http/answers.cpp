@@ -1,0 +1,88 @@
+// Headers by what a body says.
+
+#include "http/answers.hpp"
+
+#include "http/envelope.hpp"
+#include "http/etag.hpp"
+#include "http/header_list.hpp"
+#include "http/negotiation.hpp"
+#include "http/traceparent.hpp"
+#include "pq/body.hpp"
+#include "run/event.hpp"
+
+#include <fmt/ranges.h>
+
+namespace pdpp::http {
+
+namespace {
+
+/// What decides on an answer beside its path: its form, and who asks.
+constexpr std::string_view varies_by = "Accept, Authorization, Cookie";
+
+/// Seconds until something may have changed.
+constexpr std::string_view soon = "1";
+
+/// Of a run that has ended nothing changes any more.
+void set_lifetime(Response& response, std::string_view run_status) {
+    if (run::outcome_named(run_status)) {
+        response.set(field::cache_control, "private, max-age=31536000, immutable");
+    } else {
+        response.set(field::cache_control, "no-cache");
+        response.set(field::retry_after, soon);
+    }
+}
+
+void describe_status(Response& response) {
+    const auto run = pq::parse_body(response.body());
+    set_lifetime(response, std::string_view{run.at("status").as_string()});
+    const std::string_view timeline = run.at("links").at("timeline").as_string();
+    response.set(field::link, "<" + std::string{timeline} + ">; rel=\"timeline\"");
+}
+
+/// The answer that says: what you have is what there is.
+Response not_modified(const Response& found) {
+    Response response{status::not_modified, 11};
+    for (const auto name : {field::etag, field::cache_control, field::vary, field::retry_after})
+        if (const auto header = found.find(name); header != found.end())
+            response.set(name, header->value());
+    return response;
+}
+
+} // namespace
+
+std::string_view acceptable_type(const Request& request, std::span<const std::string_view> offer) {
+    const auto type = negotiate(header_list(request, field::accept), offer);
+    if (!type)
+        throw Refusal{.code = status::not_acceptable,
+                      .error_code = "not_acceptable",
+                      .message = fmt::format("This is available only as {}.", fmt::join(offer, ", ")),
+                      .headers = {{field::vary, "Accept"}}};
+    return *type;
+}
+
+Response answer_to_read(const Request& request, const SqlCall& call, std::string body) {
+    auto response = json_response(status::ok, std::move(body));
+    response.set(field::cache_control, "no-cache");
+    response.set(field::vary, varies_by);
+    response.set(field::etag, entity_tag(response.body()));
+    if (call.returns == Returns::run_status)
+        describe_status(response);
+    const auto known = header_list(request, field::if_none_match);
+    if (known && names_tag(*known, std::string_view{response[field::etag]}))
+        return not_modified(response);
+    return response;
+}
+
+Response answer_to_admission(const Request& request, status success, std::string acknowledgement) {
+    auto response = json_response(success, std::move(acknowledgement));
+    const auto run = pq::parse_body(response.body());
+    response.set(field::location, run.at("links").at("self").as_string());
+    response.set(field::retry_after, soon);
+    // A repeated request is answered with the first one's run, which is part of the first one's trace.
+    const auto trace = trace_of(request);
+    if (trace && run.at("trace_id").is_string() && *trace == std::string_view{run.at("trace_id").as_string()})
+        response.set("traceparent", request["traceparent"]);
+    return response;
+}
+
+} // namespace pdpp::http

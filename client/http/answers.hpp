@@ -1,0 +1,28 @@
+#pragma once
+// The answers to calls that succeeded: what the SQL function returned, under the headers that it deserves.
+
+#include "http/mapping.hpp"
+#include "http/message.hpp"
+
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace pdpp::http {
+
+constexpr std::array<std::string_view, 1> json_only{"application/json"};
+
+/// The one of the media types on `offer` that the request would like best. Throws Refusal 406 `not_acceptable` if it
+/// accepts none of them.
+std::string_view acceptable_type(const Request& request, std::span<const std::string_view> offer);
+
+/// The answer to `request`, for which `call` returned `body`: 200 with an entity tag, or 304 without a body for a
+/// client that has it already. How a run ended is kept for good, whatever may still change is asked for again.
+Response answer_to_read(const Request& request, const SqlCall& call, std::string body);
+
+/// The answer to an admission: where to find the run, and, if the run is part of the trace that the request came with,
+/// its traceparent.
+Response answer_to_admission(const Request& request, status success, std::string acknowledgement);
+
+} // namespace pdpp::http

@@ -1,0 +1,16 @@
+#pragma once
+// Entity tags and the requests that name them (RFC 9110 §8.8.3, §13.1.2).
+
+#include <string>
+#include <string_view>
+
+namespace pdpp::http {
+
+/// A strong tag, with its quotes: two bodies have the same one only if they are the same bytes (128 bits of SHA-256).
+std::string entity_tag(std::string_view body);
+
+/// Whether If-None-Match names `tag`, by the weak comparison that it asks for (`W/` does not count), or is `*`. What is
+/// malformed names nothing.
+bool names_tag(std::string_view if_none_match, std::string_view tag);
+
+} // namespace pdpp::http

@@ -1,0 +1,49 @@
+// The functions of /rpc. To serve another one, add a row.
+
+#include "http/functions.hpp"
+
+namespace pdpp::http {
+
+namespace {
+
+const std::vector<Function> table{
+    {.name = "pdpp_run_status",
+     .kind = CallKind::reads,
+     .arguments = {{.name = "run_id", .type = "text", .is_required = true}},
+     .shape = ResultShape::scalar},
+
+    {.name = "pdpp_run_statuses",
+     .kind = CallKind::reads,
+     .arguments = {{.name = "run_ids", .type = "text[]", .is_required = true}},
+     .shape = ResultShape::rows},
+
+    {.name = "pdpp_run_timeline",
+     .kind = CallKind::reads,
+     .arguments = {{.name = "run_id", .type = "text", .is_required = true},
+                   {.name = "page_size", .type = "integer"},
+                   {.name = "cursor", .type = "text"}},
+     .shape = ResultShape::scalar},
+
+    {.name = "pdpp_run_now",
+     .kind = CallKind::admits,
+     .arguments = {{.name = "connector_id", .type = "text", .is_required = true},
+                   {.name = "connector_instance_id", .type = "text"},
+                   {.name = "run_id", .type = "text"},
+                   {.name = "idempotency_key", .type = "text"},
+                   {.name = "trace_id", .type = "text"},
+                   {.name = "data", .type = "jsonb", .from_body = "jsonb -> 'data'"}},
+     .shape = ResultShape::scalar},
+
+    {.name = "pdpp_run_cancel",
+     .kind = CallKind::writes,
+     .arguments = {{.name = "run_id", .type = "text", .is_required = true}, {.name = "requested_by", .type = "text"}},
+     .shape = ResultShape::scalar},
+};
+
+} // namespace
+
+std::span<const Function> functions() {
+    return table;
+}
+
+} // namespace pdpp::http

@@ -1,0 +1,159 @@
+// Making the calls of /rpc.
+
+#include "http/rpc.hpp"
+
+#include "http/database.hpp"
+#include "http/envelope.hpp"
+#include "http/rpc_error.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+namespace pdpp::http {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// What became of a call.
+struct Result {
+    std::string body;
+    std::int64_t total = 1;           ///< rows, of which the body has those in the range
+    std::string response_status = {}; ///< the setting
+};
+
+/// The settings are made before the function is called, because the call refers to them, and response.status is read
+/// after it, because it stands beside the result. OFFSET 0 keeps the planner from merging the parts.
+constexpr auto read_statement = R"(SELECT {columns}, pg_catalog.current_setting('response.status', true)
+FROM (SELECT pg_catalog.set_config('transaction_read_only', 'on', true) AS read_only,
+             pg_catalog.set_config('request.method', $1, true) AS method,
+             pg_catalog.set_config('request.path', $2, true) AS path) AS request
+CROSS JOIN LATERAL (SELECT called, pg_catalog.row_number() OVER () AS position
+                    FROM {schema}.{function}({arguments}) AS called
+                    WHERE request IS NOT NULL OFFSET 0) AS answer)";
+
+constexpr auto scalar_columns = "coalesce(called::text, 'null'), position";
+
+/// The rows from the offset $3 on, at most $4 of them, and the number of all.
+constexpr auto row_columns = R"(coalesce((pg_catalog.json_agg(called ORDER BY position) FILTER (
+    WHERE position > $3::bigint AND ($4::bigint IS NULL OR position <= $3::bigint + $4::bigint)){form})::text, '[]'),
+    pg_catalog.count(*))";
+
+/// `name => $n::type, ...`; the values go to `parameters`.
+std::string argument_list(const std::vector<pq::Argument>& arguments, std::vector<pq::Parameter>& parameters) {
+    std::string list;
+    for (const auto& argument : arguments) {
+        parameters.push_back(argument.value);
+        list +=
+            fmt::format("{}{} => ${}::{}", list.empty() ? "" : ", ", argument.name, parameters.size(), argument.type);
+    }
+    return list;
+}
+
+asio::awaitable<Result> read(pq::Pool& pool, const RpcCall& call, const Request& request,
+                             std::chrono::milliseconds timeout) {
+    const std::string_view target = request.target();
+    std::vector<pq::Parameter> parameters{std::string{request.method_string()},
+                                          std::string{target.substr(0, target.find('?'))}};
+    std::string columns = scalar_columns;
+    if (call.function.shape == ResultShape::rows) {
+        parameters.emplace_back(std::to_string(call.range.offset));
+        parameters.emplace_back(call.range.limit ? std::optional{std::to_string(*call.range.limit)} : std::nullopt);
+        columns = fmt::format(row_columns, fmt::arg("form", call.wants_object ? " -> 0" : ""));
+    }
+    const auto arguments = argument_list(call.arguments, parameters);
+    auto connection = co_await pool.acquire();
+    auto statement = fmt::format(read_statement, fmt::arg("columns", columns), fmt::arg("schema", connection->schema()),
+                                 fmt::arg("function", call.function.name), fmt::arg("arguments", arguments));
+    const auto rows =
+        co_await connection->query(std::move(statement), std::move(parameters), timeout, pq::Effect::reads);
+    Result result{.body = std::string{rows.text(0, 0).value()}};
+    const auto total = rows.text(0, 1).value();
+    std::from_chars(total.data(), total.data() + total.size(), result.total);
+    result.response_status = rows.text(0, 2).value_or("");
+    co_return result;
+}
+
+/// The rows of the result that are in the range.
+std::int64_t rows_in_range(const RowRange& range, std::int64_t total) {
+    const auto rest = std::max<std::int64_t>(total - range.offset, 0);
+    return std::min(range.limit.value_or(rest), rest);
+}
+
+/// `0-9/42`; `*` for what is not known or not there.
+std::string content_range(const RpcCall& call, std::int64_t total) {
+    const auto shown = rows_in_range(call.range, total);
+    const auto range = shown == 0 ? "*" : fmt::format("{}-{}", call.range.offset, call.range.offset + shown - 1);
+    return range + "/" + (call.wants_count ? std::to_string(total) : "*");
+}
+
+void check_rows(const RpcCall& call, std::int64_t total) {
+    const auto shown = rows_in_range(call.range, total);
+    if (call.wants_object && shown != 1)
+        throw RpcError{.code = status::not_acceptable,
+                       .error_code = "PGRST116",
+                       .message = "Cannot coerce the result to a single JSON object",
+                       .details = fmt::format("The result contains {} rows", shown)};
+    if (call.wants_count && call.range.offset > total)
+        throw RpcError{.code = status::range_not_satisfiable,
+                       .error_code = "PGRST103",
+                       .message = "Requested range not satisfiable",
+                       .details = fmt::format("An offset of {} was requested, but there are only {} rows.",
+                                              call.range.offset, total),
+                       .headers = {{field::content_range, content_range(call, total)}}};
+}
+
+status status_of(const RpcCall& call, const Result& result) {
+    const auto& text = result.response_status;
+    if (!text.empty()) {
+        int code = 0;
+        const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), code);
+        if (failure != std::errc{} || stop != text.data() + text.size() || code < 200 || code > 599)
+            throw RpcError{.code = status::internal_server_error,
+                           .error_code = "PGRST112",
+                           .message = "response.status setting must be a valid status code"};
+        return static_cast<status>(code);
+    }
+    const bool is_part = call.wants_count && rows_in_range(call.range, result.total) < result.total;
+    return is_part ? status::partial_content : status::ok;
+}
+
+} // namespace
+
+Response rpc_options(const Function& function) {
+    Response response{status::ok, 11};
+    response.set(field::allow, allowed_methods(function));
+    response.content_length(0);
+    return response;
+}
+
+asio::awaitable<Response> answer_rpc(pq::Pool& pool, const RpcCall& call, const Request& request,
+                                     std::chrono::milliseconds timeout, std::string_view request_id) {
+    const auto& function = call.function;
+    try {
+        Result result;
+        if (function.kind == CallKind::reads)
+            result = co_await read(pool, call, request, timeout);
+        else
+            result.body =
+                co_await call_function(pool, function.kind, function.name, call.arguments, timeout, request_id);
+        check_rows(call, result.total);
+        auto response = json_response(status_of(call, result), std::move(result.body));
+        response.set(field::content_type, std::string{call.media_type} + "; charset=utf-8");
+        response.set(field::content_range, content_range(call, result.total));
+        if (!call.applied_preferences.empty())
+            response.set("Preference-Applied", call.applied_preferences);
+        co_return response;
+    } catch (const pq::Error& error) {
+        auto answer = rpc_error(error);
+        if (answer.code >= status::internal_server_error)
+            spdlog::error("request_id={} function={} sqlstate={} {:?}", request_id, function.name, error.sqlstate(),
+                          error.what());
+        throw answer;
+    }
+}
+
+} // namespace pdpp::http

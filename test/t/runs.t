@@ -1,0 +1,165 @@
+# Lists of runs: under writers that admit and settle all the while, and `pdpp runs` on a terminal, as JSON, and watching.
+
+use strict;
+use warnings;
+
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Programs;
+use Test::More;
+
+my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
+
+my $node = PostgreSQL::Test::Cluster->new('runs');
+$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};
+$ENV{PGUSER} = getpwuid($>);
+my $db = $node->connstr('postgres');
+
+sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query) }
+sub pdpp { my (@arguments) = @_; return finish(start('', $pdpp, '--db', $db, @arguments)) }
+
+sub on_terminal
+{
+	my (@arguments) = @_;
+	my $shown = '';
+	my $handle = IPC::Run::start([ $pdpp, '--db', $db, @arguments ], '<pty<', \my $nothing, '>pty>', \$shown,
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	IPC::Run::finish($handle);
+	$shown =~ s/\r\n/\n/g;
+	return $shown;
+}
+
+# Every page of a list, one psql for each: the runs in their order.
+sub walk
+{
+	my ($arguments) = @_;
+	my ($cursor, @runs) = ('NULL');
+	while (1)
+	{
+		my $page = decode_json(sql("SELECT pdpp_run_list($arguments, page_size => 7, cursor => $cursor)"));
+		push @runs, @{ $page->{data} };
+		return @runs unless $page->{has_more};
+		$cursor = "'$page->{next_cursor}'";
+	}
+}
+
+sub ids { return map { $_->{run_id} } @_ }
+
+subtest 'pages, while runs are added and settle' => sub {
+	my $churn = q{
+		DO $$
+		DECLARE run text;
+		BEGIN
+			FOR n IN 1 .. 100 LOOP
+				run := pdpp_run_now('churn', 'WORKER-' || n % 5)->>'run_id';
+				COMMIT;
+				PERFORM pdpp_run_settle(run, (ARRAY['completed', 'failed', 'cancelled', 'abandoned'])[1 + n % 4]);
+				COMMIT;
+			END LOOP;
+		END $$;
+	};
+	sql($churn =~ s/WORKER/before/r);
+	my $before = sql('SELECT count(*) FROM pdpp_runs');
+	my @writers = map { start(($churn x 100) =~ s/WORKER/w$_/gr, 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $db) } 1 .. 2;
+	my %last;
+	for my $walk (1 .. 10)
+	{
+		my @known = split /\n/, sql('SELECT run_id FROM pdpp_runs');
+		my @runs = walk('NULL');
+		my %seen;
+		$seen{$_}++ for ids(@runs);
+		is_deeply([ grep { $seen{$_} > 1 } keys %seen ], [], "walk $walk: no run is repeated");
+		is_deeply([ grep { !$seen{$_} } @known ], [], "walk $walk: none that was there is skipped");
+		my @order = map { $_->{admitted_at} } @runs;
+		is_deeply(\@order, [ sort { $b cmp $a } @order ], "walk $walk: newest first");
+		is_deeply([ grep { ($last{ $_->{run_id} } // 'active') !~ /active|$_->{status}/ } @runs ], [],
+			"walk $walk: no ending changes, and nobody steps back");
+		$last{ $_->{run_id} } = $_->{status} for @runs;
+		for my $status ('active', 'completed', 'failed')
+		{
+			my @listed = walk("status => '$status', connector_id => 'churn'");
+			my %times;
+			$times{$_}++ for ids(@listed);
+			is_deeply([ grep { $times{$_} > 1 } keys %times ], [], "walk $walk, $status: no run is repeated");
+			is_deeply([ grep { $_->{status} ne $status } @listed ], [], "walk $walk: all of them $status");
+			is_deeply([ grep { $last{$_} eq $status && !$times{$_} } keys %last ], [], "walk $walk, $status: none is skipped")
+			  if $status ne 'active';
+		}
+	}
+	cmp_ok(sql('SELECT count(*) FROM pdpp_runs'), '>', $before, 'runs were added meanwhile');
+	$_->{handle}->kill_kill for @writers;
+	is(sql(q{SELECT count(*) FROM pdpp_check()}), '0', 'and all is well');
+};
+
+subtest 'for programs' => sub {
+	my ($code, $out, $err) = pdpp('runs', '--status', 'failed', '--limit', '3', '--connector', 'churn', '--connection', 'before-3');
+	is($code, 0, 'exit code');
+	is($err, '', 'nothing on standard error');
+	is($out, sql(q{SELECT pdpp_run_list('failed', 'churn', 'before-3', page_size => 3)}) . "\n", 'a page, byte for byte');
+	my $page = decode_json($out);
+	($code, $out) = pdpp('runs', '--status', 'failed', '--limit', '3', '--connector', 'churn', '--connection', 'before-3', '--cursor', $page->{next_cursor});
+	is((ids(@{ decode_json($out)->{data} }))[0],
+		sql(q{SELECT pdpp_run_list('failed', 'churn', 'before-3')#>>'{data,3,run_id}'}), 'the next page');
+	($code, $out) = pdpp('runs', '--all', '--connection', 'before-3', '--limit', '9');
+	is(scalar(split /\n/, $out), 3, '--all: a page a line');
+	is(join(' ', map { ids(@{ decode_json($_)->{data} }) } split /\n/, $out),
+		sql(q{SELECT string_agg(run_id, ' ' ORDER BY admitted_at DESC, run_id DESC) FROM pdpp_runs WHERE connector_instance_id = 'before-3'}),
+		'all of them');
+	is(scalar @{ decode_json((pdpp('runs', '--since', 'tomorrow'))[1])->{data} }, 0, '--since');
+	is(scalar @{ decode_json((pdpp('runs', '--until', 'yesterday'))[1])->{data} }, 0, '--until');
+	for my $case (
+		[ 2, 'usage', '--status', 'done' ], [ 2, 'usage', '--limit', '0' ], [ 2, 'usage', '--limit', '501' ],
+		[ 2, 'usage', '--watch', '--all' ], [ 5, 'refused', '--since', 'nonsense' ], [ 5, 'invalid_cursor', '--cursor', 'x' ],
+		[ 5, 'invalid_request', '--connection', '' ])
+	{
+		my ($want, $key, @arguments) = @$case;
+		my ($got, $said, $error) = pdpp('runs', @arguments);
+		is($got, $want, "@arguments: exit code $want");
+		is(decode_json($error)->{error}{code}, $key, "@arguments: $key");
+	}
+};
+
+subtest 'for people' => sub {
+	sql(q{SELECT pdpp_run_launch_failed(pdpp_run_now('t', 'terminal', E'shown')->>'run_id', E'no\x1b[31m')});
+	my $shown = on_terminal('runs', '--connection', 'terminal');
+	like($shown, qr/\ASTATUS +ADMITTED +ENDED +CONNECTION +RUN +REASON\nfailed +\S+Z +\S+Z +terminal +shown +launch_failed\n\z/, 'a line each');
+	like(on_terminal('runs', '--limit', '2'), qr/\A(.*\n){3}more: --all, or --cursor rl_[0-9a-f]+\n\z/, 'says that there are more');
+	is(scalar(() = on_terminal('runs', '--all', '--limit', '7', '--connection', 'before-3') =~ /^STATUS/mg), 1, '--all: one heading');
+};
+
+subtest 'watching' => sub {
+	sql(q{SELECT pdpp_run_now('w', 'watched', 'watched-1')});
+	my $watch = start('', $pdpp, '--db', "$db application_name=watcher", 'runs', '--watch', '--connection', 'watched');
+	ok(wait_for($watch, 'out', qr/"watched-1", "status": "active"/), 'what there is');
+	sql(q{SELECT pdpp_run_settle('watched-1', 'completed')});
+	ok(wait_for($watch, 'out', qr/"watched-1", "status": "completed"/), 'an ending');
+	sql(q{SELECT pdpp_run_now('w', 'watched', 'watched-2')});
+	ok(wait_for($watch, 'out', qr/"watched-2", "status": "active"/), 'an admission');
+	# whatever other runs do, nothing is printed twice
+	sql(qq{SELECT pdpp_run_event('watched-2', 'note')}) for 1 .. 3;
+	sql(q{SELECT count(pg_terminate_backend(pid, 30000)) FROM pg_stat_activity WHERE application_name = 'watcher'});
+	sql(q{SELECT pdpp_run_settle('watched-2', 'failed')});
+	ok(wait_for($watch, 'out', qr/"watched-2", "status": "failed"/), 'an ending, its connection having been cut');
+	my @pages = split /\n/, $watch->{out};
+	my %seen;
+	is((grep { $seen{$_}++ } @pages), 0, 'no page comes twice');
+	is(scalar @pages, 4, 'one for each change');
+	kill 'INT', pid_of($watch);
+	is((finish($watch))[0], -2, 'until it is interrupted');
+
+	my $screen = '';
+	my $handle = IPC::Run::start([ $pdpp, '--db', $db, 'runs', '--watch', '--connection', 'watched' ], '<pty<', \my $nothing, '>pty>', \$screen,
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	$handle->pump until $screen =~ /watched-1/;
+	sql(q{SELECT pdpp_run_now('w', 'watched', 'watched-3')});
+	$handle->pump until $screen =~ /watched-3/;
+	is(scalar(() = $screen =~ /\x1b\[H\x1b\[2J/g), 2, 'a terminal is drawn anew');
+	$handle->kill_kill;
+};
+
+$node->stop;
+done_testing();
