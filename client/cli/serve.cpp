@@ -31,6 +31,8 @@ struct Options {
     std::size_t pool_size = 4;
     long statement_timeout_ms = 10'000;
     bool insecure_no_owner = false;
+    long wait_limit_s = 60;
+    double keep_alive_s = 15;
 };
 
 /// For CLI11: empty for three or four octal digits, else what is wrong.
@@ -74,7 +76,11 @@ http::GatewayOptions gateway_options(const Options& options, std::string databas
                                  .pool_size = options.pool_size,
                                  .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
                                  .owner_password = owner_password(),
-                                 .public_origin = {}};
+                                 .public_origin = {},
+                                 .live = {}};
+    gateway.live.wait_limit = std::chrono::seconds(options.wait_limit_s);
+    gateway.live.keep_alive =
+        std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(options.keep_alive_s));
     if (!gateway.owner_password && !options.insecure_no_owner)
         throw refusal("PDPP_OWNER_PASSWORD is not set", "Set it to the owner's password. To serve everybody on this "
                                                         "machine without one, add --insecure-no-owner.");
@@ -114,6 +120,7 @@ void serve(const Options& options, std::string database) {
         spdlog::warn("no owner's password: everybody on this machine may read every run");
     spdlog::info("listening on {}", http::to_string(server.endpoint()));
     asio::co_spawn(loop, gateway.try_database(), asio::detached);
+    asio::co_spawn(loop, gateway.follow_runs(), asio::detached);
     asio::co_spawn(loop, pq::keep_reconciling(settings.conninfo), asio::detached);
     loop.run();
 }
@@ -140,6 +147,14 @@ void add_serve_command(CLI::App& app, Action& action) {
         ->check(CLI::Range(1, 3'600'000))
         ->capture_default_str()
         ->option_text("MS");
+    command->add_option("--wait-limit", options->wait_limit_s, "longest Prefer: wait, in seconds")
+        ->check(CLI::Range(0, 86'400))
+        ->capture_default_str()
+        ->option_text("SECONDS");
+    command->add_option("--keep-alive", options->keep_alive_s, "longest silence of an event stream, in seconds")
+        ->check(CLI::Range(0.01, 3600.0))
+        ->capture_default_str()
+        ->option_text("SECONDS");
     command->add_flag("--insecure-no-owner", options->insecure_no_owner,
                       "without PDPP_OWNER_PASSWORD: serve everybody, on a loopback address only");
     command->footer(
@@ -151,7 +166,9 @@ void add_serve_command(CLI::App& app, Action& action) {
         "  POST /_ref/connectors/{connector_id}/run           the same for a connector with one connection\n"
         "  POST /_ref/runs/{run_id}/cancel                    asks a run to end\n"
         "  POST /owner/login, /owner/logout                   the session's cookie\n\n"
-        "SIGINT and SIGTERM let the requests in flight finish.\n\n"
+        "Prefer: wait=N holds back the status until it changes, and the answer to a run until it has ended. Accept:\n"
+        "text/event-stream follows a run or its timeline, Accept: application/x-ndjson gets all of a timeline.\n\n"
+        "SIGINT and SIGTERM let the requests in flight finish, and end waits and streams.\n\n"
         "Example:\n"
         "  PDPP_OWNER_PASSWORD=... pdpp serve --listen 127.0.0.1:8080 --db service=pdpp");
     command->callback([&app, &action, options] {

@@ -5,6 +5,8 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -89,6 +91,36 @@ asio::awaitable<bool> Exchange::write(const Response& response, bool head) {
         std::tie(failure, std::ignore) = co_await beast::http::async_write_header(stream_, serializer, as_result);
     else
         std::tie(failure, std::ignore) = co_await beast::http::async_write(stream_, serializer, as_result);
+    co_return !failure;
+}
+
+asio::awaitable<bool> Exchange::write(Response head, BodySource& body) {
+    constexpr unsigned http_1_1 = 11;
+    const bool chunked = head.version() >= http_1_1;
+    head.chunked(chunked);
+    if (buffer_.size() == 0)
+        buffer_.shrink_to_fit(); // a stream may be open for long
+    auto failure = error_code{};
+    {
+        beast::http::response_serializer<beast::http::string_body> serializer{head};
+        stream_.expires_after(limits_.write_time);
+        std::tie(failure, std::ignore) = co_await beast::http::async_write_header(stream_, serializer, as_result);
+    }
+    while (!failure) {
+        const auto piece = co_await body.next();
+        stream_.expires_after(limits_.write_time);
+        if (piece && chunked) {
+            std::tie(failure, std::ignore) =
+                co_await asio::async_write(stream_, beast::http::make_chunk(asio::buffer(*piece)), as_result);
+        } else if (piece) {
+            std::tie(failure, std::ignore) = co_await asio::async_write(stream_, asio::buffer(*piece), as_result);
+        } else if (chunked) {
+            std::tie(failure, std::ignore) =
+                co_await asio::async_write(stream_, beast::http::make_chunk_last(), as_result);
+        }
+        if (!piece)
+            break;
+    }
     co_return !failure;
 }
 

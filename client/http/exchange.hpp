@@ -2,6 +2,8 @@
 // One connection's reading and writing: whole requests in, whole responses out, malformed requests turned into
 // refusals. It knows the protocol; what a request means is the gateway's business.
 
+#include "http/answer.hpp"
+#include "http/client.hpp"
 #include "http/message.hpp"
 #include "http/server.hpp"
 
@@ -27,6 +29,13 @@ class Exchange {
 
     /// Sends `response`, without its body if it answers HEAD; false if the client does not take it.
     boost::asio::awaitable<bool> write(const Response& response, bool head);
+
+    /// Sends `head` and, in chunks, what `body` has to say; false if the client does not take it. To a client that
+    /// knows no chunks (HTTP/1.0) the end of the body is that of the connection. Throws what `body` does: what was sent
+    /// then has no end.
+    boost::asio::awaitable<bool> write(Response head, BodySource& body);
+
+    Socket& socket() noexcept { return stream_.socket(); }
 
     /// Closes so that the client still gets what was sent: first our side, then, when it has closed its own, the rest.
     boost::asio::awaitable<void> finish();

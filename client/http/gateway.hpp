@@ -3,6 +3,7 @@
 // database, answer. Each stage either passes on or throws the refusal that ends the request.
 
 #include "http/handler.hpp"
+#include "http/live.hpp"
 #include "http/mapping.hpp"
 #include "http/message.hpp"
 #include "http/origin.hpp"
@@ -25,21 +26,26 @@ struct GatewayOptions {
     std::chrono::milliseconds statement_timeout = std::chrono::seconds(10);
     std::optional<std::string> owner_password;
     std::optional<Origin> public_origin;
+    LiveOptions live = {};
 };
 
 class Gateway : public Handler {
   public:
     Gateway(const boost::asio::any_io_executor& executor, const GatewayOptions& options);
 
-    boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer) override;
+    boost::asio::awaitable<Answer> answer(const Request& request, Client& client) override;
     Response refuse(const Refusal& refusal, const std::string& peer) override;
+
+    /// Serves those who wait for runs, until the loop ends.
+    boost::asio::awaitable<void> follow_runs() { return live_.listen(); }
 
     /// Connects to the database once, and logs it if that fails.
     boost::asio::awaitable<void> try_database();
 
   private:
-    boost::asio::awaitable<Response> respond(const Request& request, const std::string& peer,
-                                             const std::string& request_id);
+    boost::asio::awaitable<Answer> respond(const Request& request, Client& client, const std::string& request_id);
+    boost::asio::awaitable<Answer> stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
+                                          const Request& request, Client& client, const std::string& request_id);
     boost::asio::awaitable<Response> respond_to_rpc(const Request& request, const std::string& request_id);
     Response act(OwnerAction action, const Request& request, const std::string& peer);
 
@@ -47,6 +53,7 @@ class Gateway : public Handler {
     std::chrono::milliseconds timeout_;
     OwnerAccess owner_;
     std::optional<Origin> public_origin_;
+    LiveRuns live_;
 };
 
 } // namespace pdpp::http

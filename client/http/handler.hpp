@@ -1,6 +1,8 @@
 #pragma once
 // What a server serves: something that has an answer to every request.
 
+#include "http/answer.hpp"
+#include "http/client.hpp"
 #include "http/message.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -16,11 +18,11 @@ class Handler {
     Handler& operator=(const Handler&) = delete;
     virtual ~Handler() = default;
 
-    /// The answer to a request from `peer`, an address without its port, or `unix`. Whatever goes wrong is an answer
-    /// too.
-    virtual boost::asio::awaitable<Response> answer(const Request& request, const std::string& peer) = 0;
+    /// The answer to a request. Whatever goes wrong is an answer too. `client` outlives the answer, whose body, if it
+    /// comes in pieces, may wait on it.
+    virtual boost::asio::awaitable<Answer> answer(const Request& request, Client& client) = 0;
 
-    /// The answer to bytes that are no acceptable request, or to a connection too many.
+    /// The answer to bytes that are no acceptable request, or to a connection too many, from `peer` (Client::address).
     virtual Response refuse(const Refusal& refusal, const std::string& peer) = 0;
 };
 

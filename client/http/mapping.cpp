@@ -38,6 +38,8 @@ constexpr Binding data{Binding::Place::member_json, "data", "data", "jsonb -> 'd
 constexpr Binding idempotency_key{Binding::Place::header, "Idempotency-Key", "idempotency_key", "text", utf8_text};
 constexpr Binding trace_id{Binding::Place::trace, "traceparent", "trace_id", "text", any_text};
 
+const SqlCall run_status{"pdpp_run_status", CallKind::reads, {run_id}, Returns::run_status};
+
 const std::vector<Route> table{
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs",
@@ -55,9 +57,11 @@ const std::vector<Route> table{
 
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}",
-     .answer = SqlCall{"pdpp_run_status", CallKind::reads, {run_id}, Returns::run_status},
+     .answer = run_status,
      .success = status::ok,
-     .needs_session = true},
+     .needs_session = true,
+     .may_wait = true,
+     .streams = {StreamKind::status_events}},
 
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}/timeline",
@@ -67,7 +71,8 @@ const std::vector<Route> table{
                         {Binding::Place::query, "limit", "page_size", "int", page_size},
                         {Binding::Place::query, "cursor", "cursor", "text", any_text}}},
      .success = status::ok,
-     .needs_session = true},
+     .needs_session = true,
+     .streams = {StreamKind::timeline_events, StreamKind::timeline_lines}},
 
     {.methods = {verb::post},
      .path = "/_ref/runs/{run_id}/cancel",
@@ -87,7 +92,8 @@ const std::vector<Route> table{
                         idempotency_key,
                         trace_id}},
      .success = status::accepted,
-     .needs_session = true},
+     .needs_session = true,
+     .may_wait = true},
 
     {.methods = {verb::post},
      .path = "/_ref/connectors/{connector_id}/run",
@@ -99,7 +105,8 @@ const std::vector<Route> table{
                         idempotency_key,
                         trace_id}},
      .success = status::accepted,
-     .needs_session = true},
+     .needs_session = true,
+     .may_wait = true},
 
     {.methods = {verb::post},
      .path = "/owner/login",
@@ -118,6 +125,14 @@ const std::vector<Route> table{
 
 std::span<const Route> routes() {
     return table;
+}
+
+const SqlCall& status_call() {
+    return run_status;
+}
+
+std::string_view media_type_of(StreamKind kind) {
+    return kind == StreamKind::timeline_lines ? "application/x-ndjson" : "text/event-stream";
 }
 
 } // namespace pdpp::http

@@ -64,15 +64,30 @@ struct SqlCall {
 /// The answer is the gateway's own.
 enum class OwnerAction { log_in, log_out };
 
+/// What a client gets in place of a body if it accepts the media type.
+enum class StreamKind {
+    status_events,   ///< text/event-stream: the status, and each change of it
+    timeline_events, ///< text/event-stream: the events of a run as they are committed
+    timeline_lines,  ///< application/x-ndjson: the events of a run so far
+};
+
+std::string_view media_type_of(StreamKind kind);
+
 struct Route {
     std::vector<verb> methods;
     std::string_view path; ///< "/_ref/runs/{run_id}": literal segments, and variables that take one segment each
     std::variant<SqlCall, OwnerAction> answer;
     status success;
     bool needs_session;
+    /// Whether `Prefer: wait=N` is honoured: by a status until it changes, by an admission until the run has ended.
+    bool may_wait = false;
+    std::vector<StreamKind> streams = {};
 };
 
 std::span<const Route> routes();
+
+/// What whoever waits for a run asks: its status. The argument is run_id.
+const SqlCall& status_call();
 
 /// A value taken from the path.
 struct PathVariable {

@@ -36,8 +36,9 @@ struct Server::State {
 
 /// One connection on the server's list, for as long as this lives.
 struct Server::Session {
-    Session(std::shared_ptr<State> state_, Socket socket)
-        : state(std::move(state_)), exchange(std::move(socket), state->limits) {
+    Session(std::shared_ptr<State> state_, Socket socket, std::string peer)
+        : state(std::move(state_)), exchange(std::move(socket), state->limits),
+          client(std::make_shared<Client>(exchange.socket(), std::move(peer))) {
         state->sessions.insert(this);
     }
     Session(const Session&) = delete;
@@ -50,14 +51,29 @@ struct Server::Session {
 
     std::shared_ptr<State> state;
     Exchange exchange;
+    std::shared_ptr<Client> client;
     bool answering = false; ///< a whole request has come, its answer is not yet sent
 };
 
 namespace {
 
+constexpr unsigned http_1_1 = 11;
+
 /// The time as HTTP writes it (RFC 9110 §5.6.7).
 std::string http_date() {
     return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time(nullptr)));
+}
+
+/// False if it was not sent to its end.
+asio::awaitable<bool> send(Exchange& exchange, Answer answer) {
+    const std::string request_id{answer.head["Request-Id"]};
+    try {
+        const bool is_sent = co_await exchange.write(std::move(answer.head), *answer.body);
+        co_return is_sent;
+    } catch (const std::exception& error) {
+        spdlog::error("request_id={} stream broken off: {:?}", request_id, error.what());
+    }
+    co_return false;
 }
 
 } // namespace
@@ -88,8 +104,8 @@ asio::awaitable<void> Server::accept(std::shared_ptr<State> state) {
 }
 
 asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket) {
-    const auto peer = peer_of(socket);
-    Session session(state, std::move(socket));
+    auto peer = peer_of(socket);
+    Session session(state, std::move(socket), std::move(peer));
     auto& exchange = session.exchange;
     bool keep = true;
     while (keep && !state->draining) {
@@ -98,23 +114,34 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
         if (!has_begun)
             break;
         std::optional<Request> request;
-        std::optional<Response> response;
+        std::optional<Answer> answer;
         try {
             request = co_await exchange.read();
             if (!request)
                 co_return;
         } catch (const Refusal& refusal) {
-            response = state->handler.refuse(refusal, peer);
+            answer = state->handler.refuse(refusal, session.client->address());
         }
         session.answering = true;
         if (request)
-            response = co_await state->handler.answer(*request, peer);
-        keep = request && request->keep_alive() && !state->draining;
-        response->version(request ? request->version() : 11);
-        response->keep_alive(keep);
-        response->set(field::date, http_date());
+            answer = co_await state->handler.answer(*request, *session.client);
+        auto& response = answer->head;
+        const auto version = request ? request->version() : http_1_1;
         const bool head = request && request->method() == verb::head;
-        const bool is_sent = co_await exchange.write(*response, head);
+        const bool has_end = !answer->body || head || version >= http_1_1;
+        keep = request && request->keep_alive() && has_end && !state->draining;
+        response.version(version);
+        response.keep_alive(keep);
+        response.set(field::date, http_date());
+        bool is_sent = false;
+        if (answer->body && !head) {
+            request.reset(); // a stream may be open for long
+            is_sent = co_await send(exchange, std::move(*answer));
+        } else {
+            is_sent = co_await exchange.write(response, head);
+        }
+        session.client->stop_watching();
+        answer.reset();
         if (!is_sent)
             co_return;
         session.answering = false;
@@ -125,9 +152,12 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
 void Server::drain(std::chrono::seconds limit) {
     state_->draining = true;
     state_->listener.close();
-    for (auto* const session : state_->sessions)
-        if (!session->answering)
+    for (auto* const session : state_->sessions) {
+        if (session->answering)
+            session->client->drain();
+        else
             session->exchange.close();
+    }
     if (state_->sessions.empty())
         state_->loop.stop();
     state_->patience.expires_after(limit);

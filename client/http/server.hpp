@@ -35,7 +35,7 @@ class Server {
     void start();
 
     /// Takes no more connections and requests, closes the idle connections at once and the others after the answer
-    /// that is due on them, and then stops the loop; at the latest after `limit`.
+    /// that is due on them, which ends waits and streams, and then stops the loop; at the latest after `limit`.
     void drain(std::chrono::seconds limit);
 
   private:

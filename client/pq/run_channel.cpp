@@ -17,4 +17,16 @@ std::string run_digest(std::string_view run_id) {
     return hex;
 }
 
+boost::asio::awaitable<bool> listen_for_runs(Connection& connection) {
+    constexpr auto read_only_sql_transaction = "25006";
+    try {
+        co_await connection.listen(run_channel);
+    } catch (const Error& error) {
+        if (error.sqlstate() != read_only_sql_transaction)
+            throw;
+        co_return false;
+    }
+    co_return true;
+}
+
 } // namespace pdpp::pq

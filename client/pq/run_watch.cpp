@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 #include <utility>
 
 namespace pdpp::pq {
@@ -22,8 +21,6 @@ namespace {
 
 constexpr std::chrono::milliseconds first_pause(100);
 constexpr std::chrono::milliseconds longest_pause(2000);
-constexpr std::chrono::seconds safety_net(10);
-constexpr std::chrono::seconds standby_pause(1);
 constexpr std::chrono::milliseconds breath(200);
 
 asio::awaitable<void> pause(std::chrono::milliseconds time) {
@@ -42,17 +39,8 @@ RunWatch::RunWatch(const asio::any_io_executor& executor, std::string conninfo)
 
 asio::awaitable<void> RunWatch::connect() {
     co_await connection_.open(conninfo_);
-    std::optional<Error> refusal;
-    try {
-        co_await connection_.listen(run_channel);
-    } catch (const Error& error) {
-        refusal = error;
-    }
-    listening_ = Listening::yes;
-    if (refusal && refusal->sqlstate() == "25006") // read_only_sql_transaction: a hot standby
-        listening_ = Listening::impossible;
-    else if (refusal)
-        throw *refusal;
+    const bool listening = co_await listen_for_runs(connection_);
+    listening_ = listening ? Listening::yes : Listening::impossible;
     was_connected_ = true;
 }
 
@@ -100,7 +88,7 @@ asio::awaitable<void> RunWatch::overhear() {
 asio::awaitable<void> RunWatch::changed() {
     using namespace asio::experimental::awaitable_operators;
     if (listening_ == Listening::impossible) {
-        co_await pause(standby_pause);
+        co_await pause(unheard_pause);
         co_return;
     }
     co_await (hear() || pause(safety_net));

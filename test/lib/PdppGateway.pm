@@ -139,6 +139,92 @@ sub send_request
 sub receive
 {
 	my ($self, $is_head) = @_;
+	my $answer = $self->receive_head or return undef;
+	if (!$is_head && ($answer->{headers}{'transfer-encoding'} // '') eq 'chunked')
+	{
+		while (1)
+		{
+			my $chunk = $self->chunk // return undef;
+			last if $chunk eq '';
+			$answer->{body} .= $chunk;
+		}
+	}
+	my $length = $is_head ? 0 : $answer->{headers}{'content-length'} // 0;
+	$self->fill until $self->{eof} || length($self->{buffer}) >= $length;
+	$answer->{body} .= substr($self->{buffer}, 0, $length, '');
+	$answer->{json} = eval { JSON::PP::decode_json($answer->{body}) } if length $answer->{body};
+	return $answer;
+}
+
+# The next chunk of a body that comes in chunks; '' at its end. Undef if the server closes instead.
+sub chunk
+{
+	my ($self) = @_;
+	$self->fill until $self->{eof} || $self->{buffer} =~ /^[0-9a-fA-F]+\r\n/;
+	return undef unless $self->{buffer} =~ s/^([0-9a-fA-F]+)\r\n//;
+	my $length = hex $1;
+	$self->fill until $self->{eof} || length($self->{buffer}) >= $length + 2;
+	return undef if length($self->{buffer}) < $length + 2;
+	my $chunk = substr($self->{buffer}, 0, $length, '');
+	$self->{buffer} =~ s/^\r\n// or die 'a chunk does not end where it says';
+	return $chunk;
+}
+
+# Begins a stream of events; gives the answer's head, or all of it if it is no stream.
+sub open_stream
+{
+	my ($self, $target, @headers) = @_;
+	$self->send_request('GET', $target, [ Accept => 'text/event-stream', @headers ]);
+	my $answer = $self->receive_head or return undef;
+	$self->{events} = '';
+	return $answer if ($answer->{headers}{'transfer-encoding'} // '') eq 'chunked';
+	my $length = $answer->{headers}{'content-length'} // 0;
+	$self->fill until $self->{eof} || length($self->{buffer}) >= $length;
+	$answer->{body} = substr($self->{buffer}, 0, $length, '');
+	$answer->{json} = eval { JSON::PP::decode_json($answer->{body}) } if length $answer->{body};
+	return $answer;
+}
+
+# The next block of a stream: its fields (id, data, retry; `comment`). Undef at the end, which is {is_complete} if the
+# server said that it was one.
+sub block
+{
+	my ($self) = @_;
+	my $end;
+	while (($end = index($self->{events}, "\n\n")) < 0)
+	{
+		my $chunk = $self->chunk;
+		$self->{is_complete} = defined $chunk;
+		return undef unless length($chunk // '');
+		$self->{events} .= $chunk;
+	}
+	my %block;
+	for my $line (split /\n/, substr($self->{events}, 0, $end + 2, ''))
+	{
+		my ($name, $value) = $line =~ /^(\w*):\s?(.*)$/ or die "no line of an event: $line";
+		die "two lines of $name" if exists $block{$name};
+		$block{ length $name ? $name : 'comment' } = $value;
+	}
+	return \%block;
+}
+
+# The next event of a stream: a block with data, and what that is as `json`. Undef at the end.
+sub event
+{
+	my ($self) = @_;
+	while (my $block = $self->block)
+	{
+		next unless exists $block->{data};
+		$block->{json} = JSON::PP::decode_json($block->{data});
+		return $block;
+	}
+	return undef;
+}
+
+# Reads the head of one answer: {status, headers}. Undef if the server closes instead.
+sub receive_head
+{
+	my ($self) = @_;
 	$self->fill until $self->{eof} || $self->{buffer} =~ /\r\n\r\n/;
 	return undef unless $self->{buffer} =~ s/^HTTP\/1\.[01] (\d{3})[^\r]*\r\n((?:[^\r]+\r\n)*)\r\n//;
 	my %answer = (status => $1, head => $2, headers => {}, body => '');
@@ -147,10 +233,6 @@ sub receive
 		my ($name, $value) = $line =~ /^([^:]+):\s*(.*)$/ or die "bad header line: $line";
 		$answer{headers}{ lc $name } = $value;
 	}
-	my $length = $is_head ? 0 : $answer{headers}{'content-length'} // 0;
-	$self->fill until $self->{eof} || length($self->{buffer}) >= $length;
-	$answer{body} = substr($self->{buffer}, 0, $length, '');
-	$answer{json} = eval { JSON::PP::decode_json($answer{body}) } if length $answer{body};
 	return \%answer;
 }
 

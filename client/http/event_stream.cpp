@@ -1,0 +1,90 @@
+// Following a run over reads that may fail, in the form of server-sent events.
+
+#include "http/event_stream.hpp"
+
+#include "http/etag.hpp"
+#include "pq/jsonb_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+#include <stdexcept>
+#include <utility>
+
+namespace pdpp::http {
+
+namespace asio = boost::asio;
+using Clock = asio::steady_timer::clock_type;
+
+namespace {
+
+constexpr std::string_view keep_alive_comment = ":\n\n";
+
+/// When a client that lost the stream comes back, in milliseconds: not all at the same moment.
+std::string retry_text() {
+    static std::minstd_rand random{std::random_device{}()};
+    return fmt::format("retry: {}\n\n", std::uniform_int_distribution(1000, 3000)(random));
+}
+
+} // namespace
+
+std::string event_text(std::string_view id, std::string_view data) {
+    return fmt::format("id: {}\ndata: {}\n\n", id, data);
+}
+
+EventStream::EventStream(const SqlCall& call, std::string_view run_id, LiveRuns& live, Client& client)
+    : call_(call), live_(live), client_(client), subscription_(live.subscribe(run_id, client)) {}
+
+/// What there is to send now; empty if nothing is.
+asio::awaitable<std::string> EventStream::look() {
+    const auto answer = co_await live_.read(call_, question());
+    look_at_ = live_.next_look(answer != nullptr);
+    co_return answer ? take(*answer) : std::string{};
+}
+
+asio::awaitable<std::optional<std::string>> EventStream::next() {
+    std::string text;
+    if (!std::exchange(has_begun_, true)) {
+        look_at_ = live_.next_look(true);
+        text = retry_text() + std::exchange(first_, {});
+    }
+    while (text.empty()) {
+        if (over_ || client_.has_left())
+            co_return std::nullopt;
+        if (client_.is_draining()) {
+            over_ = true;
+            co_return retry_text();
+        }
+        bool may_have_changed = more_;
+        if (!more_)
+            may_have_changed = co_await client_.wait_until(std::min(look_at_, speak_at_));
+        if (may_have_changed || Clock::now() >= look_at_)
+            text = co_await look();
+        if (text.empty() && Clock::now() >= speak_at_)
+            text = keep_alive_comment;
+    }
+    speak_at_ = Clock::now() + live_.options().keep_alive;
+    co_return text;
+}
+
+StatusEvents::StatusEvents(const SqlCall& call, std::string run_id, std::string_view last_event_id, LiveRuns& live,
+                           Client& client)
+    : EventStream(call, run_id, live, client), run_id_(std::move(run_id)), last_id_(last_event_id) {}
+
+std::vector<pq::Argument> StatusEvents::question() const {
+    return {{"run_id", "text", run_id_}};
+}
+
+std::string StatusEvents::take(std::string_view status) {
+    if (!pq::member_of(status, "status"))
+        throw std::runtime_error("the run is there no more");
+    over_ = has_ended(status);
+    auto id = entity_tag(status);
+    if (id == last_id_)
+        return {};
+    last_id_ = std::move(id);
+    return event_text(last_id_, status);
+}
+
+} // namespace pdpp::http

@@ -1,0 +1,48 @@
+#include "http/live.hpp"
+
+#include "pq/jsonb_text.hpp"
+#include "run/event.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace pdpp::http {
+
+namespace asio = boost::asio;
+
+LiveRuns::LiveRuns(const asio::any_io_executor& executor, std::string conninfo, pq::Pool& pool, std::size_t pool_size,
+                   std::chrono::milliseconds timeout, const LiveOptions& options)
+    : feed_(executor, std::move(conninfo)), reads_(executor, pool, std::max<std::size_t>(pool_size / 2, 1), timeout),
+      options_(options) {}
+
+pq::RunFeed::Subscription LiveRuns::subscribe(std::string_view run_id, Client& client) {
+    return feed_.subscribe(run_id, [&client] { client.wake(); });
+}
+
+asio::awaitable<LiveRuns::Body> LiveRuns::read(const SqlCall& call, std::vector<pq::Argument> arguments) {
+    try {
+        auto body = co_await reads_.read(call.function, std::move(arguments));
+        if (std::exchange(is_failing_, false))
+            spdlog::info("those who wait are served again");
+        co_return body;
+    } catch (const pq::Error& error) {
+        if (!pq::is_passing(error))
+            throw;
+        if (!std::exchange(is_failing_, true)) // once for all of them
+            spdlog::warn("those who wait are held up: sqlstate={} {:?}", error.sqlstate(), error.what());
+    }
+    co_return nullptr;
+}
+
+Client::Time LiveRuns::next_look(bool has_found) const {
+    return asio::steady_timer::clock_type::now() + (has_found ? feed_.patience() : options_.retry_pause);
+}
+
+bool has_ended(std::string_view run_status) {
+    const auto word = pq::member_of(run_status, "status"); // with its quotes
+    return word && word->size() > 2 && run::outcome_named(word->substr(1, word->size() - 2));
+}
+
+} // namespace pdpp::http

@@ -1,0 +1,58 @@
+#pragma once
+// What waiting and streaming share: the feed that tells when to look at a run again, and reads of it that go on over a
+// database that is away for a while.
+
+#include "http/client.hpp"
+#include "http/mapping.hpp"
+#include "pq/run_feed.hpp"
+#include "pq/shared_reads.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pdpp::http {
+
+struct LiveOptions {
+    std::chrono::seconds wait_limit = std::chrono::seconds(60);             ///< the longest `Prefer: wait=N`
+    std::chrono::milliseconds keep_alive = std::chrono::seconds(15);        ///< the longest silence of an event stream
+    std::chrono::milliseconds retry_pause = std::chrono::milliseconds(500); ///< after a read that failed
+};
+
+class LiveRuns {
+  public:
+    using Body = pq::SharedReads::Body;
+
+    /// `conninfo` for the feed; reads use at most half of `pool`, which has `pool_size` connections.
+    LiveRuns(const boost::asio::any_io_executor& executor, std::string conninfo, pq::Pool& pool, std::size_t pool_size,
+             std::chrono::milliseconds timeout, const LiveOptions& options);
+
+    const LiveOptions& options() const noexcept { return options_; }
+
+    /// Serves those who wait, until the loop ends.
+    boost::asio::awaitable<void> listen() { return feed_.listen(); }
+
+    /// The client is woken when something is committed about the run. It must outlive the subscription.
+    pq::RunFeed::Subscription subscribe(std::string_view run_id, Client& client);
+
+    /// What `call` answers now; null if the database is away for the moment. Throws pq::Error for what will not pass.
+    boost::asio::awaitable<Body> read(const SqlCall& call, std::vector<pq::Argument> arguments);
+
+    /// When to read again without having been woken, after a read that did, or did not, find out.
+    Client::Time next_look(bool has_found) const;
+
+  private:
+    pq::RunFeed feed_;
+    pq::SharedReads reads_;
+    LiveOptions options_;
+    bool is_failing_ = false;
+};
+
+/// Whether the run of this status body has ended.
+bool has_ended(std::string_view run_status);
+
+} // namespace pdpp::http

@@ -1,0 +1,125 @@
+// One LISTEN for everybody.
+
+#include "pq/run_feed.hpp"
+
+#include "pq/run_channel.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+namespace pdpp::pq {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::chrono::milliseconds first_pause(100);
+constexpr std::chrono::milliseconds longest_pause(2000);
+
+/// The number that a digest of a run prints; nothing for what is no digest.
+std::optional<std::uint64_t> read_digest(std::string_view hex) {
+    std::uint64_t digest = 0;
+    const auto [stop, failure] = std::from_chars(hex.data(), hex.data() + hex.size(), digest, 16);
+    if (hex.size() != 16 || failure != std::errc{} || stop != hex.data() + hex.size())
+        return std::nullopt;
+    return digest;
+}
+
+} // namespace
+
+struct RunFeed::State {
+    State(asio::any_io_executor executor_, std::string conninfo_)
+        : executor(std::move(executor_)), conninfo(std::move(conninfo_)) {}
+
+    asio::awaitable<std::string> listen_once();
+    void wake(std::string_view payload) const;
+    void wake_all() const;
+
+    asio::any_io_executor executor;
+    std::string conninfo;
+    bool is_listening = false;
+    bool was_told = false; ///< the log knows that nothing is heard
+    Wakers wakers;
+};
+
+void RunFeed::State::wake(std::string_view payload) const {
+    const auto digest = read_digest(payload);
+    if (!digest)
+        return;
+    const auto [first, last] = wakers.equal_range(*digest);
+    for (auto waker = first; waker != last; ++waker)
+        waker->second();
+}
+
+void RunFeed::State::wake_all() const {
+    for (const auto& [digest, waker] : wakers)
+        waker();
+}
+
+/// Listens for as long as it goes well, and tells why it went no longer.
+asio::awaitable<std::string> RunFeed::State::listen_once() {
+    try {
+        Connection connection(executor);
+        co_await connection.open(conninfo, default_timeout, "pdpp feed");
+        is_listening = co_await listen_for_runs(connection);
+        if (!is_listening)
+            co_return "a hot standby cannot LISTEN";
+        if (std::exchange(was_told, false))
+            spdlog::info("notified of changes to runs again");
+        wake_all();
+        for (;;) {
+            const auto heard = co_await connection.notification();
+            wake(heard.payload);
+        }
+    } catch (const Error& error) {
+        co_return error.what();
+    }
+}
+
+RunFeed::RunFeed(const asio::any_io_executor& executor, std::string conninfo)
+    : state_(std::make_shared<State>(executor, std::move(conninfo))) {}
+
+asio::awaitable<void> RunFeed::listen() {
+    const auto state = state_;
+    asio::steady_timer timer(state->executor);
+    auto pause = first_pause;
+    for (;;) {
+        const auto trouble = co_await state->listen_once();
+        if (std::exchange(state->is_listening, false))
+            pause = first_pause;
+        if (pause > first_pause && !std::exchange(state->was_told, true)) // a connection that is soon back is no news
+            spdlog::warn("not notified of changes to runs, looking every second: {:?}", trouble);
+        timer.expires_after(pause);
+        co_await timer.async_wait(asio::use_awaitable);
+        pause = std::min(2 * pause, longest_pause);
+    }
+}
+
+RunFeed::Subscription RunFeed::subscribe(std::string_view run_id, std::function<void()> wake) {
+    return {state_, state_->wakers.emplace(*read_digest(run_digest(run_id)), std::move(wake))};
+}
+
+std::chrono::milliseconds RunFeed::patience() const noexcept {
+    return state_->is_listening ? safety_net : unheard_pause;
+}
+
+std::size_t RunFeed::subscriptions() const noexcept {
+    return state_->wakers.size();
+}
+
+RunFeed::Subscription::Subscription(std::shared_ptr<State> state, Wakers::iterator place) noexcept
+    : state_(std::move(state)), place_(place) {}
+
+RunFeed::Subscription::~Subscription() {
+    if (state_) // not moved from
+        state_->wakers.erase(place_);
+}
+
+} // namespace pdpp::pq

@@ -1,0 +1,59 @@
+#pragma once
+// What is committed about runs, heard over one connection for all who want to know. A notification is only a hint to
+// look again: whoever subscribes looks after that, and again whenever it is woken.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace pdpp::pq {
+
+class RunFeed {
+    struct State;
+    using Wakers = std::multimap<std::uint64_t, std::function<void()>>; ///< by the run's digest
+
+  public:
+    /// An entry in the feed's list, for as long as it lives.
+    class [[nodiscard]] Subscription {
+      public:
+        Subscription(Subscription&&) noexcept = default;
+        Subscription& operator=(Subscription&&) = delete;
+        ~Subscription();
+
+      private:
+        friend class RunFeed;
+        Subscription(std::shared_ptr<State> state, Wakers::iterator place) noexcept;
+
+        std::shared_ptr<State> state_;
+        Wakers::iterator place_;
+    };
+
+    /// `conninfo` must lead to the primary if there are several hosts: a standby has nothing to tell.
+    RunFeed(const boost::asio::any_io_executor& executor, std::string conninfo);
+
+    /// Listens until the loop ends. A connection that is lost is made again, and then everybody is woken, because
+    /// notifications may have been lost with it.
+    boost::asio::awaitable<void> listen();
+
+    /// `wake` is called from now on when something was committed about the run, or when that cannot be excluded. It
+    /// must neither subscribe nor end a subscription.
+    Subscription subscribe(std::string_view run_id, std::function<void()> wake);
+
+    /// When to look without having been woken: rarely while the connection stands, often while it does not.
+    std::chrono::milliseconds patience() const noexcept;
+
+    std::size_t subscriptions() const noexcept;
+
+  private:
+    std::shared_ptr<State> state_;
+};
+
+} // namespace pdpp::pq
