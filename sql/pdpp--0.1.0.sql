@@ -86,6 +86,11 @@ create index spine_events_list_by_connector
     on pdpp.spine_events (actor_id collate "C", event_type collate "C", admitted_at, run_id)
     where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 
+/* What retention may remove, oldest first: neither the lifecycle nor what came after the ending. */
+create index spine_events_prunable on pdpp.spine_events (recorded_at)
+    where event_type not in ('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled',
+                             'run.abandoned', 'run.late_outcome');
+
 comment on table pdpp.spine_events is 'the append-only log of everything that happened to runs: the only truth about what happened';
 comment on column pdpp.spine_events.event_seq is '1, 2, 3… within a run, gap-free, in commit order';
 comment on column pdpp.spine_events.event_id is 'unique within its run: the writer''s retry key';
@@ -184,10 +189,9 @@ comment on function pdpp.refuse_unsettled_removal() is
 create trigger spine_events_no_update before update on pdpp.spine_events
     for each row execute function pdpp.refuse_history_change();
 
+/* All but what pdpp_prune() takes. */
 create trigger spine_events_no_delete before delete on pdpp.spine_events
-    for each row when (old.event_type in ('run.admitted', 'run.started',
-                                          'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned'))
-    execute function pdpp.refuse_history_change();
+    for each row execute function pdpp.refuse_history_change();
 
 create trigger spine_events_no_truncate before truncate on pdpp.spine_events
     for each statement execute function pdpp.refuse_history_change();
@@ -407,6 +411,13 @@ create function pdpp_check() returns table(invariant text, run_id text, detail t
 comment on function pdpp_check() is
     'what must hold for every run and does not: a row for each violation, none when all is well; reads the whole history';
 
+create function pdpp_prune(before timestamptz, batch_size integer default 1000) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    set enable_bitmapscan = off set enable_sort = off set jit = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_prune(timestamptz, integer) is
+    'removes one batch of what runs that ended before then said between their lifecycle events; returns what is left';
+
 /* ---- privileges ----------------------------------------------------------------------------------------------- */
 
 create function pdpp_grant(role regrole, kind text) returns void
@@ -433,6 +444,7 @@ revoke all on function
     pdpp_run_fence(text),
     pdpp_reconcile(),
     pdpp_check(),
+    pdpp_prune(timestamptz, integer),
     pdpp_run_status(text),
     pdpp_run_statuses(text[]),
     pdpp_run_timeline(text, integer, text),

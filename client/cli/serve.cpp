@@ -165,6 +165,7 @@ void add_serve_command(CLI::App& app, Action& action) {
         "  POST /_ref/connections/{connector_instance_id}/run starts a run of a connection\n"
         "  POST /_ref/connectors/{connector_id}/run           the same for a connector with one connection\n"
         "  POST /_ref/runs/{run_id}/cancel                    asks a run to end\n"
+        "  GET, POST /rpc/{function}                          the SQL API by PostgREST's conventions\n"
         "  POST /owner/login, /owner/logout                   the session's cookie\n\n"
         "Prefer: wait=N holds back the status until it changes, and the answer to a run until it has ended. Accept:\n"
         "text/event-stream follows a run or its timeline, Accept: application/x-ndjson gets all of a timeline.\n\n"

@@ -24,6 +24,17 @@ const std::vector<Function> table{
                    {.name = "cursor", .type = "text"}},
      .shape = ResultShape::scalar},
 
+    {.name = "pdpp_run_list",
+     .kind = CallKind::reads,
+     .arguments = {{.name = "status", .type = "text"},
+                   {.name = "connector_id", .type = "text"},
+                   {.name = "connector_instance_id", .type = "text"},
+                   {.name = "since", .type = "timestamptz"},
+                   {.name = "until", .type = "timestamptz"},
+                   {.name = "page_size", .type = "integer"},
+                   {.name = "cursor", .type = "text"}},
+     .shape = ResultShape::scalar},
+
     {.name = "pdpp_run_now",
      .kind = CallKind::admits,
      .arguments = {{.name = "connector_id", .type = "text", .is_required = true},

@@ -12,6 +12,7 @@
 #include "pq/body.hpp"
 
 #include <boost/algorithm/string/predicate.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <fmt/ranges.h>
 
@@ -108,7 +109,7 @@ void read_preferences(const Request& request, RpcCall& call) {
     for (const auto& preference : preferences_of(request)) {
         const auto& name = preference.name;
         const auto& value = preference.value;
-        auto text = value.empty() ? name : name + "=" + value;
+        auto text = value.empty() ? name : fmt::format("{}={}", name, value);
         if (name == "count" && is_one_of(value, {"exact", "planned", "estimated"})) {
             call.wants_count = true; // known exactly, whatever is asked for
             applied.push_back(std::move(text));

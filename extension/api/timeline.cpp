@@ -10,6 +10,7 @@
 #include "store/digest.hpp"
 #include "store/jsonb.hpp"
 #include "store/lifecycle.hpp"
+#include "store/prune.hpp"
 #include "store/spine.hpp"
 #include "store/statement.hpp"
 
@@ -158,6 +159,9 @@ PDPP_FUNCTION(pdpp_run_timeline) {
         body.field("event_count", page.events);
         body.field("limit", limit);
         body.field("truncated", page.truncated);
+        if (outcome && store::was_pruned(run_id)) {
+            body.field("pruned", true);
+        }
         // Null says that there is nothing to resume for: the run has ended and this was the last of it, or nothing is
         // new and the cursor that the caller has still stands.
         const bool resumable = page.truncated || (page.events > 0 && !outcome);

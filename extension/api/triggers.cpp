@@ -5,6 +5,7 @@
 #include "run/error.hpp"
 #include "store/flight.hpp"
 #include "store/lifecycle.hpp"
+#include "store/prune.hpp"
 #include "store/statement.hpp"
 
 namespace pdpp::api {
@@ -28,11 +29,14 @@ std::string_view column_text(const TriggerData& trigger, const char* name) {
 
 } // namespace
 
-/// Before UPDATE, DELETE or TRUNCATE of the spine. The trigger's condition says which rows; here there is only a no.
+/// Before UPDATE, DELETE or TRUNCATE of the spine: no, but for the rows that retention takes.
 PDPP_FUNCTION(pdpp_refuse_history_change) {
     const TriggerData& trigger = trigger_of(fcinfo);
     if (TRIGGER_FIRED_FOR_STATEMENT(trigger.tg_event)) {
         refuse(run::ErrorCode::append_only, {}, "pdpp.spine_events is append-only: it cannot be truncated");
+    }
+    if (TRIGGER_FIRED_BY_DELETE(trigger.tg_event) && store::is_being_pruned(column_text(trigger, "event_type"))) {
+        return PointerGetDatum(trigger.tg_trigtuple);
     }
     refuse(run::ErrorCode::append_only, {},
            join({"pdpp.spine_events is append-only: an event of run ", column_text(trigger, "run_id"),

@@ -11,7 +11,7 @@ constexpr std::array kinds{
     ErrorKind{ErrorCode::invalid_cursor, "invalid_cursor", 400,
               "Pass next_cursor of the page before unchanged, or leave the cursor out to read from the start."},
     ErrorKind{ErrorCode::append_only, "append_only", 403,
-              "History is append-only. To take a whole database away, drop the database or the extension."},
+              "History is append-only; pdpp_prune() removes what may go. To take all of it away, drop the extension."},
     ErrorKind{ErrorCode::not_found, "not_found", 404, "Check the id: it was never handed out here."},
     ErrorKind{ErrorCode::connector_instance_not_found, "connector_instance_not_found", 404,
               "Check the name: a connection is on record once it was offered or had a run."},

@@ -19,7 +19,7 @@ $node->safe_psql('postgres', 'CREATE SCHEMA "Run API"; CREATE EXTENSION pdpp SCH
 my $gateway = PdppGateway->start(conninfo => $node->connstr('postgres'));
 my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
 my @json = ('Content-Type' => 'application/json');
-my @reads = qw(pdpp_run_status pdpp_run_statuses pdpp_run_timeline);
+my @reads = qw(pdpp_run_status pdpp_run_statuses pdpp_run_timeline pdpp_run_list);
 my @writes = qw(pdpp_run_now pdpp_run_cancel);
 my $object = 'application/vnd.pgrst.object+json';
 
@@ -140,6 +140,24 @@ subtest 'the same answers as from a function of PostgREST: status of unknown ids
 	}
 };
 
+subtest 'lists' => sub {
+	my $since = '2020-01-01T00:00:00Z';
+	for my $answer (get('pdpp_run_list', [ connector_id => 'mail', page_size => 2, since => $since ]),
+		post('pdpp_run_list', { connector_id => 'mail', page_size => 2, since => $since, status => undef }))
+	{
+		my $page = is_result($answer, 200, '0-0/*', 'a page');
+		is($answer->{body}, sql("SELECT pdpp_run_list(connector_id => 'mail', page_size => 2, since => '$since')"), 'the very bytes');
+		is_deeply([ map { $_->{run_id} } @{ $page->{data} } ], [qw(run_3 run_2)], 'the newest first');
+		my $rest = get('pdpp_run_list', [ connector_id => 'mail', since => $since, cursor => $page->{next_cursor} ]);
+		is_deeply([ map { $_->{run_id} } @{ $rest->{json}{data} } ], ['run_1'], 'and the rest');
+	}
+	is(scalar @{ get('pdpp_run_list', [])->{json}{data} }, 3, 'without any argument');
+	is(scalar @{ post('pdpp_run_list', {})->{json}{data} }, 3, 'by an empty object');
+	is_error(get('pdpp_run_list', [ since => 'yesterday in Oslo' ]), 400, '22007', 'a time that is none');
+	is_error(get('pdpp_run_list', [ status => 'eq.failed' ]), 400, 'PT400', 'a filter is no status');
+	is_error(get('pdpp_run_list', [ limit => 2 ]), 400, 'PGRST100', 'its page_size is not called limit');
+};
+
 subtest 'a run is started and cancelled' => sub {
 	my $ack = is_result(post('pdpp_run_now', { connector_id => 'cal', connector_instance_id => 'cal-1' }), 200, '0-0/*', 'started');
 	is($ack->{object}, 'run_ack', 'acknowledged');
@@ -168,7 +186,9 @@ subtest 'a run is started and cancelled' => sub {
 	my $cancel = is_result(post('pdpp_run_cancel', { run_id => 'digits', requested_by => 'anna' }), 200, '0-0/*', 'cancelled');
 	is($cancel->{object}, 'run_cancel_ack', 'acknowledged');
 	is($gateway->get_as_owner('/_ref/runs/digits')->{json}{status}, 'cancelled', 'and so it is');
-	is_error(post('pdpp_run_cancel', { run_id => 'digits' }), 409, 'PT409', 'once it has ended');
+	is_deeply(post('pdpp_run_cancel', { run_id => 'digits' })->{json}, $cancel, 'once more');
+	sql(q{SELECT pdpp_run_now('over', run_id => 'over'), pdpp_run_settle('over', 'completed')});
+	is_error(post('pdpp_run_cancel', { run_id => 'over' }), 409, 'PT409', 'a run that has completed');
 	is_error(post('pdpp_run_cancel', { run_id => 'nope' }), 404, 'PT404', 'an unknown run');
 	is_error(post('pdpp_run_now', { connector_id => '..' }), 400, 'PT400', 'an impossible id');
 	is_error(post('pdpp_run_now', { connector_id => 'x', data => [1] }), 400, 'PT400', 'data that is no object');
@@ -178,7 +198,8 @@ subtest 'a run is started and cancelled' => sub {
 	is(is_result($form, 200, '0-0/*', 'by form')->{run_id}, 'form', 'the last of a repeated member counts');
 	my $kept = 'cal 5 ü {"a": 1.0}';
 	utf8::encode($kept);
-	is(sql(q{SELECT connector_instance_id || ' ' || data_json FROM pdpp.spine_events WHERE run_id = 'form'}), $kept, 'with its members');
+	is(sql(q{SELECT connector_instance_id || ' ' || data_json FROM pdpp.spine_events WHERE run_id = 'form'}), $kept,
+		'with its members');
 };
 
 subtest 'methods' => sub {
@@ -261,7 +282,8 @@ subtest 'arguments that are not those of the function' => sub {
 	is_error(post('pdpp_run_timeline', { page_size => 1 }), 404, 'PGRST202', 'one too few');
 	is_error(post('pdpp_run_status', { RUN_ID => 'run_1' }), 404, 'PGRST202', 'in capitals');
 	is_error(get('pdpp_run_status', [ "run_id') UNION SELECT version(--" => 'x' ]), 404, 'PGRST202', 'no name gets into SQL');
-	is(get('pdpp_run_status', [ run_id => 'nope', run_id => 'run_2' ])->{json}{run_id}, 'run_2', 'the last of a repeated one counts');
+	is(get('pdpp_run_status', [ run_id => 'nope', run_id => 'run_2' ])->{json}{run_id}, 'run_2',
+		'the last of a repeated one counts');
 	is(get('pdpp_run_status', [ run_id => 'eq.x' ])->{json}{error}{message}, 'Run not found: eq.x',
 		'what looks like a filter is an id all the same');
 };
@@ -331,9 +353,10 @@ subtest 'ranges and counts' => sub {
 		[ [ offset => 9 ], [], 200, '*/*', [] ])
 	{
 		my ($range, $headers, $status, $content_range, $ordinals) = @$case;
+		my %range = @$range;
+		my $query = join '&', map { "$_=$range{$_}" } sort keys %range;
 		for my $answer (get('pdpp_run_statuses', [ @ids, @$range ], @$headers),
-			post('pdpp_run_statuses' . (@$range ? '?' . join '&', map { "$range->[2 * $_]=$range->[2 * $_ + 1]" } 0 .. @$range / 2 - 1 : ''),
-				{ run_ids => [qw(run_1 run_2 run_3)] }, @$headers))
+			post("pdpp_run_statuses?$query", { run_ids => [qw(run_1 run_2 run_3)] }, @$headers))
 		{
 			my $rows = is_result($answer, $status, $content_range, "<@$range> <@$headers>");
 			is_deeply([ map { $_->{ordinal} } @$rows ], $ordinals, 'the rows of the range');
@@ -355,7 +378,8 @@ subtest 'preferences' => sub {
 	is($prefer->('count=exact', 'handling=strict')->{headers}{'preference-applied'}, 'count=exact, handling=strict', 'on two lines');
 	is($prefer->('count=exact, count=planned')->{headers}{'preference-applied'}, 'count=exact', 'the first wins');
 	is($prefer->('return=representation')->{headers}{'preference-applied'}, undef, 'what has no effect is not echoed');
-	is($prefer->($_)->{status}, 200, "lenient: $_") for 'x=y', 'count=all', 'timezone=Europe/Oslo', 'tx=rollback', 'handling=lenient, x';
+	is($prefer->($_)->{status}, 200, "lenient: $_")
+	  for 'x=y', 'count=all', 'timezone=Europe/Oslo', 'tx=rollback', 'handling=lenient, x';
 	my $error = is_error($prefer->('handling=strict, x=y, count=exact, z'), 400, 'PGRST122', 'strict');
 	is($error->{details}, 'Invalid preferences: x=y, z', 'details');
 	is_error($prefer->("handling=strict, $_"), 400, 'PGRST122', "strict: $_") for 'count=all', 'timezone=Europe/Oslo', 'tx=rollback';
@@ -482,7 +506,8 @@ subtest 'a database that is away, or silent' => sub {
 	$holder->quit;
 	is($small->get_as_owner($ask)->{status}, 200, 'afterwards all is well');
 	$node->stop('fast');
-	for my $answer ($small->get_as_owner($ask), $small->request('POST', '/rpc/pdpp_run_now', [ @owner, @json ], '{"connector_id": "x"}'))
+	my @write = ('POST', '/rpc/pdpp_run_now', [ @owner, @json ], '{"connector_id": "x"}');
+	for my $answer ($small->get_as_owner($ask), $small->request(@write))
 	{
 		is_error($answer, 503, 'PGRST000', 'no database');
 		is($answer->{headers}{'retry-after'}, '1', 'Retry-After');
@@ -518,7 +543,8 @@ subtest 'a database that is lost at COMMIT' => sub {
 	my $error = is_error($answer, 503, 'in_doubt', 'what cannot be found out');
 	is($answer->{headers}{'retry-after'}, '1', 'Retry-After');
 	my $ids = JSON::PP::decode_json($error->{details});
-	is($gateway->get_as_owner("/_ref/runs/$ids->{run_id}/timeline")->{json}{trace_id}, $ids->{trace_id}, 'names the run and its trace');
+	my $run = $gateway->get_as_owner("/_ref/runs/$ids->{run_id}")->{json};
+	is($run->{trace_id}, $ids->{trace_id}, 'names the run and its trace');
 	is($lossy->stop, 0, 'stops');
 	$proxy->stop;
 };
@@ -535,7 +561,8 @@ subtest 'what the transaction is told, and what becomes of the database\'s error
 		END $$});
 	for my $method (qw(GET POST))
 	{
-		my $answer = $method eq 'GET' ? get('pdpp_run_status', [ run_id => 'settings' ]) : post('pdpp_run_status', { run_id => 'settings' });
+		my @ask = (run_id => 'settings');
+		my $answer = $method eq 'GET' ? get('pdpp_run_status', \@ask) : post('pdpp_run_status', {@ask});
 		is_deeply($answer->{json}, { method => $method, path => '/rpc/pdpp_run_status', read_only => 'on', headers => undef },
 			"$method: method and path, and no writing");
 	}
@@ -543,7 +570,8 @@ subtest 'what the transaction is told, and what becomes of the database\'s error
 	{
 		is(get('pdpp_run_status', [ run_id => "status $case->[0]" ])->{status}, $case->[1], "response.status $case->[0]");
 	}
-	is_error(get('pdpp_run_status', [ run_id => "status $_" ]), 500, 'PGRST112', "response.status <$_>") for 'x', '99', '4040', '1e2';
+	is_error(get('pdpp_run_status', [ run_id => "status $_" ]), 500, 'PGRST112', "response.status <$_>")
+	  for 'x', '99', '4040', '1e2';
 	my %status = (
 		'08006' => 503, '09000' => 500, '0L000' => 403, '0P000' => 403, '23503' => 409, '23505' => 409, '23514' => 400, '25006' => 405,
 		'21000' => 500, '22023' => 400, '25001' => 500, '2D000' => 500, '38000' => 500, '39000' => 500, '3B000' => 500, '40001' => 500,

@@ -22,7 +22,7 @@ insert into codes values
      'Pass next_cursor of the page before unchanged, or leave the cursor out to read from the start.'),
     ('append_only', 'PT403', $$delete from pdpp.spine_events where run_id = 'er-active'$$, '{}',
      'pdpp.spine_events is append-only: an event of run er-active cannot be deleted',
-     'History is append-only. To take a whole database away, drop the database or the extension.'),
+     'History is append-only; pdpp_prune() removes what may go. To take all of it away, drop the extension.'),
     ('not_found', 'PT404', $$select pdpp_run_started('er-unknown')$$, '{"param": "run_id"}',
     'Run not found: er-unknown',
      'Check the id: it was never handed out here.'),

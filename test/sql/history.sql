@@ -36,10 +36,9 @@ select pg_temp.rows_are($$select * from pdpp.spine_events where run_id like 'hi-
 insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at)
 select 'hi-3', n + 1, 'e' || n, type, now(), now()
 from unnest(array['run.cancel_requested', 'run.late_outcome', 'run.progress_reported']) with ordinality as t(type, n);
-select lives_ok($$delete from pdpp.spine_events where run_id = 'hi-3' and event_type <> 'run.admitted'$$,
-    'events outside the lifecycle may be deleted');
-select is(count(*), 1::bigint, 'they are gone') from pdpp.spine_events where run_id = 'hi-3';
-select is(pdpp_run_event('hi-3', 'run.note')->>'object', 'run_event', 'and the run goes on');
+select pg_temp.refused(format($$delete from pdpp.spine_events where run_id = 'hi-3' and event_type = %L$$, event_type), 'PT403',
+    'append_only', null, 'nor can events outside the lifecycle be deleted by hand: ' || event_type)
+from pdpp.spine_events where run_id = 'hi-3' and event_type <> 'run.admitted';
 
 -- what no event can be
 select throws_ok($$insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, data_json)
@@ -63,8 +62,8 @@ select ok(pg_temp.refusal('truncate pdpp.controller_active_runs')->>'hint' is no
 select is(count(*), 3::bigint, 'the rows are still there') from pdpp.controller_active_runs where run_id like 'hi-%';
 
 -- flight state of a run that has ended goes
-insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at) values ('hi-3', 3,
-    'e3', 'run.abandoned', now(), now());
+insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at) values ('hi-3', 5,
+    'e5', 'run.abandoned', now(), now());
 select lives_ok($$delete from pdpp.controller_active_runs where run_id = 'hi-3'$$,
     'a delete, once the terminal event stands');
 select lives_ok($$with ended as (insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at)

@@ -11,7 +11,7 @@ use Test::More;
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 
-my $node = PostgreSQL::Test::Cluster->new('runs');
+my $node = PostgreSQL::Test::Cluster->new('lists');
 $node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
@@ -33,14 +33,16 @@ sub on_terminal
 	return $shown;
 }
 
-# Every page of a list, one psql for each: the runs in their order.
+# Every page of a list, each asked for on its own: the runs in their order.
+my $reader = $node->background_psql('postgres');
+
 sub walk
 {
 	my ($arguments) = @_;
 	my ($cursor, @runs) = ('NULL');
 	while (1)
 	{
-		my $page = decode_json(sql("SELECT pdpp_run_list($arguments, page_size => 7, cursor => $cursor)"));
+		my $page = decode_json($reader->query_safe("SELECT pdpp_run_list($arguments, page_size => 7, cursor => $cursor)"));
 		push @runs, @{ $page->{data} };
 		return @runs unless $page->{has_more};
 		$cursor = "'$page->{next_cursor}'";
@@ -63,11 +65,13 @@ subtest 'pages, while runs are added and settle' => sub {
 		END $$;
 	};
 	sql($churn =~ s/WORKER/before/r);
-	my $before = sql('SELECT count(*) FROM pdpp_runs');
-	my @writers = map { start(($churn x 100) =~ s/WORKER/w$_/gr, 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $db) } 1 .. 2;
 	my %last;
-	for my $walk (1 .. 10)
+	for my $walk (1 .. 6)
 	{
+		# each walk has writers of its own, and begins once they write
+		my $before = sql('SELECT count(*) FROM pdpp_runs');
+		my @writers = map { start('', 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $db, '-c', $churn =~ s/WORKER/w$_/r) } 1 .. 2;
+		$node->poll_query_until('postgres', "SELECT count(*) > $before FROM pdpp_runs") or die 'nobody writes';
 		my @known = split /\n/, sql('SELECT run_id FROM pdpp_runs');
 		my @runs = walk('NULL');
 		my %seen;
@@ -89,9 +93,9 @@ subtest 'pages, while runs are added and settle' => sub {
 			is_deeply([ grep { $last{$_} eq $status && !$times{$_} } keys %last ], [], "walk $walk, $status: none is skipped")
 			  if $status ne 'active';
 		}
+		is((finish($_))[0], 0, "walk $walk: a writer") for @writers;
+		cmp_ok(sql('SELECT count(*) FROM pdpp_runs'), '>', @known, "walk $walk: runs were added meanwhile");
 	}
-	cmp_ok(sql('SELECT count(*) FROM pdpp_runs'), '>', $before, 'runs were added meanwhile');
-	$_->{handle}->kill_kill for @writers;
 	is(sql(q{SELECT count(*) FROM pdpp_check()}), '0', 'and all is well');
 };
 
