@@ -13,15 +13,15 @@ VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" control/pdpp.cont
 
 # What a fresh Debian 12 lacks. The second line is for the tests, the third for `make lint`.
 PACKAGES = gcc g++ make pkgconf postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR) postgresql-common libpq-dev \
-	libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libcli11-dev libspdlog-dev perl \
-	libboost-test1.81-dev postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl curl
+	libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libcli11-dev libspdlog-dev prometheus-cpp-dev perl \
+	libboost-test1.81-dev postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl curl python3-jsonschema
 LINT_PACKAGES = clang clang-format clang-tidy cppcheck
 
 BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps lint-deps all extension client unit install uninstall demo check chaos bench lint dist format clean
+.PHONY: help deps lint-deps all extension client unit install uninstall demo check chaos fuzz bench lint dist format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,16 +58,33 @@ demo: deps ## build, install, and show real runs on a private cluster (ONCE=1: s
 	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@PATH="$(PREFIX)/bin:$$PATH" test/demo/in-cluster
 
-check: deps ## build, install, and run every test
+ifndef SAN
+check: deps ## build, install, and run every test (SAN=1: the client's, under address and undefined sanitizers)
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
 	@$(MAKE) --no-print-directory -j$(JOBS) install unit >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@perl test/check.pl
+else
+# a finding ends the program, and so fails the test
+SAN_CLIENT = $(BUILD_CLIENT) BUILD=build/san SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" CXXFLAGS="-O1 -g"
+check: deps
+	@mkdir -p build && echo "building and installing (build/install.log) ..."
+	@{ $(MAKE) --no-print-directory -j$(JOBS) extension && $(BUILD_EXTENSION) install && \
+	   $(SAN_CLIENT) -j$(JOBS) all unit; } >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@PDPP_BUILD=build/san perl test/check.pl unit cluster http
+endif
 
-SECONDS ?= 30
 chaos: deps ## kill everything at random while runs are admitted and polled (SECONDS=30, SEED=…)
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
 	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
-	@test/as-postgres perl test/chaos/chaos.pl --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	@test/as-postgres perl test/chaos/chaos.pl --seconds $(or $(SECONDS),30) $(if $(SEED),--seed $(SEED))
+
+# libFuzzer's own defaults, with what it has found so far in build/fuzz/corpus
+fuzz: deps lint-deps ## fuzz whatever reads what strangers send (SECONDS=60 each)
+	@mkdir -p build && echo "building (build/fuzz.log) ..."
+	@$(BUILD_CLIENT) BUILD=build/fuzz CXX=clang++ CXXFLAGS="-O1 -g" -j$(JOBS) \
+	    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzz >build/fuzz.log 2>&1 \
+	    || { cat build/fuzz.log; exit 1; }
+	@test/fuzz/run $(or $(SECONDS),60)
 
 bench: deps ## measure the speed, as ratios in one run
 	@mkdir -p build && echo "building and installing (build/install.log) ..."

@@ -17,6 +17,9 @@ chomp(my $bindir = `$pg_config --bindir`);
 chomp(my $pgxs = `$pg_config --pgxs`);
 (my $server_tests = $pgxs) =~ s{/makefiles/pgxs\.mk$}{/test};
 
+# where the programs under test are: elsewhere if they were built with sanitizers
+my $build = $ENV{PDPP_BUILD} // 'build';
+
 sub names_of { return map { s{.*/}{}r =~ s{\.\w+$}{}r } sort glob shift }
 
 # How a line of output names a passed or a failed test: a number of each.
@@ -26,7 +29,7 @@ my $boost   = sub { $_[0] =~ /^\s+(\d+) test cases? out of \d+ (passed|failed)/ 
 
 my @suites = (
     # the domain and the client's pure parts
-    { name => 'unit', count => $boost, run => ['build/unit_tests', '--report_level=short', '--color_output=no'] },
+    { name => 'unit', count => $boost, run => ["$build/unit_tests", '--report_level=short', '--color_output=no'] },
     # the SQL API: what each suite prints, then each assertion in it
     { name => 'sql', count => $regress, run => [
         'test/in-cluster', "$server_tests/regress/pg_regress", '--inputdir=test', '--outputdir=build/check/sql',
@@ -53,7 +56,7 @@ make_path("build/check/$_") for qw(sql isolation);
 # pg_regress looks for expected/ beside its results
 symlink '../../../expected', 'build/check/sql/expected';
 # the tests run the program that was built, wherever it may be installed
-$ENV{PATH} = "$ENV{PWD}/build:$ENV{PATH}";
+$ENV{PATH} = "$ENV{PWD}/$build:$ENV{PATH}";
 delete @ENV{qw(PGSERVICE PGDATABASE PGOPTIONS)};
 
 # What a person wants to see of a failed suite: the failed tests and what was said about them, or else the end of its log.

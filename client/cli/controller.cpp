@@ -1,5 +1,7 @@
 #include "cli/controller.hpp"
 
+#include "cli/log.hpp"
+#include "cli/service_manager.hpp"
 #include "controller/controller.hpp"
 #include "controller/first_of.hpp"
 #include "controller/text.hpp"
@@ -30,6 +32,7 @@ struct Options {
     std::size_t parallel = 8;
     double drain_seconds = 60;
     bool show_output = false;
+    LogOptions log;
 };
 
 Failure file_failure(const controller::ConnectionsError& error) {
@@ -61,8 +64,11 @@ asio::awaitable<void> obey_signals(controller::Controller& controller, asio::sig
     for (;;) {
         const int signal = co_await signals.async_wait(asio::use_awaitable);
         if (signal == SIGHUP) {
+            tell_reloading();
             reload(controller, path);
+            tell_ready();
         } else {
+            tell_stopping();
             controller.drain();
         }
     }
@@ -75,6 +81,7 @@ asio::awaitable<int> work(std::string database, controller::Connections connecti
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
     controller::Boot boot(executor, database, options.controller_id);
     co_await boot.begin();
+    tell_ready();
     const controller::ControllerOptions settings{.parallel = options.parallel,
                                                  .show_output = options.show_output,
                                                  .drain_limit = std::chrono::round<std::chrono::milliseconds>(
@@ -107,6 +114,7 @@ void add_controller_command(CLI::App& app, Action& action) {
         ->capture_default_str()
         ->option_text("SECONDS");
     command->add_flag("--show-output", options->show_output, "log what connectors print (it may hold secrets)");
+    add_log_options(*command, options->log);
     command->footer(
         "FILE is an array of objects:\n"
         "  [{\"connector_instance_id\": \"mail-anna\", \"connector_id\": \"mail\",\n"
@@ -136,6 +144,7 @@ void add_controller_command(CLI::App& app, Action& action) {
         action = [&app, options] {
             const bool json = wants_json(app, STDERR_FILENO);
             try {
+                set_log(options->log);
                 std::signal(SIGPIPE, SIG_IGN); // whoever reads our log may go away
                 auto connections = connections_in(options->connections_file);
                 return run_to_end(work(conninfo(app), std::move(connections), *options), json);

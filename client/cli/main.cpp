@@ -3,6 +3,7 @@
 #include "cli/check.hpp"
 #include "cli/controller.hpp"
 #include "cli/now.hpp"
+#include "cli/prune.hpp"
 #include "cli/run.hpp"
 #include "cli/runs.hpp"
 #include "cli/serve.hpp"
@@ -10,6 +11,7 @@
 #include "cli/timeline.hpp"
 #include "cli/token.hpp"
 #include "cli/wait.hpp"
+#include "version.hpp"
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -24,8 +26,6 @@
 namespace {
 
 using Words = std::vector<std::string>;
-
-constexpr auto version = "pdpp 0.1.0";
 
 constexpr auto footer =
     R"(The database is found the usual ways of PostgreSQL: --db takes a connection string (keywords or URI) or a database
@@ -98,7 +98,7 @@ int run_program(Words words) {
     log_to_standard_error();
 
     CLI::App app("pdpp: run handles that never dangle.", "pdpp");
-    app.set_version_flag("--version", version, "Print the version and exit");
+    app.set_version_flag("--version", "pdpp " + std::string{pdpp::program_version}, "Print the version and exit");
     app.add_option("--db", "the database: connection string, URI or name")->option_text("CONNINFO");
     app.add_flag("--json")->description("JSON output and errors, also on a terminal");
     app.footer(footer);
@@ -117,6 +117,7 @@ int run_program(Words words) {
     pdpp::cli::add_serve_command(app, action);
     pdpp::cli::add_controller_command(app, action);
     pdpp::cli::add_check_command(app, action);
+    pdpp::cli::add_prune_command(app, action);
     pdpp::cli::add_token_command(app, action);
 
     child = take_child(app, words);

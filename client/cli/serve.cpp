@@ -1,20 +1,28 @@
 #include "cli/serve.hpp"
 
 #include "cli/owner_password.hpp"
+#include "cli/serve_options.hpp"
+#include "cli/service_manager.hpp"
+#include "http/admin.hpp"
 #include "http/gateway.hpp"
+#include "http/readiness.hpp"
 #include "http/server.hpp"
 #include "pq/reconcile.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <stdexcept>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
 
@@ -23,27 +31,6 @@ namespace pdpp::cli {
 namespace asio = boost::asio;
 
 namespace {
-
-struct Options {
-    std::string listen = "127.0.0.1:8080";
-    std::string socket_mode = "0660";
-    std::string public_url;
-    std::size_t pool_size = 4;
-    long statement_timeout_ms = 10'000;
-    bool insecure_no_owner = false;
-    long wait_limit_s = 60;
-    double keep_alive_s = 15;
-};
-
-/// For CLI11: empty for three or four octal digits, else what is wrong.
-std::string is_mode(const std::string& text) {
-    const bool octal = text.find_first_not_of("01234567") == std::string::npos;
-    return octal && (text.size() == 3 || (text.size() == 4 && text.front() == '0')) ? "" : "must be like 0660";
-}
-
-mode_t mode_of(const std::string& text) {
-    return static_cast<mode_t>(std::stoul(text, nullptr, 8));
-}
 
 /// Why the gateway does not start: the command line or the environment is wrong.
 Failure refusal(std::string message, std::string hint) {
@@ -61,17 +48,18 @@ http::Endpoint endpoint(asio::io_context& loop, std::string_view option, const s
 }
 
 /// Throws Failure.
-http::Listener listener(asio::io_context& loop, std::string_view option, const std::string& text, mode_t socket_mode) {
+http::Listener listener(asio::io_context& loop, std::string_view option, const std::string& text,
+                        const std::string& socket_mode) {
     const auto address = endpoint(loop, option, text);
     try {
-        return {loop, address, socket_mode};
+        return {loop, address, static_cast<mode_t>(std::stoul(socket_mode, nullptr, 8))};
     } catch (const boost::system::system_error& failure) {
         throw refusal(fmt::format("cannot listen on {}: {}", text, failure.code().message()),
                       fmt::format("Choose another address with {} HOST:PORT.", option));
     }
 }
 
-http::GatewayOptions gateway_options(const Options& options, std::string database, const http::Endpoint& address) {
+http::GatewayOptions gateway_options(const ServeOptions& options, std::string database, const http::Endpoint& address) {
     http::GatewayOptions gateway{.conninfo = std::move(database),
                                  .pool_size = options.pool_size,
                                  .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
@@ -79,11 +67,11 @@ http::GatewayOptions gateway_options(const Options& options, std::string databas
                                  .public_origin = {},
                                  .live = {}};
     gateway.live.wait_limit = std::chrono::seconds(options.wait_limit_s);
-    gateway.live.keep_alive =
-        std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(options.keep_alive_s));
+    gateway.live.keep_alive = options.keep_alive;
     if (!gateway.owner_password && !options.insecure_no_owner)
-        throw refusal("PDPP_OWNER_PASSWORD is not set", "Set it to the owner's password. To serve everybody on this "
-                                                        "machine without one, add --insecure-no-owner.");
+        throw refusal("PDPP_OWNER_PASSWORD is not set",
+                      "Set it to the owner's password, or PDPP_OWNER_PASSWORD_FILE to a file that holds it. To serve "
+                      "everybody on this machine without one, add --insecure-no-owner.");
     if (!gateway.owner_password && !http::is_local(address))
         throw refusal("--insecure-no-owner is for loopback addresses only",
                       "Listen on 127.0.0.1, [::1] or a unix socket, or set PDPP_OWNER_PASSWORD.");
@@ -96,32 +84,113 @@ http::GatewayOptions gateway_options(const Options& options, std::string databas
     return gateway;
 }
 
-/// The first SIGINT or SIGTERM lets what is in flight finish, a second one does not.
-void stop_on_signal(asio::signal_set& signals, http::Server& server, asio::io_context& loop) {
-    signals.async_wait([&](boost::system::error_code cancelled, int) {
-        if (cancelled)
-            return;
-        spdlog::info("stopping");
-        server.drain(std::chrono::seconds(10));
-        signals.async_wait([&](boost::system::error_code, int) { loop.stop(); });
-    });
+/// Every connection takes a descriptor: as many as the hard limit allows, rather than the soft one's 1024.
+void raise_descriptor_limit(const ServeOptions& options) {
+    const auto wanted = static_cast<rlim_t>(options.limits.connections + options.pool_size + 100);
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+        spdlog::warn("only {} descriptors for --max-connections {}: raise LimitNOFILE or ulimit -n", limit.rlim_cur,
+                     options.limits.connections);
 }
 
-void serve(const Options& options, std::string database) {
+/// The gateway with its listeners, from the start to the end of the loop.
+class Serving {
+  public:
+    Serving(asio::io_context& loop, const ServeCommandLine& command_line, std::string database)
+        : loop_(loop), command_line_(command_line), options_(with_config(command_line.options, command_line.given)),
+          settings_(gateway_options(options_, std::move(database), endpoint(loop, "--listen", options_.listen))),
+          gateway_(loop.get_executor(), settings_),
+          server_(loop, listener(loop, "--listen", options_.listen, options_.socket_mode), gateway_, options_.limits),
+          readiness_(loop.get_executor(), settings_.conninfo, guard_),
+          admin_(readiness_, [this] { return gateway_.metrics_text(); }) {
+        server_.count_in(gateway_.metrics());
+        if (!options_.admin.empty())
+            admin_server_.emplace(loop, listener(loop, "--admin", options_.admin, options_.socket_mode), admin_);
+    }
+
+    void start() {
+        set_log(options_.log);
+        raise_descriptor_limit(options_);
+        asio::co_spawn(loop_, obey_signals(), asio::detached);
+        server_.start();
+        if (!settings_.owner_password)
+            spdlog::warn("no owner's password: everybody on this machine may read every run");
+        spdlog::info("listening on {}", http::to_string(server_.endpoint()));
+        if (admin_server_) {
+            admin_server_->start();
+            spdlog::info("admin listening on {}", http::to_string(admin_server_->endpoint()));
+        }
+        asio::co_spawn(loop_, gateway_.try_database(), asio::detached);
+        asio::co_spawn(loop_, gateway_.follow_runs(), asio::detached);
+        asio::co_spawn(loop_, pq::keep_reconciling(settings_.conninfo, &guard_), asio::detached);
+        tell_ready();
+    }
+
+  private:
+    /// The first SIGINT or SIGTERM lets what is in flight finish, a second one does not.
+    asio::awaitable<void> obey_signals() {
+        bool draining = false;
+        for (;;) {
+            const int signal = co_await signals_.async_wait(asio::use_awaitable);
+            if (signal == SIGHUP)
+                reload();
+            else if (std::exchange(draining, true))
+                loop_.stop();
+            else
+                drain();
+        }
+    }
+
+    void drain() {
+        spdlog::info("stopping");
+        tell_stopping();
+        admin_.begin_draining();
+        server_.drain(std::chrono::seconds(options_.drain_seconds));
+    }
+
+    /// All or nothing: what is wrong leaves everything as it was.
+    void reload() {
+        tell_reloading();
+        try {
+            const auto wanted = with_config(command_line_.options, command_line_.given);
+            const auto password = owner_password();
+            if (settings_.owner_password && password)
+                gateway_.set_owner_password(*password);
+            server_.set_limits(wanted.limits);
+            set_log(wanted.log);
+            options_.log = wanted.log;
+            options_.limits = wanted.limits;
+            options_.drain_seconds = wanted.drain_seconds;
+            spdlog::info("reloaded");
+            if (const auto names = needing_restart(options_, wanted); !names.empty())
+                spdlog::warn("these take effect at the next start: {}", names);
+        } catch (const Failure& failure) {
+            spdlog::error("not reloaded: {}", failure.message);
+        }
+        tell_ready();
+    }
+
+    asio::io_context& loop_;
+    asio::signal_set signals_{loop_, SIGINT, SIGTERM, SIGHUP};
+    const ServeCommandLine& command_line_;
+    ServeOptions options_;
+    http::GatewayOptions settings_;
+    pq::GuardHealth guard_;
+    http::Gateway gateway_;
+    http::Server server_;
+    http::Readiness readiness_;
+    http::Admin admin_;
+    std::optional<http::Server> admin_server_;
+};
+
+void serve(const ServeCommandLine& command_line, std::string database) {
     asio::io_context loop(1);
-    const auto settings = gateway_options(options, std::move(database), endpoint(loop, "--listen", options.listen));
-    http::Gateway gateway(loop.get_executor(), settings);
-    http::Server server(loop, listener(loop, "--listen", options.listen, mode_of(options.socket_mode)), gateway);
+    Serving serving(loop, command_line, std::move(database));
     std::signal(SIGPIPE, SIG_IGN); // whoever reads our log may go away
-    asio::signal_set signals(loop, SIGINT, SIGTERM);
-    stop_on_signal(signals, server, loop);
-    server.start();
-    if (!settings.owner_password)
-        spdlog::warn("no owner's password: everybody on this machine may read every run");
-    spdlog::info("listening on {}", http::to_string(server.endpoint()));
-    asio::co_spawn(loop, gateway.try_database(), asio::detached);
-    asio::co_spawn(loop, gateway.follow_runs(), asio::detached);
-    asio::co_spawn(loop, pq::keep_reconciling(settings.conninfo), asio::detached);
+    serving.start();
     loop.run();
 }
 
@@ -129,37 +198,13 @@ void serve(const Options& options, std::string database) {
 
 void add_serve_command(CLI::App& app, Action& action) {
     auto* const command = app.add_subcommand("serve", "Serve runs over HTTP, until told to stop");
-    const auto options = std::make_shared<Options>();
-    command->add_option("--listen", options->listen, "where to listen; port 0 takes a free one")
-        ->capture_default_str()
-        ->option_text("HOST:PORT|unix:/PATH");
-    command->add_option("--socket-mode", options->socket_mode, "permissions of a unix socket")
-        ->check(CLI::Validator(is_mode, "MODE"))
-        ->capture_default_str()
-        ->option_text("MODE");
-    command->add_option("--public-url", options->public_url, "how browsers reach this server, if not by that address")
-        ->option_text("URL");
-    command->add_option("--pool", options->pool_size, "database connections at most")
-        ->check(CLI::Range(1, 1000))
-        ->capture_default_str()
-        ->option_text("N");
-    command->add_option("--statement-timeout", options->statement_timeout_ms, "longest statement, in milliseconds")
-        ->check(CLI::Range(1, 3'600'000))
-        ->capture_default_str()
-        ->option_text("MS");
-    command->add_option("--wait-limit", options->wait_limit_s, "longest Prefer: wait, in seconds")
-        ->check(CLI::Range(0, 86'400))
-        ->capture_default_str()
-        ->option_text("SECONDS");
-    command->add_option("--keep-alive", options->keep_alive_s, "longest silence of an event stream, in seconds")
-        ->check(CLI::Range(0.01, 3600.0))
-        ->capture_default_str()
-        ->option_text("SECONDS");
-    command->add_flag("--insecure-no-owner", options->insecure_no_owner,
-                      "without PDPP_OWNER_PASSWORD: serve everybody, on a loopback address only");
+    const auto command_line = std::make_shared<ServeCommandLine>();
+    add_serve_options(*command, command_line->options);
     command->footer(
-        "The owner's password comes from PDPP_OWNER_PASSWORD. Sessions are opened with POST /owner/login, or\n"
-        "with a bearer token as `pdpp token` prints it.\n\n"
+        "The owner's password comes from PDPP_OWNER_PASSWORD, or is the first line of the file that\n"
+        "PDPP_OWNER_PASSWORD_FILE names. Sessions are opened with POST /owner/login, or with a bearer token as\n"
+        "`pdpp token` prints it.\n\n"
+        "  GET /                                              this API, as an OpenAPI 3.1 document\n"
         "  GET /_ref/runs/{run_id}                            the status\n"
         "  GET /_ref/runs/{run_id}/timeline?limit=N&cursor=C  the events\n"
         "  POST /_ref/connections/{connector_instance_id}/run starts a run of a connection\n"
@@ -169,13 +214,16 @@ void add_serve_command(CLI::App& app, Action& action) {
         "  POST /owner/login, /owner/logout                   the session's cookie\n\n"
         "Prefer: wait=N holds back the status until it changes, and the answer to a run until it has ended. Accept:\n"
         "text/event-stream follows a run or its timeline, Accept: application/x-ndjson gets all of a timeline.\n\n"
-        "SIGINT and SIGTERM let the requests in flight finish, and end waits and streams.\n\n"
+        "SIGINT and SIGTERM let the requests in flight finish, and end waits and streams. SIGHUP reads the password's\n"
+        "file and --config again: limits, timeouts and the log change at once (for new connections), the rest at the\n"
+        "next start. Each request leaves a line in the log, as info, or as warning from status 500 on.\n\n"
         "Example:\n"
         "  PDPP_OWNER_PASSWORD=... pdpp serve --listen 127.0.0.1:8080 --db service=pdpp");
-    command->callback([&app, &action, options] {
-        action = [&app, options] {
+    command->callback([&app, &action, command, command_line] {
+        command_line->given = given_options(*command);
+        action = [&app, command_line] {
             try {
-                serve(*options, conninfo(app));
+                serve(*command_line, conninfo(app));
                 return exit_code::success;
             } catch (const Failure& failure) {
                 return report(failure, wants_json(app, STDERR_FILENO));

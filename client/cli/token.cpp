@@ -31,14 +31,20 @@ void add_token_command(CLI::App& app, Action& action) {
     command->add_option("--ttl", *seconds, "how long it is good for (default: 7 days)")
         ->check(CLI::Range(1L, 10L * 366 * 24 * 3600))
         ->option_text("SECONDS");
-    command->footer("The token is made from PDPP_OWNER_PASSWORD, without asking any server. It cannot be taken back\n"
-                    "but by changing the password.\n\n"
+    command->footer("The token is made from the owner's password (PDPP_OWNER_PASSWORD, or the first line of the file\n"
+                    "that PDPP_OWNER_PASSWORD_FILE names), without asking any server. It cannot be taken back but by\n"
+                    "changing the password.\n\n"
                     "Example:\n"
                     "  curl -H \"Authorization: Bearer $(pdpp token --ttl 3600)\" \\\n"
                     "       http://127.0.0.1:8080/_ref/runs/run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b");
     command->callback([&app, &action, seconds] {
         action = [&app, seconds] {
-            return print_token(std::chrono::seconds(*seconds), wants_json(app, STDERR_FILENO));
+            const bool json = wants_json(app, STDERR_FILENO);
+            try {
+                return print_token(std::chrono::seconds(*seconds), json);
+            } catch (const Failure& failure) {
+                return report(failure, json);
+            }
         };
     });
 }

@@ -42,9 +42,28 @@ Refusal refusal_for(error_code failure, std::string_view target) {
     return invalid_request("This is not a well-formed HTTP request.");
 }
 
+/// What Beast lets pass, and should not: two readers of such a request could see two different ones (RFC 9112, 11.2).
+/// Throws Refusal.
+void check_framing(const beast::http::request_header<>& request) {
+    if (request.version() == 11 && request.count(field::host) != 1)
+        throw invalid_request("The request must have one Host header.");
+    const auto lengths = request.count(field::content_length);
+    if (lengths > 1 || request[field::content_length].find(',') != std::string_view::npos)
+        throw invalid_request("The request must not have more than one Content-Length.");
+    if (request.count(field::transfer_encoding) == 0)
+        return;
+    if (lengths > 0)
+        throw invalid_request("The request must not have both Content-Length and Transfer-Encoding.");
+    if (request.version() < 11 || request.count(field::transfer_encoding) > 1 ||
+        !beast::iequals(request[field::transfer_encoding], "chunked"))
+        throw invalid_request("The Transfer-Encoding of a request must be chunked, in HTTP/1.1.");
+}
+
 } // namespace
 
 Exchange::Exchange(Socket socket, const ServerLimits& limits) : stream_(std::move(socket)), limits_(limits) {
+    // What a client sends ahead of its answers is read no further than this; the rest waits in the kernel.
+    buffer_.max_size(limits.header_bytes + chunk);
     error_code ignored; // a unix socket has no such option
     stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
 }
@@ -67,8 +86,11 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
     auto [failure, size] = co_await beast::http::async_read_header(stream_, buffer_, parser, as_result);
     if (!failure) {
         const auto& request = parser.get();
-        if (request.version() == 11 && request.count(field::host) != 1)
-            throw invalid_request("The request must have one Host header.");
+        if (request.target().size() > limits_.target_bytes)
+            throw refusal_for(beast::http::error::header_limit, {});
+        if (size > limits_.header_bytes) // the parser's own limit is only for what it has to wait for
+            throw refusal_for(beast::http::error::header_limit, request.target());
+        check_framing(request);
         stream_.expires_after(limits_.body_time);
         if (!parser.is_done() && beast::iequals(request[field::expect], "100-continue")) {
             const beast::http::response<beast::http::empty_body> go_on{status::continue_, 11};

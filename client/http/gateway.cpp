@@ -2,18 +2,22 @@
 
 #include "http/gateway.hpp"
 
+#include "http/access_log.hpp"
 #include "http/answers.hpp"
 #include "http/database.hpp"
 #include "http/envelope.hpp"
+#include "http/openapi.hpp"
 #include "http/request_id.hpp"
 #include "http/rpc.hpp"
 #include "http/rpc_error.hpp"
 #include "http/run_stream.hpp"
+#include "http/status_body.hpp"
 #include "http/target.hpp"
 #include "http/wait.hpp"
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace pdpp::http {
@@ -29,6 +33,27 @@ Response refused(const Request& request, const Refusal& refusal, const std::stri
     return error_response(refusal, request_id);
 }
 
+/// The routes do not change, but with the program.
+Response api_description() {
+    static const auto document = openapi_document(routes(), functions());
+    auto response = json_response(status::ok, document);
+    response.set(field::cache_control, "no-cache");
+    return response;
+}
+
+/// A stream that is counted for as long as it is open.
+class CountedBody : public BodySource {
+  public:
+    CountedBody(std::unique_ptr<BodySource> body, Metrics::Held held)
+        : held_(std::move(held)), body_(std::move(body)) {}
+
+    asio::awaitable<std::optional<std::string>> next() override { return body_->next(); }
+
+  private:
+    Metrics::Held held_;
+    std::unique_ptr<BodySource> body_;
+};
+
 } // namespace
 
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
@@ -37,39 +62,67 @@ Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& op
       timeout_(options.statement_timeout + std::chrono::seconds(2)),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
       public_origin_(options.public_origin),
-      live_(executor, options.conninfo, pool_, options.pool_size, timeout_, options.live) {}
+      live_(
+          executor, options.conninfo, std::max<std::size_t>(options.pool_size / 2, 1), // the others are for requests
+          [this](std::string_view function, std::vector<pq::Argument> arguments) {
+              return call_function(pool_, CallKind::reads, function, std::move(arguments), timeout_, {});
+          },
+          options.live) {}
 
 asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) {
-    const auto request_id = request_id_of(request);
+    const auto began = std::chrono::steady_clock::now();
+    Notes notes{.request_id = request_id_of(request), .run_id = {}, .trace_id = {}};
     Answer answer;
     try {
         if (is_rpc(request.target()))
-            answer = co_await respond_to_rpc(request, request_id);
+            answer = co_await respond_to_rpc(request, notes);
         else
-            answer = co_await respond(request, client, request_id);
+            answer = co_await respond(request, client, notes);
     } catch (const RpcError& error) {
         answer = rpc_error_response(error);
     } catch (const Refusal& refusal) {
-        answer = refused(request, refusal, request_id);
+        if (refusal.error_code == "not_found" && refusal.param == "run_id")
+            metrics_.unknown_run();
+        answer = refused(request, refusal, notes.request_id);
     } catch (const std::exception& error) {
-        spdlog::error("request_id={} {:?}", request_id, error.what());
+        spdlog::error("request_id={} {:?}", notes.request_id, error.what());
         const Refusal trouble{status::internal_server_error, "internal_error", "Something went wrong here."};
-        answer = refused(request, trouble, request_id);
+        answer = refused(request, trouble, notes.request_id);
     }
-    answer.head.set("Request-Id", request_id);
+    answer.head.set("Request-Id", notes.request_id);
+    record(request, answer.head, client.address(), notes, std::chrono::steady_clock::now() - began);
     co_return answer;
 }
 
-Response Gateway::refuse(const Refusal& refusal, const std::string&) {
-    const auto request_id = new_request_id();
-    auto response = error_response(refusal, request_id);
-    response.set("Request-Id", request_id);
+Response Gateway::refuse(const Refusal& refusal, const std::string& peer) {
+    const Notes notes{.request_id = new_request_id(), .run_id = {}, .trace_id = {}};
+    auto response = error_response(refusal, notes.request_id);
+    response.set("Request-Id", notes.request_id);
+    record({}, response, peer, notes, {});
     return response;
 }
 
-asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client, const std::string& request_id) {
+void Gateway::record(const Request& request, const Response& response, const std::string& peer, const Notes& notes,
+                     std::chrono::steady_clock::duration time) {
+    // a method that is not HTTP's has no name of its own here
+    metrics_.answered(notes.route, request.method(), response.result_int(), time);
+    log_access({.request_id = notes.request_id,
+                .run_id = notes.run_id,
+                .trace_id = notes.trace_id,
+                .method = beast::http::to_string(request.method()),
+                .route = notes.route,
+                .status = response.result_int(),
+                .duration = time,
+                .peer = peer});
+}
+
+asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client, Notes& notes) {
     const auto target = parse_target(request.target());
     const auto [route, variables] = find_route(routes(), request.method(), target);
+    notes.route = route.path;
+    for (const auto& variable : variables)
+        if (variable.name == "run_id")
+            notes.run_id = variable.value;
     if (route.needs_session)
         owner_.check_session(request);
     if (request.method() == verb::post)
@@ -77,18 +130,24 @@ asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client,
     if (const auto* const action = std::get_if<OwnerAction>(&route.answer))
         co_return act(*action, request, client.address());
 
+    if (std::holds_alternative<ApiDescription>(route.answer))
+        co_return api_description();
+
     const auto& call = std::get<SqlCall>(route.answer);
     const auto kind = acceptable_stream(route, request);
     auto arguments = bind_arguments(call, variables, target.query, request);
     if (kind) {
-        auto answer = co_await stream(*kind, call, std::move(arguments), request, client, request_id);
+        auto answer = co_await stream(*kind, call, std::move(arguments), request, client, notes);
         co_return answer;
     }
     std::optional<std::chrono::seconds> wait;
     if (route.may_wait)
         wait = wanted_wait(request, live_.options().wait_limit);
 
-    auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, request_id);
+    auto body = co_await ask(call, std::move(arguments), notes);
+    std::optional<Metrics::Held> waiting;
+    if (wait)
+        waiting.emplace(metrics_.waiter());
     Response response;
     LiveRuns::Body ended;
     switch (call.kind) {
@@ -113,9 +172,10 @@ asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client,
     co_return response;
 }
 
-asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, const std::string& request_id) {
+asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, Notes& notes) {
     const auto target = parse_target(request.target());
     const auto& function = find_function(functions(), target);
+    notes.route = "/rpc/{function}";
     check_method(function, request.method());
     try {
         owner_.check_session(request);
@@ -128,17 +188,31 @@ asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, const 
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
     const auto call = read_call(function, target, request);
-    co_return co_await answer_rpc(pool_, call, request, timeout_, request_id);
+    co_return co_await answer_rpc(pool_, call, request, timeout_, notes.request_id);
+}
+
+/// What the database answers, noted and counted.
+asio::awaitable<std::string> Gateway::ask(const SqlCall& call, std::vector<pq::Argument> arguments, Notes& notes) {
+    auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, notes.request_id);
+    notes.trace_id = trace_id_in_body(body);
+    if (call.returns == Returns::run_status)
+        metrics_.resolved(body);
+    if (call.kind == CallKind::admits) {
+        notes.run_id = run_id_in_body(body);
+        metrics_.admitted();
+    }
+    co_return body;
 }
 
 /// The stream, once its first read has told that there is something to stream; 204 if it never will be.
 asio::awaitable<Answer> Gateway::stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
-                                        const Request& request, Client& client, const std::string& request_id) {
+                                        const Request& request, Client& client, Notes& notes) {
     auto source = make_stream(kind, call, std::move(arguments), request["Last-Event-ID"], live_, client);
-    const auto first = co_await ask_database(pool_, call, source->question(), timeout_, request_id);
+    auto question = source->question();
+    const auto first = co_await ask(call, std::move(question), notes);
     if (!source->begin(first))
         co_return json_response(status::no_content, {});
-    co_return Answer(stream_head(kind), std::move(source));
+    co_return Answer(stream_head(kind), std::make_unique<CountedBody>(std::move(source), metrics_.stream()));
 }
 
 Response Gateway::act(OwnerAction action, const Request& request, const std::string& peer) {
@@ -149,6 +223,17 @@ Response Gateway::act(OwnerAction action, const Request& request, const std::str
         return owner_.log_out();
     }
     throw std::logic_error("an action without an answer");
+}
+
+void Gateway::set_owner_password(const std::string& password) {
+    if (!owner_.has_password(password))
+        owner_ = OwnerAccess(password, public_origin_ && public_origin_->scheme == "https");
+}
+
+std::string Gateway::metrics_text() {
+    const auto pool = pool_.usage();
+    metrics_.set_pool(pool.open, pool.busy, pool.waiting);
+    return metrics_.text();
 }
 
 asio::awaitable<void> Gateway::try_database() {

@@ -6,6 +6,7 @@
 #include "http/live.hpp"
 #include "http/mapping.hpp"
 #include "http/message.hpp"
+#include "http/metrics.hpp"
 #include "http/origin.hpp"
 #include "http/owner_access.hpp"
 #include "pq/pool.hpp"
@@ -42,13 +43,32 @@ class Gateway : public Handler {
     /// Connects to the database once, and logs it if that fails.
     boost::asio::awaitable<void> try_database();
 
+    /// From now on this is the owner's password; if it is another one, all sessions end.
+    void set_owner_password(const std::string& password);
+
+    Metrics& metrics() noexcept { return metrics_; }
+    /// The metrics as of now, as text.
+    std::string metrics_text();
+
   private:
-    boost::asio::awaitable<Answer> respond(const Request& request, Client& client, const std::string& request_id);
+    /// What is found out about a request while it is answered, for the log and the metrics.
+    struct Notes {
+        std::string request_id;
+        std::string_view route = "none"; ///< the pattern
+        std::string run_id;
+        std::string trace_id;
+    };
+
+    boost::asio::awaitable<Answer> respond(const Request& request, Client& client, Notes& notes);
+    boost::asio::awaitable<std::string> ask(const SqlCall& call, std::vector<pq::Argument> arguments, Notes& notes);
     boost::asio::awaitable<Answer> stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
-                                          const Request& request, Client& client, const std::string& request_id);
-    boost::asio::awaitable<Response> respond_to_rpc(const Request& request, const std::string& request_id);
+                                          const Request& request, Client& client, Notes& notes);
+    boost::asio::awaitable<Response> respond_to_rpc(const Request& request, Notes& notes);
+    void record(const Request& request, const Response& response, const std::string& peer, const Notes& notes,
+                std::chrono::steady_clock::duration time);
     Response act(OwnerAction action, const Request& request, const std::string& peer);
 
+    Metrics metrics_;
     pq::Pool pool_;
     std::chrono::milliseconds timeout_;
     OwnerAccess owner_;

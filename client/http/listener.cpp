@@ -38,8 +38,8 @@ tcp::endpoint as_tcp(const Endpoint& endpoint) {
 
 std::string path_of(const Endpoint& endpoint) {
     asio::local::stream_protocol::endpoint address;
-    address.resize(endpoint.size());
     std::memcpy(address.data(), endpoint.data(), endpoint.size());
+    address.resize(endpoint.size()); // looks at the path's last byte
     return address.path();
 }
 

@@ -5,17 +5,15 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace pdpp::http {
 
 namespace asio = boost::asio;
 
-LiveRuns::LiveRuns(const asio::any_io_executor& executor, std::string conninfo, pq::Pool& pool, std::size_t pool_size,
-                   std::chrono::milliseconds timeout, const LiveOptions& options)
-    : feed_(executor, std::move(conninfo)), reads_(executor, pool, std::max<std::size_t>(pool_size / 2, 1), timeout),
-      options_(options) {}
+LiveRuns::LiveRuns(const asio::any_io_executor& executor, std::string conninfo, std::size_t at_once,
+                   pq::SharedReads::Call call, const LiveOptions& options)
+    : feed_(executor, std::move(conninfo)), reads_(executor, at_once, std::move(call)), options_(options) {}
 
 pq::RunFeed::Subscription LiveRuns::subscribe(std::string_view run_id, Client& client) {
     return feed_.subscribe(run_id, [&client] { client.wake(); });

@@ -27,9 +27,9 @@ class LiveRuns {
   public:
     using Body = pq::SharedReads::Body;
 
-    /// `conninfo` for the feed; reads use at most half of `pool`, which has `pool_size` connections.
-    LiveRuns(const boost::asio::any_io_executor& executor, std::string conninfo, pq::Pool& pool, std::size_t pool_size,
-             std::chrono::milliseconds timeout, const LiveOptions& options);
+    /// `conninfo` for the feed; at most `at_once` reads are under way at a time.
+    LiveRuns(const boost::asio::any_io_executor& executor, std::string conninfo, std::size_t at_once,
+             pq::SharedReads::Call call, const LiveOptions& options);
 
     const LiveOptions& options() const noexcept { return options_; }
 

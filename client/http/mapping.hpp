@@ -64,6 +64,9 @@ struct SqlCall {
 /// The answer is the gateway's own.
 enum class OwnerAction { log_in, log_out };
 
+/// The answer is this table, as an OpenAPI document.
+struct ApiDescription {};
+
 /// What a client gets in place of a body if it accepts the media type.
 enum class StreamKind {
     status_events,   ///< text/event-stream: the status, and each change of it
@@ -76,12 +79,15 @@ std::string_view media_type_of(StreamKind kind);
 struct Route {
     std::vector<verb> methods;
     std::string_view path; ///< "/_ref/runs/{run_id}": literal segments, and variables that take one segment each
-    std::variant<SqlCall, OwnerAction> answer;
+    std::variant<SqlCall, OwnerAction, ApiDescription> answer;
     status success;
     bool needs_session;
     /// Whether `Prefer: wait=N` is honoured: by a status until it changes, by an admission until the run has ended.
     bool may_wait = false;
     std::vector<StreamKind> streams = {};
+    std::string_view summary = {}; ///< for the OpenAPI document, one line
+    std::string_view schema = {};  ///< of what it answers, a name in openapi_components.cpp; empty if there is no body
+    std::vector<std::string_view> errors = {}; ///< codes beyond those that follow from what kind of route it is
 };
 
 std::span<const Route> routes();

@@ -17,6 +17,9 @@ class OwnerAccess {
     /// browsers reach this server by https.
     OwnerAccess(const std::optional<std::string>& password, bool secure_cookie);
 
+    /// Whether this is the password.
+    bool has_password(std::string_view password) const { return sessions_ && sessions_->is_password(password); }
+
     /// Throws Refusal 401 `owner_session_required` unless the request carries a session that is good now, as a bearer
     /// token or as the cookie.
     void check_session(const Request& request) const;

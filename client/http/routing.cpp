@@ -14,6 +14,8 @@ namespace pdpp::http {
 namespace {
 
 std::optional<std::vector<PathVariable>> match_path(std::string_view path, const std::vector<std::string>& segments) {
+    if (segments.empty() && path == "/")
+        return std::vector<PathVariable>{};
     std::vector<PathVariable> variables;
     for (const auto& segment : segments) {
         if (path.empty())

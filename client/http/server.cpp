@@ -29,9 +29,11 @@ struct Server::State {
     Listener listener;
     Handler& handler;
     ServerLimits limits;
+    Metrics* metrics = nullptr;
     asio::steady_timer patience; ///< while draining
     bool draining = false;
     std::set<Session*> sessions;
+    std::size_t turned_away = 0; ///< connections that are just now told that there is no place for them
 };
 
 /// One connection on the server's list, for as long as this lives.
@@ -40,6 +42,8 @@ struct Server::Session {
         : state(std::move(state_)), exchange(std::move(socket), state->limits),
           client(std::make_shared<Client>(exchange.socket(), std::move(peer))) {
         state->sessions.insert(this);
+        if (state->metrics != nullptr)
+            counted.emplace(state->metrics->connection());
     }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -51,11 +55,15 @@ struct Server::Session {
 
     std::shared_ptr<State> state;
     Exchange exchange;
+    std::optional<Metrics::Held> counted;
     std::shared_ptr<Client> client;
     bool answering = false; ///< a whole request has come, its answer is not yet sent
 };
 
 namespace {
+
+/// Beyond that many at once, a connection too many is closed without a word.
+constexpr std::size_t turned_away_limit = 64;
 
 constexpr unsigned http_1_1 = 11;
 
@@ -85,6 +93,14 @@ Endpoint Server::endpoint() const {
     return state_->listener.endpoint();
 }
 
+void Server::count_in(Metrics& metrics) noexcept {
+    state_->metrics = &metrics;
+}
+
+void Server::set_limits(const ServerLimits& limits) noexcept {
+    state_->limits = limits;
+}
+
 void Server::start() {
     asio::co_spawn(state_->loop, accept(state_), asio::detached);
 }
@@ -92,7 +108,13 @@ void Server::start() {
 asio::awaitable<void> Server::accept(std::shared_ptr<State> state) {
     while (!state->draining) {
         auto [failure, socket] = co_await state->listener.acceptor().async_accept(asio::as_tuple(asio::use_awaitable));
-        if (!failure) {
+        const bool is_full = state->sessions.size() >= state->limits.connections;
+        if (!failure && is_full) {
+            if (state->metrics != nullptr)
+                state->metrics->turned_away();
+            if (state->turned_away < turned_away_limit)
+                asio::co_spawn(state->loop, turn_away(state, std::move(socket)), asio::detached);
+        } else if (!failure) {
             asio::co_spawn(state->loop, serve(state, std::move(socket)), asio::detached);
         } else if (!state->draining) {
             // Out of file descriptors, most likely: some come free as connections end.
@@ -101,6 +123,29 @@ asio::awaitable<void> Server::accept(std::shared_ptr<State> state) {
             co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
         }
     }
+}
+
+asio::awaitable<void> Server::turn_away(std::shared_ptr<State> state, Socket socket) {
+    struct Counted {
+        explicit Counted(std::size_t& count_) : count(count_) { ++count; }
+        Counted(const Counted&) = delete;
+        Counted& operator=(const Counted&) = delete;
+        ~Counted() { --count; }
+        std::size_t& count;
+    };
+    const Counted counted(state->turned_away);
+    const Refusal refusal{.code = status::service_unavailable,
+                          .error_code = "too_many_connections",
+                          .message = "This server has too many connections just now. Try again.",
+                          .headers = {{field::retry_after, "1"}}};
+    const auto peer = peer_of(socket);
+    Exchange exchange(std::move(socket), state->limits);
+    auto response = state->handler.refuse(refusal, peer);
+    response.keep_alive(false);
+    response.set(field::date, http_date());
+    const bool is_sent = co_await exchange.write(response, false);
+    if (is_sent)
+        co_await exchange.finish();
 }
 
 asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket) {

@@ -4,6 +4,7 @@
 
 #include "http/handler.hpp"
 #include "http/listener.hpp"
+#include "http/metrics.hpp"
 
 #include <boost/asio/io_context.hpp>
 
@@ -15,7 +16,9 @@ namespace pdpp::http {
 /// What a client may ask of the server's memory and patience.
 struct ServerLimits {
     std::size_t header_bytes = 16384; ///< request line and headers together: 431
+    std::size_t target_bytes = 8192;  ///< path and query: 414; the longest run id and cursor need far less
     std::size_t body_bytes = 131072;  ///< 413; twice what pdpp.max_event_bytes allows a run's data by default
+    std::size_t connections = 16384;  ///< open at once; one more is answered 503 and closed
     std::chrono::milliseconds header_time =
         std::chrono::seconds(10); ///< from a request's first byte to the end of its headers
     std::chrono::milliseconds body_time = std::chrono::seconds(30);
@@ -28,11 +31,17 @@ class Server {
     /// `handler` must outlive the loop's run.
     Server(boost::asio::io_context& loop, Listener listener, Handler& handler, const ServerLimits& limits = {});
 
+    /// Counts its connections there.
+    void count_in(Metrics& metrics) noexcept;
+
     /// Where it listens, with the real port if it was asked for port 0.
     Endpoint endpoint() const;
 
     /// Begins to take connections.
     void start();
+
+    /// From now on, for new connections.
+    void set_limits(const ServerLimits& limits) noexcept;
 
     /// Takes no more connections and requests, closes the idle connections at once and the others after the answer
     /// that is due on them, which ends waits and streams, and then stops the loop; at the latest after `limit`.
@@ -43,6 +52,7 @@ class Server {
     struct Session;
 
     static boost::asio::awaitable<void> accept(std::shared_ptr<State> state);
+    static boost::asio::awaitable<void> turn_away(std::shared_ptr<State> state, Socket socket);
     static boost::asio::awaitable<void> serve(std::shared_ptr<State> state, Socket socket);
 
     std::shared_ptr<State> state_;

@@ -23,9 +23,6 @@ std::string checked(std::string decoded) {
 } // namespace
 
 Target parse_target(std::string_view text) {
-    if (text.size() > target_limit)
-        throw Refusal{status::uri_too_long, "uri_too_long",
-                      "The request target is longer than " + std::to_string(target_limit) + " bytes."};
     const auto parsed = urls::parse_origin_form(text);
     if (!parsed)
         throw invalid_request("The request target is malformed: characters that a URL cannot hold must be "

@@ -8,9 +8,6 @@
 
 namespace pdpp::http {
 
-/// Bytes; the longest run id and cursor, percent-encoded throughout, need far less.
-constexpr std::size_t target_limit = 8192;
-
 struct QueryParameter {
     std::string name;
     std::string value; ///< empty if there was no `=`
@@ -21,8 +18,8 @@ struct Target {
     std::vector<QueryParameter> query; ///< in order; `+` means a space, as in forms
 };
 
-/// Reads an origin-form target. Throws Refusal: 414 `uri_too_long`, or 400 `invalid_request` if it is malformed, or
-/// decodes to a NUL or to what is not UTF-8.
+/// Reads an origin-form target. Throws Refusal 400 `invalid_request` if it is malformed, or decodes to a NUL or to what
+/// is not UTF-8.
 Target parse_target(std::string_view target);
 
 } // namespace pdpp::http

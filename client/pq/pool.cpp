@@ -117,6 +117,11 @@ asio::awaitable<Pool::Lease> Pool::acquire() {
     co_return lease;
 }
 
+Pool::Usage Pool::usage() const noexcept {
+    const auto busy = state_->options.size - state_->permits;
+    return {.open = busy + state_->idle.size(), .busy = busy, .waiting = state_->queue.size()};
+}
+
 Pool::Lease::Lease(std::shared_ptr<State> state, std::unique_ptr<Connection> connection) noexcept
     : state_(std::move(state)), connection_(std::move(connection)) {}
 

@@ -55,6 +55,14 @@ class Pool {
     /// be made, within the wait limit, and `refused` at once when the database has no extension pdpp.
     boost::asio::awaitable<Lease> acquire();
 
+    /// The pool as of now.
+    struct Usage {
+        std::size_t open;    ///< connections, those that are being made included
+        std::size_t busy;    ///< of them: on loan
+        std::size_t waiting; ///< calls of acquire() in the queue
+    };
+    Usage usage() const noexcept;
+
   private:
     std::shared_ptr<State> state_;
 };

@@ -25,11 +25,12 @@ constexpr auto insufficient_privilege = "42501";
 
 } // namespace
 
-asio::awaitable<void> keep_reconciling(std::string conninfo) {
+asio::awaitable<void> keep_reconciling(std::string conninfo, GuardHealth* health) {
+    GuardHealth unwatched;
+    auto& [permitted, last_pass] = health == nullptr ? unwatched : *health;
     const auto executor = co_await asio::this_coro::executor;
     Reopening guard(executor, std::move(conninfo), "pdpp guard");
     asio::steady_timer timer(executor);
-    bool permitted = true;
     bool failing = false;
     for (;;) {
         timer.expires_at(asio::steady_timer::time_point::max());
@@ -41,9 +42,11 @@ asio::awaitable<void> keep_reconciling(std::string conninfo) {
             std::vector<Argument> none;
             co_await guard.call("pdpp_reconcile", std::move(none), timeout, Effect::writes);
             failing = false;
+            last_pass = asio::steady_timer::clock_type::now();
         } catch (const Error& error) {
             permitted = error.sqlstate() != insufficient_privilege;
             if (!permitted) {
+                guard.close();
                 spdlog::info("the launch guard is left to the background worker and to controllers: {}", error.what());
             } else if (!std::exchange(failing, true)) {
                 spdlog::warn("cannot reconcile: {}", error.what());

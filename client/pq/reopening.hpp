@@ -17,6 +17,9 @@ class Reopening : public Caller {
     boost::asio::awaitable<std::string> call(std::string_view function, std::vector<Argument> arguments,
                                              std::chrono::milliseconds timeout, Effect effect) override;
 
+    /// Until the next call.
+    void close() noexcept { connection_.close(); }
+
   private:
     std::string conninfo_;
     std::string application_name_;

@@ -57,8 +57,8 @@ std::string key_of(std::string_view function, const std::vector<Argument>& argum
 } // namespace
 
 struct SharedReads::State {
-    State(asio::any_io_executor executor_, Pool& pool_, std::size_t at_once_, std::chrono::milliseconds timeout_)
-        : executor(std::move(executor_)), pool(pool_), at_once(at_once_), timeout(timeout_) {}
+    State(asio::any_io_executor executor_, std::size_t at_once_, Call call_)
+        : executor(std::move(executor_)), at_once(at_once_), call(std::move(call_)) {}
 
     std::shared_ptr<Question> take_next();
     void give_up_all(const std::exception_ptr& failure);
@@ -66,9 +66,8 @@ struct SharedReads::State {
     static asio::awaitable<void> work(std::shared_ptr<State> state);
 
     asio::any_io_executor executor;
-    Pool& pool;
     std::size_t at_once;
-    std::chrono::milliseconds timeout;
+    Call call;
     std::size_t workers = 0;
     std::deque<std::shared_ptr<Question>> queue;
     std::map<std::string, std::shared_ptr<Question>, std::less<>> queued; ///< the same, by key
@@ -91,8 +90,7 @@ asio::awaitable<bool> SharedReads::State::ask(Question& question) {
     std::exception_ptr failure;
     bool is_connected = true;
     try {
-        auto connection = co_await pool.acquire();
-        auto body = co_await connection->body(question.function, std::move(question.arguments), timeout, Effect::reads);
+        auto body = co_await call(question.function, std::move(question.arguments));
         question.body = std::make_shared<const std::string>(std::move(body));
     } catch (const Error& error) {
         failure = std::current_exception();
@@ -116,9 +114,8 @@ asio::awaitable<void> SharedReads::State::work(std::shared_ptr<State> state) {
     --state->workers;
 }
 
-SharedReads::SharedReads(const asio::any_io_executor& executor, Pool& pool, std::size_t at_once,
-                         std::chrono::milliseconds timeout)
-    : state_(std::make_shared<State>(executor, pool, at_once, timeout)) {}
+SharedReads::SharedReads(const asio::any_io_executor& executor, std::size_t at_once, Call call)
+    : state_(std::make_shared<State>(executor, at_once, std::move(call))) {}
 
 asio::awaitable<SharedReads::Body> SharedReads::read(std::string_view function, std::vector<Argument> arguments) {
     const auto state = state_;

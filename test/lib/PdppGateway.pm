@@ -12,6 +12,7 @@ use warnings;
 
 use Digest::SHA qw(hmac_sha256);
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64url);
 use PostgreSQL::Test::Utils;
@@ -39,32 +40,55 @@ sub token_of
 # A good one.
 sub token { return token_of(sprintf('{"exp":%d,"iat":%d,"sub":"owner_local"}', time + 3600, time)); }
 
-# Starts `pdpp serve` on a free port of `host` (127.0.0.1) and waits until it listens. Options: conninfo, args (array),
-# password (the usual one; undef for none).
+# Starts `pdpp serve` on a free port of `host` (127.0.0.1), or on the unix socket `path`, and waits until it listens.
+# Options: conninfo, args (array), password (the usual one; undef for none), env (hash), admin (true: ->admin is a
+# listener for it).
 sub start
 {
 	my ($class, %option) = @_;
 	my $host = $option{host} // '127.0.0.1';
 	my $owner = exists $option{password} ? $option{password} : $password;
+	my $listen = $option{path} ? "unix:$option{path}" : "$host:0";
+	my @admin = $option{admin} ? ('--admin', '127.0.0.1:0') : ();
 	my $self = $class->launch(
 		name => 'gateway',
-		arguments => [ 'serve', '--listen', "$host:0", '--db', $option{conninfo}, @{ $option{args} // [] } ],
-		ready => qr{listening on http://\S+:\d+\n},
+		arguments => [ 'serve', '--listen', $listen, @admin, '--db', $option{conninfo}, @{ $option{args} // [] } ],
+		ready => qr{(?<!admin )listening on (?:http|unix):\S+},
 		prepare => sub {
 			delete $ENV{PDPP_OWNER_PASSWORD};
 			$ENV{PDPP_OWNER_PASSWORD} = $owner if defined $owner;
+			$ENV{$_} = $option{env}{$_} for keys %{ $option{env} // {} };
 		});
 	$self->{host} = $host;
-	($self->{port}) = $self->log =~ m{listening on http://\S+:(\d+)\n};
+	$self->{path} = $option{path};
+	($self->{port}) = $self->log =~ m{(?<!admin )listening on http://\S+?:(\d+)\b};
+	if ($option{admin})
+	{
+		$self->await_log(qr{admin listening on http://\S+});
+		my ($port) = $self->log =~ m{admin listening on http://\S+?:(\d+)\b};
+		$self->{admin} = bless { host => '127.0.0.1', port => $port }, $class;
+	}
 	return $self;
 }
 
 sub port { return $_[0]->{port}; }
+sub admin { return $_[0]->{admin}; }
+
+# The number of connections that it has not closed on its side, of the two kinds that TCP knows: ESTABLISHED (01) and
+# CLOSE_WAIT (08).
+sub connections
+{
+	my ($self) = @_;
+	my $port = sprintf '%04X', $self->{port};
+	return scalar grep { /^\s*\d+: [0-9A-F]+:$port \S+ 0[18] / } split /\n/, PostgreSQL::Test::Utils::slurp_file('/proc/net/tcp');
+}
 
 # A connection to it: see PdppGateway::Client.
 sub connect
 {
 	my ($self, %option) = @_;
+	return PdppGateway::Client->of(IO::Socket::UNIX->new(Peer => $self->{path}) // die("connect: $!"), 'localhost')
+	  if $self->{path};
 	return PdppGateway::Client->new($self->{host}, $self->{port}, %option);
 }
 
@@ -106,7 +130,14 @@ sub new
 {
 	my ($class, $host, $port, %option) = @_;
 	my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port, %option) or die "connect: $@";
-	return bless { socket => $socket, buffer => '', host => "$host:$port" }, $class;
+	return $class->of($socket, "$host:$port");
+}
+
+# A client on a socket that is connected, with what to send as Host.
+sub of
+{
+	my ($class, $socket, $host) = @_;
+	return bless { socket => $socket, buffer => '', host => $host }, $class;
 }
 
 # Sends bytes as they are.

@@ -1,4 +1,5 @@
-# Lists of runs: under writers that admit and settle all the while, and `pdpp runs` on a terminal, as JSON, and watching.
+# Lists of runs: under writers that admit and settle all the while, and `pdpp runs` on a terminal, as JSON, and watching; and
+# retention beside them.
 
 use strict;
 use warnings;
@@ -42,7 +43,7 @@ sub walk
 	my ($cursor, @runs) = ('NULL');
 	while (1)
 	{
-		my $page = decode_json($reader->query_safe("SELECT pdpp_run_list($arguments, page_size => 7, cursor => $cursor)"));
+		my $page = decode_json($reader->query_safe("SELECT pdpp_run_list($arguments, page_size => 20, cursor => $cursor)"));
 		push @runs, @{ $page->{data} };
 		return @runs unless $page->{has_more};
 		$cursor = "'$page->{next_cursor}'";
@@ -56,7 +57,9 @@ subtest 'pages, while runs are added and settle' => sub {
 		DO $$
 		DECLARE run text;
 		BEGIN
-			FOR n IN 1 .. 100 LOOP
+			FOR n IN 1 .. LIMIT LOOP
+				EXIT WHEN EXISTS (SELECT FROM stop);
+				PERFORM pg_sleep(0.02);    -- or a slow reader would never come to an end
 				run := pdpp_run_now('churn', 'WORKER-' || n % 5)->>'run_id';
 				COMMIT;
 				PERFORM pdpp_run_settle(run, (ARRAY['completed', 'failed', 'cancelled', 'abandoned'])[1 + n % 4]);
@@ -64,13 +67,14 @@ subtest 'pages, while runs are added and settle' => sub {
 			END LOOP;
 		END $$;
 	};
-	sql($churn =~ s/WORKER/before/r);
+	sql('CREATE TABLE stop ()');
+	sql($churn =~ s/WORKER/before/r =~ s/LIMIT/100/r =~ s/0\.02/0/r);
 	my %last;
-	for my $walk (1 .. 6)
+	for my $walk (1 .. 5)
 	{
-		# each walk has writers of its own, and begins once they write
+		# each walk has writers of its own, who write from before its first page to after its last
 		my $before = sql('SELECT count(*) FROM pdpp_runs');
-		my @writers = map { start('', 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $db, '-c', $churn =~ s/WORKER/w$_/r) } 1 .. 2;
+		my @writers = map { start('', 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $db, '-c', $churn =~ s/WORKER/w$_/r =~ s/LIMIT/1000000/r) } 1 .. 2;
 		$node->poll_query_until('postgres', "SELECT count(*) > $before FROM pdpp_runs") or die 'nobody writes';
 		my @known = split /\n/, sql('SELECT run_id FROM pdpp_runs');
 		my @runs = walk('NULL');
@@ -93,9 +97,13 @@ subtest 'pages, while runs are added and settle' => sub {
 			is_deeply([ grep { $last{$_} eq $status && !$times{$_} } keys %last ], [], "walk $walk, $status: none is skipped")
 			  if $status ne 'active';
 		}
+		$before = sql('SELECT count(*) FROM pdpp_runs');
+		ok($node->poll_query_until('postgres', "SELECT count(*) > $before FROM pdpp_runs"), "walk $walk: they still write");
+		sql('INSERT INTO stop DEFAULT VALUES');
 		is((finish($_))[0], 0, "walk $walk: a writer") for @writers;
-		cmp_ok(sql('SELECT count(*) FROM pdpp_runs'), '>', @known, "walk $walk: runs were added meanwhile");
+		sql('TRUNCATE stop');
 	}
+	$reader->quit;
 	is(sql(q{SELECT count(*) FROM pdpp_check()}), '0', 'and all is well');
 };
 
@@ -163,6 +171,50 @@ subtest 'watching' => sub {
 	$handle->pump until $screen =~ /watched-3/;
 	is(scalar(() = $screen =~ /\x1b\[H\x1b\[2J/g), 2, 'a terminal is drawn anew');
 	$handle->kill_kill;
+};
+
+subtest 'prune' => sub {
+	is((pdpp('prune', '--before', 'yesterday'))[1], qq({"left": 0, "runs": 0, "events": 0, "object": "prune", "left_is_exact": true}\n), 'nothing yet');
+	is(on_terminal('prune', '--older-than', '1 day'), "nothing to remove\n", 'for people');
+	sql(q{
+		DO $$ BEGIN
+			FOR n IN 1 .. 50 LOOP
+				PERFORM pdpp_run_now('p', 'pruned', 'pruned ' || n);
+				PERFORM pdpp_run_event('pruned ' || n, 'note') FROM generate_series(1, 50);
+				PERFORM pdpp_run_settle('pruned ' || n, 'completed');
+			END LOOP;
+			PERFORM pdpp_run_now('p', 'kept', 'kept');
+			PERFORM pdpp_run_event('kept', 'note') FROM generate_series(1, 50);
+		END $$;
+	});
+	my $statuses = q{SELECT string_agg(pdpp_run_status(run_id)::text, ' ' ORDER BY run_id) FROM pdpp_runs};
+	my $before = sql($statuses);
+	# two at once, while the runs are read
+	my @pruning = map { start('', $pdpp, '--db', $db, 'prune', '--older-than', '0', '--batch-size', '20') } 1 .. 2;
+	my @said;
+	for my $pruning (@pruning)
+	{
+		my ($code, $out, $err) = finish($pruning);
+		is($code, 0, 'exit code');
+		is($err, '', 'nothing on standard error');
+		push @said, map { decode_json($_) } split /\n/, $out;
+	}
+	my $removed = 0;
+	$removed += $_->{events} for @said;
+	is($removed, 2500 + 3, 'all of it, each event by one of them');    # the notes of `watching` among them
+	is((grep { $_->{events} > 20 } @said), 0, 'in batches');
+	is(sql($statuses), $before, 'every handle says what it said');
+	is(sql(q{SELECT count(*) FROM pdpp_runs WHERE connector_instance_id = 'pruned' AND (pdpp_run_timeline(run_id)->>'pruned')::boolean}), 50, 'timelines say so');
+	is(sql(q{SELECT pdpp_run_timeline('kept')->>'event_count'}), 51, 'a run that goes on keeps its events');
+	is(sql(q{SELECT count(*) FROM pdpp_check()}), 0, 'all is well');
+	for my $case ([ 2, 'usage' ], [ 2, 'usage', '--before', 'yesterday', '--older-than', '1 day' ], [ 2, 'usage', '--before', 'yesterday', '--batch-size', '0' ],
+		[ 5, 'refused', '--before', 'nonsense' ], [ 5, 'invalid_request', '--before', 'tomorrow' ])
+	{
+		my ($want, $key, @arguments) = @$case;
+		my ($got, $out, $error) = pdpp('prune', @arguments);
+		is($got, $want, "prune @arguments: exit code $want");
+		is(decode_json($error)->{error}{code}, $key, "prune @arguments: $key");
+	}
 };
 
 $node->stop;

@@ -66,13 +66,6 @@ BOOST_AUTO_TEST_CASE(what_is_malformed_is_refused) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(the_length_has_a_limit) {
-    BOOST_TEST(segments("/" + std::string(target_limit - 1, 'a')).size() == 1);
-    const auto refusal = refusal_of([] { parse_target("/" + std::string(target_limit, '%')); });
-    BOOST_REQUIRE(refusal);
-    BOOST_TEST((refusal->code == status::uri_too_long));
-}
-
 BOOST_AUTO_TEST_CASE(text_is_what_a_utf8_database_takes) {
     for (std::string_view text : {"", "a", "\x01\x7f", "\u00e9", "\ud7ff", "\ue000", "\U0010ffff"})
         BOOST_TEST(is_text(text));

@@ -1,0 +1,12 @@
+#pragma once
+// What systemd wants to hear of a service of Type=notify: sd_notify(3), of which one datagram to a socket is all that
+// is needed here. libsystemd would bring five libraries along for it.
+
+namespace pdpp::cli {
+
+/// Nothing happens in these where no service manager listens (NOTIFY_SOCKET is not set).
+void tell_ready();
+void tell_reloading(); ///< tell_ready() when done
+void tell_stopping();
+
+} // namespace pdpp::cli

@@ -1,0 +1,32 @@
+#pragma once
+// What the people and programs that look after the gateway ask it, on a listener of its own: /live, /ready, /metrics.
+
+#include "http/handler.hpp"
+#include "http/readiness.hpp"
+
+#include <functional>
+
+namespace pdpp::http {
+
+class Admin : public Handler {
+  public:
+    /// `metrics` gives the text of the metrics as of now.
+    Admin(Readiness& readiness, std::function<std::string()> metrics)
+        : readiness_(readiness), metrics_(std::move(metrics)) {}
+
+    boost::asio::awaitable<Answer> answer(const Request& request, Client& client) override;
+    Response refuse(const Refusal& refusal, const std::string& peer) override;
+
+    /// The gateway is stopping: from now on it is not ready, whatever the checks say.
+    void begin_draining() noexcept { draining_ = true; }
+
+  private:
+    boost::asio::awaitable<Response> respond(const Request& request);
+    boost::asio::awaitable<Response> ready();
+
+    Readiness& readiness_;
+    std::function<std::string()> metrics_;
+    bool draining_ = false;
+};
+
+} // namespace pdpp::http

@@ -1,0 +1,151 @@
+// Counting with prometheus-cpp.
+
+#include "http/metrics.hpp"
+
+#include "http/status_body.hpp"
+#include "version.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <fstream>
+#include <map>
+#include <tuple>
+#include <unistd.h>
+
+namespace pdpp::http {
+
+namespace prom = prometheus;
+namespace beast = boost::beast;
+
+namespace {
+
+/// In seconds: from an answer out of memory to one that the statement timeout ends.
+const prom::Histogram::BucketBoundaries buckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                                0.25,   0.5,   1,      2.5,   5,    10,    30,   60};
+
+prom::Family<prom::Counter>& counters(prom::Registry& registry, const char* name, const char* help) {
+    return prom::BuildCounter().Name(name).Help(help).Register(registry);
+}
+
+prom::Family<prom::Gauge>& gauges(prom::Registry& registry, const char* name, const char* help) {
+    return prom::BuildGauge().Name(name).Help(help).Register(registry);
+}
+
+/// What the kernel counts as this process's memory; 0 if it does not say.
+double resident_bytes() {
+    std::ifstream file("/proc/self/statm");
+    double size = 0;
+    double resident = 0;
+    file >> size >> resident;
+    return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+} // namespace
+
+/// The families, and the counters that are looked up for each request.
+struct Metrics::Families {
+    prom::Registry registry;
+
+    prom::Family<prom::Counter>& requests = counters(registry, "pdpp_http_requests_total", "Requests answered.");
+    prom::Family<prom::Histogram>& durations = prom::BuildHistogram()
+                                                   .Name("pdpp_http_request_duration_seconds")
+                                                   .Help("Time from a whole request to its answer, ready to be sent.")
+                                                   .Register(registry);
+    prom::Family<prom::Counter>& resolutions =
+        counters(registry, "pdpp_run_resolutions_total", "Handles resolved, by the status they resolved to.");
+    prom::Counter& unknown_runs =
+        counters(registry, "pdpp_run_unknown_total", "Requests for run ids that were never handed out.").Add({});
+    prom::Counter& admissions =
+        counters(registry, "pdpp_run_admissions_total", "Acknowledgements of admitted runs.").Add({});
+    prom::Family<prom::Counter>& cache =
+        counters(registry, "pdpp_cache_requests_total", "Lookups in the cache of endings.");
+    prom::Counter& cache_hits = cache.Add({{"result", "hit"}});
+    prom::Counter& cache_misses = cache.Add({{"result", "miss"}});
+    prom::Family<prom::Gauge>& pool =
+        gauges(registry, "pdpp_pool_connections", "Database connections of the pool that are open, and in use.");
+    prom::Gauge& pool_open = pool.Add({{"state", "open"}});
+    prom::Gauge& pool_busy = pool.Add({{"state", "busy"}});
+    prom::Gauge& pool_waiting =
+        gauges(registry, "pdpp_pool_waiting", "Requests that wait for a database connection.").Add({});
+    prom::Gauge& waiters = gauges(registry, "pdpp_waiters", "Requests that wait for a run to change.").Add({});
+    prom::Gauge& streams = gauges(registry, "pdpp_streams", "Open streams of events.").Add({});
+    prom::Gauge& connections = gauges(registry, "pdpp_http_connections", "Open connections of clients.").Add({});
+    prom::Counter& turned_away =
+        counters(registry, "pdpp_http_connections_refused_total", "Connections beyond --max-connections.").Add({});
+    prom::Gauge& memory = gauges(registry, "process_resident_memory_bytes", "Resident memory size in bytes.").Add({});
+
+    std::map<std::tuple<std::string_view, beast::http::verb, unsigned>, prom::Counter*> requests_by;
+    std::map<std::string_view, prom::Histogram*> durations_by;
+    std::map<std::string, prom::Counter*, std::less<>> resolutions_by;
+};
+
+Metrics::Metrics() : families_(std::make_unique<Families>()) {
+    auto& registry = families_->registry;
+    gauges(registry, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.")
+        .Add({})
+        .SetToCurrentTime();
+    gauges(registry, "pdpp_build_info", "1, with the version of the program.")
+        .Add({{"version", std::string{program_version}}})
+        .Set(1);
+    // A series that is there from the start shows its first change as one.
+    for (const auto* const status : {"active", "completed", "failed", "cancelled", "abandoned"})
+        families_->resolutions_by.emplace(status, &families_->resolutions.Add({{"status", status}}));
+}
+
+Metrics::~Metrics() = default;
+
+void Metrics::answered(std::string_view route, beast::http::verb method, unsigned status,
+                       std::chrono::duration<double> time) {
+    auto*& count = families_->requests_by[{route, method, status}];
+    if (count == nullptr)
+        count = &families_->requests.Add({{"route", std::string{route}},
+                                          {"method", std::string{beast::http::to_string(method)}},
+                                          {"status", std::to_string(status)}});
+    count->Increment();
+    auto*& duration = families_->durations_by[route];
+    if (duration == nullptr)
+        duration = &families_->durations.Add({{"route", std::string{route}}}, buckets);
+    duration->Observe(time.count());
+}
+
+void Metrics::resolved(std::string_view status_body) {
+    const auto found = families_->resolutions_by.find(status_in_body(status_body));
+    if (found != families_->resolutions_by.end())
+        found->second->Increment();
+}
+
+void Metrics::unknown_run() {
+    families_->unknown_runs.Increment();
+}
+
+void Metrics::admitted() {
+    families_->admissions.Increment();
+}
+
+void Metrics::looked_in_cache(bool is_hit) {
+    (is_hit ? families_->cache_hits : families_->cache_misses).Increment();
+}
+
+void Metrics::turned_away() {
+    families_->turned_away.Increment();
+}
+
+void Metrics::set_pool(std::size_t open, std::size_t busy, std::size_t waiting) {
+    families_->pool_open.Set(static_cast<double>(open));
+    families_->pool_busy.Set(static_cast<double>(busy));
+    families_->pool_waiting.Set(static_cast<double>(waiting));
+}
+
+std::string Metrics::text() {
+    families_->waiters.Set(static_cast<double>(*waiters_));
+    families_->streams.Set(static_cast<double>(*streams_));
+    families_->connections.Set(static_cast<double>(*connections_));
+    families_->memory.Set(resident_bytes());
+    return prom::TextSerializer().Serialize(families_->registry.Collect());
+}
+
+} // namespace pdpp::http

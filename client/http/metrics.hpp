@@ -1,0 +1,79 @@
+#pragma once
+// What the gateway counts, in the text format of Prometheus. No label holds what a client chooses: routes go by their
+// pattern, runs not at all, so the number of series is bounded by the program. docs/operations.md lists them.
+
+#include <boost/beast/http/verb.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace pdpp::http {
+
+class Metrics {
+  public:
+    using Count = std::shared_ptr<std::size_t>;
+
+    /// Counts one more of something for as long as it lives; it may outlive the metrics.
+    class [[nodiscard]] Held {
+      public:
+        explicit Held(Count count) noexcept : count_(std::move(count)) { ++*count_; }
+        Held(Held&&) noexcept = default;
+        Held& operator=(Held&&) = delete;
+        ~Held() {
+            if (count_)
+                --*count_;
+        }
+
+      private:
+        Count count_;
+    };
+
+    Metrics();
+    Metrics(const Metrics&) = delete;
+    Metrics& operator=(const Metrics&) = delete;
+    ~Metrics();
+
+    /// A request was answered; `route` is the pattern that matched (its text must live as long as the program), or
+    /// `none`.
+    void answered(std::string_view route, boost::beast::http::verb method, unsigned status,
+                  std::chrono::duration<double> time);
+
+    /// A handle was resolved to the status in this body of a status, wherever the body came from.
+    void resolved(std::string_view status_body);
+    /// A run id was asked for that was never handed out.
+    void unknown_run();
+    /// A run was admitted: its acknowledgement is on its way.
+    void admitted();
+
+    /// Whether a body was found in the memory cache.
+    void looked_in_cache(bool is_hit);
+
+    /// A request that waits for a run to change.
+    Held waiter() { return Held(waiters_); }
+    /// An open stream of events.
+    Held stream() { return Held(streams_); }
+    /// An open connection of a client.
+    Held connection() { return Held(connections_); }
+    /// A client was turned away because there are too many connections.
+    void turned_away();
+
+    /// The pool's connections as of now: all that are open, those that somebody uses, and the requests in its queue.
+    void set_pool(std::size_t open, std::size_t busy, std::size_t waiting);
+
+    /// All of it, in the text exposition format 0.0.4.
+    std::string text();
+
+  private:
+    struct Families;
+
+    std::unique_ptr<Families> families_;
+    Count waiters_ = std::make_shared<std::size_t>(0);
+    Count streams_ = std::make_shared<std::size_t>(0);
+    Count connections_ = std::make_shared<std::size_t>(0);
+};
+
+} // namespace pdpp::http

@@ -1,0 +1,605 @@
+// What the API's bodies look like, with examples. The tests check real answers, and the examples, against these schemas.
+
+#include "http/openapi.hpp"
+
+namespace pdpp::http {
+
+std::string_view openapi_components() {
+    return R"json({
+  "schemas": {
+    "RunStatus": {
+      "type": "object",
+      "description": "What a handle resolves to. A status never goes back from an ending to active.",
+      "required": [
+        "object", "run_id", "status", "connector_id", "connector_instance_id", "trace_id", "admitted_at",
+        "started_at", "completed_at", "cancel_requested_at", "terminal_reason", "failure", "links"
+      ],
+      "properties": {
+        "object": {"const": "run_status"},
+        "run_id": {"type": "string"},
+        "status": {
+          "enum": ["active", "completed", "failed", "cancelled", "abandoned"],
+          "description": "active, or how the run ended"
+        },
+        "connector_id": {"type": "string"},
+        "connector_instance_id": {"type": "string", "description": "the connection"},
+        "trace_id": {"type": "string"},
+        "admitted_at": {"$ref": "#/components/schemas/Timestamp"},
+        "started_at": {"oneOf": [{"$ref": "#/components/schemas/Timestamp"}, {"type": "null"}]},
+        "completed_at": {
+          "oneOf": [{"$ref": "#/components/schemas/Timestamp"}, {"type": "null"}],
+          "description": "when the run ended"
+        },
+        "cancel_requested_at": {
+          "oneOf": [{"$ref": "#/components/schemas/Timestamp"}, {"type": "null"}],
+          "description": "while active, when somebody asked for the end"
+        },
+        "terminal_reason": {"type": ["string", "null"]},
+        "failure": {
+          "oneOf": [{"$ref": "#/components/schemas/RunFailure"}, {"type": "null"}],
+          "description": "of failed and abandoned runs"
+        },
+        "links": {
+          "type": "object",
+          "required": ["timeline"],
+          "properties": {"timeline": {"type": "string", "format": "uri-reference"}}
+        },
+        "known_gaps": {"description": "as the connector reported it"},
+        "known_gaps_summary": {"description": "as the connector reported it"}
+      }
+    },
+    "RunList": {
+      "type": "object",
+      "required": ["object", "data", "has_more", "next_cursor"],
+      "properties": {
+        "object": {"const": "list"},
+        "data": {"type": "array", "items": {"$ref": "#/components/schemas/RunStatus"}},
+        "has_more": {"type": "boolean"},
+        "next_cursor": {"type": ["string", "null"], "description": "where to go on"}
+      }
+    },
+    "RpcError": {
+      "type": "object",
+      "required": ["code", "message", "details", "hint"],
+      "properties": {"code": {"type": "string"}, "message": {"type": "string"}, "details": {}, "hint": {}}
+    },
+    "RunFailure": {
+      "type": "object",
+      "required": ["reason", "message", "origin", "connector_error_message"],
+      "properties": {
+        "reason": {"type": ["string", "null"]},
+        "message": {"type": ["string", "null"]},
+        "origin": {"type": ["string", "null"]},
+        "connector_error_message": {"type": ["string", "null"]}
+      }
+    },
+    "RunTimeline": {
+      "type": "object",
+      "required": [
+        "object", "run_id", "trace_id", "terminal_status", "data", "event_count", "limit", "next_cursor",
+        "truncated"
+      ],
+      "properties": {
+        "object": {"const": "run_timeline"},
+        "run_id": {"type": "string"},
+        "trace_id": {"type": "string"},
+        "terminal_status": {
+          "enum": ["completed", "failed", "cancelled", "abandoned", null],
+          "description": "how the run ended, whatever the page"
+        },
+        "data": {"type": "array", "items": {"$ref": "#/components/schemas/RunEvent"}},
+        "event_count": {"type": "integer", "description": "of this page"},
+        "limit": {"type": "integer"},
+        "next_cursor": {"type": ["string", "null"], "description": "where to go on"},
+        "truncated": {"type": "boolean", "description": "there is more"},
+        "pruned": {"type": "boolean", "description": "whether events of an older time were removed"}
+      }
+    },
+    "RunEvent": {
+      "type": "object",
+      "required": ["event_seq", "event_id", "event_type", "occurred_at", "data"],
+      "properties": {
+        "event_seq": {"type": "integer", "minimum": 1},
+        "event_id": {"type": "string"},
+        "event_type": {"type": "string", "examples": ["run.admitted", "run.started", "run.completed"]},
+        "occurred_at": {"$ref": "#/components/schemas/Timestamp"},
+        "recorded_at": {"$ref": "#/components/schemas/Timestamp"},
+        "data": {"type": "object"}
+      }
+    },
+    "RunAck": {
+      "type": "object",
+      "description": "The handle: it resolves from now on, for ever.",
+      "required": ["object", "run_id", "trace_id", "status", "links"],
+      "properties": {
+        "object": {"const": "run_ack"},
+        "run_id": {"type": "string"},
+        "trace_id": {"type": "string"},
+        "status": {"const": "started"},
+        "links": {
+          "type": "object",
+          "required": ["self", "timeline"],
+          "properties": {
+            "self": {"type": "string", "format": "uri-reference"},
+            "timeline": {"type": "string", "format": "uri-reference"}
+          }
+        }
+      }
+    },
+    "RunCancelAck": {
+      "type": "object",
+      "required": ["object", "run_id", "status"],
+      "properties": {
+        "object": {"const": "run_cancel_ack"},
+        "run_id": {"type": "string"},
+        "status": {"const": "cancel_requested"}
+      }
+    },
+    "Error": {
+      "type": "object",
+      "required": ["error"],
+      "properties": {
+        "error": {
+          "type": "object",
+          "required": ["type", "code", "message", "request_id"],
+          "description": "Clients key on code; further members say what a client needs to go on.",
+          "properties": {
+            "type": {
+              "enum": [
+                "invalid_request_error", "authentication_error", "permission_error", "not_found_error",
+                "gone_error", "request_entity_too_large_error", "rate_limit_error", "api_error"
+              ]
+            },
+            "code": {"type": "string"},
+            "message": {"type": "string", "description": "for people"},
+            "param": {"type": "string", "description": "the parameter that it is about"},
+            "request_id": {"type": "string"}
+          }
+        }
+      }
+    },
+    "Login": {"type": "object", "required": ["password"], "properties": {"password": {"type": "string"}}},
+    "OpenApi": {"type": "object", "required": ["openapi"], "description": "OpenAPI 3.1"},
+    "Timestamp": {
+      "type": "string",
+      "description": "UTC, three decimals",
+      "pattern": "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$"
+    }
+  },
+  "parameters": {
+    "RequestId": {
+      "name": "Request-Id",
+      "in": "header",
+      "description": "The request's name, for the answer and the log; one is made if it is missing",
+      "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
+    },
+    "Prefer": {
+      "name": "Prefer",
+      "in": "header",
+      "description": "wait=N: at most N seconds for a status to change, or for an admitted run to end",
+      "schema": {"type": "string", "examples": ["wait=30"]}
+    },
+    "LastEventId": {
+      "name": "Last-Event-ID",
+      "in": "header",
+      "description": "Where a stream of events is resumed",
+      "schema": {"type": "string"}
+    }
+  },
+  "headers": {
+    "RequestId": {
+      "description": "The request's name: the client's own if it was sane",
+      "schema": {"type": "string"}
+    },
+    "Location": {"description": "The status of the run", "schema": {"type": "string", "format": "uri-reference"}},
+    "RetryAfter": {"description": "Seconds", "schema": {"type": "integer"}}
+  },
+  "securitySchemes": {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A session token, as `pdpp token` prints it"},
+    "cookie": {
+      "type": "apiKey",
+      "in": "cookie",
+      "name": "pdpp_owner_session",
+      "description": "Set by POST /owner/login"
+    }
+  },
+  "examples": {
+    "Error.invalid_request": {
+      "x-status": 400,
+      "value": {
+        "error": {
+          "type": "invalid_request_error",
+          "code": "invalid_request",
+          "message": "limit must be a whole number from 1 to 5000.",
+          "param": "limit",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.invalid_cursor": {
+      "x-status": 400,
+      "value": {
+        "error": {
+          "type": "invalid_request_error",
+          "code": "invalid_cursor",
+          "message": "The cursor is not one of this run's timeline",
+          "param": "cursor",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.owner_session_required": {
+      "x-status": 401,
+      "value": {
+        "error": {
+          "type": "authentication_error",
+          "code": "owner_session_required",
+          "message": "This needs the owner's session: log in at /owner/login, or send a bearer token.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.invalid_password": {
+      "x-status": 401,
+      "value": {
+        "error": {
+          "type": "authentication_error",
+          "code": "invalid_password",
+          "message": "The password is wrong.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.origin_mismatch": {
+      "x-status": 403,
+      "value": {
+        "error": {
+          "type": "permission_error",
+          "code": "origin_mismatch",
+          "message": "This request comes from a page of another site.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.owner_login_disabled": {
+      "x-status": 403,
+      "value": {
+        "error": {
+          "type": "permission_error",
+          "code": "owner_login_disabled",
+          "message": "This server runs without an owner's password.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.not_found": {
+      "x-status": 404,
+      "value": {
+        "error": {
+          "type": "not_found_error",
+          "code": "not_found",
+          "message": "Run not found: run_never",
+          "param": "run_id",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.connector_instance_not_found": {
+      "x-status": 404,
+      "value": {
+        "error": {
+          "type": "not_found_error",
+          "code": "connector_instance_not_found",
+          "message": "Connection not found: gmail",
+          "param": "connector_instance_id",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.run_already_active": {
+      "x-status": 409,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "run_already_active",
+          "message": "Connection gmail already has an active run",
+          "param": "connector_instance_id",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab",
+          "active_run_id": "run_01a202efc4227c0493c46ccc99284a31"
+        }
+      }
+    },
+    "Error.ambiguous_connection": {
+      "x-status": 409,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "ambiguous_connection",
+          "message": "Connector gmail has several connections",
+          "param": "connector_id",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab",
+          "connector_instance_ids": ["gmail-anna", "gmail-ben"]
+        }
+      }
+    },
+    "Error.run_id_taken": {
+      "x-status": 409,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "run_id_taken",
+          "message": "Run id is taken: run_demo",
+          "param": "run_id",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.run_already_terminal": {
+      "x-status": 409,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "run_already_terminal",
+          "message": "Run has already ended as failed: run_demo",
+          "param": "run_id",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab",
+          "status": "failed"
+        }
+      }
+    },
+    "Error.not_acceptable": {
+      "x-status": 406,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "not_acceptable",
+          "message": "This is available only as application/json, text/event-stream.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.body_too_large": {
+      "x-status": 413,
+      "value": {
+        "error": {
+          "type": "request_entity_too_large_error",
+          "code": "body_too_large",
+          "message": "The request body is too large.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.event_too_large": {
+      "x-status": 413,
+      "value": {
+        "error": {
+          "type": "request_entity_too_large_error",
+          "code": "event_too_large",
+          "message": "data takes 70000 bytes as stored, more than pdpp.max_event_bytes allows",
+          "param": "data",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.uri_too_long": {
+      "x-status": 414,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "uri_too_long",
+          "message": "The request target is too long.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.unsupported_media_type": {
+      "x-status": 415,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "unsupported_media_type",
+          "message": "The body must be application/json.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.idempotency_conflict": {
+      "x-status": 422,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "idempotency_conflict",
+          "message": "The idempotency key was used with other arguments",
+          "param": "idempotency_key",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.too_many_attempts": {
+      "x-status": 429,
+      "value": {
+        "error": {
+          "type": "rate_limit_error",
+          "code": "too_many_attempts",
+          "message": "Too many wrong passwords. Try again later.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.headers_too_large": {
+      "x-status": 431,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "headers_too_large",
+          "message": "The request headers are too large.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.internal_error": {
+      "x-status": 500,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "internal_error",
+          "message": "Something went wrong here.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.database_unavailable": {
+      "x-status": 503,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "database_unavailable",
+          "message": "The database cannot be reached just now. Try again.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.in_doubt": {
+      "x-status": 503,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "in_doubt",
+          "message": "The database was lost before it said whether this was done.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab",
+          "run_id": "run_01a202efc4227c0493c46ccc99284a31",
+          "trace_id": "trc_f177a0bdf9ee8974e9a003251c1e403d",
+          "idempotency_key": "order-7"
+        }
+      }
+    },
+    "Error.timeout": {
+      "x-status": 504,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "timeout",
+          "message": "The database did not answer in time.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "RunStatus.active": {
+      "value": {
+        "object": "run_status",
+        "run_id": "run_01a202efc4227c0493c46ccc99284a31",
+        "status": "active",
+        "connector_id": "gmail",
+        "connector_instance_id": "gmail-anna",
+        "trace_id": "trc_f177a0bdf9ee8974e9a003251c1e403d",
+        "admitted_at": "2026-11-22T09:03:36.540Z",
+        "started_at": "2026-11-22T09:03:36.547Z",
+        "completed_at": null,
+        "cancel_requested_at": null,
+        "terminal_reason": null,
+        "failure": null,
+        "links": {"timeline": "/_ref/runs/run_01a202efc4227c0493c46ccc99284a31/timeline"}
+      }
+    },
+    "RunStatus.completed": {
+      "value": {
+        "object": "run_status",
+        "run_id": "run_01a202efc4227c0493c46ccc99284a31",
+        "status": "completed",
+        "connector_id": "gmail",
+        "connector_instance_id": "gmail-anna",
+        "trace_id": "trc_f177a0bdf9ee8974e9a003251c1e403d",
+        "admitted_at": "2026-11-22T09:03:36.540Z",
+        "started_at": "2026-11-22T09:03:36.547Z",
+        "completed_at": "2026-11-22T09:04:12.118Z",
+        "cancel_requested_at": null,
+        "terminal_reason": null,
+        "failure": null,
+        "links": {"timeline": "/_ref/runs/run_01a202efc4227c0493c46ccc99284a31/timeline"}
+      }
+    },
+    "RunStatus.failed": {
+      "value": {
+        "object": "run_status",
+        "run_id": "run_01a202efc4227c0493c46ccc99284a31",
+        "status": "failed",
+        "connector_id": "gmail",
+        "connector_instance_id": "gmail-anna",
+        "trace_id": "trc_f177a0bdf9ee8974e9a003251c1e403d",
+        "admitted_at": "2026-11-22T09:03:36.540Z",
+        "started_at": null,
+        "completed_at": "2026-11-22T09:04:12.118Z",
+        "cancel_requested_at": null,
+        "terminal_reason": "launch_failed",
+        "failure": {
+          "reason": "launch_failed",
+          "message": "not claimed by any controller by its launch deadline",
+          "origin": null,
+          "connector_error_message": null
+        },
+        "links": {"timeline": "/_ref/runs/run_01a202efc4227c0493c46ccc99284a31/timeline"}
+      }
+    },
+    "RunStatus.cancelled": {
+      "value": {
+        "object": "run_status",
+        "run_id": "run_01a202efc4227c0493c46ccc99284a31",
+        "status": "cancelled",
+        "connector_id": "gmail",
+        "connector_instance_id": "gmail-anna",
+        "trace_id": "trc_f177a0bdf9ee8974e9a003251c1e403d",
+        "admitted_at": "2026-11-22T09:03:36.540Z",
+        "started_at": "2026-11-22T09:03:36.547Z",
+        "completed_at": "2026-11-22T09:04:12.118Z",
+        "cancel_requested_at": null,
+        "terminal_reason": "owner_cancelled",
+        "failure": null,
+        "links": {"timeline": "/_ref/runs/run_01a202efc4227c0493c46ccc99284a31/timeline"}
+      }
+    },
+    "RunStatus.abandoned": {
+      "value": {
+        "object": "run_status",
+        "run_id": "run_01a202efc4227c0493c46ccc99284a31",
+        "status": "abandoned",
+        "connector_id": "gmail",
+        "connector_instance_id": "gmail-anna",
+        "trace_id": "trc_f177a0bdf9ee8974e9a003251c1e403d",
+        "admitted_at": "2026-11-22T09:03:36.540Z",
+        "started_at": "2026-11-22T09:03:36.547Z",
+        "completed_at": "2026-11-22T09:04:12.118Z",
+        "cancel_requested_at": null,
+        "terminal_reason": "controller_terminated",
+        "failure": {
+          "reason": "controller_terminated",
+          "message": "controller host-7 terminated while the run was active",
+          "origin": "controller",
+          "connector_error_message": null
+        },
+        "links": {"timeline": "/_ref/runs/run_01a202efc4227c0493c46ccc99284a31/timeline"}
+      }
+    },
+    "RunAck.started": {
+      "value": {
+        "object": "run_ack",
+        "run_id": "run_01a202efc4227c0493c46ccc99284a31",
+        "trace_id": "trc_f177a0bdf9ee8974e9a003251c1e403d",
+        "status": "started",
+        "links": {
+          "self": "/_ref/runs/run_01a202efc4227c0493c46ccc99284a31",
+          "timeline": "/_ref/runs/run_01a202efc4227c0493c46ccc99284a31/timeline"
+        }
+      }
+    },
+    "RunCancelAck.requested": {
+      "value": {
+        "object": "run_cancel_ack",
+        "run_id": "run_01a202efc4227c0493c46ccc99284a31",
+        "status": "cancel_requested"
+      }
+    }
+  }
+})json";
+}
+
+} // namespace pdpp::http

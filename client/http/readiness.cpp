@@ -1,0 +1,112 @@
+#include "http/readiness.hpp"
+
+#include "version.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/json/value.hpp>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+
+namespace pdpp::http {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+constexpr auto patience = std::chrono::seconds(2);
+
+/// A pass of our own guard is due every second; one that takes longer is still at work.
+constexpr auto guard_silence = std::chrono::seconds(20);
+
+/// Names of sessions are what every role may see of others.
+constexpr auto question = "select (select extversion from pg_catalog.pg_extension where extname = 'pdpp'),"
+                          " exists (select from pg_catalog.pg_stat_activity where datname = current_database()"
+                          "         and application_name like 'pdpp worker for %'),"
+                          " exists (select from pg_catalog.pg_stat_activity where datname = current_database()"
+                          "         and application_name = 'pdpp guard')";
+
+using Version = std::array<int, 3>;
+
+/// "1.2.3"; what is missing or no number counts as 0.
+Version version_of(std::string_view text) {
+    Version version{};
+    for (auto& part : version) {
+        const auto digits = text.substr(0, text.find('.'));
+        std::from_chars(digits.data(), digits.data() + digits.size(), part);
+        text.remove_prefix(std::min(text.size(), digits.size() + 1));
+    }
+    return version;
+}
+
+json::object failed(std::string_view message) {
+    return {{"ok", false}, {"message", message}};
+}
+
+json::object extension_check(std::string_view version) {
+    if (version.empty())
+        return failed("extension pdpp is not installed in this database");
+    json::object check{{"ok", fits(version)}, {"version", version}};
+    if (!fits(version))
+        check["message"] = fmt::format("this program is for {}: alter extension pdpp update", program_version);
+    return check;
+}
+
+/// `by_worker`, `by_others`: sessions that call the guard are there.
+json::object reconciler_check(const pq::GuardHealth& guard, bool by_worker, bool by_others) {
+    const bool by_us = guard.last_pass && asio::steady_timer::clock_type::now() - *guard.last_pass < guard_silence;
+    if (by_worker)
+        return {{"ok", true}, {"by", "worker"}};
+    if (by_us)
+        return {{"ok", true}, {"by", "gateway"}};
+    if (by_others && guard.permitted)
+        return failed("the gateway's own passes fail");
+    if (by_others)
+        return {{"ok", true}, {"by", "controller"}};
+    return failed("nobody calls the launch guard: preload the worker, or grant the gateway's role `controller`");
+}
+
+} // namespace
+
+bool fits(std::string_view extension_version) {
+    const auto theirs = version_of(extension_version);
+    const auto ours = version_of(program_version);
+    return theirs[0] == ours[0] && theirs >= ours;
+}
+
+Readiness::Readiness(const asio::any_io_executor& executor, std::string conninfo, const pq::GuardHealth& guard)
+    : connection_(executor,
+                  {.conninfo = std::move(conninfo), .size = 1, .wait_limit = patience, .statement_timeout = patience}),
+      guard_(guard) {}
+
+asio::awaitable<Readiness::Report> Readiness::look() {
+    Report report{.ready = false, .checks = {}};
+    auto& checks = report.checks;
+    try {
+        auto connection = co_await connection_.acquire();
+        const auto row = co_await connection->query(question, {}, patience, pq::Effect::reads);
+        const auto is_true = [&](int column) { return row.text(0, column) == "t"; };
+        checks["database"] = json::object{{"ok", true}};
+        checks["extension"] = extension_check(row.text(0, 0).value_or(""));
+        checks["reconciler"] = reconciler_check(guard_, is_true(1), is_true(2));
+    } catch (const pq::Error& error) {
+        // the text of the error is for the log: it may name hosts and roles
+        spdlog::debug("not ready: {:?}", error.what());
+        if (error.kind() == pq::ErrorKind::refused && error.sqlstate().empty()) {
+            checks["database"] = json::object{{"ok", true}};
+            checks["extension"] = extension_check("");
+        } else {
+            checks["database"] = failed("the database does not answer");
+        }
+    }
+    report.ready = checks.size() == 3 &&
+                   std::ranges::all_of(checks, [](const auto& check) { return check.value().at("ok").as_bool(); });
+    co_return report;
+}
+
+} // namespace pdpp::http

@@ -1,0 +1,188 @@
+# The admin listener: liveness, readiness with what it takes away, and metrics that count what happened.
+
+use strict;
+use warnings;
+
+use JSON::PP ();
+use PdppGateway;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('admin');
+$node->init;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pdpp'\npdpp.databases = 'served'");
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE served; CREATE DATABASE unserved; CREATE ROLE reader LOGIN');
+$node->safe_psql($_, q{CREATE EXTENSION pdpp; SELECT pdpp_grant('reader', 'owner')}) for 'served', 'unserved';
+
+sub start { my ($database, @rest) = @_; return PdppGateway->start(conninfo => $node->connstr($database), admin => 1, @rest); }
+
+# The value of a series, written as Prometheus writes it; undef if there is none.
+sub metric
+{
+	my ($gateway, $series) = @_;
+	my ($value) = $gateway->admin->get('/metrics')->{body} =~ /^\Q$series\E (\S+)$/m;
+	return $value;
+}
+
+my $gateway = start('postgres');
+
+subtest 'what it serves, and nothing else' => sub {
+	my $live = $gateway->admin->get('/live');
+	is($live->{status}, 200, '/live');
+	is_deeply($live->{json}, { status => 'live' }, 'says so');
+	is($gateway->admin->request('HEAD', '/live')->{body}, '', 'HEAD has no body');
+	is($gateway->admin->get('/_ref/runs/run_1')->{json}{error}{code}, 'not_found', 'no runs here');
+	my $wrong = $gateway->admin->request('POST', '/metrics', [], '');
+	is($wrong->{status}, 405, 'nothing to post');
+	is($wrong->{headers}{allow}, 'GET, HEAD', 'Allow');
+	is($gateway->get_as_owner($_)->{status}, 404, "$_ is not among the routes") for '/live', '/ready', '/metrics';
+	my $plain = PdppGateway->start(conninfo => $node->connstr('served'));
+	unlike($plain->log, qr/admin listening/, 'off unless it is asked for');
+	is($plain->stop, 0, 'stops');
+};
+
+subtest 'not ready without the extension, ready with it' => sub {
+	my $answer = $gateway->admin->get('/ready');
+	is($answer->{status}, 503, 'no extension: 503');
+	is($answer->{json}{status}, 'not_ready', 'not ready');
+	ok($answer->{json}{checks}{database}{ok}, 'the database is there');
+	ok(!$answer->{json}{checks}{extension}{ok}, 'the extension is not');
+	like($answer->{json}{checks}{extension}{message}, qr/not installed/, 'which it says');
+	$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+	PdppGateway::await(sub { $gateway->admin->get('/ready')->{status} == 200 }, 'the gateway is ready');
+	my $ready = $gateway->admin->get('/ready')->{json};
+	is($ready->{status}, 'ready', 'ready by itself');
+	is($ready->{checks}{extension}{version}, '0.1.0', 'the version of the extension');
+	is($ready->{checks}{reconciler}{by}, 'gateway', 'the gateway calls the guard');
+	$node->safe_psql('postgres', q{UPDATE pg_extension SET extversion = '0.0.9' WHERE extname = 'pdpp'});
+	my $old = $gateway->admin->get('/ready');
+	is($old->{status}, 503, 'an older extension: 503');
+	like($old->{json}{checks}{extension}{message}, qr/alter extension pdpp update/, 'with what to do');
+	$node->safe_psql('postgres', q{UPDATE pg_extension SET extversion = '0.1.0' WHERE extname = 'pdpp'});
+	is($gateway->admin->get('/ready')->{status}, 200, 'ready again');
+};
+
+subtest 'somebody must call the guard' => sub {
+	my $served = PdppGateway->start(conninfo => $node->connstr('served') . ' user=reader', admin => 1);
+	PdppGateway::await(sub { $served->admin->get('/ready')->{status} == 200 }, 'the worker is there');
+	is($served->admin->get('/ready')->{json}{checks}{reconciler}{by}, 'worker', 'the background worker does');
+	is($served->stop, 0, 'stops');
+
+	my $unserved = PdppGateway->start(conninfo => $node->connstr('unserved') . ' user=reader', admin => 1);
+	$unserved->await_log(qr/the launch guard is left to/);
+	my $answer = $unserved->admin->get('/ready');
+	is($answer->{status}, 503, 'no worker, and a role that may not: 503');
+	like($answer->{json}{checks}{reconciler}{message}, qr/nobody calls the launch guard/, 'which it says');
+	my $other = start('unserved');
+	PdppGateway::await(sub { $unserved->admin->get('/ready')->{status} == 200 }, 'the other gateway does');
+	is($unserved->admin->get('/ready')->{json}{checks}{reconciler}{by}, 'controller', 'as a controller would');
+	is($other->stop, 0, 'stops');
+	PdppGateway::await(sub { $unserved->admin->get('/ready')->{status} == 503 }, 'its absence is noticed');
+	is($unserved->stop, 0, 'stops');
+};
+
+subtest 'the metrics' => sub {
+	my $served = start('served');
+	my %before = map { $_ => metric($served, $_) } 'pdpp_run_admissions_total', 'pdpp_run_unknown_total';
+	is($before{pdpp_run_admissions_total}, 0, 'counters begin at 0');
+	$node->safe_psql('served', q{SELECT pdpp_run_now('c', run_id => 'run_secret')});
+	$served->get_as_owner('/_ref/runs/run_secret') for 1 .. 3;
+	$node->safe_psql('served', q{SELECT pdpp_run_settle('run_secret', 'abandoned')});
+	$served->get_as_owner('/_ref/runs/run_secret');
+	$served->get_as_owner('/_ref/runs/run_hidden') for 1 .. 2;
+	$served->get('/_ref/runs/run_secret');
+	$served->get_as_owner('/nowhere/run_secret');
+	$served->connect->send("nonsense\r\n\r\n");
+	my $started = $served->request('POST', '/_ref/connections/c/run', [ Authorization => 'Bearer ' . PdppGateway::token() ], '');
+	is($started->{status}, 202, 'a run is started');
+	PdppGateway::await(sub { defined metric($served, 'pdpp_http_requests_total{method="<unknown>",route="none",status="400"}') },
+		'nonsense is counted too');
+
+	my $route = 'method="GET",route="/_ref/runs/{run_id}"';
+	my %expected = (
+		qq(pdpp_http_requests_total{$route,status="200"}) => 4,
+		qq(pdpp_http_requests_total{$route,status="404"}) => 2,
+		qq(pdpp_http_requests_total{$route,status="401"}) => 1,
+		'pdpp_http_requests_total{method="GET",route="none",status="404"}' => 1,
+		'pdpp_http_request_duration_seconds_count{route="/_ref/runs/{run_id}"}' => 7,
+		'pdpp_http_request_duration_seconds_bucket{route="/_ref/runs/{run_id}",le="+Inf"}' => 7,
+		'pdpp_run_resolutions_total{status="active"}' => 3,
+		'pdpp_run_resolutions_total{status="abandoned"}' => 1,
+		'pdpp_run_resolutions_total{status="failed"}' => 0,
+		'pdpp_run_unknown_total' => 2,
+		'pdpp_run_admissions_total' => 1,
+		'pdpp_pool_connections{state="open"}' => 1,
+		'pdpp_pool_connections{state="busy"}' => 0,
+		'pdpp_pool_waiting' => 0,
+		'pdpp_waiters' => 0,
+		'pdpp_streams' => 0,
+		'pdpp_build_info{version="0.1.0"}' => 1);
+	is(metric($served, $_), $expected{$_}, $_) for sort keys %expected;
+	cmp_ok(metric($served, 'process_resident_memory_bytes'), '>', 1e6, 'memory');
+	my $client = $served->connect;
+	$client->request('GET', '/nowhere');
+	PdppGateway::await(sub { metric($served, 'pdpp_http_connections') == 1 }, 'an open connection is counted');
+	my $answer = $served->admin->get('/metrics');
+	like($answer->{headers}{'content-type'}, qr{^text/plain; version=0\.0\.4}, 'the type that Prometheus wants');
+	unlike($answer->{body}, qr/run_secret|run_hidden|nowhere/, 'nothing that a client chose');
+	my @names = $answer->{body} =~ /^# TYPE (\S+)/mg;
+	is(scalar(grep { !/^(pdpp|process)_/ } @names), 0, 'names have a prefix');
+	is($served->stop, 0, 'stops');
+};
+
+subtest 'busy connections and the queue for them are seen, and do not make it unready' => sub {
+	my $busy = start('served', args => [ '--pool', '1' ]);
+	PdppGateway::await(sub { $busy->admin->get('/ready')->{status} == 200 }, 'ready');
+	my $session = $node->background_psql('served');
+	$session->query_safe('BEGIN; LOCK TABLE pdpp.spine_events IN ACCESS EXCLUSIVE MODE');
+	my @clients = map { $busy->connect } 1 .. 2;
+	$_->send_request('GET', '/_ref/runs/run_secret', [ Authorization => 'Bearer ' . PdppGateway::token() ]) for @clients;
+	PdppGateway::await(
+		sub { metric($busy, 'pdpp_pool_connections{state="busy"}') == 1 && metric($busy, 'pdpp_pool_waiting') == 1 },
+		'one is busy, one waits');
+	is($busy->admin->get('/ready')->{status}, 200, 'ready all the same');
+	$session->quit;
+	$_->receive for @clients;
+	is($busy->stop, 0, 'stops');
+};
+
+subtest 'not ready without the database, nor while it drains' => sub {
+	my $database = PostgreSQL::Test::Cluster->new('away');
+	$database->init;
+	$database->start;
+	$database->safe_psql('postgres', q{CREATE EXTENSION pdpp; SELECT pdpp_run_now('c', run_id => 'run_1')});
+	my $lonely = PdppGateway->start(conninfo => $database->connstr('postgres'), admin => 1);
+	PdppGateway::await(sub { $lonely->admin->get('/ready')->{status} == 200 }, 'ready');
+	my $session = $database->background_psql('postgres');
+	$session->query_safe('BEGIN; LOCK TABLE pdpp.spine_events IN ACCESS EXCLUSIVE MODE');
+	my $client = $lonely->connect;
+	$client->send_request('GET', '/_ref/runs/run_1', [ Authorization => 'Bearer ' . PdppGateway::token() ]);
+	$database->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'})
+	  or die 'the statement does not wait';
+	kill 'TERM', $lonely->pid;
+	$lonely->await_log(qr/stopping/);
+	my $draining = $lonely->admin->get('/ready');
+	is($draining->{status}, 503, 'draining: 503');
+	is($draining->{json}{status}, 'draining', 'which it says');
+	is($lonely->admin->get('/live')->{status}, 200, 'but live');
+	$session->quit;
+	is($client->receive->{status}, 200, 'what was in flight is answered');
+	is($lonely->stop, 0, 'stops');
+
+	$lonely = PdppGateway->start(conninfo => $database->connstr('postgres'), admin => 1);
+	PdppGateway::await(sub { $lonely->admin->get('/ready')->{status} == 200 }, 'ready');
+	$database->stop('immediate');
+	my $answer = $lonely->admin->get('/ready');
+	is($answer->{status}, 503, 'the database is away: 503');
+	ok(!$answer->{json}{checks}{database}{ok}, 'which it says');
+	unlike($answer->{body}, qr/socket|host|port|role/, 'without telling where it was');
+	is($lonely->admin->get('/live')->{status}, 200, 'the gateway lives');
+	$database->start;
+	PdppGateway::await(sub { $lonely->admin->get('/ready')->{status} == 200 }, 'ready again');
+	is($lonely->stop, 0, 'stops');
+};
+
+is($gateway->stop, 0, 'the gateway stops cleanly');
+done_testing();

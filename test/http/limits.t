@@ -1,0 +1,161 @@
+# What a client may ask of the gateway's memory and patience, and requests that two readers could read differently.
+
+use strict;
+use warnings;
+
+use IO::Handle;
+use PdppGateway;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# There is no database: none of this reaches it.
+sub start { return PdppGateway->start(conninfo => 'host=/nowhere', args => [@_]); }
+
+sub is_refused
+{
+	my ($gateway, $bytes, $status, $code, $name) = @_;
+	my $client = $gateway->connect;
+	$client->send($bytes);
+	my $answer = $client->receive;
+	is($answer->{status}, $status, "$name: $status");
+	is($answer->{json}{error}{code}, $code, "$name: $code");
+	is($answer->{headers}{connection}, 'close', "$name: Connection: close");
+	ok($client->is_closed, "$name: nothing of what followed is taken for a request");
+	return;
+}
+
+my $gateway = start();
+
+subtest 'the length of a body is told once' => sub {
+	# If the first reader of such bytes takes the second request for a body, and the next does not, it is smuggled in.
+	my $smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+	my $head = "POST /owner/logout HTTP/1.1\r\nHost: x\r\n";
+	my $length = 'Content-Length: ' . length($smuggled);
+	my %bad = (
+		'two equal lengths' => "$head$length\r\n$length\r\n\r\n$smuggled",
+		'two lengths that differ' => "$head$length\r\nContent-Length: 0\r\n\r\n$smuggled",
+		'a list of equal lengths' => $head . $length . ', ' . length($smuggled) . "\r\n\r\n$smuggled",
+		'a length, and chunked' => "$head$length\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$smuggled",
+		'chunked, and a length' => "${head}Transfer-Encoding: chunked\r\n$length\r\n\r\n0\r\n\r\n$smuggled",
+		'a length, and an encoding that is not chunked' => "$head$length\r\nTransfer-Encoding: identity\r\n\r\n$smuggled",
+		'chunked twice' => "${head}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$smuggled",
+		'chunked twice in one' => "${head}Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n$smuggled",
+		'another encoding' => "${head}Transfer-Encoding: gzip\r\n\r\n$smuggled",
+		'another encoding before chunked' => "${head}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n$smuggled",
+		'chunked in HTTP/1.0' => "POST /owner/logout HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$smuggled",
+		'a negative length' => "${head}Content-Length: -1\r\n\r\n$smuggled",
+		'a length with a sign' => "${head}Content-Length: +1\r\n\r\n$smuggled",
+		'an empty length' => "${head}Content-Length:\r\n\r\n$smuggled",
+		'a length beyond all numbers' => "${head}Content-Length: 18446744073709551616\r\n\r\n$smuggled",
+		'a space before the colon' => "${head}Content-Length : 0\r\n\r\n$smuggled",
+		'a bare CR in a value' => "${head}X: a\rContent-Length: 9\r\n\r\n$smuggled");
+	is_refused($gateway, $bad{$_}, 400, 'invalid_request', $_) for sort keys %bad;
+	my $chunked = $gateway->connect;
+	$chunked->send("${head}Transfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
+	is($chunked->receive->{status}, 204, 'a chunked body is read');
+	is($chunked->receive->{status}, 404, 'and what follows it');
+};
+
+subtest 'sizes, by default and as they are set' => sub {
+	my $small = start('--max-target-bytes', '64', '--max-header-bytes', '1024', '--max-body-bytes', '1024');
+	for my $case ([ $gateway, 8192, 16384, 131072 ], [ $small, 64, 1024, 1024 ])
+	{
+		my ($server, $target, $headers, $body) = @$case;
+		is($server->get('/' . 'x' x ($target - 1))->{status}, 404, "a target of $target bytes");
+		is_refused($server, 'GET /' . 'x' x $target . " HTTP/1.1\r\nHost: x\r\n\r\n", 414, 'uri_too_long', "one more");
+		my $padding = $headers - length("GET / HTTP/1.1\r\nHost: x\r\nX: \r\n\r\n");
+		my $client = $server->connect;
+		$client->send("GET / HTTP/1.1\r\nHost: x\r\nX: " . 'x' x $padding . "\r\n\r\n");
+		is($client->receive->{status}, 200, "headers of $headers bytes");
+		is_refused($server, "GET / HTTP/1.1\r\nHost: x\r\nX: " . 'x' x ($padding + 1) . "\r\n\r\n",
+			431, 'headers_too_large', 'one more');
+		my $post = sub { return "POST /owner/logout HTTP/1.1\r\nHost: x\r\nContent-Length: $_[0]\r\n\r\n" . 'x' x $_[0] };
+		$client = $server->connect;
+		$client->send($post->($body));
+		is($client->receive->{status}, 204, "a body of $body bytes");
+		is_refused($server, $post->($body + 1), 413, 'body_too_large', 'one more');
+	}
+	is($small->stop, 0, 'stops');
+};
+
+subtest 'patience, as it is set' => sub {
+	my $hasty = start('--header-timeout', '0.05', '--idle-timeout', '0.05', '--body-timeout', '0.05');
+	for my $case ([ 'silence', '' ], [ 'half a header', "GET / HTTP/1.1\r\nHo" ],
+		[ 'half a body', "POST /owner/logout HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc" ])
+	{
+		my $client = $hasty->connect;
+		$client->send($case->[1]);
+		ok($client->is_closed, "$case->[0] is not waited for");
+	}
+	is($hasty->stop, 0, 'stops');
+};
+
+subtest 'connections' => sub {
+	my $full = start('--max-connections', '2');
+	my @clients = map { $full->connect } 1 .. 2;
+	is($_->request('GET', '/nowhere')->{status}, 404, 'two are served') for @clients;
+	my $third = $full->connect;
+	my $answer = $third->receive;
+	is($answer->{status}, 503, 'the third is told that there is no place, whatever it wants');
+	is($answer->{json}{error}{code}, 'too_many_connections', 'typed');
+	is($answer->{headers}{'retry-after'}, '1', 'Retry-After');
+	is($answer->{headers}{connection}, 'close', 'Connection: close');
+	ok($third->is_closed, 'and closed');
+	is($clients[0]->request('GET', '/nowhere')->{status}, 404, 'the others are served on');
+	pop @clients;
+	PdppGateway::await(sub { ($full->get('/nowhere') // { status => 0 })->{status} == 404 }, 'a place comes free');
+	pass('a place comes free');
+	# more at once than are answered: none of them is kept
+	my @many = map { $full->connect } 1 .. 200;
+	my %seen;
+	$seen{ ($_->receive // { status => 'closed' })->{status} }++ for @many[ 1 .. $#many ];
+	is($seen{503} + ($seen{closed} // 0), $#many, 'each of a crowd is told, or at least closed');
+	is($clients[0]->request('GET', '/nowhere')->{status}, 404, 'a crowd shuts out nobody who is in');
+	undef @many;
+	is($full->stop, 0, 'stops');
+};
+
+subtest 'requests sent ahead of their answers' => sub {
+	my $client = $gateway->connect;
+	$client->send(join '', map { "GET /nowhere HTTP/1.1\r\nHost: x\r\nRequest-Id: r$_\r\n\r\n" } 1 .. 1000);
+	my @ids = map { $client->receive->{headers}{'request-id'} } 1 .. 1000;
+	is_deeply(\@ids, [ map { "r$_" } 1 .. 1000 ], 'a thousand, more than are read ahead, are answered in their turn');
+
+	# this one is cut by the timeout
+	my $pipelining = PdppGateway->start(conninfo => 'host=/nowhere', admin => 1, args => [ '--write-timeout', '0.2' ]);
+	my $memory = sub { return ($pipelining->admin->get('/metrics')->{body} =~ /^process_resident_memory_bytes (\S+)/m)[0]; };
+	my $before = $memory->();
+	my $greedy = $pipelining->connect;
+	$greedy->{socket}->blocking(0);
+	my $request = "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n" x 1000;
+	my $writable = IO::Select->new($greedy->{socket});
+	local $SIG{PIPE} = 'IGNORE';
+	my $sent = 0;
+	while ($writable->can_write($PostgreSQL::Test::Utils::timeout_default))
+	{
+		my $bytes = syswrite($greedy->{socket}, $request);
+		next if !defined $bytes && $!{EAGAIN};
+		last unless $bytes;
+		$sent += $bytes;
+	}
+	cmp_ok($sent, '>', 0, "a client that reads no answers can send $sent bytes until it is cut");
+	cmp_ok($memory->() - $before, '<', 16e6, "which do not pile up in the gateway");
+	is($pipelining->stop, 0, 'stops');
+};
+
+subtest 'limits that make no sense are refused' => sub {
+	for my $option ('--max-connections=0', '--max-header-bytes=1', '--max-target-bytes=x', '--max-body-bytes=-1',
+		'--idle-timeout=0', '--header-timeout=soon', '--drain-timeout=-1', '--socket-mode=999', '--socket-mode=07777')
+	{
+		local $ENV{PDPP_OWNER_PASSWORD} = 'x';
+		my ($name) = $option =~ /^(--[a-z-]+)/;
+		my $err = '';
+		IPC::Run::run([ 'pdpp', 'serve', $option ], '>', \my $out, '2>', \$err);
+		is($? >> 8, 2, "$option: usage");
+		like($err, qr/\Q$name\E/, 'says which');
+	}
+};
+
+is($gateway->stop, 0, 'stops');
+is($gateway->log =~ /error/, '', 'nothing was logged as an error');
+done_testing();

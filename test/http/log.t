@@ -1,0 +1,204 @@
+# What the gateway tells those who run it: its log, in text and in JSON, what signals do to it, and what systemd hears.
+
+use strict;
+use warnings;
+
+use IO::Socket::UNIX;
+use JSON::PP ();
+use PdppGateway;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Socket qw(SOCK_DGRAM);
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('log');
+$node->init;
+$node->start;
+$node->safe_psql('postgres', q{CREATE EXTENSION pdpp; SELECT pdpp_run_now('c', run_id => 'run_1', trace_id => 'trc_1')});
+my @database = (conninfo => $node->connstr('postgres'));
+my $folder = PostgreSQL::Test::Utils::tempdir();
+
+sub write_file
+{
+	my ($name, $text) = @_;
+	open my $file, '>', "$folder/$name" or die "$name: $!";
+	print $file $text;
+	close $file;
+	return "$folder/$name";
+}
+
+# The line of the request that was given this id.
+sub line_of
+{
+	my ($gateway, $id) = @_;
+	$gateway->await_log(qr/"?request_id"?[=:]"?\Q$id\E.*answered.*\n/);
+	my ($line) = $gateway->log =~ /^(.*"?request_id"?[=:]"?\Q$id\E.*answered.*)$/m;
+	return $line;
+}
+
+sub log_in
+{
+	my ($gateway, $password) = @_;
+	return $gateway->request('POST', '/owner/login', [ 'Content-Type' => 'application/json' ],
+		JSON::PP::encode_json({ password => $password }))->{status};
+}
+
+subtest 'a line for each request, in text' => sub {
+	my $gateway = PdppGateway->start(@database);
+	$gateway->get_as_owner('/_ref/runs/run_1?', 'Request-Id' => 'seen');
+	like(line_of($gateway, 'seen'),
+		qr{\[info\] request_id=seen run_id=run_1 trace_id=trc_1 method=GET route=/_ref/runs/\{run_id\} status=200 duration_ms=\d+\.\d{3} peer=127\.0\.0\.1 answered$},
+		'id, run, trace, route, status, duration');
+	$gateway->get_as_owner('/_ref/runs/run_1/timeline?cursor=secret', 'Request-Id' => 'page');
+	like(line_of($gateway, 'page'), qr{run_id=run_1 .*route=/_ref/runs/\{run_id\}/timeline status=400}, 'a refusal');
+	$gateway->get_as_owner('/_ref/runs/a%20%22b%22', 'Request-Id' => 'odd');
+	like(line_of($gateway, 'odd'), qr{run_id="a \\"b\\"" .*status=404}, 'an id with blanks and quotes is quoted');
+	$gateway->get_as_owner('/_ref/runs/a%0Afaked', 'Request-Id' => 'forged');
+	unlike(line_of($gateway, 'forged'), qr/run_id=/, 'one that no run can have is left out');
+	$gateway->get('/secret?secret=secret', 'Request-Id' => 'path');
+	like(line_of($gateway, 'path'), qr{route=none status=404}, 'nor does an unknown path get in');
+	is(log_in($gateway, 'secret'), 401, 'a wrong password');
+	is($gateway->stop, 0, 'stops');
+	unlike($gateway->log, qr/secret|faked|Bearer|eyJ/, 'no query, no path, no password, no token');
+};
+
+subtest 'the same in JSON' => sub {
+	my $gateway = PdppGateway->start(@database, args => [ '--log-format', 'json' ]);
+	$gateway->get_as_owner('/_ref/runs/run_1', 'Request-Id' => 'seen');
+	my $line = JSON::PP::decode_json(line_of($gateway, 'seen'));
+	like(delete $line->{time}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'the time, in UTC');
+	like(delete $line->{duration_ms}, qr/^\d+\.?\d*$/, 'the duration');
+	is_deeply(
+		$line,
+		{
+			level => 'info', message => 'answered', request_id => 'seen', run_id => 'run_1', trace_id => 'trc_1',
+			method => 'GET', route => '/_ref/runs/{run_id}', status => 200, peer => '127.0.0.1' },
+		'the same members');
+	$gateway->get_as_owner('/_ref/runs/a%20%22b%22%5C%C3%A9', 'Request-Id' => 'odd');
+	is(JSON::PP::decode_json(line_of($gateway, 'odd'))->{run_id}, "a \"b\"\\\x{e9}", 'an odd id comes out as it is');
+	my $started = $gateway->request('POST', '/_ref/connections/c2/run',
+		[ Authorization => 'Bearer ' . PdppGateway::token(), 'Request-Id' => 'none' ], '');
+	is($started->{status}, 404, 'a refused admission');
+	is(JSON::PP::decode_json(line_of($gateway, 'none'))->{route}, '/_ref/connections/{connector_instance_id}/run', 'its route');
+	is(log_in($gateway, 'wrong'), 401, 'a wrong password');
+	is($gateway->stop, 0, 'stops');
+	my @lines = split /\n/, $gateway->log;
+	is(scalar(grep { ref eval { JSON::PP::decode_json($_) } ne 'HASH' } @lines), 0, 'every line is an object');
+	my ($wrong) = grep { $_->{message} =~ /wrong owner password from 127/ } map { JSON::PP::decode_json($_) } @lines;
+	is($wrong->{level}, 'warning', 'other lines have their text as the message');
+};
+
+subtest 'a run that is started is named in its line' => sub {
+	my $gateway = PdppGateway->start(@database, args => [ '--log-format', 'json' ]);
+	$node->safe_psql('postgres', q{SELECT pdpp_run_now('fresh', run_id => 'run_first'); SELECT pdpp_run_settle('run_first', 'cancelled')});
+	my $started = $gateway->request('POST', '/_ref/connections/fresh/run',
+		[ Authorization => 'Bearer ' . PdppGateway::token(), 'Request-Id' => 'new' ], '');
+	is($started->{status}, 202, 'a run is started');
+	my $line = JSON::PP::decode_json(line_of($gateway, 'new'));
+	is($line->{run_id}, $started->{json}{run_id}, 'the run');
+	is($line->{trace_id}, $started->{json}{trace_id}, 'and its trace');
+	is($gateway->stop, 0, 'stops');
+};
+
+subtest 'the level' => sub {
+	my $quiet = PdppGateway->start(conninfo => 'host=/nowhere', args => [ '--log-level', 'info' ]);
+	is($quiet->get_as_owner('/_ref/runs/run_1', 'Request-Id' => 'bad')->{status}, 503, 'no database');
+	like(line_of($quiet, 'bad'), qr/\[warning\] .*status=503/, 'a failure of ours is a warning');
+	is($quiet->stop, 0, 'stops');
+};
+
+subtest 'SIGHUP reads the file of --config again' => sub {
+	my $config = write_file('gateway.conf', "# as it is at first\nlog-level = info\nmax-target-bytes = 100\npool = 2\n");
+	my $gateway = PdppGateway->start(@database, args => [ '--config', $config, '--max-body-bytes', '2048' ]);
+	my $long = '/' . 'x' x 150;
+	is($gateway->get($long)->{status}, 414, 'it is read at the start');
+	write_file('gateway.conf', "max-target-bytes = 200\nmax-body-bytes = 1024\npool = 3\nlog-format = \"json\"\n");
+	kill 'HUP', $gateway->pid;
+	$gateway->await_log(qr/next start/);
+	is($gateway->get($long)->{status}, 404, 'what it says now counts');
+	is($gateway->request('POST', '/owner/logout', [], 'x' x 2000)->{status}, 204, 'but the command line goes first');
+	like($gateway->log, qr/"message":"reloaded"/, 'the log has changed too');
+	like($gateway->log, qr/"message":"these take effect at the next start: --pool"/, 'what needs a restart is named');
+	write_file('gateway.conf', "max-target-bytes = many\n");
+	kill 'HUP', $gateway->pid;
+	$gateway->await_log(qr/not reloaded: .*gateway\.conf: .*max-target-bytes/);
+	is($gateway->get($long)->{status}, 404, 'a file that is wrong changes nothing');
+	unlink $config;
+	kill 'HUP', $gateway->pid;
+	$gateway->await_log(qr/not reloaded: .*gateway\.conf(?!.*max)/);
+	is($gateway->get($long)->{status}, 404, 'nor does one that is missing');
+	write_file('gateway.conf', "log-level = warning\n");
+	kill 'HUP', $gateway->pid;
+	PdppGateway::await(sub { $gateway->get($long)->{status} == 404 && $gateway->get('/' . 'y' x 150) }, 'reloaded');
+	is($gateway->stop, 0, 'stops');
+	for my $wrong ("nonsense = 1\n", "[section]\npool = 1\n", "config = x\n", "pool = 0\n")
+	{
+		my $path = write_file('wrong.conf', $wrong);
+		local $ENV{PDPP_OWNER_PASSWORD} = 'x';
+		IPC::Run::run([ 'pdpp', 'serve', '--config', $path ], '>', \my $out, '2>', \my $err);
+		is($? >> 8, 2, "$wrong: usage");
+		like($err, qr/wrong\.conf/, 'says where');
+	}
+};
+
+subtest 'and the owner\'s password' => sub {
+	my $file = write_file('password', "first password\n");
+	my $gateway = PdppGateway->start(@database, password => undef, env => { PDPP_OWNER_PASSWORD_FILE => $file });
+	is(log_in($gateway, 'first password'), 204, 'from a file');
+	my $token = do {
+		local $ENV{PDPP_OWNER_PASSWORD_FILE} = $file;
+		delete local $ENV{PDPP_OWNER_PASSWORD};
+		IPC::Run::run([ 'pdpp', 'token' ], '>', \my $out);
+		chomp $out;
+		$out;
+	};
+	my @session = (Authorization => "Bearer $token");
+	is($gateway->get('/_ref/runs/run_1', @session)->{status}, 200, 'pdpp token reads it too');
+	kill 'HUP', $gateway->pid;
+	$gateway->await_log(qr/reloaded/);
+	is($gateway->get('/_ref/runs/run_1', @session)->{status}, 200, 'the same password: sessions go on');
+	write_file('password', "second password\n");
+	kill 'HUP', $gateway->pid;
+	$gateway->await_log(qr/reloaded.*reloaded/s);
+	is(log_in($gateway, 'second password'), 204, 'another password is the one now');
+	is(log_in($gateway, 'first password'), 401, 'the first no more');
+	is($gateway->get('/_ref/runs/run_1', @session)->{status}, 401, 'its sessions are over');
+	write_file('password', '');
+	kill 'HUP', $gateway->pid;
+	$gateway->await_log(qr/not reloaded: there is no password in/);
+	is(log_in($gateway, 'second password'), 204, 'an empty file changes nothing');
+	is($gateway->stop, 0, 'stops');
+	unlike($gateway->log, qr/(first|second) password/, 'no password is logged');
+
+	for my $case ([ 'both', "$folder/password", 'x' ], [ 'a missing file', "$folder/nowhere", undef ], [ 'an empty file', $file, undef ])
+	{
+		my ($name, $path, $password) = @$case;
+		local $ENV{PDPP_OWNER_PASSWORD_FILE} = $path;
+		local $ENV{PDPP_OWNER_PASSWORD} = $password // '';
+		IPC::Run::run([ 'pdpp', 'serve', '--listen', '127.0.0.1:0' ], '>', \my $out, '2>', \my $err);
+		is($? >> 8, 2, "$name: usage");
+		like($err, qr/PDPP_OWNER_PASSWORD_FILE|no password in/, 'says why');
+	}
+};
+
+subtest 'systemd hears when it is ready, reloads and stops' => sub {
+	my $path = "$folder/notify";
+	my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die "notify: $!";
+	my $heard = sub {
+		my $select = IO::Select->new($manager);
+		$select->can_read($PostgreSQL::Test::Utils::timeout_default) or die 'nothing is heard';
+		recv($manager, my $text, 4096, 0);
+		return $text;
+	};
+	my $gateway = PdppGateway->start(@database, env => { NOTIFY_SOCKET => $path });
+	is($heard->(), 'READY=1', 'ready');
+	is($gateway->get('/nowhere')->{status}, 404, 'and it is');
+	kill 'HUP', $gateway->pid;
+	like($heard->(), qr/^RELOADING=1\nMONOTONIC_USEC=\d+$/, 'reloading');
+	is($heard->(), 'READY=1', 'ready again');
+	kill 'TERM', $gateway->pid;
+	is($heard->(), 'STOPPING=1', 'stopping');
+	is($gateway->stop, 0, 'stopped');
+};
+
+done_testing();
