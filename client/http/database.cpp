@@ -2,6 +2,7 @@
 
 #include "http/database.hpp"
 
+#include "http/metrics.hpp"
 #include "http/status_body.hpp"
 #include "pq/hosts.hpp"
 #include "pq/write.hpp"
@@ -205,8 +206,8 @@ Database::Side::Side(const asio::any_io_executor& executor, const pq::PoolOption
                      std::chrono::milliseconds timeout)
     : pool(executor, options), statuses(executor, statuses_over(pool, timeout), {.calls = options.size}) {}
 
-Database::Database(const asio::any_io_executor& executor, const DatabaseOptions& options)
-    : timeout_(options.statement_timeout + std::chrono::seconds(2)),
+Database::Database(const asio::any_io_executor& executor, const DatabaseOptions& options, Metrics& metrics)
+    : metrics_(metrics), timeout_(options.statement_timeout + std::chrono::seconds(2)),
       primary_(executor,
                {.conninfo = pq::to_primary(options.conninfo),
                 .size = options.pool_size,
@@ -222,6 +223,18 @@ Database::Database(const asio::any_io_executor& executor, const DatabaseOptions&
                                          .statement_timeout = options.statement_timeout,
                                          .fails_over = true},
                          timeout_);
+}
+
+pq::Pool::Usage Database::usage() const {
+    auto all = primary_.pool.usage();
+    all.waiting += primary_.statuses.waiting();
+    if (standby_) {
+        const auto usage = standby_->pool.usage();
+        all.open += usage.open;
+        all.busy += usage.busy;
+        all.waiting += usage.waiting + standby_->statuses.waiting();
+    }
+    return all;
 }
 
 asio::awaitable<void> Database::try_connecting() {
@@ -260,7 +273,9 @@ asio::awaitable<std::string> Database::make_call(const SqlCall& call, std::vecto
 
 asio::awaitable<std::string> Database::status(const SqlCall& call, std::vector<pq::Argument> arguments) {
     const auto run_id = arguments.at(0).value.value();
-    if (auto kept = ended_.find(run_id))
+    auto kept = ended_.find(run_id);
+    metrics_.looked_in_cache(kept.has_value());
+    if (kept)
         co_return *std::move(kept);
     auto body = co_await read_final(call, std::move(arguments));
     if (is_terminal_status(body))

@@ -38,6 +38,8 @@ boost::asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind,
                                                   std::vector<pq::Argument> arguments,
                                                   std::chrono::milliseconds timeout, std::string_view request_id);
 
+class Metrics;
+
 struct DatabaseOptions {
     std::string conninfo;
     std::size_t pool_size = 4; ///< connections at most; as many again to standbys where `conninfo` names several hosts
@@ -48,7 +50,8 @@ struct DatabaseOptions {
 
 class Database {
   public:
-    Database(const boost::asio::any_io_executor& executor, const DatabaseOptions& options);
+    /// `metrics` count the lookups in the memory of endings, and must outlive this.
+    Database(const boost::asio::any_io_executor& executor, const DatabaseOptions& options, Metrics& metrics);
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
 
@@ -64,6 +67,9 @@ class Database {
 
     /// Connections to the primary.
     pq::Pool& primary() noexcept { return primary_.pool; }
+
+    /// All connections, and all who wait for one.
+    pq::Pool::Usage usage() const;
 
     /// How long to wait for a statement.
     std::chrono::milliseconds timeout() const noexcept { return timeout_; }
@@ -84,6 +90,7 @@ class Database {
     boost::asio::awaitable<std::string> read_final(const SqlCall& call, std::vector<pq::Argument> arguments);
     boost::asio::awaitable<StatusAnswer> read(Side& side, const SqlCall& call, std::vector<pq::Argument> arguments);
 
+    Metrics& metrics_;
     std::chrono::milliseconds timeout_;
     Side primary_;
     std::optional<Side> standby_; ///< if there are several hosts

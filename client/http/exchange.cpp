@@ -84,12 +84,15 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
 
     // Most requests have come in one piece: they need no further waiting.
     error_code failure;
-    buffer_.consume(parser.put(buffer_.data(), failure));
+    auto size = parser.put(buffer_.data(), failure);
+    buffer_.consume(size);
     if (failure == beast::http::error::need_more)
         failure = {};
     if (!failure && !parser.is_header_done()) {
         stream_.expires_after(limits_.header_time);
-        std::tie(failure, std::ignore) = co_await beast::http::async_read_header(stream_, buffer_, parser, as_result);
+        std::size_t more = 0;
+        std::tie(failure, more) = co_await beast::http::async_read_header(stream_, buffer_, parser, as_result);
+        size += more;
     }
     if (!failure) {
         const auto& request = parser.get();

@@ -57,7 +57,7 @@ class CountedBody : public BodySource {
 } // namespace
 
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
-    : database_(executor, options.database),
+    : database_(executor, options.database, metrics_),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
       public_origin_(options.public_origin),
       live_(
@@ -233,7 +233,7 @@ void Gateway::set_owner_password(const std::string& password) {
 }
 
 std::string Gateway::metrics_text() {
-    const auto pool = database_.primary().usage();
+    const auto pool = database_.usage();
     metrics_.set_pool(pool.open, pool.busy, pool.waiting);
     return metrics_.text();
 }

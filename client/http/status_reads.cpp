@@ -204,6 +204,10 @@ void StatusReads::State::watch_patience() {
 StatusReads::StatusReads(const asio::any_io_executor& executor, Fetch fetch, Limits limits)
     : state_(std::make_shared<State>(executor, std::move(fetch), limits)) {}
 
+std::size_t StatusReads::waiting() const noexcept {
+    return state_->queue.size();
+}
+
 asio::awaitable<StatusAnswer> StatusReads::read(std::string run_id) {
     const auto waiting = std::make_shared<Waiting>(state_->executor, std::move(run_id));
     state_->enqueue(waiting);

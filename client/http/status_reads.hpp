@@ -44,6 +44,9 @@ class StatusReads {
     /// are asked for again, each by itself.
     boost::asio::awaitable<StatusAnswer> read(std::string run_id);
 
+    /// Requests that no call has taken along yet.
+    std::size_t waiting() const noexcept;
+
   private:
     struct Waiting;
     struct State;

@@ -71,6 +71,7 @@ ask('post', '/owner/login', '/owner/login', 401, '{"password": "x"}', 'Content-T
 ask('post', '/owner/login', '/owner/login', 204, JSON::PP::encode_json({ password => $PdppGateway::password }),
 	'Content-Type' => 'application/json');
 ask('post', '/owner/logout', '/owner/logout', 204, '');
+ask('get', '/owner/session', '/owner/session', 204);
 ask('get', '/', '/', 200);
 @owner = ();
 ask('get', $status, '/_ref/runs/run_active', 401);
