@@ -15,13 +15,14 @@ VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" control/pdpp.cont
 PACKAGES = gcc g++ make pkgconf postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR) postgresql-common libpq-dev \
 	libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libcli11-dev libspdlog-dev prometheus-cpp-dev perl \
 	libboost-test1.81-dev postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl curl python3-jsonschema
+BENCH_PACKAGES = wrk
 LINT_PACKAGES = clang clang-format clang-tidy cppcheck
 
 BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps lint-deps all extension client unit install uninstall demo check chaos fuzz bench lint dist format clean
+.PHONY: help deps lint-deps bench-deps all extension client unit install uninstall demo check chaos fuzz bench lint dist format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ deps: ## install the Debian packages that are missing (elsewhere: say which)
 
 lint-deps:
 	@.ci/deps $(LINT_PACKAGES)
+
+bench-deps:
+	@.ci/deps $(BENCH_PACKAGES)
 
 all: extension client ## build the extension and the program pdpp
 
@@ -86,11 +90,11 @@ fuzz: deps lint-deps ## fuzz whatever reads what strangers send (SECONDS=60 each
 	    || { cat build/fuzz.log; exit 1; }
 	@test/fuzz/run $(or $(SECONDS),60)
 
-bench: deps ## measure the speed, as ratios in one run
+bench: deps bench-deps ## measure the speed, as ratios in one run
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
 	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@CLUSTER_OPTIONS="-o fsync=on -o shared_buffers=1GB -o max_wal_size=8GB \
-		-o shared_preload_libraries=pdpp -o pdpp.databases=pdpp_bench" test/in-cluster bash bench/run
+		-o shared_preload_libraries=pdpp -o pdpp.databases=pdpp_bench" test/in-cluster bash -c 'bench/run && bench/gateway'
 
 lint: deps lint-deps ## formatting, clang-tidy, cppcheck, the project's own rules, both compilers
 	@.ci/lint

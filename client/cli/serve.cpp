@@ -7,6 +7,7 @@
 #include "http/gateway.hpp"
 #include "http/readiness.hpp"
 #include "http/server.hpp"
+#include "pq/hosts.hpp"
 #include "pq/reconcile.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -60,12 +61,14 @@ http::Listener listener(asio::io_context& loop, std::string_view option, const s
 }
 
 http::GatewayOptions gateway_options(const ServeOptions& options, std::string database, const http::Endpoint& address) {
-    http::GatewayOptions gateway{.conninfo = std::move(database),
-                                 .pool_size = options.pool_size,
-                                 .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
-                                 .owner_password = owner_password(),
-                                 .public_origin = {},
-                                 .live = {}};
+    http::GatewayOptions gateway{
+        .database = {.conninfo = std::move(database),
+                     .pool_size = options.pool_size,
+                     .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
+                     .status_cache_bytes = options.status_cache_mb << 20U},
+        .owner_password = owner_password(),
+        .public_origin = {},
+        .live = {}};
     gateway.live.wait_limit = std::chrono::seconds(options.wait_limit_s);
     gateway.live.keep_alive = options.keep_alive;
     if (!gateway.owner_password && !options.insecure_no_owner)
@@ -104,7 +107,7 @@ class Serving {
           settings_(gateway_options(options_, std::move(database), endpoint(loop, "--listen", options_.listen))),
           gateway_(loop.get_executor(), settings_),
           server_(loop, listener(loop, "--listen", options_.listen, options_.socket_mode), gateway_, options_.limits),
-          readiness_(loop.get_executor(), settings_.conninfo, guard_),
+          readiness_(loop.get_executor(), primary_, guard_),
           admin_(readiness_, [this] { return gateway_.metrics_text(); }) {
         server_.count_in(gateway_.metrics());
         if (!options_.admin.empty())
@@ -125,7 +128,7 @@ class Serving {
         }
         asio::co_spawn(loop_, gateway_.try_database(), asio::detached);
         asio::co_spawn(loop_, gateway_.follow_runs(), asio::detached);
-        asio::co_spawn(loop_, pq::keep_reconciling(settings_.conninfo, &guard_), asio::detached);
+        asio::co_spawn(loop_, pq::keep_reconciling(primary_, &guard_), asio::detached);
         tell_ready();
     }
 
@@ -178,6 +181,7 @@ class Serving {
     const ServeCommandLine& command_line_;
     ServeOptions options_;
     http::GatewayOptions settings_;
+    std::string primary_ = pq::to_primary(settings_.database.conninfo);
     pq::GuardHealth guard_;
     http::Gateway gateway_;
     http::Server server_;
@@ -211,7 +215,8 @@ void add_serve_command(CLI::App& app, Action& action) {
         "  POST /_ref/connectors/{connector_id}/run           the same for a connector with one connection\n"
         "  POST /_ref/runs/{run_id}/cancel                    asks a run to end\n"
         "  GET, POST /rpc/{function}                          the SQL API by PostgREST's conventions\n"
-        "  POST /owner/login, /owner/logout                   the session's cookie\n\n"
+        "  POST /owner/login, /owner/logout                   the session's cookie\n"
+        "  GET /owner/session                                 whether there is a session\n\n"
         "Prefer: wait=N holds back the status until it changes, and the answer to a run until it has ended. Accept:\n"
         "text/event-stream follows a run or its timeline, Accept: application/x-ndjson gets all of a timeline.\n\n"
         "SIGINT and SIGTERM let the requests in flight finish, and end waits and streams. SIGHUP reads the password's\n"

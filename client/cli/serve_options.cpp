@@ -67,6 +67,12 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
         ->check(CLI::Range(1, 3'600'000))
         ->capture_default_str()
         ->option_text("MS");
+    command
+        .add_option("--status-cache", options.status_cache_mb,
+                    "memory for the statuses of runs that have ended, which never change, in MB; 0 keeps none")
+        ->check(CLI::Range(0, 1'000'000))
+        ->capture_default_str()
+        ->option_text("MB");
     command.add_option("--wait-limit", options.wait_limit_s, "longest Prefer: wait, in seconds")
         ->check(CLI::Range(0, 86'400))
         ->capture_default_str()
@@ -138,6 +144,7 @@ std::string needing_restart(const ServeOptions& running, const ServeOptions& wan
     compare("--public-url", running.public_url, wanted.public_url);
     compare("--pool", running.pool_size, wanted.pool_size);
     compare("--statement-timeout", running.statement_timeout_ms, wanted.statement_timeout_ms);
+    compare("--status-cache", running.status_cache_mb, wanted.status_cache_mb);
     compare("--wait-limit", running.wait_limit_s, wanted.wait_limit_s);
     compare("--keep-alive", running.keep_alive, wanted.keep_alive);
     compare("--insecure-no-owner", running.insecure_no_owner, wanted.insecure_no_owner);

@@ -20,6 +20,7 @@ struct ServeOptions {
     std::string public_url;
     std::size_t pool_size = 4;
     long statement_timeout_ms = 10'000;
+    std::size_t status_cache_mb = 64;
     long drain_seconds = 10;
     long wait_limit_s = 60;
     std::chrono::milliseconds keep_alive = std::chrono::seconds(15);

@@ -6,6 +6,7 @@
 #include "http/etag.hpp"
 #include "http/header_list.hpp"
 #include "http/negotiation.hpp"
+#include "http/status_body.hpp"
 #include "http/traceparent.hpp"
 #include "pq/body.hpp"
 #include "run/event.hpp"
@@ -33,10 +34,8 @@ void set_lifetime(Response& response, std::string_view run_status) {
 }
 
 void describe_status(Response& response) {
-    const auto run = pq::parse_body(response.body());
-    set_lifetime(response, std::string_view{run.at("status").as_string()});
-    const std::string_view timeline = run.at("links").at("timeline").as_string();
-    response.set(field::link, "<" + std::string{timeline} + ">; rel=\"timeline\"");
+    set_lifetime(response, status_in_body(response.body()));
+    response.set(field::link, "<" + std::string{timeline_link_in_body(response.body())} + ">; rel=\"timeline\"");
 }
 
 /// The answer that says: what you have is what there is.

@@ -2,6 +2,8 @@
 
 #include "http/database.hpp"
 
+#include "http/status_body.hpp"
+#include "pq/hosts.hpp"
 #include "pq/write.hpp"
 #include "run/link.hpp"
 
@@ -11,6 +13,7 @@
 
 namespace pdpp::http {
 
+namespace asio = boost::asio;
 namespace json = boost::json;
 
 namespace {
@@ -36,13 +39,17 @@ bool is_unstorable(std::string_view sqlstate) {
     return sqlstate == "22P02" || sqlstate == "22P05" || sqlstate == "22003" || sqlstate == "54001";
 }
 
+constexpr std::string_view query_canceled = "57014"; // the statement_timeout
+constexpr std::string_view read_only = "25006";      // read_only_sql_transaction
+
 Refusal for_sqlstate(std::string_view sqlstate) {
-    if (sqlstate == "57014") // query_canceled: the statement_timeout
+    if (sqlstate == query_canceled)
         return timed_out();
     // Without a SQLSTATE it is the client library that refuses: a database without the extension.
-    // 55P03 lock_not_available; 57P operator intervention; 53 insufficient resources, 53400 being a misconfiguration
-    if (sqlstate.empty() || sqlstate == "55P03" || sqlstate.starts_with("57P") ||
-        (sqlstate.starts_with("53") && sqlstate != "53400"))
+    // 55P03 lock_not_available; 57P operator intervention; 53 insufficient resources, 53400 being a misconfiguration;
+    // 40 what was in the way of others, such as a read in the way of a standby's replay; 25006 the primary is none now
+    if (sqlstate.empty() || sqlstate == "55P03" || sqlstate == read_only || sqlstate.starts_with("57P") ||
+        sqlstate.starts_with("40") || sqlstate.starts_with("08") || (sqlstate.starts_with("53") && sqlstate != "53400"))
         return unavailable();
     if (is_unstorable(sqlstate))
         return invalid_request("data holds what PostgreSQL cannot store as JSON.", "data");
@@ -108,6 +115,10 @@ Refusal refusal_for(const pq::Error& error) {
     return internal_error();
 }
 
+pq::Error no_primary() {
+    return {pq::ErrorKind::cannot_connect, "there is a standby only, and what it says may be the past"};
+}
+
 std::optional<Refusal> refusal_in(std::string_view body) {
     if (!body.starts_with(R"({"error": {)"))
         return std::nullopt;
@@ -124,22 +135,31 @@ std::optional<Refusal> refusal_in(std::string_view body) {
 
 namespace {
 
-/// Calls over the pool, and a line in the log for each write whose answer is lost.
+/// Calls over a pool, and a line in the log for each write whose answer is lost. A server that has become read-only
+/// since it was connected is left for the one that took its place: it refuses writes, and its reads are the past.
 class PoolCaller : public pq::Caller {
   public:
     PoolCaller(pq::Pool& pool, std::string_view request_id) : pool_(pool), request_id_(request_id) {}
 
-    boost::asio::awaitable<std::string> call(std::string_view function, std::vector<pq::Argument> arguments,
-                                             std::chrono::milliseconds timeout, pq::Effect effect) override {
-        try {
+    asio::awaitable<std::string> call(std::string_view function, std::vector<pq::Argument> arguments,
+                                      std::chrono::milliseconds timeout, pq::Effect effect) override {
+        for (;;) {
             auto connection = co_await pool_.acquire();
-            co_return co_await connection->body(function, std::move(arguments), timeout, effect);
-        } catch (const pq::Error& error) {
-            const bool is_lost = error.kind() == pq::ErrorKind::in_doubt || error.kind() == pq::ErrorKind::timeout;
-            if (is_lost && effect == pq::Effect::writes)
-                spdlog::warn("request_id={} function={} answer lost, finding out: {:?}", request_id_, function,
-                             error.what());
-            throw;
+            if (effect == pq::Effect::reads && connection->is_standby())
+                throw no_primary();
+            try {
+                auto body = co_await connection->body(function, arguments, timeout, effect);
+                if (effect == pq::Effect::writes || !connection.is_stale())
+                    co_return body;
+            } catch (const pq::Error& error) {
+                const bool is_lost = error.kind() == pq::ErrorKind::in_doubt || error.kind() == pq::ErrorKind::timeout;
+                if (is_lost && effect == pq::Effect::writes)
+                    spdlog::warn("request_id={} function={} answer lost, finding out: {:?}", request_id_, function,
+                                 error.what());
+                if (error.sqlstate() != read_only || connection.is_new())
+                    throw;
+            }
+            connection->close();
         }
     }
 
@@ -150,9 +170,9 @@ class PoolCaller : public pq::Caller {
 
 } // namespace
 
-boost::asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind, std::string_view function,
-                                                  std::vector<pq::Argument> arguments,
-                                                  std::chrono::milliseconds timeout, std::string_view request_id) {
+asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind, std::string_view function,
+                                           std::vector<pq::Argument> arguments, std::chrono::milliseconds timeout,
+                                           std::string_view request_id) {
     PoolCaller caller(pool, request_id);
     const pq::Patience patience{.call = timeout};
     switch (kind) {
@@ -166,11 +186,52 @@ boost::asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind,
     co_return co_await caller.call(function, std::move(arguments), timeout, pq::Effect::reads);
 }
 
-boost::asio::awaitable<std::string> ask_database(pq::Pool& pool, const SqlCall& call,
-                                                 std::vector<pq::Argument> arguments, std::chrono::milliseconds timeout,
-                                                 std::string_view request_id) {
+namespace {
+
+/// Whether to ask the primary after a standby has failed so: not when it took all the time there was.
+bool is_worth_asking_again(const pq::Error& error) {
+    return error.kind() != pq::ErrorKind::timeout && error.sqlstate() != query_canceled;
+}
+
+/// The answer of a standby if it was one and will never be another.
+bool is_final(const SqlCall& call, const StatusAnswer& answer) {
+    return !answer.from_standby ||
+           (call.returns == Returns::run_status ? is_terminal_status(answer.body) : is_terminal_timeline(answer.body));
+}
+
+} // namespace
+
+Database::Side::Side(const asio::any_io_executor& executor, const pq::PoolOptions& options,
+                     std::chrono::milliseconds timeout)
+    : pool(executor, options), statuses(executor, statuses_over(pool, timeout), {.calls = options.size}) {}
+
+Database::Database(const asio::any_io_executor& executor, const DatabaseOptions& options)
+    : timeout_(options.statement_timeout + std::chrono::seconds(2)),
+      primary_(executor,
+               {.conninfo = pq::to_primary(options.conninfo),
+                .size = options.pool_size,
+                .statement_timeout = options.statement_timeout,
+                .fails_over = pq::to_primary(options.conninfo) != options.conninfo},
+               timeout_),
+      ended_(options.status_cache_bytes) {
+    const auto to_standby = pq::to_standby(options.conninfo);
+    if (to_standby != options.conninfo)
+        standby_.emplace(executor,
+                         pq::PoolOptions{.conninfo = to_standby,
+                                         .size = options.pool_size,
+                                         .statement_timeout = options.statement_timeout,
+                                         .fails_over = true},
+                         timeout_);
+}
+
+asio::awaitable<void> Database::try_connecting() {
+    co_await primary_.pool.acquire();
+}
+
+asio::awaitable<std::string> Database::ask(const SqlCall& call, std::vector<pq::Argument> arguments,
+                                           std::string_view request_id) {
     try {
-        auto body = co_await call_function(pool, call.kind, call.function, std::move(arguments), timeout, request_id);
+        auto body = co_await make_call(call, std::move(arguments), request_id);
         if (auto refusal = refusal_in(body))
             throw *std::move(refusal);
         co_return body;
@@ -180,6 +241,63 @@ boost::asio::awaitable<std::string> ask_database(pq::Pool& pool, const SqlCall& 
             spdlog::error("request_id={} function={} sqlstate={} {:?}", request_id, call.function, error.sqlstate(),
                           error.what());
         throw refusal;
+    }
+}
+
+asio::awaitable<std::string> Database::make_call(const SqlCall& call, std::vector<pq::Argument> arguments,
+                                                 std::string_view request_id) {
+    switch (call.returns) {
+    case Returns::anything:
+        break;
+    case Returns::run_status:
+        co_return co_await status(call, std::move(arguments));
+    case Returns::run_timeline:
+        co_return co_await read_final(call, std::move(arguments));
+    }
+    co_return co_await call_function(primary_.pool, call.kind, call.function, std::move(arguments), timeout_,
+                                     request_id);
+}
+
+asio::awaitable<std::string> Database::status(const SqlCall& call, std::vector<pq::Argument> arguments) {
+    const auto run_id = arguments.at(0).value.value();
+    if (auto kept = ended_.find(run_id))
+        co_return *std::move(kept);
+    auto body = co_await read_final(call, std::move(arguments));
+    if (is_terminal_status(body))
+        ended_.insert(run_id, body);
+    co_return body;
+}
+
+asio::awaitable<std::string> Database::read_final(const SqlCall& call, std::vector<pq::Argument> arguments) {
+    if (standby_) {
+        try {
+            auto answer = co_await read(*standby_, call, arguments);
+            if (is_final(call, answer))
+                co_return std::move(answer.body);
+        } catch (const pq::Error& error) {
+            if (!is_worth_asking_again(error))
+                throw;
+        }
+    }
+    auto answer = co_await read(primary_, call, std::move(arguments));
+    if (!is_final(call, answer))
+        throw no_primary();
+    co_return std::move(answer.body);
+}
+
+asio::awaitable<StatusAnswer> Database::read(Side& side, const SqlCall& call, std::vector<pq::Argument> arguments) {
+    if (call.returns == Returns::run_status) {
+        auto run_id = std::move(arguments.at(0).value).value();
+        co_return co_await side.statuses.read(std::move(run_id));
+    }
+    for (;;) {
+        auto connection = co_await side.pool.acquire();
+        const bool is_standby = connection->is_standby();
+        auto body = co_await connection->body(call.function, arguments, timeout_, pq::Effect::reads);
+        if (!connection.is_stale())
+            co_return StatusAnswer{std::move(body), is_standby};
+        if (connection.is_new())
+            throw pq::Error(pq::ErrorKind::connection_lost, "the server takes no writes, and is no standby");
     }
 }
 

@@ -82,8 +82,15 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
     parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
     parser.body_limit(limits_.body_bytes);
 
-    stream_.expires_after(limits_.header_time);
-    auto [failure, size] = co_await beast::http::async_read_header(stream_, buffer_, parser, as_result);
+    // Most requests have come in one piece: they need no further waiting.
+    error_code failure;
+    buffer_.consume(parser.put(buffer_.data(), failure));
+    if (failure == beast::http::error::need_more)
+        failure = {};
+    if (!failure && !parser.is_header_done()) {
+        stream_.expires_after(limits_.header_time);
+        std::tie(failure, std::ignore) = co_await beast::http::async_read_header(stream_, buffer_, parser, as_result);
+    }
     if (!failure) {
         const auto& request = parser.get();
         if (request.target().size() > limits_.target_bytes)
@@ -96,10 +103,14 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
             const beast::http::response<beast::http::empty_body> go_on{status::continue_, 11};
             co_await beast::http::async_write(stream_, go_on, as_result);
         }
-        std::tie(failure, size) = co_await beast::http::async_read(stream_, buffer_, parser, as_result);
+        if (!parser.is_done())
+            std::tie(failure, std::ignore) = co_await beast::http::async_read(stream_, buffer_, parser, as_result);
     }
-    if (is_bad_request(failure))
-        throw refusal_for(failure, parser.get().target());
+    if (is_bad_request(failure)) {
+        auto refusal = refusal_for(failure, parser.get().target());
+        refusal.target = parser.get().target();
+        throw refusal;
+    }
     if (failure)
         co_return std::nullopt;
     co_return parser.release();

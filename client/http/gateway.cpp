@@ -4,7 +4,6 @@
 
 #include "http/access_log.hpp"
 #include "http/answers.hpp"
-#include "http/database.hpp"
 #include "http/envelope.hpp"
 #include "http/openapi.hpp"
 #include "http/request_id.hpp"
@@ -14,6 +13,7 @@
 #include "http/status_body.hpp"
 #include "http/target.hpp"
 #include "http/wait.hpp"
+#include "pq/hosts.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -27,8 +27,8 @@ namespace asio = boost::asio;
 namespace {
 
 /// A refusal in the form that the path of the request has for it.
-Response refused(const Request& request, const Refusal& refusal, const std::string& request_id) {
-    if (is_rpc(request.target()))
+Response refused(std::string_view target, const Refusal& refusal, const std::string& request_id) {
+    if (is_rpc(target))
         return rpc_error_response(rpc_error(refusal));
     return error_response(refusal, request_id);
 }
@@ -57,15 +57,15 @@ class CountedBody : public BodySource {
 } // namespace
 
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
-    : pool_(executor,
-            {.conninfo = options.conninfo, .size = options.pool_size, .statement_timeout = options.statement_timeout}),
-      timeout_(options.statement_timeout + std::chrono::seconds(2)),
+    : database_(executor, options.database),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
       public_origin_(options.public_origin),
       live_(
-          executor, options.conninfo, std::max<std::size_t>(options.pool_size / 2, 1), // the others are for requests
+          executor, pq::to_primary(options.database.conninfo),
+          std::max<std::size_t>(options.database.pool_size / 2, 1), // the others are for requests
           [this](std::string_view function, std::vector<pq::Argument> arguments) {
-              return call_function(pool_, CallKind::reads, function, std::move(arguments), timeout_, {});
+              return call_function(database_.primary(), CallKind::reads, function, std::move(arguments),
+                                   database_.timeout(), {});
           },
           options.live) {}
 
@@ -83,11 +83,11 @@ asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) 
     } catch (const Refusal& refusal) {
         if (refusal.error_code == "not_found" && refusal.param == "run_id")
             metrics_.unknown_run();
-        answer = refused(request, refusal, notes.request_id);
+        answer = refused(request.target(), refusal, notes.request_id);
     } catch (const std::exception& error) {
         spdlog::error("request_id={} {:?}", notes.request_id, error.what());
         const Refusal trouble{status::internal_server_error, "internal_error", "Something went wrong here."};
-        answer = refused(request, trouble, notes.request_id);
+        answer = refused(request.target(), trouble, notes.request_id);
     }
     answer.head.set("Request-Id", notes.request_id);
     record(request, answer.head, client.address(), notes, std::chrono::steady_clock::now() - began);
@@ -96,7 +96,7 @@ asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) 
 
 Response Gateway::refuse(const Refusal& refusal, const std::string& peer) {
     const Notes notes{.request_id = new_request_id(), .run_id = {}, .trace_id = {}};
-    auto response = error_response(refusal, notes.request_id);
+    auto response = refused(refusal.target, refusal, notes.request_id);
     response.set("Request-Id", notes.request_id);
     record({}, response, peer, notes, {});
     return response;
@@ -188,12 +188,12 @@ asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, Notes&
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
     const auto call = read_call(function, target, request);
-    co_return co_await answer_rpc(pool_, call, request, timeout_, notes.request_id);
+    co_return co_await answer_rpc(database_.primary(), call, request, database_.timeout(), notes.request_id);
 }
 
 /// What the database answers, noted and counted.
 asio::awaitable<std::string> Gateway::ask(const SqlCall& call, std::vector<pq::Argument> arguments, Notes& notes) {
-    auto body = co_await ask_database(pool_, call, std::move(arguments), timeout_, notes.request_id);
+    auto body = co_await database_.ask(call, std::move(arguments), notes.request_id);
     notes.trace_id = trace_id_in_body(body);
     if (call.returns == Returns::run_status)
         metrics_.resolved(body);
@@ -221,6 +221,8 @@ Response Gateway::act(OwnerAction action, const Request& request, const std::str
         return owner_.log_in(request, peer);
     case OwnerAction::log_out:
         return owner_.log_out();
+    case OwnerAction::show_session: // which has been checked
+        return json_response(status::no_content, {});
     }
     throw std::logic_error("an action without an answer");
 }
@@ -231,14 +233,14 @@ void Gateway::set_owner_password(const std::string& password) {
 }
 
 std::string Gateway::metrics_text() {
-    const auto pool = pool_.usage();
+    const auto pool = database_.primary().usage();
     metrics_.set_pool(pool.open, pool.busy, pool.waiting);
     return metrics_.text();
 }
 
 asio::awaitable<void> Gateway::try_database() {
     try {
-        co_await pool_.acquire();
+        co_await database_.try_connecting();
     } catch (const pq::Error& error) {
         spdlog::warn("answering 503 until the database is there: {:?}", error.what());
     }

@@ -2,29 +2,24 @@
 // The path of a request: read its target, find its route, check the session and the origin, bind the arguments, ask the
 // database, answer. Each stage either passes on or throws the refusal that ends the request.
 
+#include "http/database.hpp"
 #include "http/handler.hpp"
 #include "http/live.hpp"
-#include "http/mapping.hpp"
 #include "http/message.hpp"
 #include "http/metrics.hpp"
 #include "http/origin.hpp"
 #include "http/owner_access.hpp"
-#include "pq/pool.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
-#include <chrono>
 #include <optional>
 #include <string>
 
 namespace pdpp::http {
 
 struct GatewayOptions {
-    std::string conninfo;
-    std::size_t pool_size = 4;
-    /// The server cancels a statement after this long; the gateway waits a little longer and then gives up on it.
-    std::chrono::milliseconds statement_timeout = std::chrono::seconds(10);
+    DatabaseOptions database = {};
     std::optional<std::string> owner_password;
     std::optional<Origin> public_origin;
     LiveOptions live = {};
@@ -69,8 +64,7 @@ class Gateway : public Handler {
     Response act(OwnerAction action, const Request& request, const std::string& peer);
 
     Metrics metrics_;
-    pq::Pool pool_;
-    std::chrono::milliseconds timeout_;
+    Database database_;
     OwnerAccess owner_;
     std::optional<Origin> public_origin_;
     LiveRuns live_;

@@ -1,7 +1,6 @@
 #include "http/live.hpp"
 
-#include "pq/jsonb_text.hpp"
-#include "run/event.hpp"
+#include "http/status_body.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -39,8 +38,7 @@ Client::Time LiveRuns::next_look(bool has_found) const {
 }
 
 bool has_ended(std::string_view run_status) {
-    const auto word = pq::member_of(run_status, "status"); // with its quotes
-    return word && word->size() > 2 && run::outcome_named(word->substr(1, word->size() - 2));
+    return is_terminal_status(run_status);
 }
 
 } // namespace pdpp::http

@@ -83,7 +83,8 @@ const std::vector<Route> table{
                        CallKind::reads,
                        {run_id,
                         {Binding::Place::query, "limit", "page_size", "int", page_size},
-                        {Binding::Place::query, "cursor", "cursor", "text", any_text}}},
+                        {Binding::Place::query, "cursor", "cursor", "text", any_text}},
+                       Returns::run_timeline},
      .success = status::ok,
      .needs_session = true,
      .streams = {StreamKind::timeline_events, StreamKind::timeline_lines},
@@ -150,6 +151,13 @@ const std::vector<Route> table{
      .success = status::no_content,
      .needs_session = false,
      .summary = "Takes the session's cookie back"},
+
+    {.methods = {verb::get, verb::head},
+     .path = "/owner/session",
+     .answer = OwnerAction::show_session,
+     .success = status::no_content,
+     .needs_session = true,
+     .summary = "Whether there is a session: 204, else 401"},
 };
 
 } // namespace

@@ -48,8 +48,9 @@ enum class CallKind {
 
 /// What is known of a body, beside that it is JSON.
 enum class Returns {
-    anything,   ///< and it may be another one a moment later
-    run_status, ///< of one run: final once the run has ended
+    anything,     ///< and it may be another one a moment later
+    run_status,   ///< of one run, which the first binding names: final once the run has ended
+    run_timeline, ///< the same, but for what is recorded after the ending
 };
 
 /// The answer is what the SQL function returns. A parameter, header or member that is absent leaves its argument to the
@@ -62,7 +63,7 @@ struct SqlCall {
 };
 
 /// The answer is the gateway's own.
-enum class OwnerAction { log_in, log_out };
+enum class OwnerAction { log_in, log_out, show_session };
 
 /// The answer is this table, as an OpenAPI document.
 struct ApiDescription {};

@@ -4,6 +4,7 @@
 #include "http/login_throttle.hpp"
 #include "http/message.hpp"
 #include "http/owner_session.hpp"
+#include "http/verified_sessions.hpp"
 
 #include <optional>
 #include <string>
@@ -33,9 +34,11 @@ class OwnerAccess {
     Response log_out() const;
 
   private:
+    bool accepts(std::string_view token, OwnerSessions::Time now) const;
     std::string cookie(std::string_view token, std::chrono::seconds lifetime) const;
 
     std::optional<OwnerSessions> sessions_;
+    mutable VerifiedSessions verified_;
     LoginThrottle throttle_;
     bool secure_cookie_;
 };

@@ -46,6 +46,10 @@ std::int64_t seconds(OwnerSessions::Time time) {
 
 } // namespace
 
+bool is_good(double expiry, OwnerSessions::Time now) {
+    return expiry > static_cast<double>(seconds(now));
+}
+
 OwnerSessions::OwnerSessions(std::string_view password)
     : key_(derived_key(password)), password_digest_(digest_of(password)) {}
 
@@ -69,23 +73,30 @@ std::string OwnerSessions::issue(Time now, std::chrono::seconds lifetime) const 
     return payload + "." + signature_of(payload);
 }
 
-bool OwnerSessions::accepts(std::string_view token, Time now) const {
+std::optional<double> OwnerSessions::expiry_of(std::string_view token) const {
     const auto dot = token.find('.');
     if (dot == std::string_view::npos)
-        return false;
+        return std::nullopt;
     const auto payload = token.substr(0, dot);
     const auto signature = token.substr(dot + 1);
     const auto expected = signature_of(payload);
     if (signature.size() != expected.size() || CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0)
-        return false;
+        return std::nullopt;
 
     const auto text = from_base64url(payload);
     boost::system::error_code malformed;
     const auto claims = text ? json::parse(*text, malformed) : json::value{};
     if (malformed || !claims.is_object())
-        return false;
+        return std::nullopt;
     const auto* const expiry = claims.get_object().if_contains("exp");
-    return expiry != nullptr && expiry->is_number() && expiry->to_number<double>() > static_cast<double>(seconds(now));
+    if (expiry == nullptr || !expiry->is_number())
+        return std::nullopt;
+    return expiry->to_number<double>();
+}
+
+bool OwnerSessions::accepts(std::string_view token, Time now) const {
+    const auto expiry = expiry_of(token);
+    return expiry && is_good(*expiry, now);
 }
 
 } // namespace pdpp::http

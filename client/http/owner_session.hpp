@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,9 @@ namespace pdpp::http {
 
 constexpr std::string_view session_cookie = "pdpp_owner_session";
 constexpr std::chrono::seconds session_lifetime = std::chrono::hours(24 * 7);
+
+/// Whether what expires then, in seconds since 1970, is good at `now`.
+bool is_good(double expiry, std::chrono::system_clock::time_point now);
 
 class OwnerSessions {
   public:
@@ -26,7 +30,10 @@ class OwnerSessions {
     /// A token that is good from `now` for `lifetime`.
     std::string issue(Time now, std::chrono::seconds lifetime) const;
 
-    /// Whether `token` was made with this password and is still good at `now`, whoever its `sub` is.
+    /// When `token` expires, in seconds since 1970, if it was made with this password, whoever its `sub` is.
+    std::optional<double> expiry_of(std::string_view token) const;
+
+    /// Whether `token` was made with this password and is still good at `now`.
     bool accepts(std::string_view token, Time now) const;
 
   private:

@@ -67,9 +67,16 @@ constexpr std::size_t turned_away_limit = 64;
 
 constexpr unsigned http_1_1 = 11;
 
-/// The time as HTTP writes it (RFC 9110 §5.6.7).
-std::string http_date() {
-    return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time(nullptr)));
+/// The time as HTTP writes it (RFC 9110 §5.6.7): written anew when the second is another.
+const std::string& http_date() {
+    thread_local std::time_t second = 0;
+    thread_local std::string text;
+    const auto now = std::time(nullptr);
+    if (now != second) {
+        second = now;
+        text = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(now));
+    }
+    return text;
 }
 
 /// False if it was not sent to its end.

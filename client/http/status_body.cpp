@@ -1,5 +1,7 @@
 #include "http/status_body.hpp"
 
+#include "run/event.hpp"
+
 namespace pdpp::http {
 
 namespace {
@@ -28,6 +30,24 @@ std::string_view run_id_in_body(std::string_view body) {
 
 std::string_view trace_id_in_body(std::string_view body) {
     return string_after(body, R"("trace_id": ")");
+}
+
+std::string_view timeline_link_in_body(std::string_view body) {
+    constexpr std::string_view mark = R"({"links": {"timeline": ")"; // percent-encoded: nothing in it is escaped
+    return body.starts_with(mark) ? string_after(body, mark) : std::string_view{};
+}
+
+bool is_terminal_status(std::string_view body) {
+    return run::outcome_named(status_in_body(body)).has_value();
+}
+
+bool is_terminal_timeline(std::string_view body) {
+    constexpr std::string_view mark = R"(, "terminal_status": ")"; // the longest key is the last
+    const auto found = body.rfind(mark);
+    if (found == std::string_view::npos)
+        return false;
+    const auto end = body.substr(found + mark.size());
+    return end.ends_with(R"("})") && run::outcome_named(end.substr(0, end.size() - 2)).has_value();
 }
 
 } // namespace pdpp::http

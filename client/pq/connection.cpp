@@ -3,6 +3,7 @@
 
 #include "pq/connection.hpp"
 
+#include "pq/hosts.hpp"
 #include "pq/wire.hpp"
 
 #include <utility>
@@ -109,9 +110,39 @@ bool Connection::usable() const noexcept {
            PQisBusy(wire_->handle) == 0 && !wire_->doomed && PQstatus(wire_->handle) == CONNECTION_OK;
 }
 
+bool Connection::is_standby() const noexcept {
+    const char* const reported = PQparameterStatus(wire_->handle, "in_hot_standby");
+    return reported != nullptr ? std::string_view{reported} == "on" : opened_on_standby_;
+}
+
+bool Connection::is_read_only() const noexcept {
+    const char* const reported = PQparameterStatus(wire_->handle, "default_transaction_read_only");
+    return reported != nullptr && std::string_view{reported} == "on";
+}
+
 asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::milliseconds timeout,
                                        std::string application_name) {
     check_readable(conninfo);
+    const auto end = asio::steady_timer::clock_type::now() + timeout;
+    const auto attempts = attempts_for(conninfo);
+    std::string failures;
+    for (std::size_t i = 0; i < attempts.size(); ++i) {
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(end - asio::steady_timer::clock_type::now());
+        try {
+            co_await open_one(attempts[i], left / (attempts.size() - i), application_name);
+            co_return;
+        } catch (const Error& error) {
+            if (error.kind() != ErrorKind::cannot_connect || attempts.size() == 1)
+                throw;
+            failures.append(i == 0 ? "" : "; ").append(error.what());
+        }
+    }
+    throw Error(ErrorKind::cannot_connect, failures);
+}
+
+asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::milliseconds timeout,
+                                           std::string application_name) {
     Wire& wire = *wire_;
     Busy use(wire_, timeout);
     wire.close();
@@ -131,13 +162,15 @@ asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::millis
         }
         wire.attach();
         PQsetnonblocking(wire.handle, 1);
-        const auto schema = co_await run("SELECT extnamespace::pg_catalog.regnamespace::pg_catalog.text "
+        const auto schema = co_await run("SELECT extnamespace::pg_catalog.regnamespace::pg_catalog.text, "
+                                         "pg_catalog.pg_is_in_recovery() "
                                          "FROM pg_catalog.pg_extension WHERE extname = 'pdpp'",
                                          {}, Effect::reads);
         if (schema.rows() != 1)
             throw Error(ErrorKind::refused, "extension pdpp is not installed in database \"" +
                                                 std::string{PQdb(wire.handle)} + "\": run CREATE EXTENSION pdpp");
         schema_ = *schema.text(0, 0);
+        opened_on_standby_ = schema.text(0, 1) == "t";
     } catch (const Error& error) {
         if (error.kind() == ErrorKind::timeout || error.kind() == ErrorKind::connection_lost)
             throw Error(ErrorKind::cannot_connect, error.what(), error.sqlstate());

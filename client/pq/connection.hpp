@@ -44,6 +44,7 @@ class Connection {
 
     /// Connects, and finds the schema that the extension was installed in. `conninfo` is a keyword string, a URI or a
     /// plain database name; what it leaves out comes from the environment and the service file, as libpq does it.
+    /// Several hosts are tried one after the other, each with its share of `timeout` (pq/hosts.hpp).
     /// Throws Error: `cannot_connect`, or `refused` if the database has no extension pdpp.
     /// `application_name` is how the session is called in pg_stat_activity, whatever `conninfo` says; empty: as it
     /// says.
@@ -86,6 +87,14 @@ class Connection {
     /// connection the server has closed is noticed before anything is sent over it.
     bool usable() const noexcept;
 
+    /// Whether the server was a standby when it last answered: what is read there may be the past. A server that was
+    /// promoted says so with the next answer (from PostgreSQL 14 on).
+    bool is_standby() const noexcept;
+
+    /// Whether the server told with its last answer that it takes no writes (default_transaction_read_only, reported
+    /// from PostgreSQL 14 on): how a primary is fenced off that is to be one no longer.
+    bool is_read_only() const noexcept;
+
     /// Closes at once; an operation that waits on the connection fails.
     void close() noexcept;
 
@@ -93,10 +102,13 @@ class Connection {
     struct Wire;
     class Busy;
 
+    boost::asio::awaitable<void> open_one(std::string conninfo, std::chrono::milliseconds timeout,
+                                          std::string application_name);
     boost::asio::awaitable<Result> run(std::string sql, std::vector<Parameter> parameters, Effect effect);
 
     std::shared_ptr<Wire> wire_;
     std::string schema_; ///< quoted where SQL needs it
+    bool opened_on_standby_ = false;
 };
 
 } // namespace pdpp::pq

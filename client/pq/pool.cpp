@@ -106,6 +106,7 @@ asio::awaitable<Pool::Lease> Pool::acquire() {
         try {
             co_await state_->open(*connection, deadline);
             lease.connection_ = std::move(connection);
+            lease.is_new_ = true;
         } catch (const Error& error) {
             if (error.kind() == ErrorKind::refused || until(deadline) <= state_->options.backoff)
                 throw;
@@ -125,11 +126,17 @@ Pool::Usage Pool::usage() const noexcept {
 Pool::Lease::Lease(std::shared_ptr<State> state, std::unique_ptr<Connection> connection) noexcept
     : state_(std::move(state)), connection_(std::move(connection)) {}
 
+bool Pool::Lease::is_stale() const noexcept {
+    return state_->options.fails_over && !connection_->is_standby() && connection_->is_read_only();
+}
+
 // NOLINTNEXTLINE(bugprone-exception-escape): a pool that is out of memory may end the program
 Pool::Lease::~Lease() {
     if (!state_) // moved from
         return;
-    if (connection_ && connection_->usable())
+    if (connection_ && is_stale())
+        state_->idle.clear(); // which are to the same server
+    else if (connection_ && connection_->usable())
         state_->idle.push_back(std::move(connection_));
     state_->give_permit();
 }

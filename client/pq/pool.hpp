@@ -23,6 +23,8 @@ struct PoolOptions {
     std::chrono::milliseconds backoff = std::chrono::milliseconds(100);
     /// Given to the server for every statement; 0 leaves the server's own setting.
     std::chrono::milliseconds statement_timeout = std::chrono::milliseconds(0);
+    /// There are several hosts: a primary that takes no writes any more has been replaced.
+    bool fails_over = false;
     /// Run on each connection when it has been made, before it is lent out. What it throws counts as a failed attempt.
     std::function<boost::asio::awaitable<void>(Connection&)> prepare = {};
 };
@@ -40,6 +42,11 @@ class Pool {
 
         Connection& operator*() const noexcept { return *connection_; }
         Connection* operator->() const noexcept { return connection_.get(); }
+        /// Whether the connection was made for this loan.
+        bool is_new() const noexcept { return is_new_; }
+        /// Whether another server has taken the place of this one, by all that is known: what was just read may be the
+        /// past. The connection is not lent again.
+        bool is_stale() const noexcept;
 
       private:
         friend class Pool;
@@ -47,6 +54,7 @@ class Pool {
 
         std::shared_ptr<State> state_;
         std::unique_ptr<Connection> connection_;
+        bool is_new_ = false;
     };
 
     Pool(const boost::asio::any_io_executor& executor, PoolOptions options);

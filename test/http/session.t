@@ -98,6 +98,30 @@ subtest 'the session table, as bearer token and as cookie' => sub {
 	}
 };
 
+subtest 'GET /owner/session tells whether there is a session' => sub {
+	for my $method (qw(GET HEAD))
+	{
+		my $answer = $gateway->request($method, '/owner/session', [ Authorization => 'Bearer ' . PdppGateway::token() ]);
+		is($answer->{status}, 204, "$method with one");
+		is($answer->{body}, '', 'no body');
+		is($answer->{headers}{'cache-control'}, 'no-store', 'not stored');
+		is($gateway->request($method, '/owner/session')->{status}, 401, "$method without");
+	}
+	is($gateway->request('POST', '/owner/session')->{status}, 405, 'nothing else');
+};
+
+subtest 'a token that was accepted is not accepted for longer than it is good' => sub {
+	my $end = time + 2;
+	my $token = PdppGateway::token_of(sprintf '{"exp":%d}', $end);
+	my $status = sub { $gateway->get('/owner/session', Authorization => "Bearer $token")->{status} };
+	is($status->(), 204, 'good');
+	my ($payload, $signature) = split /\./, $token;
+	is($gateway->get('/owner/session', Authorization => "Bearer $payload." . reverse $signature)->{status}, 401,
+		'another signature of the same payload is not');
+	PdppGateway::await(sub { $status->() == 401 }, 'it has expired');
+	cmp_ok(time, '>=', $end, 'not before its time');
+};
+
 subtest 'login by form and by JSON' => sub {
 	for my $case (
 		[ $form, 'password=' . encoded($PdppGateway::password) ],

@@ -21,7 +21,7 @@ namespace {
 
 GatewayOptions options() {
     GatewayOptions nowhere;
-    nowhere.conninfo = "host=/nowhere";
+    nowhere.database.conninfo = "host=/nowhere";
     return nowhere;
 }
 

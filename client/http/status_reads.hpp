@@ -1,0 +1,57 @@
+#pragma once
+// Status reads, gathered: what is asked for while all connections are busy goes to the database together, in one call,
+// as soon as one is free. A request that finds a connection free goes at once and waits for no company.
+
+#include "pq/pool.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace pdpp::http {
+
+struct StatusAnswer {
+    std::string body;          ///< the status, or the envelope of an unknown run
+    bool from_standby = false; ///< what is not terminal may be the past
+};
+
+class StatusReads {
+  public:
+    /// Hands over the ids that go together. To be called once, as late as possible.
+    using Take = std::function<std::vector<std::string>()>;
+    /// One call of the database: an answer for each id, in their order.
+    using Fetch = std::function<boost::asio::awaitable<std::vector<StatusAnswer>>(Take)>;
+
+    struct Limits {
+        std::size_t calls;       ///< at the same time: the number of connections
+        std::size_t batch = 256; ///< ids in one call
+        /// How long a request may wait for a call to take it along.
+        std::chrono::milliseconds patience = std::chrono::seconds(2);
+        /// Calls a request may lose its connection in: a read is asked again.
+        int attempts = 3;
+    };
+
+    StatusReads(const boost::asio::any_io_executor& executor, Fetch fetch, Limits limits);
+
+    /// The answer for one id, read after this was called. Throws what the call that took it along threw, or Error
+    /// `cannot_connect` when none did in time. A refusal that one id alone may have caused is not shared: the others
+    /// are asked for again, each by itself.
+    boost::asio::awaitable<StatusAnswer> read(std::string run_id);
+
+  private:
+    struct Waiting;
+    struct State;
+
+    std::shared_ptr<State> state_;
+};
+
+/// Calls of pdpp_run_statuses, each with a connection of the pool. `pool` must outlive the reads.
+StatusReads::Fetch statuses_over(pq::Pool& pool, std::chrono::milliseconds timeout);
+
+} // namespace pdpp::http

@@ -1,0 +1,144 @@
+// Reading and writing connection strings, with libpq's own parser.
+
+#include "pq/hosts.hpp"
+
+#include <boost/algorithm/string/classification.hpp>
+#include <boost/algorithm/string/split.hpp>
+
+#include <libpq-fe.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace pdpp::pq {
+
+namespace {
+
+struct Free {
+    void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
+    void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
+};
+using Options = std::map<std::string, std::string>; ///< by keyword
+
+constexpr auto host = "host";
+constexpr auto address = "hostaddr";
+constexpr auto port = "port";
+
+Options taken_from(PQconninfoOption* list) {
+    const std::unique_ptr<PQconninfoOption, Free> owner{list};
+    Options options;
+    for (const auto* option = list; option != nullptr && option->keyword != nullptr; ++option)
+        if (option->val != nullptr)
+            options[option->keyword] = option->val;
+    return options;
+}
+
+/// What `conninfo` says itself; nothing if it cannot be read.
+std::optional<Options> said_in(const std::string& conninfo) {
+    const bool is_uri = conninfo.starts_with("postgresql://") || conninfo.starts_with("postgres://");
+    if (!is_uri && conninfo.find('=') == std::string::npos)
+        return Options{{"dbname", conninfo}};
+    auto* const list = PQconninfoParse(conninfo.c_str(), nullptr);
+    if (list == nullptr)
+        return std::nullopt;
+    return taken_from(list);
+}
+
+/// What libpq makes of `conninfo`, the service file and the environment. It tells only while connecting: an sslmode
+/// that does not exist keeps it from doing so.
+Options resolved(const std::string& conninfo) {
+    const char* const keywords[] = {"dbname", "sslmode", nullptr};
+    const char* const values[] = {conninfo.c_str(), "none such", nullptr};
+    constexpr int expand_dbname = 1;
+    const std::unique_ptr<PGconn, Free> connection{PQconnectStartParams(keywords, values, expand_dbname)};
+    return taken_from(PQconninfo(connection.get()));
+}
+
+std::string written(const Options& options) {
+    std::string conninfo;
+    for (const auto& [keyword, value] : options) {
+        conninfo.append(conninfo.empty() ? "" : " ").append(keyword).append("='");
+        for (const char c : value) {
+            if (c == '\'' || c == '\\')
+                conninfo += '\\';
+            conninfo += c;
+        }
+        conninfo += '\'';
+    }
+    return conninfo;
+}
+
+/// The elements of a comma-separated list; none if there is no list.
+std::vector<std::string> elements(const Options& options, const std::string& keyword) {
+    std::vector<std::string> list;
+    const auto found = options.find(keyword);
+    if (found != options.end() && !found->second.empty())
+        boost::algorithm::split(list, found->second, boost::algorithm::is_any_of(","));
+    return list;
+}
+
+std::size_t number_of_hosts(const Options& options) {
+    const auto addresses = elements(options, address).size(); // they go before names, as with libpq
+    return addresses > 0 ? addresses : elements(options, host).size();
+}
+
+std::string wanted_session(const Options& options) {
+    const auto found = options.find("target_session_attrs");
+    return found == options.end() ? "any" : found->second;
+}
+
+std::string with_session(const std::string& conninfo, const char* wanted) {
+    auto said = said_in(conninfo);
+    const auto meant = resolved(conninfo);
+    if (!said || number_of_hosts(meant) < 2 || wanted_session(meant) != "any")
+        return conninfo;
+    (*said)["target_session_attrs"] = wanted;
+    return written(*said);
+}
+
+} // namespace
+
+std::vector<std::string> attempts_for(const std::string& conninfo) {
+    const auto said = said_in(conninfo);
+    const auto meant = resolved(conninfo);
+    const auto hosts = number_of_hosts(meant);
+    if (!said || hosts < 2)
+        return {conninfo};
+
+    const bool prefers_standby = wanted_session(meant) == "prefer-standby";
+    std::vector<std::string> attempts;
+    const auto try_each = [&](Options options) {
+        for (std::size_t i = 0; i < hosts; ++i) {
+            for (const std::string keyword : {host, address, port}) {
+                const auto list = elements(meant, keyword);
+                if (list.size() == hosts)
+                    options[keyword] = list[i];
+                else if (list.size() > 1 || (list.size() == 1 && keyword != port)) // one port is that of all hosts
+                    return false;
+            }
+            attempts.push_back(written(options));
+        }
+        return true;
+    };
+    auto options = *said;
+    options["target_session_attrs"] = prefers_standby ? "standby" : wanted_session(meant);
+    bool is_readable = try_each(options);
+    if (prefers_standby) {
+        options["target_session_attrs"] = "any";
+        is_readable = is_readable && try_each(options);
+    }
+    // Lists that do not match: libpq says so, in its own words.
+    return is_readable ? attempts : std::vector<std::string>{conninfo};
+}
+
+std::string to_primary(const std::string& conninfo) {
+    return with_session(conninfo, "read-write");
+}
+
+std::string to_standby(const std::string& conninfo) {
+    return with_session(conninfo, "prefer-standby");
+}
+
+} // namespace pdpp::pq

@@ -1,0 +1,24 @@
+#pragma once
+// Connection strings that name several hosts: a primary and its standbys. libpq goes through the hosts by itself, but
+// without a deadline for each while it must not block: one host that has gone without a word would keep it for minutes.
+// So a connection is tried host by host.
+
+#include <string>
+#include <vector>
+
+namespace pdpp::pq {
+
+/// The connection strings to try one after the other: one for each host that `conninfo`, the service file and the
+/// environment name, in their order. With target_session_attrs=prefer-standby each host is tried as a standby first.
+/// `conninfo` itself where there is one host, or it cannot be read.
+std::vector<std::string> attempts_for(const std::string& conninfo);
+
+/// `conninfo` for whoever must reach the primary. The same as given where it names one host, or says what it wants
+/// itself (target_session_attrs).
+std::string to_primary(const std::string& conninfo);
+
+/// `conninfo` for whoever is served by a standby too; the primary where there is none. The same as given in the same
+/// cases.
+std::string to_standby(const std::string& conninfo);
+
+} // namespace pdpp::pq

@@ -1,0 +1,69 @@
+// The memory for statuses that never change: what it finds, and how much it keeps.
+
+#define BOOST_TEST_DYN_LINK
+#include <boost/test/unit_test.hpp>
+
+#include "http/status_cache.hpp"
+
+using namespace pdpp::http;
+
+BOOST_AUTO_TEST_SUITE(http_status_cache)
+
+BOOST_AUTO_TEST_CASE(what_is_kept_is_found_under_exactly_its_id) {
+    StatusCache cache(1 << 20);
+    BOOST_TEST(!cache.find("run_1"));
+    cache.insert("run_1", "body");
+    BOOST_TEST(cache.find("run_1").value() == "body");
+    for (const std::string_view other : {"RUN_1", "run_1 ", "run_", "run_11", ""})
+        BOOST_TEST(!cache.find(other), other);
+    BOOST_TEST(!cache.find(std::string_view("run_1\0", 6)));
+}
+
+BOOST_AUTO_TEST_CASE(keeping_twice_keeps_once) {
+    StatusCache cache(1 << 20);
+    cache.insert("run_1", "body");
+    const auto bytes = cache.bytes();
+    cache.insert("run_1", "body");
+    BOOST_TEST(cache.bytes() == bytes);
+    BOOST_TEST(cache.entries() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(memory_is_bounded) {
+    constexpr std::size_t capacity = 100'000;
+    StatusCache cache(capacity);
+    for (int i = 0; i < 10'000; ++i) {
+        cache.insert("run_" + std::to_string(i), std::string(1 + i % 700, 'x'));
+        BOOST_REQUIRE(cache.bytes() <= capacity);
+    }
+    BOOST_TEST(cache.entries() > 50U);
+    BOOST_TEST(cache.bytes() > capacity / 2);
+    BOOST_TEST(cache.find("run_9999").has_value());
+    BOOST_TEST(!cache.find("run_0"));
+}
+
+BOOST_AUTO_TEST_CASE(the_least_recently_used_goes_first) {
+    StatusCache measure(1 << 20);
+    measure.insert("1", "body");
+    StatusCache cache(3 * measure.bytes());
+    for (const auto* const id : {"1", "2", "3"})
+        cache.insert(id, "body");
+    BOOST_TEST(cache.find("1").has_value());
+    cache.insert("4", "body");
+    BOOST_TEST(cache.find("1").has_value());
+    BOOST_TEST(!cache.find("2"));
+    BOOST_TEST(cache.entries() == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_too_large_is_not_kept_and_drives_nothing_out) {
+    StatusCache cache(2000);
+    cache.insert("small", "body");
+    cache.insert("large", std::string(5000, 'x'));
+    BOOST_TEST(!cache.find("large"));
+    BOOST_TEST(cache.find("small").has_value());
+    StatusCache none(0);
+    none.insert("small", "body");
+    BOOST_TEST(!none.find("small"));
+    BOOST_TEST(none.bytes() == 0U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
