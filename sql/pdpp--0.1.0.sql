@@ -4,9 +4,9 @@
  * pdpp 0.1.0: the tables, the guards on them, and the SQL API.
  *
  * The tables live in the schema pdpp; the functions go to the extension's own schema. PUBLIC has no privilege on
- * anything here: a role gets EXECUTE through pdpp_grant(role, kind), and no role needs a table privilege. Writers, the
- * timeline and the list are SECURITY DEFINER with a fixed search_path; the status functions scan the tables themselves
- * and are guarded by EXECUTE alone.
+ * anything here: a role gets EXECUTE through pdpp_grant(role, kind), and no role needs a table privilege. Writers and
+ * the timeline are SECURITY DEFINER with a fixed search_path; the status functions scan the tables themselves and are
+ * guarded by EXECUTE alone.
  */
 
 /* Links percent-encode UTF-8, bodies are JSON, and ids are bounded in bytes: one encoding makes all three plain. */
@@ -73,24 +73,6 @@ create unique index spine_events_lifecycle on pdpp.spine_events (
 ) where event_type in ('run.admitted', 'run.started',
                        'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 
-/*
- * The lists: newest admission first, each filter an equality ahead of the order. The run's admission stands for it among
- * all runs, its terminal event among those that ended like that: neither ever changes, so a run keeps its place.
- */
-create index spine_events_list on pdpp.spine_events (event_type collate "C", admitted_at, run_id)
-    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
-create index spine_events_list_by_connection
-    on pdpp.spine_events (connector_instance_id, event_type collate "C", admitted_at, run_id)
-    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
-create index spine_events_list_by_connector
-    on pdpp.spine_events (actor_id collate "C", event_type collate "C", admitted_at, run_id)
-    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
-
-/* What retention may remove, oldest first: neither the lifecycle nor what came after the ending. */
-create index spine_events_prunable on pdpp.spine_events (recorded_at)
-    where event_type not in ('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled',
-                             'run.abandoned', 'run.late_outcome');
-
 comment on table pdpp.spine_events is 'the append-only log of everything that happened to runs: the only truth about what happened';
 comment on column pdpp.spine_events.event_seq is '1, 2, 3… within a run, gap-free, in commit order';
 comment on column pdpp.spine_events.event_id is 'unique within its run: the writer''s retry key';
@@ -130,8 +112,6 @@ create table pdpp.controller_active_runs (
 /* What a claim takes from, oldest first, however long the queue. */
 create index controller_active_runs_unclaimed on pdpp.controller_active_runs (started_at, run_id)
     where boot_epoch is null;
-/* The list of active runs; one connection has at most one. */
-create index controller_active_runs_list on pdpp.controller_active_runs (started_at, run_id);
 
 comment on table pdpp.controller_active_runs is 'flight state: one row for each run that has not settled';
 comment on column pdpp.controller_active_runs.started_at is 'when the run was admitted';
@@ -189,9 +169,10 @@ comment on function pdpp.refuse_unsettled_removal() is
 create trigger spine_events_no_update before update on pdpp.spine_events
     for each row execute function pdpp.refuse_history_change();
 
-/* All but what pdpp_prune() takes. */
 create trigger spine_events_no_delete before delete on pdpp.spine_events
-    for each row execute function pdpp.refuse_history_change();
+    for each row when (old.event_type in ('run.admitted', 'run.started',
+                                          'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned'))
+    execute function pdpp.refuse_history_change();
 
 create trigger spine_events_no_truncate before truncate on pdpp.spine_events
     for each statement execute function pdpp.refuse_history_change();
@@ -206,8 +187,7 @@ create trigger controller_active_runs_no_truncate before truncate on pdpp.contro
 /*
  * Writers and the timeline plan with enable_seqscan off: a plan that a session made and kept while a table was small must
  * not walk it once it is large. All of their statements have an index to go by. A page of the timeline must not read and
- * sort its whole run either, nor a claim the whole queue, nor a list all runs (whose estimated number would also have its
- * plan compiled).
+ * sort its whole run either, nor a claim the whole queue.
  */
 
 /* ---- admission ------------------------------------------------------------------------------------------------ */
@@ -343,65 +323,6 @@ create function pdpp_run_timeline(run_id text, page_size integer default 2000, c
 comment on function pdpp_run_timeline(text, integer, text) is
     'one page of a run''s events in order; next_cursor resumes without a gap or a repeat';
 
-create function pdpp_run_list(
-    status text default null,
-    connector_id text default null,
-    connector_instance_id text default null,
-    since timestamptz default null,
-    until timestamptz default null,
-    page_size integer default 50,
-    cursor text default null
-) returns jsonb
-    language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
-    set enable_bitmapscan = off set enable_sort = off set jit = off
-    as 'MODULE_PATHNAME';
-comment on function pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text) is
-    'one page of runs, newest admission first: each as pdpp_run_status prints it; next_cursor leads to the next page';
-
-/*
- * The same as typed columns, for joins: the projection of extension/run/status.cpp in SQL, where the planner can see
- * through it. test/sql/runs.sql holds the two together. A role reads it with SELECT, and needs none on the tables.
- */
-create view pdpp_runs as
-select a.run_id,
-       case e.event_type when 'run.completed' then 'completed' when 'run.failed' then 'failed'
-                         when 'run.cancelled' then 'cancelled' when 'run.abandoned' then 'abandoned'
-                         else 'active' end as status,
-       coalesce(s.actor_id, e.actor_id, a.actor_id) as connector_id,
-       coalesce(s.connector_instance_id, e.connector_instance_id, a.connector_instance_id) as connector_instance_id,
-       coalesce(s.trace_id, e.trace_id, a.trace_id) as trace_id,
-       a.admitted_at,
-       case when s.run_id is not null then s.occurred_at when e.run_id is null then a.admitted_at end as started_at,
-       e.occurred_at as completed_at,
-       e.occurred_at - s.occurred_at as duration,
-       case when e.run_id is null then f.cancel_requested_at end as cancel_requested_at,
-       coalesce(case jsonb_typeof(e.data_json -> 'reason') when 'string' then nullif(e.data_json ->> 'reason', '') end,
-                case jsonb_typeof(e.data_json -> 'failure_reason') when 'string'
-                     then nullif(e.data_json ->> 'failure_reason', '') end) as terminal_reason,
-       case when e.event_type in ('run.failed', 'run.abandoned') then
-           coalesce(case jsonb_typeof(e.data_json -> 'failure_message') when 'string'
-                         then nullif(e.data_json ->> 'failure_message', '') end,
-                    case jsonb_typeof(e.data_json -> 'message') when 'string'
-                         then nullif(e.data_json ->> 'message', '') end) end as failure_message,
-       case when e.event_type in ('run.failed', 'run.abandoned')
-                 and jsonb_typeof(e.data_json -> 'failure_origin') = 'string'
-            then nullif(e.data_json ->> 'failure_origin', '') end as failure_origin,
-       case when e.event_type in ('run.failed', 'run.abandoned')
-                 and jsonb_typeof(e.data_json -> 'connector_error_message') = 'string'
-            then nullif(e.data_json ->> 'connector_error_message', '') end as connector_error_message,
-       e.data_json -> 'known_gaps' as known_gaps,
-       e.data_json -> 'known_gaps_summary' as known_gaps_summary,
-       f.run_generation
-from pdpp.spine_events as a
-left join pdpp.spine_events as s on s.run_id = a.run_id and s.event_type = 'run.started'
-left join pdpp.spine_events as e on e.run_id = a.run_id
-      and e.event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')
-left join pdpp.controller_active_runs as f on f.run_id = a.run_id
-where a.event_type = 'run.admitted';
-comment on view pdpp_runs is 'every run, one row each, with the status that pdpp_run_status prints, as typed columns';
-comment on column pdpp_runs.duration is 'from run.started to the ending; null while it is active, or if it never started';
-comment on column pdpp_runs.run_generation is 'the generation of its connection; null once it has ended';
-
 /* ---- for operators -------------------------------------------------------------------------------------------- */
 
 /* It reads the tables whole, so it plans as it likes. */
@@ -410,13 +331,6 @@ create function pdpp_check() returns table(invariant text, run_id text, detail t
     as 'MODULE_PATHNAME';
 comment on function pdpp_check() is
     'what must hold for every run and does not: a row for each violation, none when all is well; reads the whole history';
-
-create function pdpp_prune(before timestamptz, batch_size integer default 1000) returns jsonb
-    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
-    set enable_bitmapscan = off set enable_sort = off set jit = off
-    as 'MODULE_PATHNAME';
-comment on function pdpp_prune(timestamptz, integer) is
-    'removes one batch of what runs that ended before then said between their lifecycle events; returns what is left';
 
 /* ---- privileges ----------------------------------------------------------------------------------------------- */
 
@@ -444,10 +358,8 @@ revoke all on function
     pdpp_run_fence(text),
     pdpp_reconcile(),
     pdpp_check(),
-    pdpp_prune(timestamptz, integer),
     pdpp_run_status(text),
     pdpp_run_statuses(text[]),
     pdpp_run_timeline(text, integer, text),
-    pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text),
     pdpp_grant(regrole, text)
 from public;

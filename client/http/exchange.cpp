@@ -109,8 +109,11 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
         if (!parser.is_done())
             std::tie(failure, std::ignore) = co_await beast::http::async_read(stream_, buffer_, parser, as_result);
     }
-    if (is_bad_request(failure))
-        throw refusal_for(failure, parser.get().target());
+    if (is_bad_request(failure)) {
+        auto refusal = refusal_for(failure, parser.get().target());
+        refusal.target = parser.get().target();
+        throw refusal;
+    }
     if (failure)
         co_return std::nullopt;
     co_return parser.release();

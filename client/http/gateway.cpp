@@ -27,8 +27,8 @@ namespace asio = boost::asio;
 namespace {
 
 /// A refusal in the form that the path of the request has for it.
-Response refused(const Request& request, const Refusal& refusal, const std::string& request_id) {
-    if (is_rpc(request.target()))
+Response refused(std::string_view target, const Refusal& refusal, const std::string& request_id) {
+    if (is_rpc(target))
         return rpc_error_response(rpc_error(refusal));
     return error_response(refusal, request_id);
 }
@@ -83,11 +83,11 @@ asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) 
     } catch (const Refusal& refusal) {
         if (refusal.error_code == "not_found" && refusal.param == "run_id")
             metrics_.unknown_run();
-        answer = refused(request, refusal, notes.request_id);
+        answer = refused(request.target(), refusal, notes.request_id);
     } catch (const std::exception& error) {
         spdlog::error("request_id={} {:?}", notes.request_id, error.what());
         const Refusal trouble{status::internal_server_error, "internal_error", "Something went wrong here."};
-        answer = refused(request, trouble, notes.request_id);
+        answer = refused(request.target(), trouble, notes.request_id);
     }
     answer.head.set("Request-Id", notes.request_id);
     record(request, answer.head, client.address(), notes, std::chrono::steady_clock::now() - began);
@@ -96,7 +96,7 @@ asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) 
 
 Response Gateway::refuse(const Refusal& refusal, const std::string& peer) {
     const Notes notes{.request_id = new_request_id(), .run_id = {}, .trace_id = {}};
-    auto response = error_response(refusal, notes.request_id);
+    auto response = refused(refusal.target, refusal, notes.request_id);
     response.set("Request-Id", notes.request_id);
     record({}, response, peer, notes, {});
     return response;

@@ -32,6 +32,7 @@ struct Refusal {
     std::string param = {};                                  ///< the parameter it is about; empty if none
     boost::json::object extra = {};                          ///< further members of the error object
     std::vector<std::pair<field, std::string>> headers = {}; ///< such as Allow or Retry-After
+    std::string target = {}; ///< of a request that could not be read whole; empty if it did not come so far
 };
 
 /// 400 `invalid_request`.

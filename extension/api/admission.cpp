@@ -16,6 +16,9 @@
 #include "store/settle.hpp"
 #include "store/statement.hpp"
 
+#include <array>
+#include <bit>
+
 namespace pdpp::api {
 
 namespace {
@@ -167,6 +170,12 @@ Target lock_target(const Request& request) {
     return lock_named(*request.connector_id, request.connector_instance_id.value_or(*request.connector_id));
 }
 
+/// What ids are made of that nobody can guess.
+struct Random {
+    std::array<unsigned char, 8> for_run_id;
+    std::array<unsigned char, 16> for_trace_id;
+};
+
 Jsonb* admit(const Request& request) {
     const bytea* digest = request.idempotency_key ? digest_of(request) : nullptr;
     if (request.idempotency_key) {
@@ -177,9 +186,10 @@ Jsonb* admit(const Request& request) {
 
     const Target target = lock_target(request);
     const run::Instant admitted_at = now();
-    const run::GeneratedId run_id =
-        run::run_id_from(run::uuid7_digits(admitted_at.unix_micros, store::random_bytes<8>()));
-    const run::GeneratedId trace_id = run::trace_id_from(store::random_bytes<16>());
+    // asked for at once: the system takes longer to begin than to finish
+    const auto random = std::bit_cast<Random>(store::random_bytes<sizeof(Random)>());
+    const run::GeneratedId run_id = run::run_id_from(run::uuid7_digits(admitted_at.unix_micros, random.for_run_id));
+    const run::GeneratedId trace_id = run::trace_id_from(random.for_trace_id);
     const store::Flight flight{
         .run = {.run_id = request.run_id.value_or(run_id.view()),
                 .connector_id = target.connector_id,

@@ -46,27 +46,29 @@ Jsonb* status_body(std::string_view run_id, const store::LifecycleRecord& record
 
     store::JsonbWriter body;
     body.begin_object();
-    body.field("object", "run_status");
-    body.field("run_id", run_id);
-    body.field("status", status.status);
-    body.field("connector_id", status.connector_id);
-    body.field("connector_instance_id", status.connector_instance_id);
-    body.field("trace_id", status.trace_id);
-    body.field("admitted_at", status.admitted_at);
-    body.field("started_at", status.started_at);
-    body.field("completed_at", status.completed_at);
-    body.field("cancel_requested_at", status.cancel_requested_at);
-    body.field("terminal_reason", status.terminal_reason);
-    write_failure(body, status.failure);
-    pass_through(body, record.terminal_data, "known_gaps");
-    pass_through(body, record.terminal_data, "known_gaps_summary");
+    // shorter keys first, and those of one length in the order of their bytes: as jsonb keeps them, so nothing is
+    // sorted
     body.key("links");
     body.begin_object();
     body.field("timeline", timeline.view());
     body.end_object();
+    body.field("object", "run_status");
+    body.field("run_id", run_id);
+    body.field("status", status.status);
+    write_failure(body, status.failure);
     if (settled) {
         body.field("settled", *settled);
     }
+    body.field("trace_id", status.trace_id);
+    pass_through(body, record.terminal_data, "known_gaps");
+    body.field("started_at", status.started_at);
+    body.field("admitted_at", status.admitted_at);
+    body.field("completed_at", status.completed_at);
+    body.field("connector_id", status.connector_id);
+    body.field("terminal_reason", status.terminal_reason);
+    pass_through(body, record.terminal_data, "known_gaps_summary");
+    body.field("cancel_requested_at", status.cancel_requested_at);
+    body.field("connector_instance_id", status.connector_instance_id);
     body.end_object();
     return body.finish();
 }

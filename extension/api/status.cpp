@@ -17,9 +17,9 @@ struct Answer {
     Jsonb* body;
 };
 
-Answer resolve(std::string_view run_id) {
+Answer resolve(store::LifecycleReader& reader, std::string_view run_id) {
     if (run::is_possible_id(run_id)) {
-        const store::LifecycleRecord record = store::read_lifecycle(run_id);
+        const store::LifecycleRecord record = reader.read(run_id);
         if (record.events.known()) {
             return {200, status_body(run_id, record)};
         }
@@ -30,7 +30,9 @@ Answer resolve(std::string_view run_id) {
 } // namespace
 
 PDPP_FUNCTION(pdpp_run_status) {
-    const Answer answer = resolve(text_view(PG_GETARG_DATUM(0)));
+    store::LifecycleReader reader;
+    const Answer answer = resolve(reader, text_view(PG_GETARG_DATUM(0)));
+    reader.close();
     if (answer.http_status == 404) {
         set_response_not_found();
     }
@@ -46,6 +48,7 @@ PDPP_FUNCTION(pdpp_run_statuses) {
     int count = 0;
     deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &run_ids, &nulls, &count);
 
+    store::LifecycleReader reader;
     // each row's garbage goes before the next row is made: the array may be long
     MemoryContext row_memory =
         AllocSetContextCreate(CurrentMemoryContext, "pdpp_run_statuses row", ALLOCSET_DEFAULT_SIZES);
@@ -55,7 +58,7 @@ PDPP_FUNCTION(pdpp_run_statuses) {
         Datum values[4] = {Int32GetDatum(i + 1), run_ids[i], Datum{0}, Datum{0}};
         bool is_null[4] = {false, nulls[i], nulls[i], nulls[i]};
         if (!nulls[i]) {
-            const Answer answer = resolve(text_view(run_ids[i]));
+            const Answer answer = resolve(reader, text_view(run_ids[i]));
             values[2] = Int32GetDatum(answer.http_status);
             values[3] = JsonbPGetDatum(answer.body);
         }
@@ -64,6 +67,7 @@ PDPP_FUNCTION(pdpp_run_statuses) {
     }
     MemoryContextSwitchTo(call_memory);
     MemoryContextDelete(row_memory);
+    reader.close();
     return Datum{0};
 }
 

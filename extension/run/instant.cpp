@@ -6,14 +6,10 @@ namespace pdpp::run {
 
 namespace {
 
-void append_padded(Text<32>& text, std::int64_t number, int width) {
-    std::int64_t unit = 1;
-    for (int i = 1; i < width; ++i) {
-        unit *= 10;
-    }
-    for (; unit > 0; unit /= 10) {
-        text.append(static_cast<char>('0' + number / unit % 10));
-    }
+/// The last two digits.
+void append_two(Text<32>& text, std::int64_t number) {
+    text.append(static_cast<char>('0' + number / 10 % 10));
+    text.append(static_cast<char>('0' + number % 10));
 }
 
 } // namespace
@@ -26,19 +22,21 @@ Text<32> rfc3339(Instant instant) {
     const hh_mm_ss clock{floor<milliseconds>(time - day)};
 
     Text<32> text;
-    append_padded(text, static_cast<int>(date.year()), 4);
+    append_two(text, static_cast<int>(date.year()) / 100);
+    append_two(text, static_cast<int>(date.year()));
     text.append('-');
-    append_padded(text, static_cast<unsigned>(date.month()), 2);
+    append_two(text, static_cast<unsigned>(date.month()));
     text.append('-');
-    append_padded(text, static_cast<unsigned>(date.day()), 2);
+    append_two(text, static_cast<unsigned>(date.day()));
     text.append('T');
-    append_padded(text, clock.hours().count(), 2);
+    append_two(text, clock.hours().count());
     text.append(':');
-    append_padded(text, clock.minutes().count(), 2);
+    append_two(text, clock.minutes().count());
     text.append(':');
-    append_padded(text, clock.seconds().count(), 2);
+    append_two(text, clock.seconds().count());
     text.append('.');
-    append_padded(text, clock.subseconds().count(), 3);
+    text.append(static_cast<char>('0' + clock.subseconds().count() / 100));
+    append_two(text, clock.subseconds().count());
     text.append('Z');
     return text;
 }

@@ -13,8 +13,9 @@ bool looking = false;       ///< while it is, every change counts: the relations
 
 /// DROP EXTENSION, REINDEX CONCURRENTLY and ALTER TABLE in any session announce the relations they touch.
 void on_relation_change(Datum /*argument*/, Oid relation) {
-    if (looking || relation == InvalidOid || relation == known.spine.table || relation == known.spine.lifecycle_index ||
-        relation == known.flight.table || relation == known.flight.run_id_index) {
+    if (looking || relation == InvalidOid || relation == known.spine.table || relation == known.spine.primary_key ||
+        relation == known.spine.lifecycle_index || relation == known.flight.table ||
+        relation == known.flight.primary_key || relation == known.flight.run_id_index) {
         ++changes;
     }
 }
@@ -60,20 +61,45 @@ const Catalogue& catalogue() {
         const Oid schema = schema_of_extension();
         const Oid spine = relation_in(schema, "spine_events");
         const Oid flight = relation_in(schema, "controller_active_runs");
+#define COLUMN(table, name) .name = column_of(table, #name)
         known = {
             .spine = {.table = spine,
+                      .primary_key = relation_in(schema, "spine_events_pkey"),
                       .lifecycle_index = relation_in(schema, "spine_events_lifecycle"),
-                      .event_type = column_of(spine, "event_type"),
-                      .event_id = column_of(spine, "event_id"),
-                      .occurred_at = column_of(spine, "occurred_at"),
-                      .actor_id = column_of(spine, "actor_id"),
-                      .trace_id = column_of(spine, "trace_id"),
-                      .connector_instance_id = column_of(spine, "connector_instance_id"),
-                      .data_json = column_of(spine, "data_json")},
+                      COLUMN(spine, run_id),
+                      COLUMN(spine, event_seq),
+                      COLUMN(spine, event_id),
+                      COLUMN(spine, event_type),
+                      COLUMN(spine, occurred_at),
+                      COLUMN(spine, recorded_at),
+                      COLUMN(spine, admitted_at),
+                      COLUMN(spine, trace_id),
+                      COLUMN(spine, scenario_id),
+                      COLUMN(spine, actor_type),
+                      COLUMN(spine, actor_id),
+                      COLUMN(spine, object_type),
+                      COLUMN(spine, object_id),
+                      COLUMN(spine, status),
+                      COLUMN(spine, source_kind),
+                      COLUMN(spine, source_id),
+                      COLUMN(spine, connector_instance_id),
+                      COLUMN(spine, data_json),
+                      COLUMN(spine, version)},
             .flight = {.table = flight,
+                       .primary_key = relation_in(schema, "controller_active_runs_pkey"),
                        .run_id_index = relation_in(schema, "controller_active_runs_run_id_key"),
-                       .cancel_requested_at = column_of(flight, "cancel_requested_at")},
+                       COLUMN(flight, connector_instance_id),
+                       COLUMN(flight, connector_id),
+                       COLUMN(flight, run_id),
+                       COLUMN(flight, trace_id),
+                       COLUMN(flight, scenario_id),
+                       COLUMN(flight, started_at),
+                       COLUMN(flight, run_generation),
+                       COLUMN(flight, boot_epoch),
+                       COLUMN(flight, launch_deadline),
+                       COLUMN(flight, cancel_requested_at)},
         };
+#undef COLUMN
         known_at = looked_at;
     }
     looking = false;

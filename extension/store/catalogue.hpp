@@ -8,17 +8,20 @@
 
 namespace pdpp::store {
 
-/// What a direct scan of the lifecycle index needs. Attribute numbers, because an upgrade may order columns otherwise.
+/// What direct access needs to know of each table. Attribute numbers, because an upgrade may order columns otherwise.
 struct SpineEntry {
     Oid table;
-    Oid lifecycle_index;
-    AttrNumber event_type, event_id, occurred_at, actor_id, trace_id, connector_instance_id, data_json;
+    Oid primary_key, lifecycle_index;
+    AttrNumber run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at, trace_id, scenario_id,
+        actor_type, actor_id, object_type, object_id, status, source_kind, source_id, connector_instance_id, data_json,
+        version;
 };
 
 struct FlightEntry {
     Oid table;
-    Oid run_id_index;
-    AttrNumber cancel_requested_at;
+    Oid primary_key, run_id_index;
+    AttrNumber connector_instance_id, connector_id, run_id, trace_id, scenario_id, started_at, run_generation,
+        boot_epoch, launch_deadline, cancel_requested_at;
 };
 
 struct Catalogue {

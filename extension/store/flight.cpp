@@ -1,6 +1,7 @@
 #include "store/flight.hpp"
 
 #include "boundary.hpp"
+#include "store/direct.hpp"
 #include "store/statement.hpp"
 
 namespace pdpp::store {
@@ -29,6 +30,76 @@ std::optional<Flight> flight_in(const Rows& rows) {
     };
 }
 
+constexpr Shape flight_shape{.columns = 11, .checks = 0, .defaults = 0};
+
+Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns) {
+    auto run_id = text_of(slot, columns.run_id);
+    auto connector_id = text_of(slot, columns.connector_id);
+    auto connector_instance_id = text_of(slot, columns.connector_instance_id);
+    auto trace_id = text_of(slot, columns.trace_id);
+    auto scenario_id = text_of(slot, columns.scenario_id);
+    keep({&run_id, &connector_id, &connector_instance_id, &trace_id, &scenario_id});
+    bool is_null = false;
+    const Datum generation = slot_getattr(slot, columns.run_generation, &is_null);
+    const Datum epoch = slot_getattr(slot, columns.boot_epoch, &is_null);
+    return {
+        .run = {.run_id = *run_id,
+                .connector_id = *connector_id,
+                .connector_instance_id = *connector_instance_id,
+                .trace_id = *trace_id,
+                .scenario_id = scenario_id,
+                .admitted_at = *instant_of(slot, columns.started_at)},
+        .run_generation = DatumGetInt64(generation),
+        .boot_epoch = is_null ? std::nullopt : std::optional{*DatumGetUUIDP(epoch)},
+        .launch_deadline = instant_of(slot, columns.launch_deadline),
+        .cancel_requested_at = instant_of(slot, columns.cancel_requested_at),
+    };
+}
+
+/// Locks the run's row, with a snapshot of its own, as a statement of ours would.
+std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, LockWaitPolicy policy = LockWaitBlock) {
+    FlightEntry columns;
+    Relation table = open_current(&Catalogue::flight, RowShareLock, columns);
+    const Snapshot snapshot = push_latest_snapshot();
+    const Datum key = to_text(run_id);
+    KeyScan scan;
+    scan.open(table, columns.run_id_index, snapshot);
+    scan.seek(key);
+    std::optional<Flight> flight;
+    if (TupleTableSlot* found = scan.next()) {
+        if (TupleTableSlot* row = lock_row(table, found, snapshot, mode, policy)) {
+            if (text_of(row, columns.run_id) == run_id) { // somebody may have changed it while we waited
+                flight = flight_in(row, columns);
+            }
+            ExecDropSingleTupleTableSlot(row);
+        }
+    }
+    scan.close();
+    PopActiveSnapshot();
+    relation_close(table, NoLock);
+    return flight;
+}
+
+bool insert_flight_directly(const Flight& flight) {
+    FlightEntry columns;
+    Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
+    bool inserted = false;
+    if (takes_rows_directly(table, flight_shape)) {
+        NewRow<flight_shape.columns> row;
+        row.set(columns.connector_instance_id, flight.run.connector_instance_id);
+        row.set(columns.connector_id, flight.run.connector_id);
+        row.set(columns.run_id, flight.run.run_id);
+        row.set(columns.trace_id, flight.run.trace_id);
+        row.set(columns.scenario_id, flight.run.scenario_id);
+        row.set(columns.started_at, flight.run.admitted_at);
+        row.set(columns.run_generation, Int64GetDatum(flight.run_generation));
+        row.set(columns.launch_deadline, flight.launch_deadline);
+        inserted = insert_directly(table, row.values(), row.nulls());
+    }
+    relation_close(table, NoLock);
+    return inserted;
+}
+
 } // namespace
 
 bool insert_flight(const Flight& flight) {
@@ -36,6 +107,9 @@ bool insert_flight(const Flight& flight) {
         "insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, scenario_id,"
         " started_at, run_generation, launch_deadline)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing returning true"};
+    if (insert_flight_directly(flight)) {
+        return true;
+    }
     const RunIdentity& run = flight.run;
     return insert
         .execute({run.connector_instance_id, run.connector_id, run.run_id, run.trace_id, run.scenario_id,
@@ -49,36 +123,37 @@ bool is_in_flight(std::string_view run_id) {
 }
 
 std::optional<std::string_view> active_run_of(std::string_view connector_instance_id) {
-    static Statement find{"select run_id from pdpp.controller_active_runs where connector_instance_id = $1"};
-    const Rows rows = find.execute({connector_instance_id});
-    if (!rows.any()) {
-        return {};
+    FlightEntry columns;
+    Relation table = open_current(&Catalogue::flight, AccessShareLock, columns);
+    const Datum key = to_text(connector_instance_id);
+    KeyScan scan;
+    scan.open(table, columns.primary_key, push_latest_snapshot());
+    scan.seek(key);
+    std::optional<std::string_view> run_id;
+    if (TupleTableSlot* found = scan.next()) {
+        run_id = text_of(found, columns.run_id);
+        keep({&run_id});
     }
-    return rows.text(0, 0);
+    scan.close();
+    PopActiveSnapshot();
+    relation_close(table, AccessShareLock);
+    return run_id;
 }
 
 std::optional<Flight> lock_for_event(std::string_view run_id) {
-    static Statement lock{"select " FLIGHT_COLUMNS
-                          " from pdpp.controller_active_runs as f where f.run_id = $1 for no key update"};
-    return flight_in(lock.execute({run_id}));
+    return lock_flight(run_id, LockTupleNoKeyExclusive);
 }
 
 std::optional<Flight> lock_for_settle(std::string_view run_id) {
-    static Statement lock{"select " FLIGHT_COLUMNS
-                          " from pdpp.controller_active_runs as f where f.run_id = $1 for update"};
-    return flight_in(lock.execute({run_id}));
+    return lock_flight(run_id, LockTupleExclusive);
 }
 
 std::optional<Flight> try_lock_for_settle(std::string_view run_id) {
-    static Statement lock{"select " FLIGHT_COLUMNS
-                          " from pdpp.controller_active_runs as f where f.run_id = $1 for update skip locked"};
-    return flight_in(lock.execute({run_id}));
+    return lock_flight(run_id, LockTupleExclusive, LockWaitSkip);
 }
 
 std::optional<Flight> lock_for_fence(std::string_view run_id) {
-    static Statement lock{"select " FLIGHT_COLUMNS
-                          " from pdpp.controller_active_runs as f where f.run_id = $1 for key share"};
-    return flight_in(lock.execute({run_id}));
+    return lock_flight(run_id, LockTupleKeyShare);
 }
 
 std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch) {

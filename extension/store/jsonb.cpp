@@ -25,10 +25,10 @@ std::string_view copied(std::string_view text) {
     return {bytes, text.size()};
 }
 
-/// The value under a key, or a null pointer.
-JsonbValue* find(const Jsonb* object, std::string_view key) {
-    JsonbValue name = string_value(key);
-    return findJsonbValueFromContainer(const_cast<JsonbContainer*>(&object->root), JB_FOBJECT, &name);
+/// Finds the value under a key, without a copy.
+bool find(const Jsonb* object, std::string_view key, JsonbValue& value) {
+    return getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(&object->root), key.data(),
+                                        static_cast<int>(key.size()), &value) != nullptr;
 }
 
 } // namespace
@@ -93,16 +93,16 @@ void JsonbWriter::integer(std::int64_t number) {
 }
 
 std::string_view string_under(const Jsonb* object, std::string_view key) {
-    const JsonbValue* value = find(object, key);
-    if (value == nullptr || value->type != jbvString) {
+    JsonbValue value;
+    if (!find(object, key, value) || value.type != jbvString) {
         return {};
     }
-    return {value->val.string.val, static_cast<std::size_t>(value->val.string.len)};
+    return {value.val.string.val, static_cast<std::size_t>(value.val.string.len)};
 }
 
 Jsonb* value_under(const Jsonb* object, std::string_view key) {
-    JsonbValue* value = find(object, key);
-    return value == nullptr ? nullptr : JsonbValueToJsonb(value);
+    JsonbValue value;
+    return find(object, key, value) ? JsonbValueToJsonb(&value) : nullptr;
 }
 
 } // namespace pdpp::store

@@ -1,69 +1,11 @@
 #include "store/lifecycle.hpp"
 
 #include "boundary.hpp"
-#include "store/catalogue.hpp"
 #include "store/jsonb.hpp"
 
 namespace pdpp::store {
 
 namespace {
-
-/// Opens a table of ours for reading and returns its current entry; `table_of` picks the entry from the catalogue.
-/// The lock can show that what we knew is gone (DROP and CREATE EXTENSION, REINDEX CONCURRENTLY): then look again.
-template <typename Entry>
-Relation open_current(Entry Catalogue::*member, Entry& entry) {
-    for (;;) {
-        entry = catalogue().*member;
-        Relation table = try_relation_open(entry.table, AccessShareLock);
-        if (table == nullptr) {
-            forget_catalogue();
-            continue;
-        }
-        entry = catalogue().*member;
-        if (entry.table == RelationGetRelid(table)) {
-            return table;
-        }
-        relation_close(table, AccessShareLock);
-    }
-}
-
-/// Calls visit(slot) for each row whose first index column equals the run id.
-template <typename Visit>
-void scan_by_run_id(Relation table, Oid index_oid, std::string_view run_id, Snapshot snapshot, Visit visit) {
-    Relation index = index_open(index_oid, AccessShareLock);
-    TupleTableSlot* slot = table_slot_create(table, nullptr);
-    IndexScanDesc scan = pg::begin_index_scan(table, index, snapshot, 1);
-    ScanKeyData key;
-    // the collation of the index decides what is equal, as it does for the executor
-    ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, TEXTOID, index->rd_indcollation[0], F_TEXTEQ,
-                           to_text(run_id));
-    index_rescan(scan, &key, 1, nullptr, 0);
-    while (index_getnext_slot(scan, ForwardScanDirection, slot)) {
-        visit(slot);
-    }
-    index_endscan(scan);
-    ExecDropSingleTupleTableSlot(slot);
-    index_close(index, AccessShareLock);
-}
-
-/// A text column, copied out of the page; nothing for null.
-std::optional<std::string_view> copy_text(TupleTableSlot* slot, AttrNumber column) {
-    bool is_null = false;
-    const Datum datum = slot_getattr(slot, column, &is_null);
-    if (is_null) {
-        return {};
-    }
-    return text_view(PointerGetDatum(PG_DETOAST_DATUM_COPY(datum)));
-}
-
-std::optional<run::Instant> instant_of(TupleTableSlot* slot, AttrNumber column) {
-    bool is_null = false;
-    const Datum datum = slot_getattr(slot, column, &is_null);
-    if (is_null) {
-        return {};
-    }
-    return to_instant(DatumGetTimestampTz(datum));
-}
 
 run::Evidence evidence_in(const Jsonb* data) {
     return {
@@ -77,15 +19,20 @@ run::Evidence evidence_in(const Jsonb* data) {
 }
 
 void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& spine) {
+    auto event_type = text_of(slot, spine.event_type);
+    auto event_id = text_of(slot, spine.event_id);
     run::LifecycleEvent event{
-        .event_type = copy_text(slot, spine.event_type).value_or(std::string_view{}),
-        .event_id = copy_text(slot, spine.event_id).value_or(std::string_view{}),
+        .event_type = {},
+        .event_id = {},
         .occurred_at = instant_of(slot, spine.occurred_at).value_or(run::Instant{}),
-        .actor_id = copy_text(slot, spine.actor_id),
-        .trace_id = copy_text(slot, spine.trace_id),
-        .connector_instance_id = copy_text(slot, spine.connector_instance_id),
+        .actor_id = text_of(slot, spine.actor_id),
+        .trace_id = text_of(slot, spine.trace_id),
+        .connector_instance_id = text_of(slot, spine.connector_instance_id),
         .evidence = {},
     };
+    keep({&event_type, &event_id, &event.actor_id, &event.trace_id, &event.connector_instance_id});
+    event.event_type = event_type.value_or(std::string_view{});
+    event.event_id = event_id.value_or(std::string_view{});
     switch (run::phase_of(event.event_type).value_or(run::Phase::ended)) {
     case run::Phase::admitted:
         record.events.admitted = event;
@@ -104,39 +51,68 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
     }
 }
 
-std::optional<run::Instant> read_cancel_request(std::string_view run_id, Snapshot snapshot) {
+} // namespace
+
+LifecycleReader::LifecycleReader() : memory_{CurrentMemoryContext}, snapshot_{GetActiveSnapshot()} {
+    spine_ = open_current(&Catalogue::spine, AccessShareLock, spine_columns_);
+    events_.open(spine_, spine_columns_.lifecycle_index, snapshot_);
+}
+
+void LifecycleReader::close() {
+    if (flight_ != nullptr) {
+        flights_.close();
+        relation_close(flight_, AccessShareLock);
+    }
+    events_.close();
+    relation_close(spine_, AccessShareLock);
+}
+
+/// Calls visit(slot) for each row of the run, in the caller's memory context; the scan itself goes on in ours.
+template <typename Visit>
+void LifecycleReader::visit_rows(KeyScan& scan, std::string_view run_id, Visit visit) const {
+    const Datum id = to_text(run_id);
+    MemoryContext callers = MemoryContextSwitchTo(memory_);
+    scan.seek(id);
+    while (TupleTableSlot* slot = scan.next()) {
+        MemoryContextSwitchTo(callers);
+        visit(slot);
+        MemoryContextSwitchTo(memory_);
+    }
+    MemoryContextSwitchTo(callers);
+}
+
+std::optional<run::Instant> LifecycleReader::read_cancel_request(std::string_view run_id) {
+    if (flight_ == nullptr) {
+        MemoryContext callers = MemoryContextSwitchTo(memory_);
+        flight_ = open_current(&Catalogue::flight, AccessShareLock, flight_columns_);
+        flights_.open(flight_, flight_columns_.run_id_index, snapshot_);
+        MemoryContextSwitchTo(callers);
+    }
     std::optional<run::Instant> requested_at;
-    FlightEntry flight;
-    Relation table = open_current(&Catalogue::flight, flight);
-    scan_by_run_id(table, flight.run_id_index, run_id, snapshot,
-                   [&](TupleTableSlot* slot) { requested_at = instant_of(slot, flight.cancel_requested_at); });
-    relation_close(table, AccessShareLock);
+    visit_rows(flights_, run_id,
+               [&](TupleTableSlot* slot) { requested_at = instant_of(slot, flight_columns_.cancel_requested_at); });
     return requested_at;
 }
 
-LifecycleRecord read(std::string_view run_id, Snapshot snapshot) {
+LifecycleRecord LifecycleReader::read(std::string_view run_id) {
     LifecycleRecord record;
-    SpineEntry spine;
-    Relation table = open_current(&Catalogue::spine, spine);
-    scan_by_run_id(table, spine.lifecycle_index, run_id, snapshot,
-                   [&](TupleTableSlot* slot) { add_event(record, slot, spine); });
-    relation_close(table, AccessShareLock);
+    visit_rows(events_, run_id, [&](TupleTableSlot* slot) { add_event(record, slot, spine_columns_); });
     if (record.events.known() && !record.events.ended) {
-        record.cancel_requested_at = read_cancel_request(run_id, snapshot);
+        record.cancel_requested_at = read_cancel_request(run_id);
     }
     return record;
 }
 
-} // namespace
-
 LifecycleRecord read_lifecycle(std::string_view run_id) {
-    return read(run_id, GetActiveSnapshot());
+    LifecycleReader reader;
+    const LifecycleRecord record = reader.read(run_id);
+    reader.close();
+    return record;
 }
 
 LifecycleRecord read_latest_lifecycle(std::string_view run_id) {
-    CommandCounterIncrement(); // what the running statement wrote counts too
-    PushActiveSnapshot(GetTransactionSnapshot());
-    const LifecycleRecord record = read(run_id, GetActiveSnapshot());
+    push_latest_snapshot();
+    const LifecycleRecord record = read_lifecycle(run_id);
     PopActiveSnapshot();
     return record;
 }

@@ -8,6 +8,7 @@
 
 #include "pg.hpp"
 #include "run/status.hpp"
+#include "store/direct.hpp"
 
 #include <optional>
 #include <string_view>
@@ -21,7 +22,33 @@ struct LifecycleRecord {
     std::optional<run::Instant> cancel_requested_at; ///< from flight state, looked up while the run is active
 };
 
-/// As the statement that is running sees the run: for reads.
+/// Looks runs up for one statement that reads: all as the snapshot of that statement shows them, the tables opened
+/// once. Lives in the memory context it is made in; whoever made it closes it, and an error does so too.
+class LifecycleReader {
+  public:
+    LifecycleReader();
+
+    /// The record, in the current memory context.
+    LifecycleRecord read(std::string_view run_id);
+
+    void close();
+
+  private:
+    template <typename Visit>
+    void visit_rows(KeyScan& scan, std::string_view run_id, Visit visit) const;
+    std::optional<run::Instant> read_cancel_request(std::string_view run_id);
+
+    MemoryContext memory_;
+    Snapshot snapshot_;
+    Relation spine_ = nullptr;
+    Relation flight_ = nullptr; ///< opened for the first run that is active
+    KeyScan events_;
+    KeyScan flights_;
+    SpineEntry spine_columns_;
+    FlightEntry flight_columns_;
+};
+
+/// One run, as the statement that is running sees it.
 LifecycleRecord read_lifecycle(std::string_view run_id);
 
 /// As it stands now, this transaction's own writes included: for writers.

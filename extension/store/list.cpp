@@ -12,8 +12,9 @@ namespace {
 // of types is the predicate of the indexes.
 #define FROM_SPINE                                                                                                     \
     "select run_id, admitted_at from pdpp.spine_events"                                                                \
-    " where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')"           \
-    " and (admitted_at, run_id) < ($1, $2) and admitted_at >= $3 and event_type = $4 collate \"C\""
+    " where event_type collate \"C\" in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', "             \
+    "'run.abandoned')"                                                                                                 \
+    " and (admitted_at, run_id) < ($1, $2) and admitted_at >= $3 and event_type collate \"C\" = $4"
 #define FROM_FLIGHT                                                                                                    \
     "select run_id, started_at from pdpp.controller_active_runs"                                                       \
     " where (started_at, run_id) < ($1, $2) and started_at >= $3"

@@ -118,7 +118,7 @@ subtest 'the metrics' => sub {
 		'pdpp_pool_waiting' => 0,
 		'pdpp_waiters' => 0,
 		'pdpp_streams' => 0,
-		'pdpp_build_info{version="0.1.0"}' => 1);
+		'pdpp_build_info{version="0.2.0"}' => 1);
 	is(metric($served, $_), $expected{$_}, $_) for sort keys %expected;
 	cmp_ok(metric($served, 'process_resident_memory_bytes'), '>', 1e6, 'memory');
 	my $client = $served->connect;

@@ -324,6 +324,21 @@ subtest 'arguments that cannot be read' => sub {
 	is_error(get('pdpp_run_status?run_id=' . 'x' x 9000, []), 414, 'uri_too_long', 'a target over the limit');
 };
 
+subtest 'requests that are not read to their end' => sub {
+	my $start = "POST /rpc/pdpp_run_status HTTP/1.1\r\nHost: x\r\n";
+	for my $case (
+		[ $start . "Content-Length: 200000\r\n\r\n" . 'x' x 200000, 413, 'body_too_large' ],
+		[ $start . 'Cookie: ' . 'x' x 20000 . "\r\n\r\n", 431, 'headers_too_large' ],
+		[ $start . "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, 'invalid_request' ])
+	{
+		my ($bytes, $status, $code) = @$case;
+		my $client = $gateway->connect;
+		$client->send($bytes);
+		is_error($client->receive, $status, $code, 'refused in the form of /rpc');
+		ok($client->is_closed, 'and closed');
+	}
+};
+
 subtest 'filters and the like are refused, not ignored' => sub {
 	my @ids = (run_ids => '{run_1}');
 	for my $parameter (

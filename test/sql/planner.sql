@@ -2,7 +2,7 @@
 -- the same few pages.
 \i test/sql/include/prelude.psql
 begin;
-select plan(25);
+select plan(27);
 
 -- How many buffers a statement touches.
 create function pg_temp.buffers_once(statement text) returns integer language plpgsql as $$
@@ -156,6 +156,17 @@ select is_empty($$select mood, what, scanned from list_scans
 -- (a connector's active runs are found among all active runs)
 select is_empty($$select mood, what, pages from list_scans where n = 2 and pages > 200 and what not like 'status active, connector rare%'$$,
     'ten runs of 30,000: a few pages each, at any depth');
+-- so does the view: the newest runs come from the same index, and their events from the lifecycle's
+create function pg_temp.plan(statement text) returns text language plpgsql as $$
+declare
+    plan json;
+begin
+    execute 'explain (format json) ' || statement into plan;
+    return plan::text;
+end
+$$;
+select alike(pg_temp.plan('select * from pdpp_runs order by admitted_at desc limit 10'), '%"spine_events_list"%', 'the view by time');
+select unalike(pg_temp.plan($$select * from pdpp_runs where run_id = 'pl-list-7'$$), '%Seq Scan%', 'the view by run');
 select is(jsonb_array_length(pdpp_run_list('abandoned', 'rare', page_size => 500)->'data'), 10, 'and the answers are right');
 
 select * from finish();

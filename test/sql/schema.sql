@@ -14,8 +14,8 @@ select p.* from pg_proc as p join members as m on m.classid = 'pg_proc'::regclas
 -- the extension
 select pg_temp.rows_are(
     $$select extversion, extrelocatable, (extnamespace::regnamespace::text) from pg_extension where extname = 'pdpp'$$,
-    $$values ('0.1.0', false, 'public')$$,
-    'version 0.1.0, not relocatable, functions in public unless told otherwise');
+    $$values ('0.2.0', false, 'public')$$,
+    'version 0.2.0, not relocatable, functions in public unless told otherwise');
 select set_eq(
     $$select c::regclass::text from pg_extension as e, unnest(e.extconfig) as c where e.extname = 'pdpp'$$,
     array['pdpp.spine_events', 'pdpp.connections', 'pdpp.controller_active_runs', 'pdpp.controller_boots',
@@ -209,7 +209,8 @@ select set_eq(
     'the API: names, arguments, results, volatility, parallel safety, security, strictness');
 select set_eq(
     $$select oid::regproc::text from member_functions where pronamespace = 'pdpp'::regnamespace$$,
-    array['pdpp.refuse_history_change', 'pdpp.refuse_unsettled_removal'], 'trigger functions live beside the tables');
+    array['pdpp.refuse_history_change', 'pdpp.refuse_unsettled_removal', 'pdpp.library_version'],
+    'what is not for callers lives beside the tables');
 select is_empty(
     $$select oid::regprocedure from member_functions
       where prosecdef and not proconfig @> case proname when 'pdpp_check' then array['search_path=pg_catalog, pg_temp']

@@ -88,6 +88,7 @@ subtest 'what others do to the tables' => sub {
 		select 1 / (pdpp_run_status('ended')->>'status' = 'failed')::int;
 		select 1 / (pdpp_run_timeline('ended')->>'terminal_status' = 'failed')::int;
 		select 1 / (pdpp_run_settle('ended', 'failed', event_id => 'again')->>'status' = 'failed')::int;
+		select 1 / ((pdpp_run_event('active', 'note')->>'event_seq')::int > 1)::int;
 	});
 	my $out = '';
 	my $poll = IPC::Run::start([ 'pgbench', '-n', '-M', 'prepared', '-c', 2, '-T', 5, '-f', $script, $node->connstr('postgres') ],
@@ -107,6 +108,7 @@ subtest 'what others do to the tables' => sub {
 	ok($succeeded, "every poll saw what stands, over $changes changes") or diag($out);
 	cmp_ok($changes, '>', 3, 'there were changes');
 	is($session->query_safe(q{select pdpp_run_status('ended')->>'status'}), 'failed', 'a session that was idle meanwhile');
+	is($session->query_safe('select count(*) from pdpp_check()'), '0', 'and every event got its number');
 
 	# another extension of the same name, with other oids
 	$session->query_safe(q{prepare status as select coalesce(pdpp_run_status($1)->>'status', 'unknown')});

@@ -1,0 +1,140 @@
+#include "store/direct.hpp"
+
+namespace pdpp::store {
+
+void KeyScan::open(Relation table, Oid index, Snapshot snapshot) {
+    index_ = index_open(index, AccessShareLock);
+    slot_ = table_slot_create(table, nullptr);
+    scan_ = pg::begin_index_scan(table, index_, snapshot, 1);
+}
+
+void KeyScan::seek(Datum value) {
+    ScanKeyData key;
+    // the collation of the index decides what is equal, as it does for the executor
+    ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, TEXTOID, index_->rd_indcollation[0], F_TEXTEQ, value);
+    index_rescan(scan_, &key, 1, nullptr, 0);
+}
+
+TupleTableSlot* KeyScan::next(ScanDirection direction) {
+    return index_getnext_slot(scan_, direction, slot_) ? slot_ : nullptr;
+}
+
+void KeyScan::close() {
+    if (!is_open()) {
+        return;
+    }
+    index_endscan(scan_);
+    ExecDropSingleTupleTableSlot(slot_);
+    index_close(index_, AccessShareLock);
+    index_ = nullptr;
+}
+
+std::optional<std::string_view> text_of(TupleTableSlot* slot, AttrNumber column) {
+    bool is_null = false;
+    const Datum datum = slot_getattr(slot, column, &is_null);
+    if (is_null) {
+        return {};
+    }
+    return text_view(datum);
+}
+
+std::optional<run::Instant> instant_of(TupleTableSlot* slot, AttrNumber column) {
+    bool is_null = false;
+    const Datum datum = slot_getattr(slot, column, &is_null);
+    if (is_null) {
+        return {};
+    }
+    return to_instant(DatumGetTimestampTz(datum));
+}
+
+void keep(std::initializer_list<std::optional<std::string_view>*> texts) {
+    std::size_t bytes = 0;
+    for (const auto* text : texts) {
+        bytes += *text ? (*text)->size() : 0;
+    }
+    auto* to = static_cast<char*>(palloc(bytes));
+    for (auto* text : texts) {
+        if (*text) {
+            memcpy(to, (*text)->data(), (*text)->size());
+            *text = std::string_view{to, (*text)->size()};
+            to += (*text)->size();
+        }
+    }
+}
+
+Snapshot push_latest_snapshot() {
+    CommandCounterIncrement(); // what the running statement wrote counts too
+    PushActiveSnapshot(GetTransactionSnapshot());
+    return GetActiveSnapshot();
+}
+
+bool takes_rows_directly(Relation table, const Shape& shape) {
+    const TupleConstr* constraints = RelationGetDescr(table)->constr;
+    const TriggerDesc* triggers = table->trigdesc;
+    const bool runs_something =
+        table->rd_rules != nullptr || table->rd_rel->relrowsecurity ||
+        (triggers != nullptr && (triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
+                                 triggers->trig_insert_before_statement || triggers->trig_insert_after_statement));
+    return table->rd_rel->relkind == RELKIND_RELATION && !runs_something &&
+           RelationGetDescr(table)->natts == shape.columns &&
+           (constraints == nullptr ? 0 : constraints->num_check) == shape.checks &&
+           (constraints == nullptr ? 0 : constraints->num_defval) == shape.defaults;
+}
+
+bool insert_directly(Relation table, std::span<const Datum> values, std::span<const bool> nulls) {
+    PreventCommandIfReadOnly("INSERT");
+    EState* executor = CreateExecutorState();
+    executor->es_output_cid = GetCurrentCommandId(true);
+    auto* target = makeNode(ResultRelInfo);
+    InitResultRelInfo(target, table, 1, nullptr, 0);
+    ExecOpenIndices(target, false);
+    TupleTableSlot* slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
+    memcpy(slot->tts_values, values.data(), values.size_bytes());
+    memcpy(slot->tts_isnull, nulls.data(), nulls.size_bytes());
+    ExecStoreVirtualTuple(slot);
+
+    // As the executor does it, but for the look at each index that it takes before: a row that turns out to be in
+    // conflict is taken back, and never was for anybody else.
+    const std::uint32_t token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+    table_tuple_insert_speculative(table, slot, executor->es_output_cid, 0, nullptr, token);
+    const bool inserted = pg::insert_index_entries(target, slot, executor);
+    table_tuple_complete_speculative(table, slot, token, inserted);
+    SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+
+    ExecCloseIndices(target);
+    ExecDropSingleTupleTableSlot(slot);
+    FreeExecutorState(executor);
+    return inserted;
+}
+
+TupleTableSlot* lock_row(Relation table, TupleTableSlot* found, Snapshot snapshot, LockTupleMode mode,
+                         LockWaitPolicy policy) {
+    PreventCommandIfReadOnly("SELECT FOR UPDATE");
+    TupleTableSlot* row = table_slot_create(table, nullptr);
+    TM_FailureData failure;
+    const std::uint8_t flags =
+        static_cast<std::uint8_t>(TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
+                                  (IsolationUsesXactSnapshot() ? 0 : TUPLE_LOCK_FLAG_FIND_LAST_VERSION));
+    const TM_Result result = table_tuple_lock(table, &found->tts_tid, snapshot, row, GetCurrentCommandId(true), mode,
+                                              policy, flags, &failure);
+    switch (result) {
+    case TM_Ok:
+        return row;
+    case TM_Updated:
+    case TM_Deleted:
+        if (IsolationUsesXactSnapshot()) {
+            ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                            errmsg("could not serialize access due to concurrent update")));
+        }
+        break;
+    case TM_SelfModified:
+    case TM_WouldBlock:
+        break;
+    default:
+        elog(ERROR, "pdpp: unexpected result of a row lock: %d", static_cast<int>(result));
+    }
+    ExecDropSingleTupleTableSlot(row);
+    return nullptr;
+}
+
+} // namespace pdpp::store

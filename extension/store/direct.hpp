@@ -1,0 +1,120 @@
+/*
+ * Direct access to our tables: what a statement would do to one row, without planning it and starting the executor,
+ * which costs several times as much as the work itself. docs/design/direct.md says when, and what is left to
+ * statements.
+ */
+#pragma once
+
+#include "boundary.hpp"
+#include "pg.hpp"
+#include "run/instant.hpp"
+#include "store/catalogue.hpp"
+
+#include <array>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace pdpp::store {
+
+/// Opens a table of ours and returns its current entry; `member` picks the entry from the catalogue. The lock can show
+/// that what we knew is gone (DROP and CREATE EXTENSION, REINDEX CONCURRENTLY): then it looks again.
+template <typename Entry>
+Relation open_current(Entry Catalogue::*member, LOCKMODE lock, Entry& entry) {
+    for (;;) {
+        entry = catalogue().*member;
+        Relation table = try_relation_open(entry.table, lock);
+        if (table == nullptr) {
+            forget_catalogue();
+            continue;
+        }
+        entry = catalogue().*member;
+        if (entry.table == RelationGetRelid(table)) {
+            return table;
+        }
+        relation_close(table, lock);
+    }
+}
+
+/// A scan over the rows whose first index column, a text, has a value. It lives in the memory context that it was
+/// opened in; an error closes it.
+class KeyScan {
+  public:
+    void open(Relation table, Oid index, Snapshot snapshot);
+    [[nodiscard]] bool is_open() const { return index_ != nullptr; }
+
+    /// Begins again with this value, which must stay until the scan is over.
+    void seek(Datum value);
+
+    /// The next row, or a null pointer; valid until the one after it.
+    TupleTableSlot* next(ScanDirection direction = ForwardScanDirection);
+
+    void close();
+
+  private:
+    Relation index_ = nullptr;
+    IndexScanDesc scan_ = nullptr;
+    TupleTableSlot* slot_ = nullptr;
+};
+
+/// A text column where it lies; nothing for null.
+std::optional<std::string_view> text_of(TupleTableSlot* slot, AttrNumber column);
+
+/// A timestamp; nothing for null.
+std::optional<run::Instant> instant_of(TupleTableSlot* slot, AttrNumber column);
+
+/// Copies texts out of the page they lie in, into one piece of memory.
+void keep(std::initializer_list<std::optional<std::string_view>*> texts);
+
+/// What this transaction sees now, its own writes included; pop it with PopActiveSnapshot().
+Snapshot push_latest_snapshot();
+
+/// What a table must look like to take rows directly: exactly the columns, CHECK constraints and defaults that we know,
+/// and nothing that would have to run: no trigger on INSERT, no rule, no row security.
+struct Shape {
+    int columns;
+    int checks;   ///< which the rows fulfil by their making
+    int defaults; ///< of columns that the rows fill
+};
+bool takes_rows_directly(Relation table, const Shape& shape);
+
+/// A row in the making: a column is null until it is set. Texts are copied.
+template <int Columns>
+class NewRow {
+  public:
+    NewRow() { nulls_.fill(true); }
+
+    void set(AttrNumber column, Datum value) {
+        values_[column - 1] = value;
+        nulls_[column - 1] = false;
+    }
+    void set(AttrNumber column, std::string_view text) { set(column, to_text(text)); }
+    void set(AttrNumber column, run::Instant instant) { set(column, TimestampTzGetDatum(to_timestamptz(instant))); }
+    template <typename T>
+    void set(AttrNumber column, const std::optional<T>& value) {
+        if (value) {
+            set(column, *value);
+        }
+    }
+
+    [[nodiscard]] std::span<const Datum> values() const { return values_; }
+    [[nodiscard]] std::span<const bool> nulls() const { return nulls_; }
+
+  private:
+    std::array<Datum, Columns> values_{};
+    std::array<bool, Columns> nulls_{};
+};
+
+/// Inserts a row as INSERT … ON CONFLICT DO NOTHING does. False if something is in the way, or may be: then nothing was
+/// inserted, and a statement has to decide, wait or raise an error. The lock on the table stays until the transaction
+/// ends, as after any statement that writes.
+bool insert_directly(Relation table, std::span<const Datum> values, std::span<const bool> nulls);
+
+/// Locks the row that a scan has found, as SELECT … FOR UPDATE and its like do: waits for others, and follows what they
+/// did to the row. The row as it is locked, to be dropped by the caller; a null pointer if it is gone, or if somebody
+/// has it and the policy is to skip it. Its columns may be other than those that it was found by.
+TupleTableSlot* lock_row(Relation table, TupleTableSlot* found, Snapshot snapshot, LockTupleMode mode,
+                         LockWaitPolicy policy);
+
+} // namespace pdpp::store

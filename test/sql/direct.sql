@@ -1,0 +1,113 @@
+-- Events and flight rows are written without a statement where the tables are as the extension made them. Whatever somebody
+-- adds to a table still counts: its triggers run, its constraints hold, its defaults are filled in, its indexes are kept.
+\i test/sql/include/prelude.psql
+begin;
+select plan(25);
+
+-- The shapes that store/spine.cpp and store/flight.cpp know. Should this test fail because a table was changed, change
+-- them too: rows are written through statements until then, at several times the cost.
+select pg_temp.rows_are(
+    $$select relname::text, relnatts::integer, relchecks::integer,
+          (select count(*)::integer from pg_attrdef where adrelid = c.oid)
+    from pg_class as c where relnamespace = 'pdpp'::regnamespace and relname in ('spine_events', 'controller_active_runs')
+    order by relname$$,
+    $$values ('controller_active_runs', 11, 0, 0), ('spine_events', 27, 2, 2)$$, 'columns, checks and defaults');
+
+create function pg_temp.live(run text) returns text language sql as $$
+    select pdpp_run_now('c', run, run);
+    select pdpp_run_started(run, '{"n": 1}', 'start of ' || run);
+    select pdpp_run_event(run, 'run.note', '{"text": "x"}');
+    select pdpp_run_settle(run, 'failed', '{"reason": "r"}');
+    select string_agg(event_seq || ' ' || event_type, ', ' order by event_seq) from pdpp.spine_events where run_id = run
+$$;
+create function pg_temp.as_told() returns text immutable language sql as
+    $$ select '1 run.admitted, 2 run.started, 3 run.note, 4 run.failed' $$;
+
+-- as it is
+select is(pg_temp.live('di-plain'), pg_temp.as_told(), 'a whole life in one transaction');
+select pg_temp.rows_are(
+    $$select event_type, occurred_at = recorded_at, admitted_at is not null, trace_id like 'trc_%', scenario_id, actor_type,
+          actor_id, object_type, object_id, status, source_kind, source_id, connector_instance_id, data_json::text, version
+    from pdpp.spine_events where run_id = 'di-plain' order by event_seq$$,
+    $$values
+    ('run.admitted', true, true, true, null::text, 'connector', 'c', 'run', 'di-plain', 'active', null::text, null::text, 'di-plain', '{}', 1),
+    ('run.started', true, true, true, null, 'connector', 'c', 'run', 'di-plain', 'active', null, null, 'di-plain', '{"n": 1}', 1),
+    ('run.note', true, false, true, null, 'connector', 'c', 'run', 'di-plain', null, null, null, 'di-plain', '{"text": "x"}', 1),
+    ('run.failed', true, true, true, null, 'connector', 'c', 'run', 'di-plain', 'failed', null, null, 'di-plain', '{"reason": "r"}', 1)$$,
+    'each column');
+select matches((select string_agg(event_id, ' ' order by event_seq) from pdpp.spine_events where run_id = 'di-plain'),
+    '^evt_[0-9a-f]{32} start of di-plain evt_[0-9a-f]{32} evt_[0-9a-f]{32}$', 'event ids, given or generated');
+select is((select count(*) from pdpp.controller_active_runs where run_id = 'di-plain'), 0::bigint, 'no flight row is left');
+
+-- the stamp of a boot
+select lives_ok($$select pdpp_controller_boot('di')$$, 'a boot');
+select is(pg_temp.live('di-booted'), pg_temp.as_told(), 'events of a boot');
+select is((select string_agg(source_kind || ' ' || (source_id = (select boot_epoch::text from pdpp.controller_boots where controller_id = 'di'))::text, ', ')
+           from pdpp.spine_events where run_id = 'di-booted' and source_kind is not null),
+    'controller true, controller true, controller true', 'name it');
+
+-- savepoints: what was rolled back leaves its number and its phase free
+do $$ begin perform pdpp_run_now('c', 'di-back', 'di-back'); end $$;
+savepoint a;
+do $$ begin perform pdpp_run_started('di-back'); end $$;
+do $$ begin perform pdpp_run_settle('di-back', 'completed'); end $$;
+rollback to a;
+select is((pdpp_run_started('di-back')->>'event_seq')::integer, 2, 'the number is taken again');
+select is(pdpp_run_settle('di-back', 'cancelled')->>'status', 'cancelled', 'and the ending');
+
+-- large data goes to the table's toast
+set local pdpp.max_event_bytes = '10MB';
+do $$ begin perform pdpp_run_now('c', 'di-large', 'di-large'); end $$;
+do $$ begin perform pdpp_run_event('di-large', 'run.note', jsonb_build_object('text', (select string_agg(md5(n::text), '') from generate_series(1, 20000) as n))); end $$;
+select is((select md5(data_json->>'text') from pdpp.spine_events where run_id = 'di-large' and event_seq = 2),
+    (select md5(string_agg(md5(n::text), '')) from generate_series(1, 20000) as n), 'large data');
+
+-- what stands in the way of a row is seen by the statement that comes next
+select throws_like($$select pdpp_run_now('c', 'di-large', 'di-other')$$, '%has an active run: di-large%', 'a connection with a run');
+select throws_like($$select pdpp_run_now('c', 'di-new', 'di-large')$$, '%belongs to another run: di-large%', 'a run id in flight');
+select throws_like($$select pdpp_run_now('c', 'di-new', 'di-plain')$$, '%belongs to another run: di-plain%', 'a run id of long ago');
+do $$ begin perform pdpp_run_started('di-large'); end $$;
+select throws_like($$select pdpp_run_started('di-large')$$, '%has already started%', 'a second start');
+insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at)
+values ('di-large', 9, 'by hand', 'run.note', now(), now());
+select is((pdpp_run_event('di-large', 'run.note')->>'event_seq')::integer, 10, 'a row that was written by hand');
+
+-- in a read-only transaction
+savepoint b;
+set local transaction_read_only = on;
+select throws_ok($$select pdpp_run_event('di-large', 'run.note')$$, '25006', null, 'nothing is written in a read-only transaction');
+rollback to b;
+
+-- somebody's index, and somebody's constraint
+savepoint c;
+create index on pdpp.spine_events (upper(event_type)) where data_json ? 'text';
+alter table pdpp.spine_events add check (event_type <> 'run.forbidden');
+select is(pg_temp.live('di-indexed'), pg_temp.as_told(), 'another index and another constraint');
+set local enable_seqscan = off;
+select is((select count(*) from pdpp.spine_events where upper(event_type) = 'RUN.NOTE' and data_json ? 'text' and run_id = 'di-indexed'),
+    1::bigint, 'the index has the row');
+select throws_ok($$select pdpp_run_event('di-large', 'run.forbidden')$$, '23514', null, 'the constraint holds');
+rollback to c;
+
+-- somebody's column
+alter table pdpp.spine_events add column region text not null default 'eu';
+alter table pdpp.controller_active_runs add column region text not null default 'us';
+do $$ begin perform pdpp_run_now('c', 'di-column', 'di-column'); end $$;
+select is((select region from pdpp.spine_events where run_id = 'di-column'), 'eu', 'another column has its default');
+select is((select region from pdpp.controller_active_runs where run_id = 'di-column'), 'us', 'in flight state as well');
+alter table pdpp.spine_events drop column region;
+alter table pdpp.controller_active_runs drop column region;
+select is(pg_temp.live('di-dropped'), pg_temp.as_told(), 'also once it has been dropped again');
+
+-- somebody's triggers
+create temporary table seen (table_name text, run_id text);
+create function pg_temp.see() returns trigger language plpgsql as
+    $$ begin insert into seen values (tg_table_name, new.run_id); return new; end $$;
+create trigger see after insert on pdpp.spine_events for each row execute function pg_temp.see();
+create trigger see before insert on pdpp.controller_active_runs for each row execute function pg_temp.see();
+select is(pg_temp.live('di-triggered'), pg_temp.as_told(), 'triggers');
+select set_eq($$select table_name, run_id, count(*) from seen group by 1, 2$$,
+    $$values ('spine_events', 'di-triggered', 4::bigint), ('controller_active_runs', 'di-triggered', 1)$$, 'run for each row');
+
+select * from finish();
+rollback;

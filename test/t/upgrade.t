@@ -1,0 +1,182 @@
+# Versions: a fresh database, one that was upgraded from 0.1.0 and one that was restored have the same objects and print the
+# same; a library that is newer than the SQL works, one that is older is told from the start.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Programs;
+use Test::More;
+
+my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
+my $scripts = abs_path(dirname(__FILE__) . '/../../sql');
+my $current = '0.2.0';
+
+my $node = PostgreSQL::Test::Cluster->new('upgrade');
+$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+$node->append_conf('postgresql.conf', 'pdpp.liveness_grace = 0');
+$node->start;
+my @connection = ('--host', $node->host, '--port', $node->port);
+
+# Every object of the extension, its definition, its privileges and its comment.
+sub objects
+{
+	my ($database) = @_;
+	return $node->safe_psql($database, q{
+		WITH members AS (
+			SELECT d.classid, d.objid FROM pg_depend AS d JOIN pg_extension AS e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+			WHERE d.deptype = 'e' AND e.extname = 'pdpp'
+		), relations AS (
+			SELECT c.* FROM pg_class AS c JOIN members AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+		), lines AS (
+			SELECT 'object ' || i.type || ' ' || i.identity || ': ' || coalesce(obj_description(m.objid, m.classid::regclass::text::name), 'no comment') AS line
+			FROM members AS m, pg_identify_object(m.classid, m.objid, 0) AS i
+			UNION ALL
+			SELECT 'relation ' || c.oid::regclass || ': ' || concat_ws(' ', c.relkind, c.relpersistence, c.reloptions::text, c.relacl::text) FROM relations AS c
+			UNION ALL
+			SELECT 'column ' || c.oid::regclass || ' ' || a.attnum || ' ' || a.attname || ': ' || concat_ws(' ', format_type(a.atttypid, a.atttypmod),
+				a.attnotnull, a.attcollation::regcollation, a.attstorage, pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum), a.attacl::text)
+			FROM relations AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
+			UNION ALL
+			SELECT 'index ' || pg_get_indexdef(i.indexrelid) || ': ' || concat_ws(' ', i.indisvalid, i.indisunique, obj_description(i.indexrelid, 'pg_class'))
+			FROM pg_index AS i JOIN relations AS c ON c.oid = i.indrelid
+			UNION ALL
+			SELECT 'constraint ' || c.oid::regclass || ' ' || n.conname || ': ' || pg_get_constraintdef(n.oid) FROM pg_constraint AS n JOIN relations AS c ON c.oid = n.conrelid
+			UNION ALL
+			SELECT 'trigger ' || pg_get_triggerdef(t.oid) || ': ' || t.tgenabled::text FROM pg_trigger AS t JOIN relations AS c ON c.oid = t.tgrelid
+			UNION ALL
+			SELECT 'view ' || c.oid::regclass || ': ' || pg_get_viewdef(c.oid) FROM relations AS c WHERE c.relkind = 'v'
+			UNION ALL
+			SELECT 'function ' || pg_get_functiondef(p.oid) || ': ' || p.proacl::text FROM pg_proc AS p JOIN members AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
+			UNION ALL
+			SELECT 'extension ' || concat_ws(' ', e.extversion, e.extnamespace::regnamespace, e.extrelocatable, array(SELECT c::regclass::text FROM unnest(e.extconfig) AS c ORDER BY 1), e.extcondition)
+			FROM pg_extension AS e WHERE e.extname = 'pdpp'
+		)
+		SELECT line FROM lines ORDER BY line COLLATE "C"});
+}
+
+# What is on record, and what every handle says.
+sub contents
+{
+	my ($database) = @_;
+	return $node->safe_psql($database, q{
+		SELECT 'event', to_jsonb(e) FROM pdpp.spine_events AS e ORDER BY e.run_id, e.event_seq;
+		SELECT 'flight', to_jsonb(f) FROM pdpp.controller_active_runs AS f ORDER BY f.run_id;
+		SELECT 'connection', to_jsonb(c) FROM pdpp.connections AS c ORDER BY c.connector_instance_id;
+		SELECT 'boot', to_jsonb(b) FROM pdpp.controller_boots AS b ORDER BY b.controller_id, b.seq;
+		SELECT 'key', to_jsonb(k) FROM pdpp.idempotency_keys AS k ORDER BY k.key;
+		SELECT 'status', pdpp_run_status(run_id), pdpp_run_timeline(run_id) FROM (SELECT DISTINCT run_id FROM pdpp.spine_events) AS r ORDER BY run_id;
+	});
+}
+
+# What only this version says.
+sub lists
+{
+	my ($database) = @_;
+	return $node->safe_psql($database, q{SELECT pdpp_run_list(page_size => 500); SELECT to_jsonb(r) FROM pdpp_runs AS r ORDER BY run_id});
+}
+
+my $life = q{
+	SELECT pdpp_run_now('gmail', 'c-' || word, 'ended ' || word, 'key-' || word, data => '{"n": 1.10}')
+	FROM unnest(ARRAY['completed', 'failed', 'cancelled', 'abandoned']) AS word;
+	SELECT pdpp_run_started('ended ' || word) FROM unnest(ARRAY['completed', 'failed', 'cancelled']) AS word;
+	SELECT pdpp_run_event('ended completed', 'run.progress_reported', jsonb_build_object('count', i)) FROM generate_series(1, 20) AS i;
+	SELECT pdpp_run_settle('ended ' || word, word, '{"reason": "because"}') FROM unnest(ARRAY['completed', 'failed', 'cancelled', 'abandoned']) AS word;
+	SELECT pdpp_run_settle('ended failed', 'completed');
+	SELECT pdpp_controller_boot('controller');
+	SELECT pdpp_controller_offer('[{"connector_instance_id": "c-flying", "connector_id": "gmail"}]');
+	SELECT pdpp_run_now('gmail', 'c-flying', 'flying');
+	SELECT pdpp_run_claim();
+	SELECT pdpp_run_started('flying');
+	SELECT pdpp_run_cancel('flying', 'somebody');
+	SELECT pdpp_run_launch_failed(pdpp_run_now('gmail', 'c-launch', 'launch')->>'run_id', 'no');
+	SELECT pdpp_run_now('gmail', 'c-waiting', 'waiting');
+};
+
+$node->safe_psql('postgres', "CREATE DATABASE $_") for qw(fresh old restored restored_plain by_hand);
+$node->safe_psql('fresh', 'CREATE EXTENSION pdpp');
+my $wanted = objects('fresh');
+
+subtest 'versions' => sub {
+	is($node->safe_psql('fresh', q{SELECT extversion FROM pg_extension WHERE extname = 'pdpp'}), $current, 'what CREATE EXTENSION makes');
+	is($node->safe_psql('fresh', 'SELECT pdpp.library_version()'), $current, 'the library');
+	is((finish(start('', $pdpp, '--version')))[1], "pdpp $current\n", 'the program');
+};
+
+subtest 'the SQL of 0.1.0 with this library' => sub {
+	$node->safe_psql('old', q{CREATE EXTENSION pdpp VERSION '0.1.0'});
+	my ($code, $out, $err) = $node->psql('old', "\\set ON_ERROR_STOP 1\n$life");
+	is($code, 0, 'runs live their lives') or diag $err;
+	is($node->safe_psql('old', 'SELECT count(*) FROM pdpp_check()'), '0', 'all is well');
+	is($node->safe_psql('old', q{CREATE ROLE somebody; SELECT pdpp_grant('somebody', 'owner'); SET ROLE somebody; SELECT pdpp_run_status('flying')->>'status';
+		RESET ROLE; DROP OWNED BY somebody; DROP ROLE somebody}), "\nactive", 'grants');
+	($code, $out, $err) = finish(start('', $pdpp, '--db', $node->connstr('old'), 'status', 'flying'));
+	is($code, 0, 'the program reads statuses');
+	($code, $out, $err) = finish(start('', $pdpp, '--db', $node->connstr('old'), 'runs'));
+	is($code, 5, 'and is refused what the database does not have yet');
+	is(decode_json($err)->{error}{code}, 'extension_outdated', 'which it says');
+	like(decode_json($err)->{error}{hint}, qr/ALTER EXTENSION pdpp UPDATE/, 'and what to do');
+};
+
+subtest 'the upgrade' => sub {
+	my $before = contents('old');
+	like($before, qr/late_outcome/, 'the database was used');
+	# in a session that has used the old SQL: what it remembers must not confuse it
+	my $session = $node->background_psql('old');
+	is($session->query_safe(q{SELECT pdpp_run_timeline('ended completed')->>'event_count'}), 23, 'a session at work');
+	$node->safe_psql('old', 'ALTER EXTENSION pdpp UPDATE');
+	is(objects('old'), $wanted, 'the same objects as a fresh one');
+	is(contents('old'), $before, 'nothing lost, every handle says the same');
+	is($session->query_safe(q{SELECT pdpp_run_timeline('ended completed')->>'event_count'}), 23, 'the session goes on');
+	is($session->query_safe(q{SELECT jsonb_array_length(pdpp_run_list()->'data')}), 7, 'and can do what is new');
+	$session->quit;
+	is($node->safe_psql('old', q{SELECT string_agg(run_id || ' ' || status, ', ' ORDER BY run_id) FROM pdpp_runs}),
+		'ended abandoned abandoned, ended cancelled cancelled, ended completed completed, ended failed failed, flying active, launch failed, waiting active', 'the view');
+	is($node->safe_psql('old', q{SELECT pdpp_prune(clock_timestamp())->>'events'}), 20, 'retention');
+	is($node->safe_psql('old', q{SELECT count(*) FROM pdpp_check()}), 0, 'all is well');
+	my (undef, undef, $err) = $node->psql('old', q{DELETE FROM pdpp.spine_events WHERE event_type = 'run.late_outcome'});
+	like($err, qr/"code": "append_only"/, 'the guard is the new one');
+};
+
+subtest 'dump and restore' => sub {
+	my ($dir, $before, $lists) = (PostgreSQL::Test::Utils::tempdir, contents('old'), lists('old'));
+	$node->command_ok([ 'pg_dump', @connection, '--format=custom', '--file', "$dir/custom", 'old' ], 'pg_dump, custom');
+	$node->command_ok([ 'pg_restore', @connection, '--exit-on-error', '--dbname', 'restored', "$dir/custom" ], 'pg_restore');
+	$node->command_ok([ 'pg_dump', @connection, '--file', "$dir/plain.sql", 'old' ], 'pg_dump, plain');
+	$node->command_ok([ 'psql', @connection, '--no-psqlrc', '--set', 'ON_ERROR_STOP=1', '--quiet', '--file', "$dir/plain.sql", 'restored_plain' ], 'psql restores it');
+	my $granted = objects('old');
+	for my $database (qw(restored restored_plain))
+	{
+		is(objects($database), $granted, "$database: the same objects");
+		is(contents($database), $before, "$database: every handle says the same");
+		is(lists($database), $lists, "$database: so do lists and the view");
+		is($node->safe_psql($database, q{SELECT pdpp_run_timeline('ended completed')->>'pruned'}), 'true', "$database: what was pruned is said to be");
+	}
+};
+
+subtest 'a library that is older than the SQL' => sub {
+	# this library, less the one name that the scripts look for first: what an older one is to them
+	my $directory = $node->config_data('--pkglibdir');
+	my $library = slurp_file("$directory/pdpp.so") =~ s/pdpp_library_version/pdpp_library_versioX/gr;
+	my $older = abs_path(PostgreSQL::Test::Utils::tempdir) . '/older.so';
+	open my $file, '>:raw', $older or die "$older: $!";
+	print {$file} $library;
+	close $file;
+	for my $case ([ 'by_hand', "pdpp--$current.sql" ], [ 'fresh', "pdpp--0.1.0--$current.sql" ])
+	{
+		my ($database, $name) = @$case;
+		my $script = slurp_file("$scripts/$name") =~ s/\A\\echo.*\n//r =~ s/MODULE_PATHNAME/$older/gr;
+		$script = "DROP EXTENSION IF EXISTS pdpp; CREATE SCHEMA IF NOT EXISTS pdpp;\n$script" if $name =~ /--.*--/;
+		my ($code, $out, $err) = $node->psql($database, "BEGIN;\n$script", on_error_stop => 1);
+		like($err, qr/ERROR:  the installed library of pdpp is older than version \Q$current\E/, "$name: says so");
+		like($err, qr/HINT:  Install the library of this version, and start a new session/, "$name: and what to do");
+		unlike($err, qr/could not find function/, "$name: before anything else");
+	}
+};
+
+$node->stop;
+done_testing();
