@@ -150,10 +150,25 @@ subtest 'the client library against a server' => sub {
 	poll_through_crash($node, 'SELECT true');
 };
 
-subtest 'the requests in flight on a cut connection get 503, and no other does' => sub {
+subtest 'a status in flight on a cut connection is read again' => sub {
 	my $gateway = start(args => [ '--pool', '2' ]);
 	my $holder = hold_statements();
-	my @flying = map { send_get($gateway, "run_$_") } 1, 2;
+	my @flying;
+	for my $number (1, 2)
+	{
+		push @flying, send_get($gateway, "run_$number");
+		await_waiting($gateway, $number);    # each on a connection of its own, since there is a free one
+	}
+	is(cut($gateway), 2, 'both connections are cut');
+	$holder->quit;
+	is($_->receive->{status}, 200, 'answered') for @flying;
+	is($gateway->stop, 0, 'stops');
+};
+
+subtest 'the other requests in flight on a cut connection get 503, and no other does' => sub {
+	my $gateway = start(args => [ '--pool', '2' ]);
+	my $holder = hold_statements();
+	my @flying = map { send_get($gateway, "run_$_/timeline") } 1, 2;
 	await_waiting($gateway, 2);
 	my $queued = send_get($gateway, 'run_3');
 	my $kept = $gateway->connect;
@@ -164,15 +179,19 @@ subtest 'the requests in flight on a cut connection get 503, and no other does' 
 	is($queued->receive->{status}, 200, 'the request that waited for a connection gets a new one');
 	is($flying[0]->request('GET', '/_ref/runs/run_1', [ Authorization => 'Bearer ' . PdppGateway::token() ])->{status},
 		200, 'and the client that got 503 just asks again');
-	like($gateway->log, qr/request_id=\S+ function=pdpp_run_status sqlstate=57P01 /, 'each is in the log, with its request');
+	like($gateway->log, qr/request_id=\S+ function=pdpp_run_timeline sqlstate=57P01 /, 'each is in the log, with its request');
 	is($gateway->stop, 0, 'stops');
 };
 
 subtest 'idle connections that are cut cost nothing' => sub {
 	my $gateway = start(args => [ '--pool', '3' ]);
 	my $holder = hold_statements();
-	my @flying = map { send_get($gateway, "run_$_") } 1 .. 3;
-	await_waiting($gateway, 3);
+	my @flying;
+	for my $number (1 .. 3)
+	{
+		push @flying, send_get($gateway, "run_$number");
+		await_waiting($gateway, $number);
+	}
 	$holder->quit;
 	is($_->receive->{status}, 200, 'answered') for @flying;
 	is(cut($gateway), 3, 'three idle connections are cut');
