@@ -68,6 +68,7 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
                      .status_cache_bytes = options.status_cache_mb << 20U},
         .owner_password = owner_password(),
         .public_origin = {},
+        .target_bytes = options.target_bytes,
         .live = {}};
     gateway.live.wait_limit = std::chrono::seconds(options.wait_limit_s);
     gateway.live.keep_alive = options.keep_alive;
@@ -163,9 +164,11 @@ class Serving {
             if (settings_.owner_password && password)
                 gateway_.set_owner_password(*password);
             server_.set_limits(wanted.limits);
+            gateway_.set_target_bytes(wanted.target_bytes);
             set_log(wanted.log);
             options_.log = wanted.log;
             options_.limits = wanted.limits;
+            options_.target_bytes = wanted.target_bytes;
             options_.drain_seconds = wanted.drain_seconds;
             spdlog::info("reloaded");
             if (const auto names = needing_restart(options_, wanted); !names.empty())

@@ -88,7 +88,7 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
         ->capture_default_str()
         ->option_text("N");
     add_bytes(command, "--max-header-bytes", limits.header_bytes, 1024, "request line and headers; more is 431");
-    add_bytes(command, "--max-target-bytes", limits.target_bytes, 64, "path and query; more is 414");
+    add_bytes(command, "--max-target-bytes", options.target_bytes, 64, "path and query; more is 414");
     add_bytes(command, "--max-body-bytes", limits.body_bytes, 1024, "of a request; more is 413");
     add_seconds(command, "--header-timeout", limits.header_time,
                 "from a request's first byte to the end of its headers");

@@ -2,6 +2,7 @@
 // The options of `pdpp serve`: from its command line, and from the file of --config, which can be read again.
 
 #include "cli/log.hpp"
+#include "http/gateway.hpp"
 #include "http/server.hpp"
 
 #include <CLI/CLI.hpp>
@@ -27,6 +28,7 @@ struct ServeOptions {
     bool insecure_no_owner = false;
     LogOptions log;
     http::ServerLimits limits;
+    std::size_t target_bytes = http::GatewayOptions{}.target_bytes;
 };
 
 /// What the command line said, and which options it gave.

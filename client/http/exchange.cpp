@@ -102,8 +102,6 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
     }
     if (!failure) {
         const auto& request = parser.get();
-        if (request.target().size() > limits_.target_bytes)
-            throw with_target(refusal_for(beast::http::error::header_limit, {}), request);
         if (size > limits_.header_bytes) // the parser's own limit is only for what it has to wait for
             throw with_target(refusal_for(beast::http::error::header_limit, request.target()), request);
         check_framing(request);

@@ -59,7 +59,7 @@ class CountedBody : public BodySource {
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
     : database_(executor, options.database, metrics_),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
-      public_origin_(options.public_origin),
+      public_origin_(options.public_origin), target_bytes_(options.target_bytes),
       live_(
           executor, pq::to_primary(options.database.conninfo),
           std::max<std::size_t>(options.database.pool_size / 2, 1), // the others are for requests
@@ -74,6 +74,8 @@ asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) 
     Notes notes{.request_id = request_id_of(request), .run_id = {}, .trace_id = {}};
     Answer answer;
     try {
+        if (request.target().size() > target_bytes_)
+            throw Refusal{status::uri_too_long, "uri_too_long", "The request target is too long."};
         if (is_rpc(request.target()))
             answer = co_await respond_to_rpc(request, notes);
         else

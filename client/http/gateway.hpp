@@ -22,6 +22,7 @@ struct GatewayOptions {
     DatabaseOptions database = {};
     std::optional<std::string> owner_password;
     std::optional<Origin> public_origin;
+    std::size_t target_bytes = 8192; ///< path and query: 414; the longest run id and cursor need far less
     LiveOptions live = {};
 };
 
@@ -40,6 +41,9 @@ class Gateway : public Handler {
 
     /// From now on this is the owner's password; if it is another one, all sessions end.
     void set_owner_password(const std::string& password);
+
+    /// From now on targets may be this long.
+    void set_target_bytes(std::size_t bytes) noexcept { target_bytes_ = bytes; }
 
     Metrics& metrics() noexcept { return metrics_; }
     /// The metrics as of now, as text.
@@ -67,6 +71,7 @@ class Gateway : public Handler {
     Database database_;
     OwnerAccess owner_;
     std::optional<Origin> public_origin_;
+    std::size_t target_bytes_;
     LiveRuns live_;
 };
 

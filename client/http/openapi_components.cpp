@@ -1,4 +1,5 @@
-// What the API's bodies look like, with examples. The tests check real answers, and the examples, against these schemas.
+// What the API's bodies look like, with examples. The tests check real answers, and the examples, against these
+// schemas.
 
 #include "http/openapi.hpp"
 

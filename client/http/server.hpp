@@ -16,7 +16,6 @@ namespace pdpp::http {
 /// What a client may ask of the server's memory and patience.
 struct ServerLimits {
     std::size_t header_bytes = 16384; ///< request line and headers together: 431
-    std::size_t target_bytes = 8192;  ///< path and query: 414; the longest run id and cursor need far less
     std::size_t body_bytes = 131072;  ///< 413; twice what pdpp.max_event_bytes allows a run's data by default
     std::size_t connections = 16384;  ///< open at once; one more is answered 503 and closed
     std::chrono::milliseconds header_time =

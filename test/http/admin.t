@@ -138,7 +138,7 @@ subtest 'busy connections and the queue for them are seen, and do not make it un
 	my $session = $node->background_psql('served');
 	$session->query_safe('BEGIN; LOCK TABLE pdpp.spine_events IN ACCESS EXCLUSIVE MODE');
 	my @clients = map { $busy->connect } 1 .. 2;
-	$_->send_request('GET', '/_ref/runs/run_secret', [ Authorization => 'Bearer ' . PdppGateway::token() ]) for @clients;
+	$_->send_request('GET', '/_ref/runs/run_secret/timeline', [ Authorization => 'Bearer ' . PdppGateway::token() ]) for @clients;
 	PdppGateway::await(
 		sub { metric($busy, 'pdpp_pool_connections{state="busy"}') == 1 && metric($busy, 'pdpp_pool_waiting') == 1 },
 		'one is busy, one waits');

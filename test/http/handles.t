@@ -26,7 +26,10 @@ $node->append_conf('postgresql.conf', "pdpp.launch_deadline = '1h'");
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
 my $socket = $node->host . '/.s.PGSQL.' . $node->port;
-my $gateway = PdppGateway->start(conninfo => $node->connstr('postgres'), args => [ '--pool', '12' ]);
+my $gateway = PdppGateway->start(
+	conninfo => $node->connstr('postgres'),
+	# its connections stay open, however slow the machine
+	args => [ '--pool', '12', '--idle-timeout', '3600' ]);
 my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
 my $owner = $gateway->connect;
 

@@ -89,7 +89,8 @@ create function pg_temp.expected(status text, connector text, connection text, s
 select is(pg_temp.ids(pdpp_run_list(page_size => 500)), pg_temp.expected(null, null, null, null, null),
     'newest admission first; of one instant the greater id');
 
--- every filter, every combination, every page size: what the whole history says, without a gap or a repeat
+-- every filter and combination, in whole and, some of them, in small pages: what the whole history says, without a gap or a
+-- repeat
 create temporary table filters as
 select row_number() over () as f, status, connector, connection, since, until
 from unnest(array[null, 'active', 'completed', 'failed', 'cancelled', 'abandoned']) as status,
@@ -101,7 +102,7 @@ from unnest(array[null, 'active', 'completed', 'failed', 'cancelled', 'abandoned
 create temporary table walks as
 with recursive pages as (
     select f, size, 1 as n, pdpp_run_list(status, connector, connection, since, until, size) as page
-    from filters, unnest(array[1, 7, 500]) as size where size > 1 or f % 5 = 0
+    from filters, unnest(array[1, 7, 500]) as size where f % case size when 1 then 40 when 7 then 4 else 1 end = 0
     union all
     select p.f, size, n + 1, pdpp_run_list(status, connector, connection, since, until, size, page->>'next_cursor')
     from pages as p join filters using (f) where page->>'next_cursor' is not null)
@@ -109,7 +110,7 @@ select f, size, n, page from pages;
 create temporary table walked as
 select f, size, coalesce(array_agg(id order by n, position) filter (where id is not null), '{}') as ids, max(n) as pages
 from walks left join lateral unnest(pg_temp.ids(page)) with ordinality as i(id, position) on true group by f, size;
-select cmp_ok(count(*), '>', 2000::bigint, 'walks') from walked;
+select cmp_ok(count(*), '>', 1300::bigint, 'walks') from walked;
 select is_empty($$select * from walked join filters using (f) where ids <> pg_temp.expected(status, connector, connection, since, until)$$,
     'each walk finds what its filters let pass, in order, each once');
 select is_empty($$select f, size from walked where pages <> greatest(1, ceil(cardinality(ids) / size::numeric))$$,

@@ -53,7 +53,9 @@ BOOST_AUTO_TEST_CASE(what_is_broken_is_500) {
 BOOST_AUTO_TEST_CASE(no_text_of_the_database_gets_out) {
     for (const auto* const sqlstate :
          {"55P03", "25006", "40001", "57014", "57P01", "42501", "XX000", "22P02", "PT404", ""})
-        BOOST_TEST(error_body(refusal_of(pq::ErrorKind::refused, sqlstate), "req_1").find("secret") == std::string::npos, sqlstate);
+        BOOST_TEST(error_body(refusal_of(pq::ErrorKind::refused, sqlstate), "req_1").find("secret") ==
+                       std::string::npos,
+                   sqlstate);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
