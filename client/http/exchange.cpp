@@ -59,6 +59,12 @@ void check_framing(const beast::http::request_header<>& request) {
         throw invalid_request("The Transfer-Encoding of a request must be chunked, in HTTP/1.1.");
 }
 
+/// Told apart by its path, a request is refused in the form that its callers know.
+Refusal with_target(Refusal refusal, const Request& request) {
+    refusal.target = request.target();
+    return refusal;
+}
+
 } // namespace
 
 Exchange::Exchange(Socket socket, const ServerLimits& limits) : stream_(std::move(socket)), limits_(limits) {
@@ -97,7 +103,7 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
     if (!failure) {
         const auto& request = parser.get();
         if (size > limits_.header_bytes) // the parser's own limit is only for what it has to wait for
-            throw refusal_for(beast::http::error::header_limit, request.target());
+            throw with_target(refusal_for(beast::http::error::header_limit, request.target()), request);
         check_framing(request);
         stream_.expires_after(limits_.body_time);
         if (!parser.is_done() && beast::iequals(request[field::expect], "100-continue")) {
@@ -107,11 +113,8 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
         if (!parser.is_done())
             std::tie(failure, std::ignore) = co_await beast::http::async_read(stream_, buffer_, parser, as_result);
     }
-    if (is_bad_request(failure)) {
-        auto refusal = refusal_for(failure, parser.get().target());
-        refusal.target = parser.get().target();
-        throw refusal;
-    }
+    if (is_bad_request(failure))
+        throw with_target(refusal_for(failure, parser.get().target()), parser.get());
     if (failure)
         co_return std::nullopt;
     co_return parser.release();
