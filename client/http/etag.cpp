@@ -1,21 +1,18 @@
-// Making tags with OpenSSL's SHA-256, and comparing them.
+// Making tags with SHA-256, and comparing them.
 
 #include "http/etag.hpp"
 
 #include "http/base64url.hpp"
 #include "http/header_list.hpp"
-
-#include <openssl/sha.h>
+#include "http/sha256.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace pdpp::http {
 
 std::string entity_tag(std::string_view body) {
     constexpr std::size_t kept = 16;
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(body.data()), body.size(), digest.data());
+    const auto digest = sha256(body);
     return '"' + base64url({reinterpret_cast<const char*>(digest.data()), kept}) + '"';
 }
 

@@ -6,6 +6,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/buffers_suffix.hpp>
 #include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
@@ -14,6 +15,11 @@
 #include <boost/beast/http/rfc7230.hpp>
 #include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/write.hpp>
+
+#include <array>
+#include <initializer_list>
+#include <string>
+#include <string_view>
 
 namespace pdpp::http {
 
@@ -65,6 +71,21 @@ Refusal with_target(Refusal refusal, const Request& request) {
     return refusal;
 }
 
+/// The status line and the headers, up to the empty line. Beast's own serializer makes it of some dozens of buffers,
+/// which costs more than the rest of a request.
+std::string head_of(const Response& response) {
+    std::string text = response.version() == 10 ? "HTTP/1.0 " : "HTTP/1.1 ";
+    text.reserve(512);
+    const auto append = [&](std::initializer_list<std::string_view> parts) {
+        for (const auto part : parts)
+            text += part;
+    };
+    append({std::to_string(response.result_int()), " ", response.reason(), "\r\n"});
+    for (const auto& header : response)
+        append({header.name_string(), ": ", header.value(), "\r\n"});
+    return text += "\r\n";
+}
+
 } // namespace
 
 Exchange::Exchange(Socket socket, const ServerLimits& limits) : stream_(std::move(socket)), limits_(limits) {
@@ -72,6 +93,7 @@ Exchange::Exchange(Socket socket, const ServerLimits& limits) : stream_(std::mov
     buffer_.max_size(limits.header_bytes + chunk);
     error_code ignored; // a unix socket has no such option
     stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    stream_.socket().non_blocking(true, ignored); // write() tries first
 }
 
 asio::awaitable<bool> Exchange::wait_for_request() {
@@ -121,13 +143,23 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
 }
 
 asio::awaitable<bool> Exchange::write(const Response& response, bool head) {
-    beast::http::response_serializer<beast::http::string_body> serializer{response};
-    stream_.expires_after(limits_.write_time);
-    auto failure = error_code{};
-    if (head)
-        std::tie(failure, std::ignore) = co_await beast::http::async_write_header(stream_, serializer, as_result);
-    else
-        std::tie(failure, std::ignore) = co_await beast::http::async_write(stream_, serializer, as_result);
+    auto text = head_of(response);
+    const bool is_whole = head || response.body().size() <= chunk;
+    if (!head && is_whole)
+        text += response.body();
+    const std::array<asio::const_buffer, 2> buffers{asio::buffer(text),
+                                                    is_whole ? asio::const_buffer{} : asio::buffer(response.body())};
+    // Most answers fit into what the kernel takes at once: no waiting then.
+    error_code failure;
+    const auto sent = stream_.socket().write_some(buffers, failure);
+    if (failure == asio::error::would_block || failure == asio::error::try_again)
+        failure = {};
+    beast::buffers_suffix<std::array<asio::const_buffer, 2>> rest{buffers};
+    rest.consume(sent);
+    if (!failure && asio::buffer_size(rest) > 0) {
+        stream_.expires_after(limits_.write_time);
+        std::tie(failure, std::ignore) = co_await asio::async_write(stream_, rest, as_result);
+    }
     co_return !failure;
 }
 

@@ -4,6 +4,11 @@
 
 #include "pq/random.hpp"
 
+#include <boost/algorithm/hex.hpp>
+
+#include <array>
+#include <iterator>
+
 namespace pdpp::http {
 
 bool is_sane_request_id(std::string_view id) {
@@ -12,7 +17,18 @@ bool is_sane_request_id(std::string_view id) {
 }
 
 std::string new_request_id() {
-    return "req_" + pq::random_hex(16);
+    // Asking the generator costs the same for many bytes as for a few; each is used once.
+    constexpr std::size_t id_size = 16;
+    thread_local std::array<unsigned char, 64 * id_size> bytes{};
+    thread_local std::size_t used = bytes.size();
+    if (used == bytes.size()) {
+        pq::fill_random(bytes);
+        used = 0;
+    }
+    std::string id = "req_";
+    boost::algorithm::hex_lower(bytes.begin() + used, bytes.begin() + used + id_size, std::back_inserter(id));
+    used += id_size;
+    return id;
 }
 
 std::string request_id_of(const Request& request) {

@@ -26,8 +26,6 @@ class VerifiedSessions {
   private:
     using Digest = std::array<unsigned char, 32>;
 
-    static Digest digest_of(std::string_view token);
-
     std::size_t limit_;
     std::map<Digest, double> expiries_;
 };
