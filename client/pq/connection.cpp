@@ -50,6 +50,25 @@ Error refused(const PGresult* result) {
             field(result, PG_DIAG_MESSAGE_DETAIL), field(result, PG_DIAG_MESSAGE_HINT)};
 }
 
+/// Whether a prepared statement is refused for what it is, and not for what it says: it is unknown or known already,
+/// which is a pooler's doing, or its result has another form since.
+bool is_about_keeping(const Error& error) {
+    return error.kind() == ErrorKind::refused &&
+           (error.sqlstate() == "26000" || error.sqlstate() == "42P05" || error.sqlstate() == "0A000");
+}
+
+/// As libpq takes them: they live as long as `parameters`.
+std::vector<const char*> values_of(const std::vector<Parameter>& parameters) {
+    std::vector<const char*> values;
+    values.reserve(parameters.size());
+    for (const auto& parameter : parameters) {
+        if (parameter && parameter->find('\0') != std::string::npos)
+            throw Error(ErrorKind::misused, "a parameter holds a NUL character, which no text in PostgreSQL can");
+        values.push_back(parameter ? parameter->c_str() : nullptr);
+    }
+    return values;
+}
+
 /// libpq prints notices on standard error unless told otherwise; the server's log has them too. What matters here is
 /// the word of a server that ends an idle session (class 57P), which libpq passes on as a notice: it precedes the end
 /// of the stream, sometimes by a moment.
@@ -146,6 +165,8 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
     Wire& wire = *wire_;
     Busy use(wire_, timeout);
     wire.close();
+    prepared_.clear();
+    keeps_statements_ = true;
     wire.handle = start_connecting(conninfo, application_name);
     if (wire.handle == nullptr)
         throw Error(ErrorKind::cannot_connect, "out of memory");
@@ -197,17 +218,35 @@ asio::awaitable<Result> Connection::query(std::string sql, std::vector<Parameter
 
 asio::awaitable<Result> Connection::run(std::string sql, std::vector<Parameter> parameters, Effect effect) {
     Wire& wire = *wire_;
-    std::vector<const char*> values;
-    values.reserve(parameters.size());
-    for (const auto& parameter : parameters) {
-        if (parameter && parameter->find('\0') != std::string::npos)
-            throw Error(ErrorKind::misused, "a parameter holds a NUL character, which no text in PostgreSQL can");
-        values.push_back(parameter ? parameter->c_str() : nullptr);
-    }
-
+    const auto values = values_of(parameters);
     if (PQsendQueryParams(wire.handle, sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr,
                           nullptr, 0) == 0)
         throw wire.failure(ErrorKind::connection_lost);
+    auto result = co_await answer(effect);
+    co_return result;
+}
+
+asio::awaitable<Result> Connection::run_prepared(std::string sql, std::vector<Parameter> parameters, Effect effect) {
+    Wire& wire = *wire_;
+    const auto values = values_of(parameters);
+    auto& name = prepared_[sql];
+    if (name.empty()) {
+        const auto new_name = "pdpp_" + std::to_string(prepared_.size());
+        if (PQsendPrepare(wire.handle, new_name.c_str(), sql.c_str(), 0, nullptr) == 0)
+            throw wire.failure(ErrorKind::connection_lost);
+        co_await answer(Effect::reads);
+        name = new_name;
+    }
+    if (PQsendQueryPrepared(wire.handle, name.c_str(), static_cast<int>(values.size()), values.data(), nullptr, nullptr,
+                            0) == 0)
+        throw wire.failure(ErrorKind::connection_lost);
+    auto result = co_await answer(effect);
+    co_return result;
+}
+
+/// What the server says to the statement that has just been sent.
+asio::awaitable<Result> Connection::answer(Effect effect) {
+    Wire& wire = *wire_;
     // While the server cannot take more it may have something to say that it wants read first.
     for (int flushed = PQflush(wire.handle); flushed != 0; flushed = PQflush(wire.handle)) {
         if (flushed < 0)
@@ -252,10 +291,10 @@ asio::awaitable<Result> Connection::run(std::string sql, std::vector<Parameter> 
     co_return std::move(*completed);
 }
 
-asio::awaitable<Result> Connection::rows(std::string_view function, std::vector<Argument> arguments,
-                                         std::chrono::milliseconds timeout, Effect effect) {
+/// The statement that makes the call; the values go to `parameters`.
+std::string Connection::call_of(std::string_view function, std::vector<Argument> arguments,
+                                std::vector<Parameter>& parameters) {
     std::string sql = "SELECT * FROM " + schema_ + "." + std::string{function} + "(";
-    std::vector<Parameter> parameters;
     for (auto& argument : arguments) {
         if (!parameters.empty())
             sql += ", ";
@@ -263,7 +302,37 @@ asio::awaitable<Result> Connection::rows(std::string_view function, std::vector<
         sql.append(argument.name).append(" => $").append(std::to_string(parameters.size()));
         sql.append("::").append(argument.type);
     }
-    co_return co_await query(sql + ")", std::move(parameters), timeout, effect);
+    return sql + ")";
+}
+
+asio::awaitable<Result> Connection::rows(std::string_view function, std::vector<Argument> arguments,
+                                         std::chrono::milliseconds timeout, Effect effect) {
+    std::vector<Parameter> parameters;
+    auto sql = call_of(function, std::move(arguments), parameters);
+    co_return co_await query(std::move(sql), std::move(parameters), timeout, effect);
+}
+
+asio::awaitable<Result> Connection::prepared_rows(std::string_view function, std::vector<Argument> arguments,
+                                                  std::chrono::milliseconds timeout, Effect effect) {
+    std::vector<Parameter> parameters;
+    const auto sql = call_of(function, std::move(arguments), parameters);
+    if (keeps_statements_) {
+        if (wire_->handle == nullptr)
+            throw Error(ErrorKind::misused, "the database connection is closed");
+        Busy use(wire_, timeout);
+        try {
+            auto result = co_await run_prepared(sql, parameters, effect);
+            use.done();
+            co_return result;
+        } catch (const Error& error) {
+            if (error.kind() == ErrorKind::refused)
+                use.done();
+            if (!is_about_keeping(error))
+                throw;
+        }
+        keeps_statements_ = false;
+    }
+    co_return co_await query(sql, std::move(parameters), timeout, effect);
 }
 
 asio::awaitable<std::optional<std::string>> Connection::call(std::string_view function, std::vector<Argument> arguments,

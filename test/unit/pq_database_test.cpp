@@ -114,6 +114,31 @@ BOOST_AUTO_TEST_CASE(a_nul_is_refused_rather_than_cut) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_statement_is_kept_and_done_without_where_it_cannot_be) {
+    on_a_loop([](auto executor) -> asio::awaitable<void> {
+        auto connection = co_await connected(executor);
+        const std::string kept =
+            "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%pdpp_run_statuses%'";
+        for (const auto* const id : {"a", "b"}) {
+            std::vector<pq::Argument> arguments;
+            arguments.push_back({"run_ids", "text[]", std::string("{") + id + "}"});
+            const auto rows = co_await connection.prepared_rows("pdpp_run_statuses", std::move(arguments));
+            BOOST_TEST(rows.text(0, 1).value() == id);
+            const auto count = co_await value(connection, kept);
+            BOOST_TEST(count == "1");
+        }
+        for (const bool is_again : {false, true}) {
+            co_await connection.query("DEALLOCATE ALL"); // another server, behind a pooler
+            std::vector<pq::Argument> arguments;
+            arguments.push_back({"run_ids", "text[]", std::string("{c,d}")});
+            const auto rows = co_await connection.prepared_rows("pdpp_run_statuses", std::move(arguments));
+            BOOST_TEST(rows.rows() == 2, is_again);
+            const auto count = co_await value(connection, kept);
+            BOOST_TEST(count == "0");
+        }
+    });
+}
+
 BOOST_AUTO_TEST_CASE(a_refusal_keeps_its_fields_and_the_connection) {
     on_a_loop([](auto executor) -> asio::awaitable<void> {
         auto connection = co_await connected(executor);
