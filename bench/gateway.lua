@@ -1,7 +1,7 @@
 -- What wrk sends to the gateway: BENCH_KIND says which requests. Prints one line for bench/gateway:
 -- "result REQUESTS/S P50 P99 WRONG", times in ms, WRONG the number of answers and connections that failed.
 local kind, ids, headers = os.getenv("BENCH_KIND"), {}, { Authorization = "Bearer " .. os.getenv("BENCH_TOKEN") }
-local asked, answered = 0, 0
+local asked = 0
 
 function init()
     for line in io.lines(os.getenv("BENCH_IDS")) do ids[#ids + 1] = line end
@@ -14,13 +14,6 @@ function request()
     asked = asked + 1
     if kind == "admission" then return wrk.format("POST", "/_ref/connections/bench-" .. asked .. "/run", headers) end
     return wrk.format("GET", "/_ref/runs/" .. ids[(asked - 1) % #ids + 1], headers)
-end
-
-if kind == "each once" then -- looking at answers costs wrk time, so it does only here
-    function response()
-        answered = answered + 1
-        if answered == #ids then wrk.thread:stop() end
-    end
 end
 
 function done(summary, latency)

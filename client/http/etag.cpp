@@ -1,19 +1,21 @@
-// Making tags with SHA-256, and comparing them.
+// Making tags with XXH3, and comparing them.
 
 #include "http/etag.hpp"
 
 #include "http/base64url.hpp"
 #include "http/header_list.hpp"
-#include "http/sha256.hpp"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include <algorithm>
 
 namespace pdpp::http {
 
 std::string entity_tag(std::string_view body) {
-    constexpr std::size_t kept = 16;
-    const auto digest = sha256(body);
-    return '"' + base64url({reinterpret_cast<const char*>(digest.data()), kept}) + '"';
+    XXH128_canonical_t digest;
+    XXH128_canonicalFromHash(&digest, XXH3_128bits(body.data(), body.size()));
+    return '"' + base64url({reinterpret_cast<const char*>(digest.digest), sizeof digest.digest}) + '"';
 }
 
 bool names_tag(std::string_view if_none_match, std::string_view tag) {

@@ -6,7 +6,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/buffers_suffix.hpp>
 #include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
@@ -16,6 +15,7 @@
 #include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/write.hpp>
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <string>
@@ -71,19 +71,18 @@ Refusal with_target(Refusal refusal, const Request& request) {
     return refusal;
 }
 
-/// The status line and the headers, up to the empty line. Beast's own serializer makes it of some dozens of buffers,
-/// which costs more than the rest of a request.
-std::string head_of(const Response& response) {
-    std::string text = response.version() == 10 ? "HTTP/1.0 " : "HTTP/1.1 ";
-    text.reserve(512);
+/// Puts the status line and the headers into `text`, up to the empty line. Beast's own serializer makes it of some
+/// dozens of buffers, which costs more than the rest of a request.
+void write_head(const Response& response, std::string& text) {
     const auto append = [&](std::initializer_list<std::string_view> parts) {
         for (const auto part : parts)
             text += part;
     };
-    append({std::to_string(response.result_int()), " ", response.reason(), "\r\n"});
+    append({response.version() == 10 ? "HTTP/1.0 " : "HTTP/1.1 ", std::to_string(response.result_int()), " ",
+            response.reason(), "\r\n"});
     for (const auto& header : response)
         append({header.name_string(), ": ", header.value(), "\r\n"});
-    return text += "\r\n";
+    text += "\r\n";
 }
 
 } // namespace
@@ -143,19 +142,23 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
 }
 
 asio::awaitable<bool> Exchange::write(const Response& response, bool head) {
-    auto text = head_of(response);
-    const bool is_whole = head || response.body().size() <= chunk;
-    if (!head && is_whole)
-        text += response.body();
-    const std::array<asio::const_buffer, 2> buffers{asio::buffer(text),
-                                                    is_whole ? asio::const_buffer{} : asio::buffer(response.body())};
-    // Most answers fit into what the kernel takes at once: no waiting then.
+    // One memory for all answers, since most fit into what the kernel takes at once: they never wait.
+    thread_local std::string text;
+    text.clear();
+    write_head(response, text);
+    const auto body = head ? std::string_view{} : std::string_view{response.body()};
+    const bool is_whole = body.size() <= chunk;
+    if (is_whole)
+        text += body;
+    using Buffers = std::array<asio::const_buffer, 2>;
+    const asio::const_buffer apart = is_whole ? asio::const_buffer{} : asio::const_buffer{body.data(), body.size()};
     error_code failure;
-    const auto sent = stream_.socket().write_some(buffers, failure);
+    const auto sent = stream_.socket().write_some(Buffers{asio::buffer(text), apart}, failure);
     if (failure == asio::error::would_block || failure == asio::error::try_again)
         failure = {};
-    beast::buffers_suffix<std::array<asio::const_buffer, 2>> rest{buffers};
-    rest.consume(sent);
+    const auto sent_of_text = std::min(sent, text.size());
+    const auto rest_of_text = text.substr(sent_of_text);
+    const Buffers rest{asio::buffer(rest_of_text), apart + (sent - sent_of_text)};
     if (!failure && asio::buffer_size(rest) > 0) {
         stream_.expires_after(limits_.write_time);
         std::tie(failure, std::ignore) = co_await asio::async_write(stream_, rest, as_result);

@@ -2,16 +2,19 @@
 
 #include "run/event.hpp"
 
+#include <cstring>
+
 namespace pdpp::http {
 
 namespace {
 
 /// The string that follows the first `mark`, if it needs no unescaping.
 std::string_view string_after(std::string_view body, std::string_view mark) {
-    const auto found = body.find(mark);
-    if (found == std::string_view::npos)
+    // not find(), which stops to look at each quotation mark
+    const auto* const found = static_cast<const char*>(memmem(body.data(), body.size(), mark.data(), mark.size()));
+    if (found == nullptr)
         return {};
-    body.remove_prefix(found + mark.size());
+    body.remove_prefix(static_cast<std::size_t>(found - body.data()) + mark.size());
     const auto end = body.find_first_of("\"\\");
     if (end == std::string_view::npos || body[end] != '"')
         return {};
