@@ -22,6 +22,7 @@ extern "C" {
 #include <access/xact.h>
 #include <catalog/dependency.h>
 #include <catalog/namespace.h>
+#include <catalog/pg_am.h>
 #include <catalog/pg_database.h>
 #include <catalog/pg_extension.h>
 #include <catalog/pg_namespace.h>

@@ -106,6 +106,10 @@ const Catalogue& catalogue() {
     return known;
 }
 
+std::uint64_t catalogue_version() {
+    return changes;
+}
+
 void forget_catalogue() {
     ++changes;
 }

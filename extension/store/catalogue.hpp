@@ -32,6 +32,9 @@ struct Catalogue {
 /// The entry as of the latest invalidation message. Raises undefined_object if the extension is not installed here.
 const Catalogue& catalogue();
 
+/// Another number after each change that was announced; never 0.
+std::uint64_t catalogue_version();
+
 /// Forget it: what was opened by it turned out to be gone.
 void forget_catalogue();
 

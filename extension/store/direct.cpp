@@ -1,5 +1,8 @@
 #include "store/direct.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace pdpp::store {
 
 void KeyScan::open(Relation table, Oid index, Snapshot snapshot) {
@@ -81,13 +84,60 @@ bool takes_rows_directly(Relation table, const Shape& shape) {
            (constraints == nullptr ? 0 : constraints->num_defval) == shape.defaults;
 }
 
-bool insert_directly(Relation table, std::span<const Datum> values, std::span<const bool> nulls) {
-    PreventCommandIfReadOnly("INSERT");
+namespace {
+
+/// Whether what is known of its indexes stays true. One that CREATE INDEX CONCURRENTLY builds does not take entries
+/// yet, and methods other than btree may keep something of their own from one entry to the next.
+bool can_be_kept(const ResultRelInfo* target) {
+    const std::span indexes{target->ri_IndexRelationDescs, static_cast<std::size_t>(target->ri_NumIndices)};
+    return std::ranges::all_of(
+        indexes, [](Relation index) { return index->rd_index->indisready && index->rd_rel->relam == BTREE_AM_OID; });
+}
+
+} // namespace
+
+void InsertTarget::open(Relation table) {
+    if (prepared_ != nullptr && version_ == catalogue_version() && table_ == RelationGetRelid(table)) {
+        prepared_->ri_RelationDesc = table;
+        for (int i = 0; i < prepared_->ri_NumIndices; ++i) {
+            prepared_->ri_IndexRelationDescs[i] = index_open(indexes_[i], RowExclusiveLock);
+        }
+        return;
+    }
+    prepared_ = nullptr;
+    if (EState* outdated = std::exchange(executor_, nullptr)) {
+        FreeExecutorState(outdated);
+    }
+    const std::uint64_t version = catalogue_version();
     EState* executor = CreateExecutorState();
-    executor->es_output_cid = GetCurrentCommandId(true);
+    MemoryContext callers = MemoryContextSwitchTo(executor->es_query_cxt);
     auto* target = makeNode(ResultRelInfo);
     InitResultRelInfo(target, table, 1, nullptr, 0);
     ExecOpenIndices(target, false);
+    indexes_ = static_cast<Oid*>(palloc(sizeof(Oid) * static_cast<std::size_t>(target->ri_NumIndices)));
+    for (int i = 0; i < target->ri_NumIndices; ++i) {
+        indexes_[i] = RelationGetRelid(target->ri_IndexRelationDescs[i]);
+    }
+    MemoryContextSwitchTo(callers);
+    MemoryContextSetParent(executor->es_query_cxt, CacheMemoryContext);
+    executor_ = executor;
+    prepared_ = target;
+    table_ = RelationGetRelid(table);
+    version_ = can_be_kept(target) ? version : 0;
+}
+
+void InsertTarget::close() {
+    ResetPerTupleExprContext(executor_);
+    ExecCloseIndices(prepared_);
+}
+
+bool insert_directly(Relation table, InsertTarget& prepared, std::span<const Datum> values,
+                     std::span<const bool> nulls) {
+    PreventCommandIfReadOnly("INSERT");
+    prepared.open(table);
+    EState* executor = prepared.executor();
+    ResultRelInfo* target = prepared.relation();
+    executor->es_output_cid = GetCurrentCommandId(true);
     TupleTableSlot* slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
     memcpy(slot->tts_values, values.data(), values.size_bytes());
     memcpy(slot->tts_isnull, nulls.data(), nulls.size_bytes());
@@ -101,9 +151,8 @@ bool insert_directly(Relation table, std::span<const Datum> values, std::span<co
     table_tuple_complete_speculative(table, slot, token, inserted);
     SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 
-    ExecCloseIndices(target);
     ExecDropSingleTupleTableSlot(slot);
-    FreeExecutorState(executor);
+    prepared.close();
     return inserted;
 }
 

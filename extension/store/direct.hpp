@@ -11,6 +11,7 @@
 #include "store/catalogue.hpp"
 
 #include <array>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -106,10 +107,30 @@ class NewRow {
     std::array<bool, Columns> nulls_{};
 };
 
+/// A table that rows are inserted into again and again. What the executor makes of the expressions and predicates of
+/// its indexes takes longer than the entries themselves, so it is kept until the catalogue changes. One for each table,
+/// for as long as the session lives.
+class InsertTarget {
+  public:
+    void open(Relation table); ///< and its indexes
+    void close();              ///< the indexes alone
+
+    [[nodiscard]] EState* executor() const { return executor_; }
+    [[nodiscard]] ResultRelInfo* relation() const { return prepared_; }
+
+  private:
+    EState* executor_ = nullptr; ///< whose memory holds all that follows
+    ResultRelInfo* prepared_ = nullptr;
+    Oid* indexes_ = nullptr;
+    Oid table_ = InvalidOid;
+    std::uint64_t version_ = 0; ///< of the catalogue that it was made for; 0 if it must be made anew
+};
+
 /// Inserts a row as INSERT … ON CONFLICT DO NOTHING does. False if something is in the way, or may be: then nothing was
 /// inserted, and a statement has to decide, wait or raise an error. The lock on the table stays until the transaction
 /// ends, as after any statement that writes.
-bool insert_directly(Relation table, std::span<const Datum> values, std::span<const bool> nulls);
+bool insert_directly(Relation table, InsertTarget& prepared, std::span<const Datum> values,
+                     std::span<const bool> nulls);
 
 /// Locks the row that a scan has found, as SELECT … FOR UPDATE and its like do: waits for others, and follows what they
 /// did to the row. The row as it is locked, to be dropped by the caller; a null pointer if it is gone, or if somebody

@@ -81,6 +81,7 @@ std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, L
 }
 
 bool insert_flight_directly(const Flight& flight) {
+    static InsertTarget prepared;
     FlightEntry columns;
     Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
     bool inserted = false;
@@ -94,7 +95,7 @@ bool insert_flight_directly(const Flight& flight) {
         row.set(columns.started_at, flight.run.admitted_at);
         row.set(columns.run_generation, Int64GetDatum(flight.run_generation));
         row.set(columns.launch_deadline, flight.launch_deadline);
-        inserted = insert_directly(table, row.values(), row.nulls());
+        inserted = insert_directly(table, prepared, row.values(), row.nulls());
     }
     relation_close(table, NoLock);
     return inserted;

@@ -79,6 +79,7 @@ struct Dated {
 
 /// Appends it without a statement. Nothing if the table does not take rows that way, or if something is in the way.
 std::optional<Event> append_directly(const Dated& dated) {
+    static InsertTarget prepared;
     SpineEntry columns;
     Relation table = open_current(&Catalogue::spine, RowExclusiveLock, columns);
     std::optional<Event> appended;
@@ -111,7 +112,7 @@ std::optional<Event> append_directly(const Dated& dated) {
         row.set(columns.connector_instance_id, run.connector_instance_id);
         row.set(columns.data_json, JsonbPGetDatum(dated.event.data));
         row.set(columns.version, Int32GetDatum(1));
-        if (insert_directly(table, row.values(), row.nulls())) {
+        if (insert_directly(table, prepared, row.values(), row.nulls())) {
             appended = {.event_type = dated.event.event_type,
                         .event_id = text_view(event_id),
                         .event_seq = seq,

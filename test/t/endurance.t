@@ -11,7 +11,7 @@ use Test::More;
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
 $node->start;
-$node->safe_psql('postgres', 'create extension pdpp');
+$node->safe_psql('postgres', 'create extension pdpp; create extension amcheck');
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 
 # Bytes that the session has allocated, in all of its memory contexts.
@@ -98,7 +98,8 @@ subtest 'what others do to the tables' => sub {
 	{
 		$poll->pump_nb;
 		for my $change ('reindex table concurrently pdpp.spine_events', 'vacuum full pdpp.spine_events', 'vacuum full pdpp.controller_active_runs',
-			'cluster pdpp.connections using connections_pkey', 'analyze pdpp.spine_events', 'reindex schema concurrently pdpp')
+			'cluster pdpp.connections using connections_pkey', 'analyze pdpp.spine_events', 'reindex schema concurrently pdpp',
+			'drop index concurrently if exists pdpp.added', 'create index concurrently added on pdpp.spine_events (recorded_at, event_id)')
 		{
 			$node->safe_psql('postgres', $change);
 			$changes++;
@@ -109,6 +110,9 @@ subtest 'what others do to the tables' => sub {
 	cmp_ok($changes, '>', 3, 'there were changes');
 	is($session->query_safe(q{select pdpp_run_status('ended')->>'status'}), 'failed', 'a session that was idle meanwhile');
 	is($session->query_safe('select count(*) from pdpp_check()'), '0', 'and every event got its number');
+	my (undef, undef, $stderr) = $node->psql('postgres', q{
+		select bt_index_check(indexrelid, true) from pg_index where indrelid in ('pdpp.spine_events'::regclass, 'pdpp.controller_active_runs'::regclass);});
+	is($stderr, '', 'every index has all of its entries');
 
 	# another extension of the same name, with other oids
 	$session->query_safe(q{prepare status as select coalesce(pdpp_run_status($1)->>'status', 'unknown')});
@@ -121,6 +125,27 @@ subtest 'what others do to the tables' => sub {
 	is($session->query_safe(q{execute status('active')}), 'unknown', 'a new extension knows nothing of it');
 	is($session->query_safe(q{select pdpp_run_now('c', run_id => 'new')->>'status'}), 'started', 'and is written to');
 	is($session->query_safe(q{execute status('new')}), 'active', 'and read');
+};
+
+subtest 'an index that is built meanwhile' => sub {
+	my $phase_is = sub { $node->poll_query_until('postgres', "select phase from pg_stat_progress_create_index", $_[0]) };
+	my ($writer, $reader) = map { $node->background_psql('postgres', on_error_stop => 0) } 1 .. 2;
+	my $append = sub { $session->query_safe(q{select pdpp_run_event('new', 'note')->>'object'}) };
+	is($append->(), 'run_event', 'a session writes before there is such an index');
+	$writer->query_safe(q{begin; select pdpp_run_now('c', 'other', 'other')});
+	my $index = IPC::Run::start([ 'psql', '-Xqc', 'create index concurrently meanwhile on pdpp.spine_events (recorded_at)',
+			$node->connstr('postgres') ]);
+	$phase_is->('waiting for writers before build');
+	is($append->(), 'run_event', 'while it takes no entries yet');
+	$reader->query_safe(q{begin isolation level repeatable read; select pdpp_run_status('new')});
+	$writer->query_safe('commit');
+	$phase_is->('waiting for old snapshots');
+	is($append->(), 'run_event', 'and when it has been filled');
+	$reader->query_safe('commit');
+	ok($index->finish, 'the index is there');
+	my (undef, undef, $stderr) = $node->psql('postgres', q{select bt_index_check('pdpp.meanwhile', true)});
+	is($stderr, '', 'and has an entry for every event');
+	$_->quit for $writer, $reader;
 };
 
 $session->quit;
