@@ -33,6 +33,13 @@ Response refused(std::string_view target, const Refusal& refusal, const std::str
     return error_response(refusal, request_id);
 }
 
+/// What no refusal foresees, whose details are for the log. (Apart from answer(), for the sake of that one's frame: see
+/// client/Makefile.)
+Response in_trouble(std::string_view target, const std::exception& error, const std::string& request_id) {
+    spdlog::error("request_id={} {:?}", request_id, error.what());
+    return refused(target, {status::internal_server_error, "internal_error", "Something went wrong here."}, request_id);
+}
+
 /// The routes do not change, but with the program.
 Response api_description() {
     static const auto document = openapi_document(routes(), functions());
@@ -87,9 +94,7 @@ asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) 
             metrics_.unknown_run();
         answer = refused(request.target(), refusal, notes.request_id);
     } catch (const std::exception& error) {
-        spdlog::error("request_id={} {:?}", notes.request_id, error.what());
-        const Refusal trouble{status::internal_server_error, "internal_error", "Something went wrong here."};
-        answer = refused(request.target(), trouble, notes.request_id);
+        answer = in_trouble(request.target(), error, notes.request_id);
     }
     answer.head.set("Request-Id", notes.request_id);
     record(request, answer.head, client.address(), notes, std::chrono::steady_clock::now() - began);
