@@ -169,10 +169,11 @@ std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch) {
 }
 
 std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_epoch) {
-    static Statement claim{
-        "update pdpp.controller_active_runs as f set boot_epoch = $2"
-        " where f.run_id = $1 and f.boot_epoch is null and f.launch_deadline > $3 and f.cancel_requested_at is null"
-        " returning " FLIGHT_COLUMNS};
+    // "is true" keeps it from the index of all that is unclaimed, which a plan made for a short queue may prefer
+    static Statement claim{"update pdpp.controller_active_runs as f set boot_epoch = $2"
+                           " where f.run_id = $1 and (f.boot_epoch is null) is true and f.launch_deadline > $3"
+                           "   and f.cancel_requested_at is null"
+                           " returning " FLIGHT_COLUMNS};
     return flight_in(claim.execute({run_id, boot_epoch, now()}));
 }
 
