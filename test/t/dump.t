@@ -107,6 +107,16 @@ restored_by('schema and data apart', sub {
     $node->command_ok([ 'pg_restore', @connection, '--exit-on-error', '--schema-only', '--dbname', $database, "$dir/custom" ], 'pg_restore, schema only');
     $node->command_ok([ 'pg_restore', @connection, '--exit-on-error', '--data-only', '--dbname', $database, "$dir/custom" ], 'pg_restore, data only');
 });
+restored_by('after drop extension', sub {
+    my ($database) = @_;
+    $node->command_ok([ 'pg_restore', @connection, '--exit-on-error', '--dbname', $database, "$dir/custom" ], 'a database in use');
+    $node->command_ok([ 'pg_dump', @connection, '--format=custom', '--file', "$dir/kept", $database ], 'dumped before');
+    $node->safe_psql($database, 'drop extension pdpp');
+    is($node->safe_psql($database, q{select count(*) from pg_namespace where nspname = 'pdpp'}), '0', 'DROP EXTENSION takes all of it');
+    $node->safe_psql($database, 'create extension pdpp');
+    is($node->safe_psql($database, q{select pdpp_run_status('flying')->'error'->>'code'}), 'not_found', 'and a new one knows nothing');
+    $node->command_ok([ 'pg_restore', @connection, '--exit-on-error', '--data-only', '--dbname', $database, "$dir/kept" ], 'until the data is back');
+});
 
 $node->stop;
 done_testing();
