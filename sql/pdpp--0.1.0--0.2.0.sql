@@ -1,7 +1,7 @@
 \echo Use "ALTER EXTENSION pdpp UPDATE TO '0.2.0'" to load this file. \quit
 
 /*
- * From 0.1.0 to 0.2.0: lists of runs, retention. Builds five indexes, which keeps writers waiting for as long.
+ * From 0.1.0 to 0.2.0: lists of runs, retention, counts of endings. Builds six indexes, which keeps writers waiting for as long.
  */
 
 /* The library comes with these scripts; one that is older lacks functions that they declare. */
@@ -36,6 +36,10 @@ create index spine_events_list_by_connector
 create index spine_events_prunable on pdpp.spine_events (recorded_at)
     where event_type not in ('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled',
                              'run.abandoned', 'run.late_outcome');
+
+/* How runs ended lately: what is counted again and again. */
+create index spine_events_endings on pdpp.spine_events (recorded_at)
+    where event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 
 /* The list of active runs; one connection has at most one. */
 create index controller_active_runs_list on pdpp.controller_active_runs (started_at, run_id);
@@ -108,6 +112,14 @@ comment on view pdpp_runs is 'every run, one row each, with the status that pdpp
 comment on column pdpp_runs.duration is 'from run.started to the ending; null while it is active, or if it never started';
 comment on column pdpp_runs.run_generation is 'the generation of its connection; null once it has ended';
 
+/* Volatile: it looks at the sessions that write, and then takes a snapshot that is later. */
+create function pdpp_run_endings(since timestamptz default null) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    set enable_bitmapscan = off set enable_sort = off set jit = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_endings(timestamptz) is
+    'how many runs ended how since then, and until when that is final: windows put together count each ending once';
+
 /* ---- for operators -------------------------------------------------------------------------------------------- */
 
 create function pdpp_prune(before timestamptz, batch_size integer default 1000) returns jsonb
@@ -120,5 +132,6 @@ comment on function pdpp_prune(timestamptz, integer) is
 revoke all on function
     pdpp.library_version(),
     pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text),
+    pdpp_run_endings(timestamptz),
     pdpp_prune(timestamptz, integer)
 from public;

@@ -104,6 +104,10 @@ create index spine_events_prunable on pdpp.spine_events (recorded_at)
     where event_type not in ('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled',
                              'run.abandoned', 'run.late_outcome');
 
+/* How runs ended lately: what is counted again and again. */
+create index spine_events_endings on pdpp.spine_events (recorded_at)
+    where event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+
 comment on table pdpp.spine_events is 'the append-only log of everything that happened to runs: the only truth about what happened';
 comment on column pdpp.spine_events.event_seq is '1, 2, 3… within a run, gap-free, in commit order';
 comment on column pdpp.spine_events.event_id is 'unique within its run: the writer''s retry key';
@@ -415,6 +419,14 @@ comment on view pdpp_runs is 'every run, one row each, with the status that pdpp
 comment on column pdpp_runs.duration is 'from run.started to the ending; null while it is active, or if it never started';
 comment on column pdpp_runs.run_generation is 'the generation of its connection; null once it has ended';
 
+/* Volatile: it looks at the sessions that write, and then takes a snapshot that is later. */
+create function pdpp_run_endings(since timestamptz default null) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    set enable_bitmapscan = off set enable_sort = off set jit = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_endings(timestamptz) is
+    'how many runs ended how since then, and until when that is final: windows put together count each ending once';
+
 /* ---- for operators -------------------------------------------------------------------------------------------- */
 
 /* It reads the tables whole, so it plans as it likes. */
@@ -463,5 +475,6 @@ revoke all on function
     pdpp_run_statuses(text[]),
     pdpp_run_timeline(text, integer, text),
     pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text),
+    pdpp_run_endings(timestamptz),
     pdpp_grant(regrole, text)
 from public;

@@ -158,6 +158,7 @@ insert into said (ack) select body from public.pdpp_run_statuses(array['mal']);
 insert into said (ack) select public.pdpp_run_cancel('mal');
 insert into said (ack) select public.pdpp_run_settle('mal', 'completed');
 insert into said (ack) select public.pdpp_run_launch_failed('mal', 'm');
+insert into said (ack) select public.pdpp_run_endings('-infinity');
 insert into said (ack) select public.pdpp_run_status('mal');
 reset search_path;
 reset role;

@@ -2,7 +2,7 @@
 -- the same few pages.
 \i test/sql/include/prelude.psql
 begin;
-select plan(27);
+select plan(31);
 
 -- How many buffers a statement touches.
 create function pg_temp.buffers_once(statement text) returns integer language plpgsql as $$
@@ -156,6 +156,16 @@ select is_empty($$select mood, what, scanned from list_scans
 -- (a connector's active runs are found among all active runs)
 select is_empty($$select mood, what, pages from list_scans where n = 2 and pages > 200 and what not like 'status active, connector rare%'$$,
     'ten runs of 30,000: a few pages each, at any depth');
+-- endings of a window are one range of their index, however many there were before
+create temporary table ending_scans (n integer, scanned text[], pages integer);
+insert into ending_scans select n, pg_temp.scanned(statement), pg_temp.buffers_once(statement)
+from generate_series(1, 8) as n, (values ($$select pdpp_run_endings('2026-01-01 08:00:00Z')$$)) as s(statement);
+select is_empty($$select n, scanned from ending_scans where not 'spine_events_endings' = any (scanned) or 'spine_events' = any (scanned)$$,
+    'endings go by their index, with the first plan as with the kept one');
+select is(scanned, array['controller_boots_boot_epoch_key', 'spine_events_endings'], 'and their boots by theirs') from ending_scans where n = 8;
+select cmp_ok(pages, '<=', 150, '1,201 of 36,000 endings: their own pages') from ending_scans where n = 8;
+select is(pdpp_run_endings('2026-01-01 08:00:00Z')->'data',
+    '[{"count": 1200, "reason": null, "status": "completed"}, {"count": 1, "reason": null, "status": "abandoned"}]', 'and they are counted');
 -- so does the view: the newest runs come from the same index, and their events from the lifecycle's
 create function pg_temp.plan(statement text) returns text language plpgsql as $$
 declare

@@ -1,7 +1,7 @@
 -- The schema: tables, keys, the lifecycle index, triggers, the functions and how they run, comments, privileges.
 \i test/sql/include/prelude.psql
 begin;
-select plan(50);
+select plan(51);
 
 create temporary view members as
 select d.classid, d.objid
@@ -90,7 +90,8 @@ select col_is_unique('pdpp', 'controller_boots', 'boot_epoch', 'a boot epoch nam
 select col_is_pk('pdpp', 'idempotency_keys', 'key', 'idempotency_keys: the key');
 select indexes_are('pdpp', 'spine_events',
     array['spine_events_pkey', 'spine_events_event_id_key', 'spine_events_lifecycle', 'spine_events_list',
-          'spine_events_list_by_connection', 'spine_events_list_by_connector', 'spine_events_prunable'], 'spine_events: indexes');
+          'spine_events_list_by_connection', 'spine_events_list_by_connector', 'spine_events_prunable',
+          'spine_events_endings'], 'spine_events: indexes');
 select indexes_are('pdpp', 'controller_active_runs', array['controller_active_runs_pkey',
     'controller_active_runs_run_id_key',
     'controller_active_runs_unclaimed', 'controller_active_runs_list'], 'controller_active_runs: indexes');
@@ -133,6 +134,10 @@ select set_eq(
       where indexrelid = 'pdpp.spine_events_prunable'::regclass$$,
     $$select event_type from lifecycle union all select 'run.late_outcome'$$,
     'retention takes none of them, nor late outcomes');
+select set_eq(
+    $$select pg_temp.run_words(pg_get_expr(indpred, indrelid)) from pg_index
+      where indexrelid = 'pdpp.spine_events_endings'::regclass$$,
+    'select event_type from lifecycle where phase = 3', 'what is counted is the endings');
 
 select lives_ok($$select pdpp_run_now('c', run_id => 'schema-1')$$, 'a run to try the words on');
 select is_empty(
@@ -194,6 +199,7 @@ select set_eq(
     ('pdpp_run_launch_failed', 'run_id text, message text', 'jsonb', 'v', 'u', true, false),
     ('pdpp_run_fence', 'run_id text', 'jsonb', 'v', 'u', true, false),
     ('pdpp_check', '', 'TABLE(invariant text, run_id text, detail text)', 's', 'u', true, false),
+    ('pdpp_run_endings', 'since timestamp with time zone DEFAULT NULL::timestamp with time zone', 'jsonb', 'v', 'u', true, false),
     ('pdpp_prune', 'before timestamp with time zone, batch_size integer DEFAULT 1000', 'jsonb', 'v', 'u', true, false),
     ('pdpp_reconcile', '', 'jsonb', 'v', 'u', true, false),
     ('pdpp_run_status', 'run_id text', 'jsonb', 's', 's', false, true),

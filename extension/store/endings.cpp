@@ -1,0 +1,58 @@
+#include "store/endings.hpp"
+
+#include "boundary.hpp"
+#include "store/statement.hpp"
+
+namespace pdpp::store {
+
+run::Instant recorded_until() {
+    // A writer has its transaction id, and so shows up here, before it stamps its event. One that does not show up has
+    // committed, or stamps a time after this look, which the clock was read before. A session that does not report its
+    // transactions (track_activities) has none that is older than itself.
+    static Statement oldest{"select least($1, min(coalesce(xact_start, backend_start))) from pg_stat_activity"
+                            " where datname = current_database() and backend_xid is not null"};
+    constexpr std::int64_t margin = 1'000'000; // for clocks that are set back a little
+    const run::Instant latest{now().unix_micros - margin};
+    pgstat_clear_snapshot(); // the sessions are looked at once in a transaction otherwise
+    return *oldest.execute({latest}).instant(0, 0);
+}
+
+Endings endings_between(run::Instant since, run::Instant until) {
+    // Only the index on endings has this order, and sorting is off: no other plan is worth a thought, whatever the
+    // planner knows of the window when it makes one for good. An epoch is looked up one by one for the same reason; the
+    // data of an event is whatever its writer made it.
+    static Statement count{R"(
+with endings as materialized (
+    select event_type, recorded_at, data_json from pdpp.spine_events
+    where event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')
+          and recorded_at >= $1 and recorded_at < $2
+    order by recorded_at
+), counts as (
+    select substr(event_type, 5) as status,
+           coalesce(case jsonb_typeof(data_json -> 'reason') when 'string' then nullif(data_json ->> 'reason', '') end,
+                    case jsonb_typeof(data_json -> 'failure_reason') when 'string'
+                         then nullif(data_json ->> 'failure_reason', '') end) as reason,
+           count(*) as count
+    from endings group by 1, 2
+), abandoned as (
+    select recorded_at,
+           (select b.lost_at from pdpp.controller_boots as b
+            where b.boot_epoch = case when data_json ->> 'original_boot_epoch' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                                      then (data_json ->> 'original_boot_epoch')::uuid end) as lost_at
+    from endings where event_type = 'run.abandoned'
+)
+select (select coalesce(jsonb_agg(to_jsonb(c) order by c.count desc, c.status, c.reason), '[]') from counts as c),
+       (select coalesce(jsonb_agg(greatest(extract(epoch from a.recorded_at - a.lost_at), 0) order by a.recorded_at), '[]')
+        from abandoned as a where a.lost_at is not null))"};
+    // later than the look at the sessions, also where all statements of the transaction share one snapshot
+    PushActiveSnapshot(GetLatestSnapshot());
+    Portal portal = count.open({since, until});
+    SPI_cursor_fetch(portal, true, 1);
+    const Rows rows = last_rows();
+    const Endings endings{.counts = rows.jsonb(0, 0), .detection = rows.jsonb(0, 1)};
+    SPI_cursor_close(portal);
+    PopActiveSnapshot();
+    return endings;
+}
+
+} // namespace pdpp::store
