@@ -109,7 +109,8 @@ class Serving {
           gateway_(loop.get_executor(), settings_),
           server_(loop, listener(loop, "--listen", options_.listen, options_.socket_mode), gateway_, options_.limits),
           readiness_(loop.get_executor(), primary_, guard_),
-          admin_(readiness_, [this] { return gateway_.metrics_text(); }) {
+          endings_(loop.get_executor(), settings_.database.conninfo, gateway_.metrics()),
+          admin_(readiness_, endings_, [this] { return gateway_.metrics_text(); }) {
         server_.count_in(gateway_.metrics());
         if (!options_.admin.empty())
             admin_server_.emplace(loop, listener(loop, "--admin", options_.admin, options_.socket_mode), admin_);
@@ -126,6 +127,7 @@ class Serving {
         if (admin_server_) {
             admin_server_->start();
             spdlog::info("admin listening on {}", http::to_string(admin_server_->endpoint()));
+            asio::co_spawn(loop_, endings_.count(), asio::detached); // they are counted from now on
         }
         asio::co_spawn(loop_, gateway_.try_database(), asio::detached);
         asio::co_spawn(loop_, gateway_.follow_runs(), asio::detached);
@@ -189,6 +191,7 @@ class Serving {
     http::Gateway gateway_;
     http::Server server_;
     http::Readiness readiness_;
+    http::Endings endings_;
     http::Admin admin_;
     std::optional<http::Server> admin_server_;
 };

@@ -45,6 +45,7 @@ asio::awaitable<Response> Admin::respond(const Request& request) {
         co_return json_response(status::ok, R"({"status":"live"})");
     if (path == "/ready")
         co_return co_await ready();
+    co_await endings_.count();
     auto response = json_response(status::ok, metrics_());
     response.set(field::content_type, "text/plain; version=0.0.4; charset=utf-8");
     co_return response;

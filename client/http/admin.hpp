@@ -1,6 +1,7 @@
 #pragma once
 // What the people and programs that look after the gateway ask it, on a listener of its own: /live, /ready, /metrics.
 
+#include "http/endings.hpp"
 #include "http/handler.hpp"
 #include "http/readiness.hpp"
 
@@ -10,9 +11,9 @@ namespace pdpp::http {
 
 class Admin : public Handler {
   public:
-    /// `metrics` gives the text of the metrics as of now.
-    Admin(Readiness& readiness, std::function<std::string()> metrics)
-        : readiness_(readiness), metrics_(std::move(metrics)) {}
+    /// `metrics` gives the text of the metrics as of now. All must outlive this.
+    Admin(Readiness& readiness, Endings& endings, std::function<std::string()> metrics)
+        : readiness_(readiness), endings_(endings), metrics_(std::move(metrics)) {}
 
     boost::asio::awaitable<Answer> answer(const Request& request, Client& client) override;
     Response refuse(const Refusal& refusal, const std::string& peer) override;
@@ -25,6 +26,7 @@ class Admin : public Handler {
     boost::asio::awaitable<Response> ready();
 
     Readiness& readiness_;
+    Endings& endings_;
     std::function<std::string()> metrics_;
     bool draining_ = false;
 };

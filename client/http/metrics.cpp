@@ -3,6 +3,7 @@
 #include "http/metrics.hpp"
 
 #include "http/status_body.hpp"
+#include "run/event.hpp"
 #include "version.hpp"
 
 #include <prometheus/counter.h>
@@ -11,6 +12,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <array>
 #include <fstream>
 #include <map>
 #include <tuple>
@@ -26,6 +29,45 @@ namespace {
 /// In seconds: from an answer out of memory to one that the statement timeout ends.
 const prom::Histogram::BucketBoundaries buckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                                 0.25,   0.5,   1,      2.5,   5,    10,    30,   60};
+
+/// In seconds: the grace (5 s unless it was set) and up to one pass of the guard are usual.
+const prom::Histogram::BucketBoundaries detection_buckets{0.1, 0.5, 1,  2,  4,  5,  5.5, 6,
+                                                          7,   8,   10, 15, 30, 60, 300, 3600};
+
+/// An ending that the program knows: the guard, cancellation and `pdpp run` and `pdpp controller` write these.
+struct KnownEnding {
+    std::string_view status;
+    std::string_view reason;
+};
+constexpr std::string_view no_reason = "none";
+constexpr std::string_view other_reason = "other";
+constexpr std::array known_endings{
+    KnownEnding{"completed", no_reason},
+    KnownEnding{"completed", other_reason},
+    KnownEnding{"failed", run::reason::launch_failed},
+    KnownEnding{"failed", "connector_exit_nonzero"},
+    KnownEnding{"failed", "connector_killed_by_signal"},
+    KnownEnding{"failed", "connector_reported_failed"},
+    KnownEnding{"failed", "run_timed_out"},
+    KnownEnding{"failed", no_reason},
+    KnownEnding{"failed", other_reason},
+    KnownEnding{"cancelled", run::reason::owner_cancelled},
+    KnownEnding{"cancelled", run::reason::owner_cancel_forced},
+    KnownEnding{"cancelled", "connector_reported_cancelled"},
+    KnownEnding{"cancelled", "controller_drained"},
+    KnownEnding{"cancelled", no_reason},
+    KnownEnding{"cancelled", other_reason},
+    KnownEnding{"abandoned", run::reason::controller_terminated},
+    KnownEnding{"abandoned", no_reason},
+    KnownEnding{"abandoned", other_reason},
+};
+
+/// The label for a reason, whatever status it came with.
+std::string_view reason_label(std::string_view reason) {
+    if (reason.empty())
+        return no_reason;
+    return std::ranges::count(known_endings, reason, &KnownEnding::reason) > 0 ? reason : other_reason;
+}
 
 prom::Family<prom::Counter>& counters(prom::Registry& registry, const char* name, const char* help) {
     return prom::BuildCounter().Name(name).Help(help).Register(registry);
@@ -61,6 +103,14 @@ struct Metrics::Families {
         counters(registry, "pdpp_run_unknown_total", "Requests for run ids that were never handed out.").Add({});
     prom::Counter& admissions =
         counters(registry, "pdpp_run_admissions_total", "Acknowledgements of admitted runs.").Add({});
+    prom::Family<prom::Counter>& endings =
+        counters(registry, "pdpp_run_endings_total", "Runs of the database that ended, whoever ended them.");
+    prom::Histogram& detection =
+        prom::BuildHistogram()
+            .Name("pdpp_run_detection_seconds")
+            .Help("Time from a controller being first seen gone to the ending of each of its runs.")
+            .Register(registry)
+            .Add({}, detection_buckets);
     prom::Family<prom::Counter>& cache =
         counters(registry, "pdpp_cache_requests_total", "Lookups in the cache of endings.");
     prom::Counter& cache_hits = cache.Add({{"result", "hit"}});
@@ -94,6 +144,8 @@ Metrics::Metrics() : families_(std::make_unique<Families>()) {
     // A series that is there from the start shows its first change as one.
     for (const auto* const status : {"active", "completed", "failed", "cancelled", "abandoned"})
         families_->resolutions_by.emplace(status, &families_->resolutions.Add({{"status", status}}));
+    for (const auto& [status, reason] : known_endings)
+        ended(status, reason, 0);
 }
 
 Metrics::~Metrics() = default;
@@ -124,6 +176,18 @@ void Metrics::unknown_run() {
 
 void Metrics::admitted() {
     families_->admissions.Increment();
+}
+
+void Metrics::ended(std::string_view status, std::string_view reason, std::uint64_t count) {
+    if (run::outcome_named(status))
+        families_
+            ->endings // the same counter for the same labels
+            .Add({{"status", std::string{status}}, {"reason", std::string{reason_label(reason)}}})
+            .Increment(static_cast<double>(count));
+}
+
+void Metrics::detected(double seconds) {
+    families_->detection.Observe(seconds);
 }
 
 void Metrics::looked_in_cache(bool is_hit) {

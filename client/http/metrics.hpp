@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -48,6 +49,12 @@ class Metrics {
     void unknown_run();
     /// A run was admitted: its acknowledgement is on its way.
     void admitted();
+
+    /// So many more runs have ended with this status, for this reason (empty: none given). Reasons are whatever
+    /// launchers write: those that the program does not know count as `other`.
+    void ended(std::string_view status, std::string_view reason, std::uint64_t count);
+    /// A run was abandoned so many seconds after its controller was first seen gone.
+    void detected(double seconds);
 
     /// Whether a body was found in the memory cache.
     void looked_in_cache(bool is_hit);

@@ -11,7 +11,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('admin');
 $node->init;
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pdpp'\npdpp.databases = 'served'");
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pdpp'\npdpp.databases = 'served'\npdpp.liveness_grace = 300");
 $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE served; CREATE DATABASE unserved; CREATE ROLE reader LOGIN');
 $node->safe_psql($_, q{CREATE EXTENSION pdpp; SELECT pdpp_grant('reader', 'owner')}) for 'served', 'unserved';
@@ -130,6 +130,61 @@ subtest 'the metrics' => sub {
 	my @names = $answer->{body} =~ /^# TYPE (\S+)/mg;
 	is(scalar(grep { !/^(pdpp|process)_/ } @names), 0, 'names have a prefix');
 	is($served->stop, 0, 'stops');
+};
+
+# What a scrape has of an ending, or of all whose reason the program does not know.
+sub endings { my ($gateway, $status, $reason) = @_; return metric($gateway, qq(pdpp_run_endings_total{reason="$reason",status="$status"})); }
+
+subtest 'endings are counted once, whoever ends the runs' => sub {
+	my $counting = start('served');
+	is(endings($counting, @$_), 0, "$_->[0], $_->[1]: there from the start")
+	  for [ 'completed', 'none' ], [ 'completed', 'other' ], [ 'failed', 'launch_failed' ], [ 'failed', 'connector_exit_nonzero' ],
+	  [ 'failed', 'run_timed_out' ], [ 'cancelled', 'owner_cancelled' ], [ 'cancelled', 'controller_drained' ],
+	  [ 'abandoned', 'controller_terminated_before_run_finished' ];
+	isnt($node->safe_psql('served', q{SELECT count(*) FROM pdpp.spine_events WHERE event_type = 'run.abandoned'}), 0, 'runs had ended before');
+	PdppGateway::await(sub {
+		$node->safe_psql('served', q{DO $$ BEGIN PERFORM pdpp_run_settle(pdpp_run_now('first')->>'run_id', 'completed', '{"reason": "first"}'); END $$});
+		endings($counting, 'completed', 'other') }, 'it has begun to count');
+	$node->safe_psql('served', $_) for (q{SELECT pdpp_run_settle(pdpp_run_now('e', 'e-' || n, 'e-' || n)->>'run_id', 'completed') FROM generate_series(1, 5) AS n},
+		q{SELECT pdpp_run_launch_failed(pdpp_run_now('e')->>'run_id', 'no')},
+		q{SELECT pdpp_run_cancel(pdpp_run_now('e')->>'run_id')},
+		q{SELECT pdpp_run_settle(pdpp_run_now('e', 'e-' || n)->>'run_id', 'failed', jsonb_build_object('reason', 'strange "' || n || E'"\\n')) FROM generate_series(1, 3) AS n},
+		q{SELECT pdpp_run_settle(pdpp_run_now('e')->>'run_id', 'failed', '{"reason": 7, "failure_reason": "run_timed_out"}')},
+		q{SELECT pdpp_run_settle(pdpp_run_now('e')->>'run_id', 'abandoned', '{"reason": "launch_failed"}')});
+	# a controller that goes away; the background worker ends its run
+	my $controller = $node->background_psql('served');
+	$controller->query_safe($_) for q{SELECT pdpp_controller_boot('lost')},
+	  q{SELECT pdpp_controller_offer('[{"connector_instance_id": "lost", "connector_id": "lost"}]')}, q{SELECT pdpp_run_now('lost')},
+	  q{SELECT pdpp_run_started(pdpp_run_claim()->>'run_id')};
+	$controller->quit;
+	# the last of them is seen after all others
+	PdppGateway::await(sub { endings($counting, 'abandoned', 'controller_terminated_before_run_finished') }, 'all are counted');
+	for my $scrape ('first', 'second')
+	{
+		my %expected = ('completed none' => 5, 'failed launch_failed' => 1, 'cancelled owner_cancelled' => 1, 'failed other' => 3,
+			'failed run_timed_out' => 1, 'abandoned launch_failed' => 1, 'abandoned controller_terminated_before_run_finished' => 1,
+			'failed none' => 0, 'abandoned other' => 0);
+		is(endings($counting, split(/ /)), $expected{$_}, "$scrape scrape: $_") for sort keys %expected;
+		is(metric($counting, 'pdpp_run_detection_seconds_count'), 1, "$scrape scrape: how long a detection took");
+		cmp_ok(metric($counting, 'pdpp_run_detection_seconds_sum'), '>=', 0.3, "$scrape scrape: the grace at least");
+		is(metric($counting, 'pdpp_run_detection_seconds_bucket{le="0.1"}'), 0, "$scrape scrape: in its bucket");
+	}
+	unlike($counting->admin->get('/metrics')->{body}, qr/strange/, 'no text of a launcher is a label');
+	is($counting->stop, 0, 'stops');
+};
+
+subtest 'who may not count serves the other metrics' => sub {
+	$node->safe_psql('served', 'REVOKE EXECUTE ON FUNCTION pdpp_run_endings FROM reader');
+	my $reader = PdppGateway->start(conninfo => $node->connstr('served') . ' user=reader', admin => 1);
+	$reader->await_log(qr/endings of runs are not counted/);
+	is($reader->admin->get('/metrics')->{status}, 200, 'the metrics are there') for 1 .. 3;
+	is(scalar(() = $reader->log =~ /\[warning\] endings of runs are not counted: .*permission denied/g), 1, 'which is said once');
+	is(endings($reader, 'completed', 'none'), 0, 'nothing is counted');
+	$node->safe_psql('served', q{SELECT pdpp_grant('reader', 'owner')});
+	PdppGateway::await(sub {
+		$node->safe_psql('served', q{DO $$ BEGIN PERFORM pdpp_run_settle(pdpp_run_now('first')->>'run_id', 'completed'); END $$});
+		endings($reader, 'completed', 'none') }, 'counts once it may');
+	is($reader->stop, 0, 'stops');
 };
 
 subtest 'busy connections and the queue for them are seen, and do not make it unready' => sub {

@@ -10,7 +10,7 @@ use Test::More;
 
 my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', 'log_statement = all');
+$primary->append_conf('postgresql.conf', "log_statement = all\nmax_connections = 50");
 $primary->start;
 $primary->safe_psql('postgres', 'CREATE EXTENSION pdpp');
 $primary->backup('base');
@@ -170,6 +170,12 @@ subtest 'a standby alone tells endings only' => sub {
 	is_unavailable($answer, 'a write');
 	unlike($answer->{body}, qr/read-only|25006/, 'nothing of SQL gets out');
 	is($alone->stop, 0, 'stops');
+	my (undef, undef, $refused) = $standby->psql('postgres', 'SELECT pdpp_run_endings()');
+	like($refused, qr/cannot execute pdpp_run_endings\(\) during recovery/, 'endings are not counted there');
+	$alone = PdppGateway->start(conninfo => $standby->connstr('postgres'), admin => 1);
+	$alone->await_log(qr/endings of runs are not counted: "there is a standby only/);
+	is($alone->admin->get('/metrics')->{status}, 200, 'the metrics are there all the same');
+	is($alone->stop, 0, 'stops');
 };
 
 subtest 'without a primary endings are still told' => sub {
@@ -190,6 +196,10 @@ subtest 'without a standby the primary serves all' => sub {
 	$primary->wait_for_catchup($standby);
 };
 
+# What the gateway has counted of endings; `of` makes one, of a run of this connector.
+sub counted { my ($counting) = @_; return $counting->admin->get('/metrics')->{body} =~ /^pdpp_run_endings_total\{reason="none",status="completed"\} (\d+)/m ? $1 : undef; }
+sub ending { my ($node, $of) = @_; $node->safe_psql('postgres', "DO \$\$ BEGIN PERFORM pdpp_run_settle(pdpp_run_now('$of')->>'run_id', 'completed'); END \$\$"); return; }
+
 subtest 'a primary that turned read-only is left for the one that took its place' => sub {
 	my $write = sub { $gateway->request('POST', '/_ref/connections/c-run_ended/run', [ Authorization => 'Bearer ' . PdppGateway::token() ]) };
 	# several idle connections to the old primary, for the readers to find
@@ -202,6 +212,8 @@ subtest 'a primary that turned read-only is left for the one that took its place
 	  or die 'they do not wait';
 	$holder->quit;
 	$_->receive for @clients;
+	my $counting = PdppGateway->start(conninfo => $both, admin => 1);
+	PdppGateway::await(sub { ending($primary, 'before'); counted($counting) }, 'endings are counted');
 	sql(q{ALTER SYSTEM SET default_transaction_read_only = on});
 	$primary->reload;
 	$primary->poll_query_until('postgres', q{SELECT current_setting('transaction_read_only') = 'on'}) or die;
@@ -214,6 +226,9 @@ subtest 'a primary that turned read-only is left for the one that took its place
 	is($standby->safe_psql('postgres', "SELECT pdpp_run_status('$id')->>'status'"), 'active', 'there it is');
 	is(status($gateway, $id), 'active', 'and resolves') for 1 .. 5;
 	is(timeline($gateway, $id), 'run.admitted | null', 'with its timeline') for 1 .. 5;
+	my $before = $standby->safe_psql('postgres', q{SELECT count(*) FROM pdpp_runs WHERE connector_id = 'before'});
+	PdppGateway::await(sub { ending($standby, 'after'); counted($counting) > $before }, 'endings of the new primary are counted');
+	is($counting->stop, 0, 'stops');
 };
 
 is($gateway->stop, 0, 'stops');
