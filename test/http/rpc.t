@@ -248,7 +248,7 @@ subtest 'what is not served does not exist' => sub {
 	for my $function (
 		qw(pdpp_controller_boot pdpp_controller_rejoin pdpp_controller_offer pdpp_run_claim pdpp_run_started pdpp_run_event
 		pdpp_run_settle pdpp_run_launch_failed pdpp_run_fence pdpp_reconcile pdpp_check pdpp_grant pdpp_connection_run_now
-		pdpp_connector_run_now pg_sleep version PDPP_RUN_STATUS pdpp_run_status%20), '%22', 'a%2Fb', 'pdpp_run_status(run_id)',
+		pdpp_connector_run_now pdpp_run_endings pg_sleep version PDPP_RUN_STATUS pdpp_run_status%20), '%22', 'a%2Fb', 'pdpp_run_status(run_id)',
 		'x' x 5000)
 	{
 		my $name = length $function > 99 ? 'a long name' : $function;

@@ -32,6 +32,7 @@ my @expected = (
 	[ 'flight', qr/^1\|1\|0\|00:00:/ ],
 	[ 'boots', qr/^alive\|1\|.*\nlost\|1\|/ ],
 	[ 'the guard', qr/^pdpp guard\|/ ]);
+is(answer('SELECT current_user'), 'monitor', 'who asks');
 is(scalar @queries, scalar @expected, 'the queries of the page');
 
 my $guard = $node->background_psql('postgres');
