@@ -43,7 +43,8 @@ my @sessions = (
 		q{select pdpp_run_now('f', 'f', 'f')}, q{select pdpp_run_launch_failed('f', 'no')} ],
 	[   (map { "select pdpp_run_list($_)" } '', map { ("status => $_", "status => $_, connector_id => 'gmail'", "status => $_, connector_instance_id => 'c-7'") } "null", "'active'", "'completed'"),
 		q{select pdpp_run_timeline('run of 5000 events', 100)}, q{select pdpp_run_timeline('run of 5000 events', 100, pdpp_run_timeline('run of 5000 events', 4000) ->> 'next_cursor')},
-		q{select pdpp_run_status('n')}, q{select count(*) from pdpp_run_statuses('{n,f,unknown}')}, q{select pdpp_prune('2026-01-01 00:10Z')} ],
+		q{select pdpp_run_status('n')}, q{select count(*) from pdpp_run_statuses('{n,f,unknown}')}, q{select pdpp_prune('2026-01-01 00:10Z')},
+		q{select pdpp_run_endings('2026-01-01 00:10Z')} ],
 	# a trigger, and rows are written by statements
 	[   q{create function pass() returns trigger language plpgsql as 'begin return new; end'},
 		map({ "create trigger pass before insert on pdpp.$_ for each row execute function pass()" } 'spine_events', 'controller_active_runs'),
@@ -111,6 +112,7 @@ Index Scan controller_boots_boot_epoch_key <- select controller_id, seq, booted_
 Index Scan controller_boots_boot_epoch_key <- select lost_at from pdpp.controller_boots where boot_epoch = $1 and dead_at is
 Index Scan controller_boots_boot_epoch_key <- update pdpp.controller_boots set lost_at = $2, dead_at = $3 where boot_epoch =
 Index Scan controller_boots_boot_epoch_key <- update pdpp.controller_boots set lost_at = null where boot_epoch = $1 and lost
+Index Scan controller_boots_boot_epoch_key, Index Scan spine_events_endings <- with endings as materialized ( select event_type, recorded_at, data_json from 
 Index Scan controller_boots_not_dead <- select boot_epoch, lost_at from pdpp.controller_boots where dead_at is null an
 Index Scan idempotency_keys_pkey <- select run_id, digest = $2 from pdpp.idempotency_keys where key = $1
 Index Scan spine_events_event_id_key <- select event_type, event_id, event_seq, recorded_at from pdpp.spine_events whe
