@@ -116,6 +116,10 @@ Refusal refusal_for(const pq::Error& error) {
     return internal_error();
 }
 
+bool is_unknown_run(const Refusal& refusal) {
+    return refusal.error_code == "not_found" && refusal.param == "run_id";
+}
+
 pq::Error no_primary() {
     return {pq::ErrorKind::cannot_connect, "there is a standby only, and what it says may be the past"};
 }

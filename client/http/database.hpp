@@ -24,6 +24,9 @@ namespace pdpp::http {
 /// is 500. No text of the database gets out but a typed refusal's own.
 Refusal refusal_for(const pq::Error& error);
 
+/// Whether it is about a run id that was never handed out.
+bool is_unknown_run(const Refusal& refusal);
+
 /// Nobody is there who could say what is the case now: the only server is a standby.
 pq::Error no_primary();
 

@@ -10,7 +10,8 @@ const std::vector<Function> table{
     {.name = "pdpp_run_status",
      .kind = CallKind::reads,
      .arguments = {{.name = "run_id", .type = "text", .is_required = true}},
-     .shape = ResultShape::scalar},
+     .shape = ResultShape::scalar,
+     .returns = Returns::run_status},
 
     {.name = "pdpp_run_statuses",
      .kind = CallKind::reads,

@@ -28,6 +28,7 @@ struct Function {
     CallKind kind; ///< what reads is STABLE in the database, all else VOLATILE
     std::vector<FunctionArgument> arguments;
     ResultShape shape;
+    Returns returns = Returns::anything;
 };
 
 std::span<const Function> functions();

@@ -14,6 +14,7 @@
 #include "http/target.hpp"
 #include "http/wait.hpp"
 #include "pq/hosts.hpp"
+#include "pq/jsonb_text.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -38,6 +39,12 @@ Response refused(std::string_view target, const Refusal& refusal, const std::str
 Response in_trouble(std::string_view target, const std::exception& error, const std::string& request_id) {
     spdlog::error("request_id={} {:?}", request_id, error.what());
     return refused(target, {status::internal_server_error, "internal_error", "Something went wrong here."}, request_id);
+}
+
+/// The run that a call is about; empty if it is about none, or that is not said.
+std::string run_id_in(const std::vector<pq::Argument>& arguments) {
+    const auto found = std::ranges::find(arguments, std::string_view{"run_id"}, &pq::Argument::name);
+    return found == arguments.end() ? std::string{} : found->value.value_or("");
 }
 
 /// The routes do not change, but with the program.
@@ -88,9 +95,11 @@ asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) 
         else
             answer = co_await respond(request, client, notes);
     } catch (const RpcError& error) {
+        if (error.is_unknown_run)
+            metrics_.unknown_run();
         answer = rpc_error_response(error);
     } catch (const Refusal& refusal) {
-        if (refusal.error_code == "not_found" && refusal.param == "run_id")
+        if (is_unknown_run(refusal))
             metrics_.unknown_run();
         answer = refused(request.target(), refusal, notes.request_id);
     } catch (const std::exception& error) {
@@ -195,19 +204,46 @@ asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, Notes&
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
     const auto call = read_call(function, target, request);
-    co_return co_await answer_rpc(database_.primary(), call, request, database_.timeout(), notes.request_id);
+    notes.run_id = run_id_in(call.arguments);
+    auto response = co_await answer_rpc(database_.primary(), call, request, database_.timeout(), notes.request_id);
+    note(function.kind, response.body(), notes);
+    count_statuses(call, response.body());
+    co_return response;
+}
+
+/// What the body of an answer tells about the request. That of a list tells of many runs, and none of them is it.
+void Gateway::note(CallKind kind, std::string_view body, Notes& notes) {
+    if (kind == CallKind::admits) {
+        notes.run_id = run_id_in_body(body);
+        metrics_.admitted();
+    }
+    if (!notes.run_id.empty())
+        notes.trace_id = trace_id_in_body(body);
+}
+
+/// The handles that a call of /rpc has resolved, and those that are none.
+void Gateway::count_statuses(const RpcCall& call, std::string_view body) {
+    if (call.function.shape == ResultShape::scalar) {
+        const auto refusal = refusal_in(body);
+        if (refusal && is_unknown_run(*refusal))
+            metrics_.unknown_run();
+        if (call.function.returns == Returns::run_status)
+            metrics_.resolved(body);
+        return;
+    }
+    for (const auto row : call.wants_object ? std::vector{body} : pq::elements_of(body)) {
+        if (pq::member_of(row, "http_status") == "404")
+            metrics_.unknown_run();
+        metrics_.resolved(pq::member_of(row, "body").value_or(""));
+    }
 }
 
 /// What the database answers, noted and counted.
 asio::awaitable<std::string> Gateway::ask(const SqlCall& call, std::vector<pq::Argument> arguments, Notes& notes) {
     auto body = co_await database_.ask(call, std::move(arguments), notes.request_id);
-    notes.trace_id = trace_id_in_body(body);
+    note(call.kind, body, notes);
     if (call.returns == Returns::run_status)
         metrics_.resolved(body);
-    if (call.kind == CallKind::admits) {
-        notes.run_id = run_id_in_body(body);
-        metrics_.admitted();
-    }
     co_return body;
 }
 

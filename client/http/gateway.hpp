@@ -9,6 +9,7 @@
 #include "http/metrics.hpp"
 #include "http/origin.hpp"
 #include "http/owner_access.hpp"
+#include "http/rpc_request.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -63,6 +64,8 @@ class Gateway : public Handler {
     boost::asio::awaitable<Answer> stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
                                           const Request& request, Client& client, Notes& notes);
     boost::asio::awaitable<Response> respond_to_rpc(const Request& request, Notes& notes);
+    void note(CallKind kind, std::string_view body, Notes& notes);
+    void count_statuses(const RpcCall& call, std::string_view body);
     void record(const Request& request, const Response& response, const std::string& peer, const Notes& notes,
                 std::chrono::steady_clock::duration time);
     Response act(OwnerAction action, const Request& request, const std::string& peer);

@@ -129,7 +129,9 @@ RpcError rpc_error(const pq::Error& error) {
         return rpc_error(refusal_for(error));
     RpcError answer{status_for_sqlstate(error.sqlstate()), error.sqlstate(), error.what(), unless_empty(error.detail()),
                     unless_empty(error.hint())};
-    if (!pq::typed_refusal(error)) {
+    if (pq::typed_refusal(error)) {
+        answer.is_unknown_run = is_unknown_run(refusal_for(error));
+    } else {
         answer.message = message_for(error.sqlstate(), answer.code);
         answer.details = answer.hint = std::nullopt;
     }

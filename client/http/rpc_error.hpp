@@ -21,6 +21,7 @@ struct RpcError {
     std::optional<std::string> details = {};
     std::optional<std::string> hint = {};
     std::vector<std::pair<field, std::string>> headers = {};
+    bool is_unknown_run = false; ///< a run id was never handed out
 };
 
 /// The HTTP status of a SQLSTATE, by PostgREST's table, but for what is not our caller's fault and not a fault of ours

@@ -55,7 +55,7 @@ class Values {
 
     /// Moves to the next value, or the next key; false at the end.
     bool next() {
-        begin_ = text_.find_first_not_of(",: ", end_);
+        begin_ = text_.find_first_not_of(",: \n", end_);
         if (begin_ == std::string_view::npos || text_[begin_] == '}' || text_[begin_] == ']')
             return false;
         end_ = text_[begin_] == '"' ? string_end(text_, begin_) : value_end(text_, begin_);

@@ -1,6 +1,7 @@
 #pragma once
-// Taking apart jsonb as PostgreSQL prints it, without reading the values in it: whatever comes out has every digit that
-// went in, and a page of megabytes is neither parsed nor copied. Well-formed input is taken for granted.
+// Taking apart jsonb, and what json_agg makes of it, as PostgreSQL prints them, without reading the values in it:
+// whatever comes out has every digit that went in, and a page of megabytes is neither parsed nor copied. Well-formed
+// input is taken for granted.
 
 #include <optional>
 #include <string_view>

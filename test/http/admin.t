@@ -185,6 +185,47 @@ subtest 'who may not count serves the other metrics' => sub {
 		$node->safe_psql('served', q{DO $$ BEGIN PERFORM pdpp_run_settle(pdpp_run_now('first')->>'run_id', 'completed'); END $$});
 		endings($reader, 'completed', 'none') }, 'counts once it may');
 	is($reader->stop, 0, 'stops');
+
+subtest 'calls by /rpc are counted like those by /_ref' => sub {
+	my $served = start('served');
+	my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
+	my $call = sub {
+		my ($status, $function, $arguments, @headers) = @_;
+		my $answer = $served->request('POST', "/rpc/$function", [ @owner, 'Content-Type' => 'application/json', @headers ],
+			JSON::PP::encode_json($arguments));
+		is($answer->{status}, $status, "$function: $status");
+		return $answer->{json};
+	};
+	my @series = (
+		(map { qq(pdpp_run_resolutions_total{status="$_"}) } qw(active completed failed cancelled abandoned)),
+		'pdpp_run_unknown_total', 'pdpp_run_admissions_total');
+	my $counts = sub { return join ' ', map { metric($served, $_) } @series; };
+	is($counts->(), '0 0 0 0 0 0 0', 'nothing yet');
+	my $ack = $call->(200, 'pdpp_run_now', { connector_id => 'by_rpc', idempotency_key => 'k' });
+	is($counts->(), '0 0 0 0 0 0 1', 'an admission');
+	$call->(422, 'pdpp_run_now', { connector_id => 'by_rpc', idempotency_key => 'k', data => { a => 1 } });
+	$call->(409, 'pdpp_run_now', { connector_id => 'by_rpc' });
+	is($counts->(), '0 0 0 0 0 0 1', 'a refusal is none');
+	$call->(200, 'pdpp_run_status', { run_id => $ack->{run_id} });
+	$served->get_as_owner("/rpc/pdpp_run_status?run_id=$ack->{run_id}");
+	is($counts->(), '2 0 0 0 0 0 1', 'a status that is active');
+	$call->(200, 'pdpp_run_cancel', { run_id => $ack->{run_id} });
+	$call->(200, 'pdpp_run_timeline', { run_id => $ack->{run_id} });
+	$call->(200, 'pdpp_run_list', {});
+	is($counts->(), '2 0 0 0 0 0 1', 'neither an acknowledgement, nor a timeline, nor a list resolves a handle');
+	$call->(200, 'pdpp_run_status', { run_id => $ack->{run_id} });
+	is($counts->(), '2 0 0 1 0 0 1', 'a status that is final');
+	$call->(404, $_, { run_id => 'run_hidden' }) for qw(pdpp_run_status pdpp_run_timeline pdpp_run_cancel);
+	is($counts->(), '2 0 0 1 0 3 1', 'ids that were never handed out');
+	my @ids = ('run_secret', $ack->{run_id}, 'run_hidden', undef, 'a","http_status":404,"b');
+	$call->(200, 'pdpp_run_statuses', { run_ids => \@ids });
+	is($counts->(), '2 0 0 2 1 5 1', 'each of many');
+	$call->(200, 'pdpp_run_statuses', { run_ids => ['run_secret'] }, Accept => 'application/vnd.pgrst.object+json');
+	is($counts->(), '2 0 0 2 2 5 1', 'a single one as an object');
+	$call->(400, 'pdpp_run_timeline', { run_id => $ack->{run_id}, cursor => 'x' });
+	is($served->request('POST', '/rpc/pdpp_run_status', [], '{}')->{status}, 401, 'without a session');
+	is($counts->(), '2 0 0 2 2 5 1', 'what is refused counts nothing');
+	is($served->stop, 0, 'stops');
 };
 
 subtest 'busy connections and the queue for them are seen, and do not make it unready' => sub {

@@ -100,6 +100,47 @@ subtest 'a run that is started is named in its line' => sub {
 	is($gateway->stop, 0, 'stops');
 };
 
+subtest 'requests by /rpc name their runs too' => sub {
+	my $gateway = PdppGateway->start(@database, args => [ '--log-format', 'json' ]);
+	my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
+	my $requests = 0;
+	my $line = sub {
+		my ($method, $target, $status, $body) = @_;
+		my $id = 'rpc-' . ++$requests;
+		my @type = defined $body ? ('Content-Type' => 'application/json') : ();
+		my $answer = $gateway->request($method, "/rpc/$target", [ @owner, @type, 'Request-Id' => $id ], $body);
+		is($answer->{status}, $status, "$method $target");
+		my $line = JSON::PP::decode_json(line_of($gateway, $id));
+		is($line->{route}, '/rpc/{function}', 'its route');
+		return ($line, $answer->{json});
+	};
+	my $names = sub { my ($line) = @_; return join ' ', map { $_ // 'none' } @$line{qw(run_id trace_id)}; };
+	for my $case (
+		[ GET => 'pdpp_run_status?run_id=run_1' ], [ POST => 'pdpp_run_status', '{"run_id": "run_1"}' ],
+		[ HEAD => 'pdpp_run_status?run_id=run_1' ], [ GET => 'pdpp_run_timeline?run_id=run_1&page_size=1' ])
+	{
+		my ($method, $target, $body) = @$case;
+		is($names->($line->($method, $target, 200, $body)), 'run_1 trc_1', 'run and trace');
+	}
+	is($names->($line->('GET', 'pdpp_run_status?run_id=nope', 404)), 'nope none', 'an unknown run has no trace');
+	is($names->($line->('GET', 'pdpp_run_timeline?run_id=run_1&page_size=0', 400)), 'run_1 none', 'a refusal');
+	is($names->($line->('GET', 'pdpp_run_status?run_id=a%0Afaked', 404)), 'none none', 'an id that no run can have is left out');
+	for my $target ('pdpp_run_list', 'pdpp_run_statuses?run_ids=%7Brun_1%7D')
+	{
+		is($names->($line->('GET', $target, 200)), 'none none', 'where there may be many, none is named');
+	}
+	my ($started, $ack) = $line->('POST', 'pdpp_run_now', 200, '{"connector_id": "by_rpc"}');
+	is($names->($started), "$ack->{run_id} $ack->{trace_id}", 'a run that is started');
+	my ($cancelled) = $line->('POST', 'pdpp_run_cancel', 200, JSON::PP::encode_json({ run_id => $ack->{run_id} }));
+	is($cancelled->{run_id}, $ack->{run_id}, 'a run that is cancelled');
+	is($names->($line->('POST', 'pdpp_run_cancel', 404, '{"run_id": "nope"}')), 'nope none', 'or cannot be');
+	is($line->('POST', 'pdpp_run_status', 404, '{"secret": "secret"}')->{run_id}, undef, 'arguments that are wrong');
+	$gateway->get_as_owner('/_ref/runs', 'Request-Id' => 'list');
+	is($names->(JSON::PP::decode_json(line_of($gateway, 'list'))), 'none none', 'nor does a list of /_ref name one of its runs');
+	is($gateway->stop, 0, 'stops');
+	unlike($gateway->log, qr/secret|Bearer|eyJ/, 'no argument, no token');
+};
+
 subtest 'the level' => sub {
 	my $quiet = PdppGateway->start(conninfo => 'host=/nowhere', args => [ '--log-level', 'info' ]);
 	is($quiet->get_as_owner('/_ref/runs/run_1', 'Request-Id' => 'bad')->{status}, 503, 'no database');

@@ -145,6 +145,9 @@ BOOST_AUTO_TEST_CASE(only_typed_refusals_speak_for_themselves) {
     BOOST_TEST(typed.message == "words");
     BOOST_TEST(typed.details.value() == R"({"code": "x"})");
     BOOST_TEST(typed.hint.value() == "hint");
+    BOOST_TEST(!typed.is_unknown_run);
+    BOOST_TEST(rpc_error(refused("PT404", R"({"code": "not_found", "param": "run_id"})")).is_unknown_run);
+    BOOST_TEST(!rpc_error(refused("PT404", R"({"code": "not_found", "param": "connector_id"})")).is_unknown_run);
     for (const auto* sqlstate : {"PT409", "XX000", "P0001", "22P02", "42501"}) {
         const auto untyped = rpc_error(refused(sqlstate, "detail"));
         BOOST_TEST(untyped.error_code == sqlstate);

@@ -56,4 +56,11 @@ BOOST_AUTO_TEST_CASE(elements_in_order) {
                "{\"a\": [1, 2]}\n[]\n\"],[\"\n3\n[[4], {}]\nnull\n");
 }
 
+BOOST_AUTO_TEST_CASE(rows_as_json_agg_prints_them) {
+    constexpr auto rows = "[{\"a\":1,\"b\":{\"c\": 2}}, \n {\"a\":null,\"b\":\"\\n\"}]";
+    BOOST_TEST(elements(rows) == "{\"a\":1,\"b\":{\"c\": 2}}\n{\"a\":null,\"b\":\"\\n\"}\n");
+    BOOST_TEST(member(elements_of(rows).at(1), "a") == "null");
+    BOOST_TEST(member(elements_of(rows).at(0), "b") == "{\"c\": 2}");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
