@@ -237,22 +237,34 @@ json::object rpc_operation(const Function& function, std::string_view method) {
     json::object properties;
     json::array required;
     json::array parameters;
+    const bool is_get = method == "get";
     for (const auto& argument : function.arguments) {
         properties[argument.name] = schema_of(argument);
         if (argument.is_required)
             required.emplace_back(argument.name);
-        parameters.push_back(json::object{{"name", argument.name},
-                                          {"in", "query"},
-                                          {"required", argument.is_required},
-                                          {"schema", {{"type", argument.type == "integer" ? "integer" : "string"}}}});
+        if (is_get)
+            parameters.push_back(
+                json::object{{"name", argument.name},
+                             {"in", "query"},
+                             {"required", argument.is_required},
+                             {"schema", {{"type", argument.type == "integer" ? "integer" : "string"}}}});
     }
-    if (method == "post")
+    if (function.shape == ResultShape::rows) {
+        parameters.push_back(reference("parameters", "Limit"));
+        parameters.push_back(reference("parameters", "Offset"));
+        if (is_get)
+            parameters.push_back(reference("parameters", "Range"));
+        operation["responses"].as_object()["206"] = {
+            {"description", "Some of the rows, by limit, offset and Range, with Prefer: count=exact"},
+            {"content", {{"application/json", {{"schema", json::object{}}}}}}};
+    }
+    if (!is_get)
         operation["requestBody"] = {
             {"content",
              {{"application/json",
                {{"schema",
                  {{"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}}}}}}}};
-    else
+    if (!parameters.empty())
         operation["parameters"] = std::move(parameters);
     return operation;
 }

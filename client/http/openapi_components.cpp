@@ -180,6 +180,24 @@ std::string_view openapi_components() {
       "description": "wait=N: at most N seconds for a status to change, or for an admitted run to end",
       "schema": {"type": "string", "examples": ["wait=30"]}
     },
+    "Limit": {
+      "name": "limit",
+      "in": "query",
+      "description": "At most so many rows",
+      "schema": {"type": "integer", "minimum": 0}
+    },
+    "Offset": {
+      "name": "offset",
+      "in": "query",
+      "description": "Without so many rows at the beginning",
+      "schema": {"type": "integer", "minimum": 0}
+    },
+    "Range": {
+      "name": "Range",
+      "in": "header",
+      "description": "first-last or first-: these rows, of those that limit and offset leave, counted from 0",
+      "schema": {"type": "string", "examples": ["0-9"]}
+    },
     "LastEventId": {
       "name": "Last-Event-ID",
       "in": "header",

@@ -101,13 +101,12 @@ void check_rows(const RpcCall& call, std::int64_t total) {
                        .error_code = "PGRST116",
                        .message = "Cannot coerce the result to a single JSON object",
                        .details = fmt::format("The result contains {} rows", shown)};
-    if (call.wants_count && call.range.offset > total)
-        throw RpcError{.code = status::range_not_satisfiable,
-                       .error_code = "PGRST103",
-                       .message = "Requested range not satisfiable",
-                       .details = fmt::format("An offset of {} was requested, but there are only {} rows.",
-                                              call.range.offset, total),
-                       .headers = {{field::content_range, content_range(call, total)}}};
+    if (call.wants_count && call.range.offset > total) {
+        auto error = range_not_satisfiable(
+            fmt::format("An offset of {} was requested, but there are only {} rows.", call.range.offset, total));
+        error.headers.emplace_back(field::content_range, content_range(call, total));
+        throw error;
+    }
 }
 
 status status_of(const RpcCall& call, const Result& result) {

@@ -140,6 +140,13 @@ RpcError rpc_error(const pq::Error& error) {
     return answer;
 }
 
+RpcError range_not_satisfiable(std::string details) {
+    return {.code = status::range_not_satisfiable,
+            .error_code = "PGRST103",
+            .message = "Requested range not satisfiable",
+            .details = std::move(details)};
+}
+
 RpcError rpc_error(const Refusal& refusal) {
     RpcError error{.code = refusal.code,
                    .error_code = code_for(refusal.error_code),

@@ -32,6 +32,9 @@ status status_for_sqlstate(std::string_view sqlstate);
 /// in words of our own.
 RpcError rpc_error(const pq::Error& error);
 
+/// 416 PGRST103.
+RpcError range_not_satisfiable(std::string details);
+
 /// A refusal of the stages that all requests pass through.
 RpcError rpc_error(const Refusal& refusal);
 

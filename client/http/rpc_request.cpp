@@ -155,8 +155,10 @@ bool is_reserved(std::string_view name) {
         name, {"select", "order", "columns", "on_conflict", "and", "or", "not.and", "not.or", "limit", "offset"});
 }
 
+/// No result has so many rows.
+constexpr std::int64_t most = 1'000'000'000;
+
 std::int64_t row_number(const QueryParameter& parameter) {
-    constexpr std::int64_t most = 1'000'000'000;
     std::int64_t number = 0;
     const char* const end = parameter.value.data() + parameter.value.size();
     const auto [stop, failure] = std::from_chars(parameter.value.data(), end, number);
@@ -175,6 +177,41 @@ void read_row_parameter(const QueryParameter& parameter, RpcCall& call) {
         call.range.offset = row_number(parameter);
     else if (parameter.name != "select" || parameter.value != "*")
         throw unsupported(parameter);
+}
+
+/// A number of digits alone, as far as numbers of rows go; nothing for other text.
+std::optional<std::int64_t> read_digits(std::string_view text) {
+    if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos)
+        return std::nullopt;
+    std::int64_t number = 0;
+    const auto failure = std::from_chars(text.data(), text.data() + text.size(), number).ec;
+    return failure == std::errc{} ? std::min(number, most) : most;
+}
+
+/// The header `Range: first-last` or `first-`. It and limit and offset speak of the same rows, counted from the first
+/// of all, and those that both want are sent. As in PostgREST it is for GET alone (RFC 9110, 14.2), what is malformed
+/// is no range, and a limit of 0 goes before it.
+void read_range(const Request& request, RpcCall& call) {
+    if (request.method() != verb::get || call.function.shape != ResultShape::rows || call.range.limit == 0)
+        return;
+    const std::string_view range = request[field::range];
+    const auto dash = range.find('-');
+    if (dash == std::string_view::npos)
+        return;
+    const auto first = read_digits(range.substr(0, dash));
+    const auto upper = range.substr(dash + 1);
+    const auto last = upper.empty() ? std::optional{most} : read_digits(upper);
+    if (!first || !last)
+        return;
+    if (*last < *first)
+        throw range_not_satisfiable(
+            "The lower boundary must be lower than or equal to the upper boundary in the Range header.");
+    auto& [offset, limit] = call.range;
+    const auto end = std::min(*last + 1, limit ? offset + *limit : most + 1);
+    offset = std::max(offset, *first);
+    if (offset >= end)
+        throw range_not_satisfiable("The Range header and limit and offset have no row in common.");
+    limit = end - offset;
 }
 
 // ---- arguments ------------------------------------------------------------------------------------------------------
@@ -367,6 +404,7 @@ RpcCall read_call(const Function& function, const Target& target, const Request&
     read_accept(request, call);
     read_preferences(request, call);
     auto arguments = query_arguments(target, call);
+    read_range(request, call);
     if (request.method() == verb::post) {
         if (!arguments.empty()) // they would be filters
             throw unsupported({arguments.begin()->first, arguments.begin()->second.value.value_or("")});

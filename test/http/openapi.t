@@ -56,6 +56,8 @@ ask('get', '/_ref/runs', '/_ref/runs?limit=3', 200);
 ask('get', '/_ref/runs', '/_ref/runs?status=failed', 200);
 ask('get', '/_ref/runs', '/_ref/runs?cursor=x', 400);
 ask('post', '/rpc/pdpp_run_status', '/rpc/pdpp_run_status', 200, '{"run_id": "run_active"}', 'Content-Type' => 'application/json');
+my $rows = '/rpc/pdpp_run_statuses';
+ask('get', $rows, "$rows?run_ids=%7Ba,b,c%7D&limit=2", 206, undef, Range => '1-', Prefer => 'count=exact');
 ask('get', $status, '/_ref/runs/run_active?x=y', 400);
 ask('get', "$status/timeline", '/_ref/runs/run_active/timeline?cursor=x', 400);
 my $start = '/_ref/connections/{connector_instance_id}/run';

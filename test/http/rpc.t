@@ -387,6 +387,46 @@ subtest 'ranges and counts' => sub {
 	is_result(get('pdpp_run_statuses', [@ids], Prefer => "count=$_"), 200, '0-2/3', "count=$_") for qw(planned estimated);
 };
 
+subtest 'the header Range' => sub {
+	my @ids = (run_ids => '{run_1,run_2,run_3}');
+	my @count = (Prefer => 'count=exact');
+	for my $case (
+		[ '0-0', [], 200, '0-0/*', [1] ], [ '0-1', [], 200, '0-1/*', [ 1, 2 ] ], [ '1-', [], 200, '1-2/*', [ 2, 3 ] ],
+		[ '0-9', [], 200, '0-2/*', [ 1, 2, 3 ] ], [ '9-', [], 200, '*/*', [] ], [ '0-99999999999999999999', [], 200, '0-2/*', [ 1, 2, 3 ] ],
+		[ '99999999999999999999-', [], 200, '*/*', [] ],
+		# rows are counted from the first of all, by the header and the parameters alike
+		[ '1-2', [ limit => 2 ], 200, '1-1/*', [2] ], [ '0-1', [ offset => 1 ], 200, '1-1/*', [2] ],
+		[ '1-', [ offset => 1, limit => 1 ], 200, '1-1/*', [2] ], [ '0-0', [ limit => 0 ], 200, '*/*', [] ],
+		[ '2-1', [ limit => 0 ], 200, '*/*', [] ],
+		# what is malformed is no range
+		(map { [ $_, [], 200, '0-2/*', [ 1, 2, 3 ] ] } 'items=0-0', 'bytes=0-0', '-1', '0', '-', 'x-1', '0-x', '0-0,2-2', '0 - 0', '+0-0', ''))
+	{
+		my ($range, $query, $status, $content_range, $ordinals) = @$case;
+		my @range = (Range => $range, 'Range-Unit' => 'items');
+		my $rows = is_result(get('pdpp_run_statuses', [ @ids, @$query ], @range), $status, $content_range, "<$range> <@$query>");
+		is_deeply([ map { $_->{ordinal} } @$rows ], $ordinals, 'the rows of the range');
+	}
+	for my $case ([ '0-1', 206, '0-1/3' ], [ '1-', 206, '1-2/3' ], [ '0-2', 200, '0-2/3' ], [ '3-', 206, '*/3' ])
+	{
+		my ($range, $status, $content_range) = @$case;
+		is_result(get('pdpp_run_statuses', [@ids], Range => $range, @count), $status, $content_range, "<$range> with a count");
+	}
+	my $beyond = get('pdpp_run_statuses', [@ids], Range => '4-5', @count);
+	is(is_error($beyond, 416, 'PGRST103', 'beyond the end')->{details}, 'An offset of 4 was requested, but there are only 3 rows.',
+		'details');
+	is($beyond->{headers}{'content-range'}, '*/3', 'Content-Range');
+	is(is_error(get('pdpp_run_statuses', [@ids], Range => '2-1'), 416, 'PGRST103', 'backwards')->{details},
+		'The lower boundary must be lower than or equal to the upper boundary in the Range header.', 'details');
+	is_error(get('pdpp_run_statuses', [ @ids, @$_ ], Range => '0-0'), 416, 'PGRST103', "no row in common with @$_")
+	  for [ offset => 1 ], [ offset => 1, limit => 1 ];
+	my $single = get('pdpp_run_statuses', [@ids], Range => '1-1', Accept => $object);
+	is($single->{json}{run_id}, 'run_2', 'a single object');
+	is($gateway->request('HEAD', '/rpc/pdpp_run_statuses?run_ids=%7Brun_1,run_2%7D', [ @owner, Range => '0-0', @count ])->{headers}{'content-range'},
+		'0-1/2', 'not of HEAD');
+	is_result(post('pdpp_run_statuses', { run_ids => [qw(run_1 run_2)] }, Range => '0-0'), 200, '0-1/*', 'nor of POST');
+	is_result(get('pdpp_run_status', [ run_id => 'run_1' ], Range => '5-6'), 200, '0-0/*', 'nor of one value');
+};
+
 subtest 'preferences' => sub {
 	my $prefer = sub { return get('pdpp_run_status', [ run_id => 'run_1' ], map { (Prefer => $_) } @_); };
 	is($prefer->('count=exact, handling=strict')->{headers}{'preference-applied'}, 'count=exact, handling=strict', 'two of them');
