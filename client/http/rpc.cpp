@@ -26,9 +26,11 @@ struct Result {
 };
 
 /// The settings are made before the function is called, because the call refers to them, and response.status is read
-/// after it, because it stands beside the result. OFFSET 0 keeps the planner from merging the parts.
+/// after it, because it stands beside the result. OFFSET 0 keeps the planner from merging the parts. Whatever the
+/// server's time zone is, times without one are in UTC, as all that we print.
 constexpr auto read_statement = R"(SELECT {columns}, pg_catalog.current_setting('response.status', true)
 FROM (SELECT pg_catalog.set_config('transaction_read_only', 'on', true) AS read_only,
+             pg_catalog.set_config('timezone', 'UTC', true) AS timezone,
              pg_catalog.set_config('request.method', $1, true) AS method,
              pg_catalog.set_config('request.path', $2, true) AS path) AS request
 CROSS JOIN LATERAL (SELECT called, pg_catalog.row_number() OVER () AS position
@@ -42,13 +44,14 @@ constexpr auto row_columns = R"(coalesce((pg_catalog.json_agg(called ORDER BY po
     WHERE position > $3::bigint AND ($4::bigint IS NULL OR position <= $3::bigint + $4::bigint)){form})::text, '[]'),
     pg_catalog.count(*))";
 
-/// `name => $n::type, ...`; the values go to `parameters`.
+/// `name => $n::text::type, ...`; the values go to `parameters`. They are text because a parameter of another type is
+/// read before the settings are made.
 std::string argument_list(const std::vector<pq::Argument>& arguments, std::vector<pq::Parameter>& parameters) {
     std::string list;
     for (const auto& argument : arguments) {
         parameters.push_back(argument.value);
-        list +=
-            fmt::format("{}{} => ${}::{}", list.empty() ? "" : ", ", argument.name, parameters.size(), argument.type);
+        list += fmt::format("{}{} => ${}::text::{}", list.empty() ? "" : ", ", argument.name, parameters.size(),
+                            argument.type);
     }
     return list;
 }

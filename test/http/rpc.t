@@ -7,6 +7,7 @@ use utf8;
 
 use CuttingProxy;
 use JSON::PP ();
+use POSIX ();
 use PdppGateway;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -156,6 +157,23 @@ subtest 'lists' => sub {
 	is_error(get('pdpp_run_list', [ since => 'yesterday in Oslo' ]), 400, '22007', 'a time that is none');
 	is_error(get('pdpp_run_list', [ status => 'eq.failed' ]), 400, 'PT400', 'a filter is no status');
 	is_error(get('pdpp_run_list', [ limit => 2 ]), 400, 'PGRST100', 'its page_size is not called limit');
+};
+
+subtest 'a time without a zone is in UTC' => sub {
+	my $elsewhere = PdppGateway->start(conninfo => $node->connstr('postgres') . q{ options='-c timezone=Asia/Kolkata'});
+	my $soon = encoded(POSIX::strftime('%Y-%m-%d %H:%M', gmtime(time + 3600)));
+	for my $case (
+		[ "since=$soon", 0 ], [ "since=${soon}Z", 0 ], [ "since=$soon%2B05:30", 3 ], [ "until=$soon", 3 ], [ "until=$soon%2B05:30", 0 ])
+	{
+		my ($query, $runs) = @$case;
+		for my $prefer ('', 'timezone=Asia/Kolkata')
+		{
+			my $answer = $elsewhere->get_as_owner("/rpc/pdpp_run_list?$query", Prefer => $prefer);
+			is(scalar @{ is_result($answer, 200, '0-0/*', "<$query> <$prefer>")->{data} }, $runs, "$runs runs");
+			is($answer->{headers}{'preference-applied'}, undef, 'no other zone is said to have been applied');
+		}
+	}
+	is($elsewhere->stop, 0, 'stops');
 };
 
 subtest 'a run is started and cancelled' => sub {
@@ -421,8 +439,8 @@ subtest 'the header Range' => sub {
 	  for [ offset => 1 ], [ offset => 1, limit => 1 ];
 	my $single = get('pdpp_run_statuses', [@ids], Range => '1-1', Accept => $object);
 	is($single->{json}{run_id}, 'run_2', 'a single object');
-	is($gateway->request('HEAD', '/rpc/pdpp_run_statuses?run_ids=%7Brun_1,run_2%7D', [ @owner, Range => '0-0', @count ])->{headers}{'content-range'},
-		'0-1/2', 'not of HEAD');
+	my $head = $gateway->request('HEAD', '/rpc/pdpp_run_statuses?run_ids=%7Brun_1,run_2%7D', [ @owner, Range => '0-0', @count ]);
+	is("$head->{status} $head->{headers}{'content-range'}", '200 0-1/2', 'not of HEAD');
 	is_result(post('pdpp_run_statuses', { run_ids => [qw(run_1 run_2)] }, Range => '0-0'), 200, '0-1/*', 'nor of POST');
 	is_result(get('pdpp_run_status', [ run_id => 'run_1' ], Range => '5-6'), 200, '0-0/*', 'nor of one value');
 };

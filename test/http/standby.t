@@ -58,6 +58,16 @@ sub timeline
 	return join ' ', (map { $_->{event_type} } @{ $answer->{json}{data} }), '|', $answer->{json}{terminal_status} // 'null';
 }
 
+# The same in the words of /rpc.
+sub is_unavailable_by_rpc
+{
+	my ($answer, $name) = @_;
+	is($answer->{status}, 503, "$name: 503");
+	is($answer->{json}{code}, 'PGRST000', "$name: typed");
+	is($answer->{headers}{'retry-after'}, '1', "$name: Retry-After");
+	return;
+}
+
 sub is_unavailable
 {
 	my ($answer, $name) = @_;
@@ -73,7 +83,7 @@ sub calls_at
 	my ($node, $what) = @_;
 	my $before = -s $node->logfile;
 	$what->();
-	my @calls = PostgreSQL::Test::Utils::slurp_file($node->logfile, $before) =~ /execute \S+ SELECT \* FROM public\.(pdpp_run_\w+)/g;
+	my @calls = PostgreSQL::Test::Utils::slurp_file($node->logfile, $before) =~ /execute \S+ SELECT [^;]*?FROM public\.(pdpp_run_\w+)/g;
 	return "@calls";
 }
 
@@ -84,6 +94,10 @@ settle('run_ended');
 $primary->wait_for_catchup($standby);
 my $gateway = start($both);
 status($gateway, $_) for 'run_ended', 'run_active';    # the connections are made
+
+my @by_rpc = (
+	'pdpp_run_status?run_id=run_ended', 'pdpp_run_statuses?run_ids=%7Brun_ended%7D', 'pdpp_run_timeline?run_id=run_ended',
+	'pdpp_run_list');
 
 subtest 'an ending is read from the standby, all else from the primary' => sub {
 	my $at_standby;
@@ -101,6 +115,11 @@ subtest 'an ending is read from the standby, all else from the primary' => sub {
 	is($reads->('/_ref/runs/nope/timeline'), 'standby: pdpp_run_timeline, primary: pdpp_run_timeline', 'of an unknown one');
 	is($reads->('/_ref/runs/run_ended/timeline?cursor=x'), 'standby: pdpp_run_timeline, primary: pdpp_run_timeline', 'with a bad cursor');
 	is($reads->('/_ref/runs'), 'standby: , primary: pdpp_run_list', 'a list is read from the primary');
+	for my $target (@by_rpc)
+	{
+		my ($function) = $target =~ /^(\w+)/;
+		is($reads->("/rpc/$target"), "standby: , primary: $function", "/rpc/$function is read from the primary");
+	}
 };
 
 subtest 'with the replay paused nobody hears of the past' => sub {
@@ -165,7 +184,7 @@ subtest 'a standby alone tells endings only' => sub {
 	is(timeline($alone, 'run_ended'), 'run.admitted run.completed | completed', 'its timeline');
 	is_unavailable($alone->get_as_owner("/_ref/runs/$_"), $_) for 'run_waits', 'nope', 'run_waits/timeline', 'nope/timeline';
 	is_unavailable($alone->get_as_owner('/_ref/runs'), 'a list');
-	is($alone->get_as_owner('/rpc/pdpp_run_status?run_id=nope')->{status}, 503, 'by /rpc: 503');
+	is_unavailable_by_rpc($alone->get_as_owner("/rpc/$_"), $_) for @by_rpc;
 	my $answer = $alone->request('POST', '/_ref/runs/run_waits/cancel', [ Authorization => 'Bearer ' . PdppGateway::token() ]);
 	is_unavailable($answer, 'a write');
 	unlike($answer->{body}, qr/read-only|25006/, 'nothing of SQL gets out');
@@ -185,8 +204,12 @@ subtest 'without a primary endings are still told' => sub {
 	is_unavailable($gateway->get_as_owner("/_ref/runs/$_"), $_) for 'run_waits', 'nope', 'run_waits/timeline';
 	is_unavailable($gateway->request('POST', '/_ref/connections/c-run_ended/run',
 			[ Authorization => 'Bearer ' . PdppGateway::token() ]), 'a run is not started');
+	is_unavailable_by_rpc($gateway->get_as_owner("/rpc/$_"), $_) for @by_rpc;
+	is_unavailable_by_rpc($gateway->request('POST', '/rpc/pdpp_run_now',
+			[ Authorization => 'Bearer ' . PdppGateway::token(), 'Content-Type' => 'application/json' ], '{"connector_id": "x"}'), 'pdpp_run_now');
 	$primary->start;
 	is(status($gateway, 'run_waits'), 'active', 'when the primary is back');
+	is($gateway->get_as_owner("/rpc/$_")->{status}, 200, "$_, too") for @by_rpc;
 };
 
 subtest 'without a standby the primary serves all' => sub {
