@@ -33,8 +33,10 @@ std::string event_text(std::string_view id, std::string_view data) {
     return fmt::format("id: {}\ndata: {}\n\n", id, data);
 }
 
-EventStream::EventStream(const SqlCall& call, std::string_view run_id, LiveRuns& live, Client& client)
-    : call_(call), live_(live), client_(client), subscription_(live.subscribe(run_id, client)) {}
+EventStream::EventStream(const SqlCall& call, std::string_view run_id, OwnerSession session, LiveRuns& live,
+                         Client& client)
+    : call_(call), live_(live), client_(client), session_(std::move(session)),
+      subscription_(live.subscribe(run_id, client)) {}
 
 /// What there is to send now; empty if nothing is.
 asio::awaitable<std::string> EventStream::look() {
@@ -52,13 +54,16 @@ asio::awaitable<std::optional<std::string>> EventStream::next() {
     while (text.empty()) {
         if (over_ || client_.has_left())
             co_return std::nullopt;
-        if (client_.is_draining()) {
+        if (client_.is_draining() || session_.is_over()) {
             over_ = true;
             co_return retry_text();
         }
         bool may_have_changed = more_;
+        const auto wait_end = std::min({look_at_, speak_at_, session_.expires_at()});
         if (!more_)
-            may_have_changed = co_await client_.wait_until(std::min(look_at_, speak_at_));
+            may_have_changed = co_await client_.wait_until(wait_end);
+        if (session_.is_over())
+            continue;
         if (may_have_changed || Clock::now() >= look_at_)
             text = co_await look();
         if (text.empty() && Clock::now() >= speak_at_)
@@ -68,9 +73,10 @@ asio::awaitable<std::optional<std::string>> EventStream::next() {
     co_return text;
 }
 
-StatusEvents::StatusEvents(const SqlCall& call, std::string run_id, std::string_view last_event_id, LiveRuns& live,
-                           Client& client)
-    : EventStream(call, run_id, live, client), run_id_(std::move(run_id)), last_id_(last_event_id) {}
+StatusEvents::StatusEvents(const SqlCall& call, std::string run_id, std::string_view last_event_id,
+                           OwnerSession session, LiveRuns& live, Client& client)
+    : EventStream(call, run_id, std::move(session), live, client), run_id_(std::move(run_id)), last_id_(last_event_id) {
+}
 
 std::vector<pq::Argument> StatusEvents::question() const {
     return {{"run_id", "text", run_id_}};

@@ -1,6 +1,7 @@
 #pragma once
 // Server-sent events (WHATWG HTML, "text/event-stream"): what a run does, as it does it, to its end.
 
+#include "http/owner_session.hpp"
 #include "http/run_stream.hpp"
 #include "pq/run_feed.hpp"
 
@@ -18,10 +19,10 @@ namespace pdpp::http {
 std::string event_text(std::string_view id, std::string_view data);
 
 /// Begins with `retry:`, says something at least every keep_alive, closes when there is nothing to come, or, for
-/// clients to come back, when the server drains. A database that is away is waited for.
+/// clients to come back, when the server drains or the session is over. A database that is away is waited for.
 class EventStream : public RunStream {
   public:
-    EventStream(const SqlCall& call, std::string_view run_id, LiveRuns& live, Client& client);
+    EventStream(const SqlCall& call, std::string_view run_id, OwnerSession session, LiveRuns& live, Client& client);
 
     boost::asio::awaitable<std::optional<std::string>> next() override;
 
@@ -31,6 +32,7 @@ class EventStream : public RunStream {
     const SqlCall& call_;
     LiveRuns& live_;
     Client& client_;
+    OwnerSession session_;
     pq::RunFeed::Subscription subscription_;
     Client::Time look_at_{}; ///< with the first look, which begin() has made, still in first_
     Client::Time speak_at_{};
@@ -41,8 +43,8 @@ class EventStream : public RunStream {
 /// is the entity tag of the status.
 class StatusEvents : public EventStream {
   public:
-    StatusEvents(const SqlCall& call, std::string run_id, std::string_view last_event_id, LiveRuns& live,
-                 Client& client);
+    StatusEvents(const SqlCall& call, std::string run_id, std::string_view last_event_id, OwnerSession session,
+                 LiveRuns& live, Client& client);
 
     std::vector<pq::Argument> question() const override;
 

@@ -39,6 +39,9 @@ class LiveRuns {
     /// The client is woken when something is committed about the run. It must outlive the subscription.
     pq::RunFeed::Subscription subscribe(std::string_view run_id, Client& client);
 
+    /// Wakes all clients that have subscribed.
+    void wake_all() const { feed_.wake_all(); }
+
     /// What `call` answers now; null if the database is away for the moment. Throws pq::Error for what will not pass.
     boost::asio::awaitable<Body> read(const SqlCall& call, std::vector<pq::Argument> arguments);
 

@@ -13,6 +13,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace pdpp::http {
 
@@ -49,6 +50,15 @@ bool any_token(const Request& request, Use use) {
                        [&](const auto& header) { return any_part(header.value(), ';', is_accepted_cookie); });
 }
 
+/// The instant at which what expires then (seconds since 1970) is good no more; a year from now stands for all later
+/// ones, which may be beyond any clock.
+OwnerSession::Time on_timers(double expiry, OwnerSessions::Time now) {
+    using Seconds = std::chrono::duration<double>;
+    const Seconds left = Seconds(std::ceil(expiry)) - now.time_since_epoch();
+    const auto soon = std::min<Seconds>(left, std::chrono::years(1));
+    return OwnerSession::Time::clock::now() + std::chrono::ceil<OwnerSession::Time::duration>(soon);
+}
+
 std::optional<std::string> password_in_json(std::string_view body) {
     boost::system::error_code malformed;
     const auto value = json::parse(body, malformed);
@@ -83,25 +93,26 @@ OwnerAccess::OwnerAccess(const std::optional<std::string>& password, bool secure
         sessions_.emplace(*password);
 }
 
-void OwnerAccess::check_session(const Request& request) const {
+OwnerSession OwnerAccess::check_session(const Request& request) const {
     if (!sessions_)
-        return;
+        return {OwnerSession::Time::max(), alive_};
     const auto now = OwnerSessions::Time::clock::now();
-    if (!any_token(request, [&](std::string_view token) { return accepts(token, now); }))
+    std::optional<double> expiry;
+    if (!any_token(request, [&](std::string_view token) { return (expiry = good_until(token, now)).has_value(); }))
         throw Refusal{status::unauthorized, "owner_session_required",
                       "This needs the owner's session: log in at /owner/login, or send a bearer token."};
+    return {on_timers(*expiry, now), alive_};
 }
 
-bool OwnerAccess::accepts(std::string_view token, OwnerSessions::Time now) const {
+/// When the token expires; nothing if it is not good.
+std::optional<double> OwnerAccess::good_until(std::string_view token, OwnerSessions::Time now) const {
     auto expiry = verified_.expiry_of(token);
     if (!expiry) {
         expiry = sessions_->expiry_of(token);
-        if (!expiry)
-            return false;
-        if (is_good(*expiry, now))
+        if (expiry && is_good(*expiry, now))
             verified_.remember(token, *expiry);
     }
-    return is_good(*expiry, now);
+    return expiry && is_good(*expiry, now) ? expiry : std::nullopt;
 }
 
 Response OwnerAccess::log_in(const Request& request, std::string_view peer) {

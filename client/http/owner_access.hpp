@@ -6,6 +6,7 @@
 #include "http/owner_session.hpp"
 #include "http/verified_sessions.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,9 +22,9 @@ class OwnerAccess {
     /// Whether this is the password.
     bool has_password(std::string_view password) const { return sessions_ && sessions_->is_password(password); }
 
-    /// Throws Refusal 401 `owner_session_required` unless the request carries a session that is good now, as a bearer
-    /// token or as the cookie.
-    void check_session(const Request& request) const;
+    /// The session that the request carries as a bearer token or as the cookie; without a password, one that never
+    /// expires. Throws Refusal 401 `owner_session_required` unless it is good now.
+    OwnerSession check_session(const Request& request) const;
 
     /// Answers POST /owner/login: the session's cookie for the right password, in a form or a JSON object as
     /// `password`. Throws Refusal: 400 `invalid_request`, 401 `invalid_password`, 403 `owner_login_disabled` where
@@ -34,13 +35,14 @@ class OwnerAccess {
     Response log_out() const;
 
   private:
-    bool accepts(std::string_view token, OwnerSessions::Time now) const;
+    std::optional<double> good_until(std::string_view token, OwnerSessions::Time now) const;
     std::string cookie(std::string_view token, std::chrono::seconds lifetime) const;
 
     std::optional<OwnerSessions> sessions_;
     mutable VerifiedSessions verified_;
     LoginThrottle throttle_;
     bool secure_cookie_;
+    std::shared_ptr<const void> alive_ = std::make_shared<char>(); ///< for the sessions to know
 };
 
 } // namespace pdpp::http

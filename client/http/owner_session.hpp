@@ -5,9 +5,11 @@
 
 #include <array>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace pdpp::http {
 
@@ -16,6 +18,26 @@ constexpr std::chrono::seconds session_lifetime = std::chrono::hours(24 * 7);
 
 /// Whether what expires then, in seconds since 1970, is good at `now`.
 bool is_good(double expiry, std::chrono::system_clock::time_point now);
+
+/// The session that a request came with, for what goes on after its answer has begun.
+class OwnerSession {
+  public:
+    /// By the clock of timers.
+    using Time = std::chrono::steady_clock::time_point;
+
+    /// `owner` goes when the password changes.
+    OwnerSession(Time expires_at, std::weak_ptr<const void> owner) noexcept
+        : expires_at_(expires_at), owner_(std::move(owner)) {}
+
+    Time expires_at() const noexcept { return expires_at_; }
+
+    /// It has expired, or was made with a password that is the owner's no more.
+    bool is_over() const noexcept { return owner_.expired() || Time::clock::now() >= expires_at_; }
+
+  private:
+    Time expires_at_;
+    std::weak_ptr<const void> owner_;
+};
 
 class OwnerSessions {
   public:

@@ -51,13 +51,15 @@ std::optional<StreamKind> acceptable_stream(const Route& route, const Request& r
 }
 
 std::unique_ptr<RunStream> make_stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
-                                       std::string_view last_event_id, LiveRuns& live, Client& client) {
+                                       std::string_view last_event_id, OwnerSession session, LiveRuns& live,
+                                       Client& client) {
     switch (kind) {
     case StreamKind::status_events:
-        return std::make_unique<StatusEvents>(call, take_argument(arguments, "run_id").value(), last_event_id, live,
-                                              client);
+        return std::make_unique<StatusEvents>(call, take_argument(arguments, "run_id").value(), last_event_id,
+                                              std::move(session), live, client);
     case StreamKind::timeline_events:
-        return std::make_unique<TimelineEvents>(call, position_in(std::move(arguments), last_event_id), live, client);
+        return std::make_unique<TimelineEvents>(call, position_in(std::move(arguments), last_event_id),
+                                                std::move(session), live, client);
     case StreamKind::timeline_lines:
         return std::make_unique<TimelineLines>(call, position_in(std::move(arguments), {}), live, client);
     }

@@ -4,6 +4,7 @@
 
 #include "http/answer.hpp"
 #include "http/live.hpp"
+#include "http/owner_session.hpp"
 
 #include <memory>
 #include <optional>
@@ -37,10 +38,11 @@ class RunStream : public BodySource {
 std::optional<StreamKind> acceptable_stream(const Route& route, const Request& request);
 
 /// A stream of `text/event-stream` or `application/x-ndjson`, as `kind` says, for the answer to `call` with
-/// `arguments`; it starts behind `last_event_id` unless that is empty. Throws Refusal 400 if the arguments do not go
-/// with a stream. `live` and `client` must outlive it.
+/// `arguments`; it starts behind `last_event_id` unless that is empty, and one of events ends with the session. Throws
+/// Refusal 400 if the arguments do not go with a stream. `live` and `client` must outlive it.
 std::unique_ptr<RunStream> make_stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
-                                       std::string_view last_event_id, LiveRuns& live, Client& client);
+                                       std::string_view last_event_id, OwnerSession session, LiveRuns& live,
+                                       Client& client);
 
 /// The head of the answer that a stream is the body of.
 Response stream_head(StreamKind kind);

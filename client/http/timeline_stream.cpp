@@ -70,8 +70,9 @@ void TimelineReader::adapt(std::size_t taken, bool all_fitted) {
     page_size_ = all_fitted ? std::min(2 * page_size_, largest_page) : static_cast<int>(taken);
 }
 
-TimelineEvents::TimelineEvents(const SqlCall& call, TimelinePosition position, LiveRuns& live, Client& client)
-    : EventStream(call, position.run_id, live, client), reader_(std::move(position)) {}
+TimelineEvents::TimelineEvents(const SqlCall& call, TimelinePosition position, OwnerSession session, LiveRuns& live,
+                               Client& client)
+    : EventStream(call, position.run_id, std::move(session), live, client), reader_(std::move(position)) {}
 
 std::string TimelineEvents::take(std::string_view page) {
     auto piece = reader_.take(page, event_text);

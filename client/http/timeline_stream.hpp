@@ -49,7 +49,8 @@ class TimelineReader {
 /// As server-sent events, up to the end of the run. The id of an event is the cursor behind it.
 class TimelineEvents : public EventStream {
   public:
-    TimelineEvents(const SqlCall& call, TimelinePosition position, LiveRuns& live, Client& client);
+    TimelineEvents(const SqlCall& call, TimelinePosition position, OwnerSession session, LiveRuns& live,
+                   Client& client);
 
     std::vector<pq::Argument> question() const override { return reader_.question(); }
 

@@ -106,6 +106,10 @@ RunFeed::Subscription RunFeed::subscribe(std::string_view run_id, std::function<
     return {state_, state_->wakers.emplace(*read_digest(run_digest(run_id)), std::move(wake))};
 }
 
+void RunFeed::wake_all() const {
+    state_->wake_all();
+}
+
 std::chrono::milliseconds RunFeed::patience() const noexcept {
     return state_->is_listening ? safety_net : unheard_pause;
 }

@@ -47,6 +47,9 @@ class RunFeed {
     /// must neither subscribe nor end a subscription.
     Subscription subscribe(std::string_view run_id, std::function<void()> wake);
 
+    /// As if something had been committed about every run.
+    void wake_all() const;
+
     /// When to look without having been woken: rarely while the connection stands, often while it does not.
     std::chrono::milliseconds patience() const noexcept;
 

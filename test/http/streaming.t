@@ -10,6 +10,7 @@ use PdppGateway;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Socket qw(SOL_SOCKET SO_RCVBUF);
+use Time::HiRes ();
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('streaming');
@@ -294,6 +295,46 @@ subtest 'a server that stops sends its streams away' => sub {
 	is_sent_away($clients[0], 'status');
 	is_sent_away($clients[1], 'timeline');
 	is($doomed->stop, 0, 'it stops');
+};
+
+subtest 'a stream ends when its session expires' => sub {
+	my $run = new_run();
+	my $patient = start('--keep-alive', '3600');
+	my $expiry = time + 5;
+	my @session = (Authorization => 'Bearer ' . PdppGateway::token_of(qq({"exp":$expiry,"iat":1,"sub":"owner"})));
+	my @paths = ("/_ref/runs/$run", "/_ref/runs/$run/timeline");
+	my @clients = map { my $client = $patient->connect; is($client->open_stream($_, @session)->{status}, 200, $_); $client } @paths;
+	my @others = map { follow($patient, $_) } @paths;
+	$_->event for @clients, @others;
+	is_sent_away($clients[$_], $paths[$_]) for 0, 1;
+	cmp_ok(Time::HiRes::time(), '>=', $expiry, 'not before');
+	is($patient->connect->open_stream($_, @session)->{status}, 401, "$_: there is no coming back") for @paths;
+	sql("pdpp_run_cancel('$run')");
+	like((rest($_))[-1]{data}, qr/"(run\.)?cancelled"/, 'those of another session go on') for @others;
+	is($patient->stop, 0, 'stops');
+};
+
+subtest 'and when the password changes' => sub {
+	my $run = new_run();
+	my $file = PostgreSQL::Test::Utils::tempdir() . '/password';
+	append_to_file($file, "$PdppGateway::password\n");
+	my $guarded = PdppGateway->start(conninfo => $node->connstr('postgres'), password => undef, args => [ '--keep-alive', '3600' ],
+		env => { PDPP_OWNER_PASSWORD_FILE => $file });
+	my @paths = ("/_ref/runs/$run", "/_ref/runs/$run/timeline");
+	my @clients = map { follow($guarded, $_) } @paths;
+	$_->event for @clients;
+	kill 'HUP', $guarded->pid;
+	$guarded->await_log(qr/reloaded/);
+	sql("pdpp_run_started('$run')");
+	is($clients[0]->event->{json}{status}, 'active', 'the same password: the status goes on');
+	is($clients[1]->event->{json}{event_type}, 'run.started', 'and the timeline');
+	append_to_file("$file.new", "another password\n");
+	rename "$file.new", $file or die "rename: $!";
+	kill 'HUP', $guarded->pid;
+	is_sent_away($clients[$_], $paths[$_]) for 0, 1;
+	is($guarded->connect->open_stream($_, @owner)->{status}, 401, "$_: there is no coming back") for @paths;
+	is($guarded->stop, 0, 'stops');
+	sql("pdpp_run_cancel('$run')");
 };
 
 subtest 'a client that leaves is noticed' => sub {

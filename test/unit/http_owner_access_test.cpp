@@ -6,6 +6,8 @@
 #include "http/owner_access.hpp"
 #include "refusal_of.hpp"
 
+#include <memory>
+
 using namespace pdpp::http;
 using namespace std::chrono_literals;
 
@@ -62,6 +64,32 @@ BOOST_AUTO_TEST_CASE(a_session_is_found_wherever_it_is_carried) {
     BOOST_TEST(!accepted(with(field::cookie, "xpdpp_owner_session=" + good)));
     BOOST_TEST(!accepted(with(field::cookie, "pdpp_owner_session")));
     BOOST_TEST(!accepted(with(field::cookie, "pdpp_owner_session=\"" + good + "\"")));
+}
+
+BOOST_AUTO_TEST_CASE(a_session_is_over_when_it_expires) {
+    const OwnerAccess owner(password, false);
+    const auto now = OwnerSession::Time::clock::now();
+    const auto session = owner.check_session(with(field::authorization, "Bearer " + token()));
+    BOOST_TEST((session.expires_at() > now + 50s));
+    BOOST_TEST((session.expires_at() <= OwnerSession::Time::clock::now() + 61s));
+    BOOST_TEST(!session.is_over());
+    const auto lasting =
+        OwnerSessions(password).issue(std::chrono::system_clock::now(), std::chrono::hours(24 * 366 * 100));
+    for (int i = 0; i < 2; ++i) // verified, and then remembered
+        BOOST_TEST((owner.check_session(with(field::authorization, "Bearer " + lasting)).expires_at() > now + 24h));
+    const auto alive = std::make_shared<char>();
+    BOOST_TEST(OwnerSession(now, alive).is_over());
+    BOOST_TEST(!OwnerSession(now + 1h, alive).is_over());
+}
+
+BOOST_AUTO_TEST_CASE(a_session_is_over_when_its_owner_goes) {
+    for (const auto& owner_password : {std::optional<std::string>(password), std::optional<std::string>()}) {
+        OwnerAccess owner(owner_password, false);
+        const auto session = owner.check_session(with(field::authorization, "Bearer " + token()));
+        BOOST_TEST(!session.is_over());
+        owner = OwnerAccess("another", false);
+        BOOST_TEST(session.is_over());
+    }
 }
 
 BOOST_AUTO_TEST_CASE(without_a_password_everybody_is_the_owner_and_nobody_logs_in) {
