@@ -185,6 +185,7 @@ subtest 'who may not count serves the other metrics' => sub {
 		$node->safe_psql('served', q{DO $$ BEGIN PERFORM pdpp_run_settle(pdpp_run_now('first')->>'run_id', 'completed'); END $$});
 		endings($reader, 'completed', 'none') }, 'counts once it may');
 	is($reader->stop, 0, 'stops');
+};
 
 subtest 'calls by /rpc are counted like those by /_ref' => sub {
 	my $served = start('served');
