@@ -133,7 +133,8 @@ RpcError rpc_error(const pq::Error& error) {
         answer.is_unknown_run = is_unknown_run(refusal_for(error));
     } else {
         answer.message = message_for(error.sqlstate(), answer.code);
-        answer.details = answer.hint = std::nullopt;
+        answer.details.reset();
+        answer.hint.reset();
     }
     if (answer.code == status::service_unavailable)
         answer.headers.emplace_back(field::retry_after, "1");
