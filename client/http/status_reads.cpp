@@ -247,7 +247,8 @@ asio::awaitable<std::vector<StatusAnswer>> fetch_statuses(pq::Pool& pool, std::c
         co_return answers;
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_ids", "text[]", array_of(run_ids)});
-    const auto rows = co_await connection->prepared_rows("pdpp_run_statuses", std::move(arguments), timeout, pq::Effect::reads);
+    const auto rows =
+        co_await connection->prepared_rows("pdpp_run_statuses", std::move(arguments), timeout, pq::Effect::reads);
     if (connection.is_stale())
         throw pq::Error(pq::ErrorKind::connection_lost, "the server takes no writes, and is no standby");
     constexpr int body = 3; // ordinal, run_id, http_status, body
