@@ -1,0 +1,50 @@
+-- Every function of the API, called so that every statement behind it is run: what bench/plans lets auto_explain see. In a database
+-- that load.sql has filled, and in sessions one after the other, since a boot is its session's.
+set auto_explain.log_min_duration = -1;
+insert into pdpp.connections (connector_instance_id, connector_id) select 'c-' || i, 'gmail' from generate_series(1, 10000) as i;
+vacuum (analyze) pdpp.connections;
+
+\connect -
+select pdpp_controller_boot('lost');
+select pdpp_controller_offer('[{"connector_instance_id": "l", "connector_id": "lost"}]');
+select pdpp_run_now('lost', 'l', 'l');
+select pdpp_run_claim();
+select pdpp_run_started('l');
+
+\connect -
+select pdpp_reconcile();
+select pdpp_controller_boot('lost');
+select pdpp_controller_boot('kept');
+select pdpp_controller_rejoin((select boot_epoch from pdpp.controller_boots where controller_id = 'kept'));
+select pdpp_controller_offer('[{"connector_instance_id": "o", "connector_id": "offered"}, {"connector_instance_id": "p", "connector_id": "p"}]');
+select pdpp_connector_run_now('offered');
+select pdpp_run_claim();
+select pdpp_connection_run_now('p', 'p');
+select pdpp_run_claim('p');
+select pdpp_run_now('n', 'n', 'n', 'key') from generate_series(1, 2);
+select pdpp_run_started('n', event_id => 's') from generate_series(1, 2);
+select pdpp_run_event('n', 'note', event_id => 'e') from generate_series(1, 2);
+select pdpp_run_fence('n');
+select pdpp_run_cancel('n');
+select pdpp_run_settle('n', 'failed', event_id => 'end') from generate_series(1, 2);
+select pdpp_run_settle('n', 'completed');
+select pdpp_run_now('f', 'f', 'f');
+select pdpp_run_launch_failed('f', 'no');
+
+\connect -
+select pdpp_run_list(status => s) from (values (null), ('active'), ('completed')) as filters (s);
+select pdpp_run_list(status => s, connector_id => 'gmail') from (values (null), ('active'), ('completed')) as filters (s);
+select pdpp_run_list(status => s, connector_instance_id => 'c-7') from (values (null), ('active'), ('completed')) as filters (s);
+select pdpp_run_timeline('run of 5000 events', 100, pdpp_run_timeline('run of 5000 events', 4000) ->> 'next_cursor');
+select pdpp_run_status('n');
+select count(*) from pdpp_run_statuses('{n,f,unknown}');
+select pdpp_prune('2026-01-01 00:10Z');
+select pdpp_run_endings('2026-01-01 00:10Z');
+
+-- a trigger, and rows are written by statements
+\connect -
+create function pass() returns trigger language plpgsql as 'begin return new; end';
+create trigger pass before insert on pdpp.spine_events for each row execute function pass();
+create trigger pass before insert on pdpp.controller_active_runs for each row execute function pass();
+select pdpp_run_now('w', 'w', 'w');
+select pdpp_run_settle('w', 'completed');
