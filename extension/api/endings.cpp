@@ -13,9 +13,6 @@ namespace pdpp::api {
 
 namespace {
 
-/// Ten minutes, in microseconds: whoever has not asked for long catches up window by window, none of which takes long.
-constexpr std::int64_t longest_window = std::int64_t{600} * 1'000'000;
-
 /// With microseconds, as events are recorded: the end of one window is the beginning of the next.
 const char* exact(run::Instant instant) {
     const int utc = 0;
@@ -33,8 +30,7 @@ PDPP_FUNCTION(pdpp_run_endings) {
             refuse(run::ErrorCode::invalid_request, "since", "since must be a finite time");
         }
         const run::Instant settled_until = store::recorded_until();
-        const run::Instant first = since.value_or(settled_until);
-        const run::Instant until = std::clamp(settled_until, first, {first.unix_micros + longest_window});
+        const run::Instant until = std::max(settled_until, since.value_or(settled_until));
         const store::Endings endings = store::endings_between(since.value_or(until), until);
 
         store::JsonbWriter body;
