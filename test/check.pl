@@ -12,6 +12,9 @@ use warnings;
 use File::Path qw(make_path);
 use Time::HiRes qw(time);
 
+# A shell that runs this in the background has interrupts ignored, and every program under test would inherit that.
+$SIG{INT} = $SIG{QUIT} = 'DEFAULT';
+
 my $pg_config = $ENV{PG_CONFIG} // '/usr/lib/postgresql/15/bin/pg_config';
 chomp(my $bindir = `$pg_config --bindir`);
 chomp(my $pgxs = `$pg_config --pgxs`);
