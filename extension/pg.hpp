@@ -26,6 +26,8 @@ extern "C" {
 #include <catalog/pg_database.h>
 #include <catalog/pg_extension.h>
 #include <catalog/pg_namespace.h>
+#include <catalog/pg_proc.h>
+#include <catalog/pg_trigger.h>
 #include <catalog/pg_type.h>
 #include <commands/async.h>
 #include <commands/extension.h>
@@ -62,6 +64,7 @@ extern "C" {
 #include <utils/memutils.h>
 #include <utils/rel.h>
 #include <utils/snapmgr.h>
+#include <utils/syscache.h>
 #include <utils/timestamp.h>
 #include <utils/tuplestore.h>
 #include <utils/uuid.h>
@@ -120,6 +123,24 @@ inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, ES
     ExecInsertIndexTuples(slot, executor, true, &conflict, NIL);
 #endif
     return !conflict;
+}
+
+/// Puts a new version in place of a row, once nobody else has it locked; `needs_entries` tells whether indexes must
+/// have entries for it. PostgreSQL 16 made that flag a word.
+inline TM_Result update_row(Relation table, ItemPointer row, TupleTableSlot* changed, CommandId command,
+                            bool& needs_entries) {
+    TM_FailureData failure;
+    LockTupleMode mode;
+#if PG_VERSION_NUM >= 160000
+    TU_UpdateIndexes indexes = TU_None;
+    const TM_Result result = table_tuple_update(table, row, changed, command, GetActiveSnapshot(), InvalidSnapshot,
+                                                true, &failure, &mode, &indexes);
+    needs_entries = indexes != TU_None;
+    return result;
+#else
+    return table_tuple_update(table, row, changed, command, GetActiveSnapshot(), InvalidSnapshot, true, &failure, &mode,
+                              &needs_entries);
+#endif
 }
 
 /// Random, but not beyond guessing, and ten times as fast as what is.

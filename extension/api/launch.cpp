@@ -82,7 +82,7 @@ Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::st
         }
         refuse(run::ErrorCode::run_already_started, "run_id", join({"Run has already started: ", run_id}));
     }
-    store::mark_started(run_id, boot_epoch);
+    store::mark_started(*flight, boot_epoch);
     return event_body(run_id, *event);
 }
 

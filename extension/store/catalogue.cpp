@@ -15,7 +15,8 @@ bool looking = false;       ///< while it is, every change counts: the relations
 void on_relation_change(Datum /*argument*/, Oid relation) {
     if (looking || relation == InvalidOid || relation == known.spine.table || relation == known.spine.primary_key ||
         relation == known.spine.lifecycle_index || relation == known.flight.table ||
-        relation == known.flight.primary_key || relation == known.flight.run_id_index) {
+        relation == known.flight.primary_key || relation == known.flight.run_id_index ||
+        relation == known.connections.table || relation == known.connections.primary_key) {
         ++changes;
     }
 }
@@ -50,6 +51,12 @@ AttrNumber column_of(Oid table, const char* name) {
     return column;
 }
 
+/// A function without arguments. Not valid if there is none: no trigger calls it then.
+Oid function_in(Oid schema, const char* name) {
+    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+                           PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+}
+
 } // namespace
 
 const Catalogue& catalogue() {
@@ -61,6 +68,7 @@ const Catalogue& catalogue() {
         const Oid schema = schema_of_extension();
         const Oid spine = relation_in(schema, "spine_events");
         const Oid flight = relation_in(schema, "controller_active_runs");
+        const Oid connections = relation_in(schema, "connections");
 #define COLUMN(table, name) .name = column_of(table, #name)
         known = {
             .spine = {.table = spine,
@@ -88,6 +96,7 @@ const Catalogue& catalogue() {
             .flight = {.table = flight,
                        .primary_key = relation_in(schema, "controller_active_runs_pkey"),
                        .run_id_index = relation_in(schema, "controller_active_runs_run_id_key"),
+                       .removal_guard = function_in(schema, "refuse_unsettled_removal"),
                        COLUMN(flight, connector_instance_id),
                        COLUMN(flight, connector_id),
                        COLUMN(flight, run_id),
@@ -98,6 +107,11 @@ const Catalogue& catalogue() {
                        COLUMN(flight, boot_epoch),
                        COLUMN(flight, launch_deadline),
                        COLUMN(flight, cancel_requested_at)},
+            .connections = {.table = connections,
+                            .primary_key = relation_in(schema, "connections_pkey"),
+                            COLUMN(connections, connector_instance_id),
+                            COLUMN(connections, connector_id),
+                            COLUMN(connections, run_generation)},
         };
 #undef COLUMN
         known_at = looked_at;

@@ -20,13 +20,21 @@ struct SpineEntry {
 struct FlightEntry {
     Oid table;
     Oid primary_key, run_id_index;
+    Oid removal_guard; ///< the function of the trigger on DELETE
     AttrNumber connector_instance_id, connector_id, run_id, trace_id, scenario_id, started_at, run_generation,
         boot_epoch, launch_deadline, cancel_requested_at;
+};
+
+struct ConnectionEntry {
+    Oid table;
+    Oid primary_key;
+    AttrNumber connector_instance_id, connector_id, run_generation;
 };
 
 struct Catalogue {
     SpineEntry spine;
     FlightEntry flight;
+    ConnectionEntry connections;
 };
 
 /// The entry as of the latest invalidation message. Raises undefined_object if the extension is not installed here.

@@ -1,8 +1,51 @@
 #include "store/connections.hpp"
 
+#include "store/direct.hpp"
 #include "store/statement.hpp"
 
 namespace pdpp::store {
+
+namespace {
+
+constexpr Shape connection_shape{.columns = 4, .checks = 0, .defaults = 1};
+
+/// As lock_connection(); nothing if the table is not written that way, or the row was changed meanwhile.
+std::optional<std::int64_t> lock_connection_directly(std::string_view connector_instance_id,
+                                                     std::string_view connector_id) {
+    static WriteTarget prepared;
+    ConnectionEntry columns;
+    Relation table = open_current(&Catalogue::connections, RowExclusiveLock, columns);
+    std::optional<std::int64_t> generation;
+    if (is_written_directly(table, connection_shape, TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE)) {
+        const Datum key = to_text(connector_instance_id);
+        const Datum connector = to_text(connector_id);
+        KeyScan scan;
+        scan.open(table, columns.primary_key, push_latest_snapshot());
+        scan.seek(key);
+        if (TupleTableSlot* found = scan.next()) {
+            bool is_null = false;
+            const std::int64_t next = 1 + DatumGetInt64(slot_getattr(found, columns.run_generation, &is_null));
+            if (update_directly(table, prepared, found,
+                                {{columns.run_generation, Int64GetDatum(next)}, {columns.connector_id, connector}})) {
+                generation = next;
+            }
+        } else {
+            NewRow<connection_shape.columns> row;
+            row.set(columns.connector_instance_id, key);
+            row.set(columns.connector_id, connector);
+            row.set(columns.run_generation, Int64GetDatum(1));
+            if (insert_directly(table, prepared, row.values(), row.nulls())) {
+                generation = 1;
+            }
+        }
+        scan.close();
+        PopActiveSnapshot();
+    }
+    relation_close(table, NoLock);
+    return generation;
+}
+
+} // namespace
 
 std::int64_t lock_connection(std::string_view connector_instance_id, std::string_view connector_id) {
     static Statement upsert{
@@ -10,6 +53,9 @@ std::int64_t lock_connection(std::string_view connector_instance_id, std::string
         " on conflict (connector_instance_id) do update"
         " set run_generation = c.run_generation + 1, connector_id = excluded.connector_id"
         " returning run_generation"};
+    if (const auto generation = lock_connection_directly(connector_instance_id, connector_id)) {
+        return *generation;
+    }
     return *upsert.execute({connector_instance_id, connector_id}).int8(0, 0);
 }
 

@@ -71,13 +71,17 @@ Snapshot push_latest_snapshot() {
     return GetActiveSnapshot();
 }
 
-bool takes_rows_directly(Relation table, const Shape& shape) {
+bool is_written_directly(Relation table, const Shape& shape, int done, Oid done_by_us) {
     const TupleConstr* constraints = RelationGetDescr(table)->constr;
-    const TriggerDesc* triggers = table->trigdesc;
+    const std::span triggers = table->trigdesc == nullptr
+                                   ? std::span<const Trigger>{}
+                                   : std::span<const Trigger>{table->trigdesc->triggers,
+                                                              static_cast<std::size_t>(table->trigdesc->numtriggers)};
     const bool runs_something =
         table->rd_rules != nullptr || table->rd_rel->relrowsecurity ||
-        (triggers != nullptr && (triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
-                                 triggers->trig_insert_before_statement || triggers->trig_insert_after_statement));
+        std::ranges::any_of(triggers, [&](const Trigger& trigger) {
+            return (trigger.tgtype & done) != 0 && (trigger.tgfoid != done_by_us || !OidIsValid(done_by_us));
+        });
     return table->rd_rel->relkind == RELKIND_RELATION && !runs_something &&
            RelationGetDescr(table)->natts == shape.columns &&
            (constraints == nullptr ? 0 : constraints->num_check) == shape.checks &&
@@ -96,7 +100,7 @@ bool can_be_kept(const ResultRelInfo* target) {
 
 } // namespace
 
-void InsertTarget::open(Relation table) {
+void WriteTarget::open(Relation table) {
     if (prepared_ != nullptr && version_ == catalogue_version() && table_ == RelationGetRelid(table)) {
         prepared_->ri_RelationDesc = table;
         for (int i = 0; i < prepared_->ri_NumIndices; ++i) {
@@ -126,12 +130,12 @@ void InsertTarget::open(Relation table) {
     version_ = can_be_kept(target) ? version : 0;
 }
 
-void InsertTarget::close() {
+void WriteTarget::close() {
     ResetPerTupleExprContext(executor_);
     ExecCloseIndices(prepared_);
 }
 
-bool insert_directly(Relation table, InsertTarget& prepared, std::span<const Datum> values,
+bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values,
                      std::span<const bool> nulls) {
     PreventCommandIfReadOnly("INSERT");
     prepared.open(table);
@@ -154,6 +158,42 @@ bool insert_directly(Relation table, InsertTarget& prepared, std::span<const Dat
     ExecDropSingleTupleTableSlot(slot);
     prepared.close();
     return inserted;
+}
+
+bool update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* found,
+                     std::initializer_list<Change> changes) {
+    PreventCommandIfReadOnly("UPDATE");
+    CheckCmdReplicaIdentity(table, CMD_UPDATE);
+    slot_getallattrs(found);
+    TupleTableSlot* changed = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
+    const auto columns = static_cast<std::size_t>(RelationGetDescr(table)->natts);
+    memcpy(changed->tts_values, found->tts_values, columns * sizeof(Datum));
+    memcpy(changed->tts_isnull, found->tts_isnull, columns * sizeof(bool));
+    for (const Change& change : changes) {
+        changed->tts_values[change.column - 1] = change.value.value_or(Datum{0});
+        changed->tts_isnull[change.column - 1] = !change.value;
+    }
+    ExecStoreVirtualTuple(changed);
+    bool needs_entries = false;
+    const bool updated =
+        pg::update_row(table, &found->tts_tid, changed, GetCurrentCommandId(true), needs_entries) == TM_Ok;
+    if (updated && needs_entries) {
+        prepared.open(table);
+        if (!pg::insert_index_entries(prepared.relation(), changed, prepared.executor())) {
+            elog(ERROR, "pdpp: a row of %s has the key of another", RelationGetRelationName(table));
+        }
+        prepared.close();
+    }
+    ExecDropSingleTupleTableSlot(changed);
+    return updated;
+}
+
+bool delete_directly(Relation table, TupleTableSlot* found) {
+    PreventCommandIfReadOnly("DELETE");
+    CheckCmdReplicaIdentity(table, CMD_DELETE);
+    TM_FailureData failure;
+    return table_tuple_delete(table, &found->tts_tid, GetCurrentCommandId(true), GetActiveSnapshot(), InvalidSnapshot,
+                              true, &failure, false) == TM_Ok;
 }
 
 TupleTableSlot* lock_row(Relation table, TupleTableSlot* found, Snapshot snapshot, LockTupleMode mode,

@@ -71,14 +71,17 @@ void keep(std::initializer_list<std::optional<std::string_view>*> texts);
 /// What this transaction sees now, its own writes included; pop it with PopActiveSnapshot().
 Snapshot push_latest_snapshot();
 
-/// What a table must look like to take rows directly: exactly the columns, CHECK constraints and defaults that we know,
-/// and nothing that would have to run: no trigger on INSERT, no rule, no row security.
+/// What a table must look like to be written directly: exactly the columns, CHECK constraints and defaults that we
+/// know.
 struct Shape {
     int columns;
     int checks;   ///< which the rows fulfil by their making
     int defaults; ///< of columns that the rows fill
 };
-bool takes_rows_directly(Relation table, const Shape& shape);
+
+/// Whether the table has this shape, and nothing that would have to run: no rule, no row security, and no trigger on
+/// what is done (TRIGGER_TYPE_INSERT, _UPDATE, _DELETE) but those that call `done_by_us`.
+bool is_written_directly(Relation table, const Shape& shape, int done, Oid done_by_us = InvalidOid);
 
 /// A row in the making: a column is null until it is set. Texts are copied.
 template <int Columns>
@@ -107,10 +110,10 @@ class NewRow {
     std::array<bool, Columns> nulls_{};
 };
 
-/// A table that rows are inserted into again and again. What the executor makes of the expressions and predicates of
+/// A table that is written again and again. What the executor makes of the expressions and predicates of
 /// its indexes takes longer than the entries themselves, so it is kept until the catalogue changes. One for each table,
 /// for as long as the session lives.
-class InsertTarget {
+class WriteTarget {
   public:
     void open(Relation table); ///< and its indexes
     void close();              ///< the indexes alone
@@ -129,8 +132,21 @@ class InsertTarget {
 /// Inserts a row as INSERT … ON CONFLICT DO NOTHING does. False if something is in the way, or may be: then nothing was
 /// inserted, and a statement has to decide, wait or raise an error. The lock on the table stays until the transaction
 /// ends, as after any statement that writes.
-bool insert_directly(Relation table, InsertTarget& prepared, std::span<const Datum> values,
-                     std::span<const bool> nulls);
+bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values, std::span<const bool> nulls);
+
+/// A column's new value; nothing is null.
+struct Change {
+    AttrNumber column;
+    std::optional<Datum> value;
+};
+
+/// Updates the row in the slot, whose keys stay what they are; waits for those who have it locked. False if it has been
+/// changed since it was read: then nothing was done, and a statement has to decide.
+bool update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* found,
+                     std::initializer_list<Change> changes);
+
+/// Deletes the row; false as above.
+bool delete_directly(Relation table, TupleTableSlot* found);
 
 /// Locks the row that a scan has found, as SELECT … FOR UPDATE and its like do: waits for others, and follows what they
 /// did to the row. The row as it is locked, to be dropped by the caller; a null pointer if it is gone, or if somebody

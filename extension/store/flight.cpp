@@ -32,6 +32,11 @@ std::optional<Flight> flight_in(const Rows& rows) {
 
 constexpr Shape flight_shape{.columns = 11, .checks = 0, .defaults = 0};
 
+WriteTarget& flight_target() {
+    static WriteTarget target;
+    return target;
+}
+
 Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns) {
     auto run_id = text_of(slot, columns.run_id);
     auto connector_id = text_of(slot, columns.connector_id);
@@ -53,6 +58,7 @@ Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns) {
         .boot_epoch = is_null ? std::nullopt : std::optional{*DatumGetUUIDP(epoch)},
         .launch_deadline = instant_of(slot, columns.launch_deadline),
         .cancel_requested_at = instant_of(slot, columns.cancel_requested_at),
+        .row = slot->tts_tid,
     };
 }
 
@@ -81,11 +87,11 @@ std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, L
 }
 
 bool insert_flight_directly(const Flight& flight) {
-    static InsertTarget prepared;
+    WriteTarget& prepared = flight_target();
     FlightEntry columns;
     Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
     bool inserted = false;
-    if (takes_rows_directly(table, flight_shape)) {
+    if (is_written_directly(table, flight_shape, TRIGGER_TYPE_INSERT)) {
         NewRow<flight_shape.columns> row;
         row.set(columns.connector_instance_id, flight.run.connector_instance_id);
         row.set(columns.connector_id, flight.run.connector_id);
@@ -99,6 +105,28 @@ bool insert_flight_directly(const Flight& flight) {
     }
     relation_close(table, NoLock);
     return inserted;
+}
+
+/// Writes to the row that this transaction has locked: write(table, columns, row). False if the table is not written
+/// directly, or if the row is not where it was locked: this transaction may have changed it since.
+template <typename Write>
+bool write_locked(const Flight& flight, int done, Write write) {
+    if (!ItemPointerIsValid(&flight.row)) {
+        return false;
+    }
+    FlightEntry columns;
+    Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
+    bool written = false;
+    // what the guard of removals would look for, delete_flight() is told
+    if (is_written_directly(table, flight_shape, done, columns.removal_guard)) {
+        ItemPointerData at = flight.row;
+        TupleTableSlot* row = table_slot_create(table, nullptr);
+        written = table_tuple_fetch_row_version(table, &at, push_latest_snapshot(), row) && write(table, columns, row);
+        PopActiveSnapshot();
+        ExecDropSingleTupleTableSlot(row);
+    }
+    relation_close(table, NoLock);
+    return written;
 }
 
 } // namespace
@@ -177,10 +205,20 @@ std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_e
     return flight_in(claim.execute({run_id, boot_epoch, now()}));
 }
 
-void mark_started(std::string_view run_id, std::optional<pg_uuid_t> boot_epoch) {
+void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch) {
     static Statement update{"update pdpp.controller_active_runs"
                             " set launch_deadline = null, boot_epoch = coalesce($2, boot_epoch) where run_id = $1"};
-    update.execute({run_id, boot_epoch});
+    const auto& owner = boot_epoch ? boot_epoch : flight.boot_epoch;
+    const bool updated =
+        write_locked(flight, TRIGGER_TYPE_UPDATE, [&](Relation table, const FlightEntry& columns, TupleTableSlot* row) {
+            const Change started{.column = columns.launch_deadline, .value = {}};
+            const Change owned{.column = columns.boot_epoch,
+                               .value = owner ? std::optional{UUIDPGetDatum(&*owner)} : std::nullopt};
+            return update_directly(table, flight_target(), row, {started, owned});
+        });
+    if (!updated) {
+        update.execute({flight.run.run_id, boot_epoch});
+    }
 }
 
 void mark_cancel_requested(std::string_view run_id, std::optional<std::string_view> requested_by) {
@@ -189,9 +227,15 @@ void mark_cancel_requested(std::string_view run_id, std::optional<std::string_vi
     update.execute({run_id, now(), requested_by});
 }
 
-void delete_flight(std::string_view run_id) {
+void delete_flight(const Flight& flight) {
     static Statement remove{"delete from pdpp.controller_active_runs where run_id = $1"};
-    remove.execute({run_id});
+    const bool deleted =
+        write_locked(flight, TRIGGER_TYPE_DELETE, [](Relation table, const FlightEntry&, TupleTableSlot* row) {
+            return delete_directly(table, row);
+        });
+    if (!deleted) {
+        remove.execute({flight.run.run_id});
+    }
 }
 
 bool any_in_flight() {

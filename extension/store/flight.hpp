@@ -18,6 +18,7 @@ struct Flight {
     std::optional<pg_uuid_t> boot_epoch;         ///< the boot that owns it
     std::optional<run::Instant> launch_deadline; ///< absent once the run has started
     std::optional<run::Instant> cancel_requested_at;
+    ItemPointerData row{}; ///< where this transaction has locked it; invalid if a statement has
 };
 
 /// A fresh row; false if the connection has a run in flight or the run id is in flight elsewhere.
@@ -48,12 +49,12 @@ std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch);
 std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_epoch);
 
 /// The run has started: no deadline any more, and the boot, if there is one, owns it.
-void mark_started(std::string_view run_id, std::optional<pg_uuid_t> boot_epoch);
+void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch);
 
 void mark_cancel_requested(std::string_view run_id, std::optional<std::string_view> requested_by);
 
 /// Removes the row of a run whose terminal event stands.
-void delete_flight(std::string_view run_id);
+void delete_flight(const Flight& flight);
 
 /// Whether any run is in flight.
 bool any_in_flight();

@@ -32,7 +32,7 @@ bool settle(const Flight& flight, const Ending& ending) {
                                            .boot_epoch = current_boot()})
                            .has_value();
     if (ended || read_latest_lifecycle(flight.run.run_id).events.ended) {
-        delete_flight(flight.run.run_id);
+        delete_flight(flight);
     }
     return ended;
 }

@@ -79,11 +79,11 @@ struct Dated {
 
 /// Appends it without a statement. Nothing if the table does not take rows that way, or if something is in the way.
 std::optional<Event> append_directly(const Dated& dated) {
-    static InsertTarget prepared;
+    static WriteTarget prepared;
     SpineEntry columns;
     Relation table = open_current(&Catalogue::spine, RowExclusiveLock, columns);
     std::optional<Event> appended;
-    if (takes_rows_directly(table, spine_shape)) {
+    if (is_written_directly(table, spine_shape, TRIGGER_TYPE_INSERT)) {
         const RunIdentity& run = dated.run;
         const Datum run_id = to_text(run.run_id);
         const Datum event_id = to_text(dated.event_id);

@@ -1,17 +1,17 @@
--- Events and flight rows are written without a statement where the tables are as the extension made them. Whatever somebody
+-- Events, flight rows and connections are written without a statement where the tables are as the extension made them. Whatever somebody
 -- adds to a table still counts: its triggers run, its constraints hold, its defaults are filled in, its indexes are kept.
 \i test/sql/include/prelude.psql
 begin;
 select plan(25);
 
--- The shapes that store/spine.cpp and store/flight.cpp know. Should this test fail because a table was changed, change
+-- The shapes that store/spine.cpp, store/flight.cpp and store/connections.cpp know. Should this test fail because a table was changed, change
 -- them too: rows are written through statements until then, at several times the cost.
 select pg_temp.rows_are(
     $$select relname::text, relnatts::integer, relchecks::integer,
           (select count(*)::integer from pg_attrdef where adrelid = c.oid)
-    from pg_class as c where relnamespace = 'pdpp'::regnamespace and relname in ('spine_events', 'controller_active_runs')
+    from pg_class as c where relnamespace = 'pdpp'::regnamespace and relname in ('spine_events', 'controller_active_runs', 'connections')
     order by relname$$,
-    $$values ('controller_active_runs', 11, 0, 0), ('spine_events', 27, 2, 2)$$, 'columns, checks and defaults');
+    $$values ('connections', 4, 0, 1), ('controller_active_runs', 11, 0, 0), ('spine_events', 27, 2, 2)$$, 'columns, checks and defaults');
 
 create function pg_temp.live(run text) returns text language sql as $$
     select pdpp_run_now('c', run, run);
@@ -100,14 +100,22 @@ alter table pdpp.controller_active_runs drop column region;
 select is(pg_temp.live('di-dropped'), pg_temp.as_told(), 'also once it has been dropped again');
 
 -- somebody's triggers
-create temporary table seen (table_name text, run_id text);
-create function pg_temp.see() returns trigger language plpgsql as
-    $$ begin insert into seen values (tg_table_name, new.run_id); return new; end $$;
+create temporary table seen (what text, connector_instance_id text);
+create function pg_temp.see() returns trigger language plpgsql as $$
+begin
+    insert into seen values (tg_table_name || ', ' || tg_op, to_jsonb(coalesce(new, old))->>'connector_instance_id');
+    return null;
+end
+$$;
 create trigger see after insert on pdpp.spine_events for each row execute function pg_temp.see();
-create trigger see before insert on pdpp.controller_active_runs for each row execute function pg_temp.see();
+create trigger see after insert or update or delete on pdpp.controller_active_runs for each row execute function pg_temp.see();
+create trigger see after insert or update or delete on pdpp.connections for each row execute function pg_temp.see();
 select is(pg_temp.live('di-triggered'), pg_temp.as_told(), 'triggers');
-select set_eq($$select table_name, run_id, count(*) from seen group by 1, 2$$,
-    $$values ('spine_events', 'di-triggered', 4::bigint), ('controller_active_runs', 'di-triggered', 1)$$, 'run for each row');
+do $$ begin perform pdpp_run_now('c', 'di-triggered'); end $$;
+select set_eq($$select what, connector_instance_id, count(*) from seen group by 1, 2$$,
+    $$values ('connections, INSERT', 'di-triggered', 1::bigint), ('connections, UPDATE', 'di-triggered', 1),
+    ('controller_active_runs, INSERT', 'di-triggered', 2), ('controller_active_runs, UPDATE', 'di-triggered', 1),
+    ('controller_active_runs, DELETE', 'di-triggered', 1), ('spine_events, INSERT', 'di-triggered', 5)$$, 'run for each row');
 
 select * from finish();
 rollback;
