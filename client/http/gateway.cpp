@@ -139,9 +139,8 @@ asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client,
     for (const auto& variable : variables)
         if (variable.name == "run_id")
             notes.run_id = variable.value;
-    std::optional<OwnerSession> session;
     if (route.needs_session)
-        session = owner_.check_session(request);
+        owner_.check_session(request);
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
     if (const auto* const action = std::get_if<OwnerAction>(&route.answer))
@@ -154,8 +153,7 @@ asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client,
     const auto kind = acceptable_stream(route, request);
     auto arguments = bind_arguments(call, variables, target.query, request);
     if (kind) {
-        auto answer =
-            co_await stream(*kind, call, std::move(arguments), request, std::move(session).value(), client, notes);
+        auto answer = co_await stream(*kind, call, std::move(arguments), request, client, notes);
         co_return answer;
     }
     std::optional<std::chrono::seconds> wait;
@@ -251,9 +249,9 @@ asio::awaitable<std::string> Gateway::ask(const SqlCall& call, std::vector<pq::A
 
 /// The stream, once its first read has told that there is something to stream; 204 if it never will be.
 asio::awaitable<Answer> Gateway::stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
-                                        const Request& request, OwnerSession session, Client& client, Notes& notes) {
-    auto source =
-        make_stream(kind, call, std::move(arguments), request["Last-Event-ID"], std::move(session), live_, client);
+                                        const Request& request, Client& client, Notes& notes) {
+    auto source = make_stream(kind, call, std::move(arguments), request["Last-Event-ID"], owner_.check_session(request),
+                              live_, client);
     auto question = source->question();
     const auto first = co_await ask(call, std::move(question), notes);
     if (!source->begin(first))

@@ -62,7 +62,7 @@ class Gateway : public Handler {
     boost::asio::awaitable<Answer> respond(const Request& request, Client& client, Notes& notes);
     boost::asio::awaitable<std::string> ask(const SqlCall& call, std::vector<pq::Argument> arguments, Notes& notes);
     boost::asio::awaitable<Answer> stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
-                                          const Request& request, OwnerSession session, Client& client, Notes& notes);
+                                          const Request& request, Client& client, Notes& notes);
     boost::asio::awaitable<Response> respond_to_rpc(const Request& request, Notes& notes);
     void note(CallKind kind, std::string_view body, Notes& notes);
     void count_statuses(const RpcCall& call, std::string_view body);
