@@ -19,16 +19,19 @@ bool is_plain(std::string_view value) {
 void add(std::string& line, std::string_view key, std::string_view value) {
     if (value.empty())
         return;
+    line.append(key) += '=';
     if (is_plain(value))
-        fmt::format_to(std::back_inserter(line), "{}={} ", key, value);
+        line += value;
     else
-        fmt::format_to(std::back_inserter(line), "{}={:?} ", key, value);
+        fmt::format_to(std::back_inserter(line), "{:?}", value);
+    line += ' ';
 }
 
 } // namespace
 
 std::string access_line(const AccessRecord& record) {
     std::string line;
+    line.reserve(256);
     add(line, "request_id", record.request_id);
     if (run::is_possible_id(record.run_id))
         add(line, "run_id", record.run_id);
@@ -37,7 +40,8 @@ std::string access_line(const AccessRecord& record) {
     add(line, "route", record.route);
     fmt::format_to(std::back_inserter(line), "status={} duration_ms={:.3f} ", record.status, record.duration.count());
     add(line, "peer", record.peer);
-    return line + "answered";
+    line += "answered";
+    return line;
 }
 
 void log_access(const AccessRecord& record) {

@@ -15,10 +15,9 @@ std::string_view string_after(std::string_view body, std::string_view mark) {
     if (found == nullptr)
         return {};
     body.remove_prefix(static_cast<std::size_t>(found - body.data()) + mark.size());
-    const auto end = body.find_first_of("\"\\");
-    if (end == std::string_view::npos || body[end] != '"')
-        return {};
-    return body.substr(0, end);
+    const auto end = body.find('"');
+    const auto text = body.substr(0, end);
+    return end == std::string_view::npos || text.find('\\') != std::string_view::npos ? std::string_view{} : text;
 }
 
 } // namespace
