@@ -135,11 +135,11 @@ subtest 'an index that is built meanwhile' => sub {
 	$writer->query_safe(q{begin; select pdpp_run_now('c', 'other', 'other')});
 	my $index = IPC::Run::start([ 'psql', '-Xqc', 'create index concurrently meanwhile on pdpp.spine_events (recorded_at)',
 			$node->connstr('postgres') ]);
-	$phase_is->('waiting for writers before build');
+	ok($phase_is->('waiting for writers before build'), 'it waits for those who write');
 	is($append->(), 'run_event', 'while it takes no entries yet');
 	$reader->query_safe(q{begin isolation level repeatable read; select pdpp_run_status('new')});
 	$writer->query_safe('commit');
-	$phase_is->('waiting for old snapshots');
+	ok($phase_is->('waiting for old snapshots'), 'and then for those who read');
 	is($append->(), 'run_event', 'and when it has been filled');
 	$reader->query_safe('commit');
 	ok($index->finish, 'the index is there');
