@@ -18,6 +18,7 @@ use Chaos::Checker;
 use Chaos::Client;
 use Chaos::Cluster;
 use Chaos::Faults;
+use Chaos::Follower;
 use Chaos::Launcher;
 use Chaos::Poller;
 use Chaos::Processes;
@@ -33,9 +34,9 @@ use Time::HiRes qw(sleep time);
 STDOUT->autoflush(1);
 
 my %option = (seconds => 30, seed => int(rand 1_000_000), grace => 1000, interval => 200, gap => 0.7,
-	launchers => 5, controllers => 2, gateways => 2, clients => 2, pause => 0.006, patience => 180, enough => 100);
+	launchers => 5, controllers => 2, gateways => 2, clients => 2, followers => 3, pause => 0.006, patience => 180, enough => 100);
 GetOptions(\%option, 'seconds=f', 'seed=i', 'grace=i', 'interval=i', 'deadline=i', 'gap=f', 'launchers=i', 'controllers=i',
-	'gateways=i', 'clients=i', 'pause=f', 'patience=i', 'enough=i') or exit 2;
+	'gateways=i', 'clients=i', 'followers=i', 'pause=f', 'patience=i', 'enough=i') or exit 2;
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = File::Temp->newdir('pdpp-chaos.XXXXXX', TMPDIR => 1);
@@ -53,7 +54,7 @@ END {
 	if ($$ == $me)
 	{
 		local $?;
-		$processes->stop(0.5, qw(checker poller client launcher controller gateway)) if $processes;
+		$processes->stop(0.5, qw(checker follower poller client launcher controller gateway)) if $processes;
 		$cluster->stop if $cluster;
 	}
 }
@@ -71,7 +72,7 @@ sub main
 	my $record = Chaos::Record->new("$folder", 'chaos');
 	$faults = Chaos::Faults->new(cluster => $cluster, processes => $processes, record => $record, grace => $grace, gap => $option{gap});
 
-	my @places = qw(gateway controller launcher client poller checker);
+	my @places = qw(gateway controller launcher client poller follower checker);
 	my $began = time;
 	my $next = $began + 1;
 	while (!$stopped && time < $began + $option{seconds})
@@ -103,6 +104,7 @@ sub main
 		$processes->collect($poller);
 		sleep 0.05;
 	}
+	$processes->stop($option{patience}, 'follower');
 	await_the_end();
 	$processes->stop(30, qw(checker controller gateway));
 
@@ -182,6 +184,16 @@ sub set_up
 					token => $token, connections => [ (@processes_connections) x (1 + @all / 3 / @processes_connections), @all ], pause => $option{pause});
 			});
 	}
+	for my $way (qw(wait stream))
+	{
+		for my $index (1 .. $option{followers})
+		{
+			my $name = "$way-$index";
+			$processes->add(kind => 'follower', name => $name, work => sub {
+					Chaos::Follower::run(folder => "$folder", name => $name, seed => $option{seed} + $index, urls => \@urls, token => $token, way => $way);
+				});
+		}
+	}
 	$processes->add(kind => 'checker', name => 'checker', work => sub { Chaos::Checker::run(cluster => $cluster, folder => "$folder") });
 	$processes->add(kind => 'poller', name => 'poller', work => sub {
 			Chaos::Poller::run(cluster => $cluster, folder => "$folder", seed => $option{seed}, urls => \@urls, token => $token,
@@ -260,6 +272,7 @@ sub print_figures
 	printf "late        %d outcomes of runs that had ended\n", $verdict->{late};
 	print "checks      pdpp_check() was asked $verdict->{checks} times while it went on\n";
 	printf "polls       %d in SQL, %d over HTTP, %d of them after the end; %d had no answer\n", map { $_ // 0 } @{ $verdict->{polls} }{qw(sql http after_end no_answer)};
+	printf "followed    %d runs by waiting, over %d breaks; %d by a stream, over %d\n", map { $_ // 0 } map { scalar keys %{ $verdict->{told}{$_} }, $verdict->{breaks}{$_} } qw(wait stream);
 	print 'http        ', join(', ', map { "$_: $verdict->{http}{$_}" } sort keys %{ $verdict->{http} }), " (polls answered with 200 aside)\n";
 	my @times = $verdict->detection_times;
 	my $at = sub { my ($share) = @_; return $times[ int($share * $#times + 0.5) ] };
@@ -295,6 +308,8 @@ sub judge
 	$never->('what a writer was told about an ending stands', 'a settle that was told otherwise');
 	$never->('one idempotency key, one run', 'another answer to one key');
 	$never->('pdpp_check() is empty', 'pdpp_check');
+	$holds->(!grep({ !%{ $verdict->{told}{$_} // {} } || !$verdict->{breaks}{$_} } qw(wait stream)), 'runs were waited for and followed as streams, over breaks');
+	$never->('whoever waits or follows is told the one ending', 'told nothing', 'told otherwise');
 	$never->('and nothing else', keys %violated);
 	$holds->(!@{ $processes->{strange} }, 'no process ended but by our hand');
 	return $failed;

@@ -14,7 +14,7 @@ sub new
 {
 	my ($class, %option) = @_;
 	my $self = bless {
-		%option, handles => {}, keys => {}, settled => {}, violations => {}, http => {}, kills => [], polls => {}, acks => {}, checks => 0 }, $class;
+		%option, handles => {}, keys => {}, settled => {}, violations => {}, http => {}, kills => [], polls => {}, acks => {}, checks => 0, told => {}, breaks => {} }, $class;
 	my %visit = (
 		ack => sub { my ($at, $run, $way, $connection, $key) = @_; $self->acknowledged($run, $way, $key) },
 		settled => sub { my ($at, $run, $asked, $stands) = @_; push @{ $self->{settled}{$run} }, [ $asked, $stands ] },
@@ -22,6 +22,9 @@ sub new
 		http => sub { my ($at, $status) = @_; $self->{http}{$status}++ },
 		kill => sub { my ($at, $name, $kind) = @_; push @{ $self->{kills} }, [ $at, $name ] if $kind =~ /^(?:launcher|controller)$/ },
 		polls => sub { my ($at, $json) = @_; $self->{polls} = JSON::PP::decode_json($json) },
+		follows => sub { my ($at, $run, $way) = @_; $self->{told}{$way}{$run} //= undef },
+		told => sub { my ($at, $run, $way, $body) = @_; $self->{told}{$way}{$run} = $body },
+		break => sub { my ($at, $run, $way) = @_; $self->{breaks}{$way}++ },
 		checked => sub { $self->{checks}++ },
 		ended => sub { $self->{poller_ended} = 1 });
 	Chaos::Record::follow($self->{folder}, {}, sub { my ($at, $kind, @rest) = @_; $visit{$kind}->($at, @rest) if $visit{$kind} });
@@ -94,6 +97,20 @@ sub examine
 			my $stands = $ended{$run} // 'nothing';
 			$self->violation('a settle that was told otherwise', $run, "it was told $said, $stands stands")
 			  if $said ne $stands || ($asked && $asked ne $stands);
+		}
+	}
+	for my $way (sort keys %{ $self->{told} })
+	{
+		my $told = $self->{told}{$way};
+		my @runs = sort keys %$told;
+		while (my @part = splice @runs, 0, 5000)
+		{
+			for my $row ($cluster->rows('select run_id, body from pdpp_run_statuses(' . Chaos::Session::array(@part) . ')'))
+			{
+				my ($run, $stands) = @$row;
+				if (!defined $told->{$run}) { $self->violation('told nothing', $run, "$way: $stands stands"); }
+				elsif ($told->{$run} ne $stands) { $self->violation('told otherwise', $run, "$way: it was told $told->{$run}, $stands stands"); }
+			}
 		}
 	}
 	$self->{endings} = [ $cluster->rows(
