@@ -57,8 +57,10 @@ asio::awaitable<void> Endings::count() {
 
 asio::awaitable<void> Endings::ask_and_add() {
     try {
-        const auto body = co_await ask();
-        add(body);
+        for (bool has_more = true; has_more;) {
+            const auto body = co_await ask();
+            has_more = add(body);
+        }
         failing_ = false;
     } catch (const std::exception& error) {
         if (!std::exchange(failing_, true))
@@ -80,7 +82,7 @@ asio::awaitable<std::string> Endings::ask() {
     co_return body;
 }
 
-void Endings::add(std::string_view body) {
+bool Endings::add(std::string_view body) {
     const auto answer = json::parse(json::string_view(body.data(), body.size()));
     auto until = json::value_to<std::string>(answer.at("until"));
     for (const auto& ending : answer.at("data").as_array()) {
@@ -92,6 +94,7 @@ void Endings::add(std::string_view body) {
     for (const auto& seconds : answer.at("detection").as_array())
         metrics_.detected(json::value_to<double>(seconds));
     since_ = std::move(until);
+    return answer.at("has_more").as_bool();
 }
 
 } // namespace pdpp::http

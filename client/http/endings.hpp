@@ -19,14 +19,15 @@ class Endings {
     Endings(const boost::asio::any_io_executor& executor, const std::string& conninfo, Metrics& metrics);
 
     /// Adds the endings since the last call to the metrics; the first call finds out where to begin. Asks over a
-    /// connection of its own and waits for half a second at most: what comes later is added then. While a call is at
-    /// work no other is made, and one that fails leaves everything to the next; that is logged once.
+    /// connection of its own, window after window until it has all, and waits for half a second at most: what comes
+    /// later is added then. While a call is at work no other is made, and one that fails leaves the rest to the next;
+    /// that is logged once.
     boost::asio::awaitable<void> count();
 
   private:
     boost::asio::awaitable<void> ask_and_add();
     boost::asio::awaitable<std::string> ask();
-    void add(std::string_view body);
+    bool add(std::string_view body); ///< whether there is more to ask for
 
     pq::Pool connection_;
     Metrics& metrics_;

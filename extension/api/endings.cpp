@@ -13,6 +13,9 @@ namespace pdpp::api {
 
 namespace {
 
+/// Endings that one call counts: tens of milliseconds, or a second where none of their pages is in memory.
+constexpr std::int64_t most_endings = 10'000;
+
 /// With microseconds, as events are recorded: the end of one window is the beginning of the next.
 const char* exact(run::Instant instant) {
     const int utc = 0;
@@ -30,16 +33,17 @@ PDPP_FUNCTION(pdpp_run_endings) {
             refuse(run::ErrorCode::invalid_request, "since", "since must be a finite time");
         }
         const run::Instant settled_until = store::recorded_until();
-        const run::Instant until = std::max(settled_until, since.value_or(settled_until));
-        const store::Endings endings = store::endings_between(since.value_or(until), until);
+        const run::Instant end = std::max(settled_until, since.value_or(settled_until));
+        const store::Endings endings = store::endings_between(since.value_or(end), end, most_endings);
 
         store::JsonbWriter body;
         body.begin_object();
         body.field("object", "run_endings");
         body.field("since", since ? std::optional{exact(*since)} : std::nullopt);
-        body.field("until", exact(until));
+        body.field("until", exact(endings.until));
         body.field("data", endings.counts);
         body.field("detection", endings.detection);
+        body.field("has_more", endings.until < end);
         body.end_object();
         return body.finish();
     });

@@ -17,7 +17,7 @@ run::Instant recorded_until() {
     return *oldest.execute({latest}).instant(0, 0);
 }
 
-Endings endings_between(run::Instant since, run::Instant until) {
+Endings endings_between(run::Instant since, run::Instant until, std::int64_t limit) {
     // Only the index on endings has this order, and sorting is off: no other plan is worth a thought, whatever the
     // planner knows of the window when it makes one for good. An epoch is looked up one by one for the same reason; the
     // data of an event is whatever its writer made it.
@@ -26,7 +26,7 @@ with endings as materialized (
     select event_type, recorded_at, data_json from pdpp.spine_events
     where event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')
           and recorded_at >= $1 and recorded_at < $2
-    order by recorded_at
+    order by recorded_at fetch first $3 rows with ties
 ), counts as (
     select substr(event_type, 5) as status,
            coalesce(case jsonb_typeof(data_json -> 'reason') when 'string' then nullif(data_json ->> 'reason', '') end,
@@ -43,13 +43,14 @@ with endings as materialized (
 )
 select (select coalesce(jsonb_agg(to_jsonb(c) order by c.count desc, c.status, c.reason), '[]') from counts as c),
        (select coalesce(jsonb_agg(greatest(extract(epoch from a.recorded_at - a.lost_at), 0) order by a.recorded_at), '[]')
-        from abandoned as a where a.lost_at is not null))"};
+        from abandoned as a where a.lost_at is not null),
+       (select least($2, case when count(*) >= $3 then max(recorded_at) + interval '1 microsecond' end) from endings))"};
     // later than the look at the sessions, also where all statements of the transaction share one snapshot
     PushActiveSnapshot(GetLatestSnapshot());
-    Portal portal = count.open({since, until});
+    Portal portal = count.open({since, until, limit});
     SPI_cursor_fetch(portal, true, 1);
     const Rows rows = last_rows();
-    const Endings endings{.counts = rows.jsonb(0, 0), .detection = rows.jsonb(0, 1)};
+    const Endings endings{.counts = rows.jsonb(0, 0), .detection = rows.jsonb(0, 1), .until = *rows.instant(0, 2)};
     SPI_cursor_close(portal);
     PopActiveSnapshot();
     return endings;

@@ -6,19 +6,23 @@
 #include "pg.hpp"
 #include "run/instant.hpp"
 
+#include <cstdint>
+
 namespace pdpp::store {
 
 /// A time before which no event of this database can be recorded any more: whatever was has been committed, or never
 /// will be. At least a second ago, and not after the start of the oldest transaction that writes.
 run::Instant recorded_until();
 
-/// What a window of time has, both as jsonb arrays.
+/// What a window of time has, as jsonb arrays, and where it ends.
 struct Endings {
     const Jsonb* counts;    ///< `{"status", "reason", "count"}`, the most first; the reason as the status tells it
     const Jsonb* detection; ///< of abandoned runs: seconds from when their controller was first seen gone
+    run::Instant until;     ///< as asked for, or where the next window begins
 };
 
 /// The endings that were recorded at `since` or later, and before `until`, with a snapshot of now in any transaction.
-Endings endings_between(run::Instant since, run::Instant until);
+/// Of more than `limit` the first, and all that were recorded at the same microsecond as the last of them.
+Endings endings_between(run::Instant since, run::Instant until, std::int64_t limit);
 
 } // namespace pdpp::store

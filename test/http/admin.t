@@ -170,6 +170,13 @@ subtest 'endings are counted once, whoever ends the runs' => sub {
 		is(metric($counting, 'pdpp_run_detection_seconds_bucket{le="0.1"}'), 0, "$scrape scrape: in its bucket");
 	}
 	unlike($counting->admin->get('/metrics')->{body}, qr/strange/, 'no text of a launcher is a label');
+	# more than one call of the database counts, in a transaction that takes its time
+	$node->safe_psql('served', q{INSERT INTO pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, data_json)
+		SELECT 'many-' || n, 3, 'e', 'run.cancelled', clock_timestamp(), clock_timestamp(), '{"reason": "controller_drained"}' FROM generate_series(1, 25000) AS n});
+	PdppGateway::await(sub { endings($counting, 'cancelled', 'controller_drained') >= 25000 }, 'many are counted');
+	$node->safe_psql('served', q{SELECT pdpp_run_settle(pdpp_run_now('e')->>'run_id', 'failed', '{"reason": "connector_exit_nonzero"}')});
+	PdppGateway::await(sub { endings($counting, 'failed', 'connector_exit_nonzero') == 1 }, 'and what comes next');
+	is(endings($counting, 'cancelled', 'controller_drained'), 25000, 'none of them twice');
 	is($counting->stop, 0, 'stops');
 };
 

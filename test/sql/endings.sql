@@ -1,7 +1,7 @@
 -- pdpp_run_endings: counts of endings in windows of time that lose none and count none twice.
 \i test/sql/include/prelude.psql
 begin;
-select plan(28);
+select plan(32);
 
 -- An ending as it stands on the spine, recorded then.
 create function pg_temp.ending(id text, recorded timestamptz, type text, data jsonb default '{}') returns void language sql as $$
@@ -11,7 +11,7 @@ $$;
 
 -- where to begin
 create temporary table beginning as select pdpp_run_endings() as r;
-select is(r - 'until', '{"object": "run_endings", "since": null, "data": [], "detection": []}', 'without a beginning: nothing but where to begin')
+select is(r - 'until', '{"object": "run_endings", "since": null, "data": [], "detection": [], "has_more": false}', 'without a beginning: nothing but where to begin')
 from beginning;
 select cmp_ok((r->>'until')::timestamptz, '<=', clock_timestamp() - interval '1 s', 'which is past') from beginning;
 select cmp_ok((r->>'until')::timestamptz, '>', now() - interval '1 min', 'but not long') from beginning;
@@ -53,10 +53,10 @@ select is(pg_temp.ending('en-last', now() - interval '1 us', 'run.completed') is
 select is(pg_temp.ending('en-next', now(), 'run.completed') is null, true, 'one just at its end');
 select is(pdpp_run_endings(now() - interval '1 us')->'data'->0->'count', '1', 'the first is in this window, the second in the next');
 select is(r->>'since', '2026-02-01T00:00:00.000003+00:00', 'its beginning is said exactly') from pdpp_run_endings('2026-02-01 00:00:00.000003Z') as r;
-select is(r - 'since' - 'until', '{"object": "run_endings", "data": [], "detection": []}', 'from where the last one ended: nothing')
+select is(r - 'since' - 'until', '{"object": "run_endings", "data": [], "detection": [], "has_more": false}', 'from where the last one ended: nothing')
 from pdpp_run_endings((pdpp_run_endings('2026-02-01Z')->>'until')::timestamptz) as r;
 select is(r, jsonb_build_object('object', 'run_endings', 'since', r->'until', 'until', '2100-01-01T00:00:00+00:00', 'data', '[]'::jsonb,
-    'detection', '[]'::jsonb), 'from a time to come: nothing, and no step back') from pdpp_run_endings('2100-01-01Z') as r;
+    'detection', '[]'::jsonb, 'has_more', false), 'from a time to come: nothing, and no step back') from pdpp_run_endings('2100-01-01Z') as r;
 select is(r->>'since', '-infinity', 'from ever') from pdpp_run_endings('-infinity') as r;
 select is(pdpp_run_endings('-infinity')->'data'->0->'count', '304', 'all');
 select pg_temp.refused($$select pdpp_run_endings('infinity')$$, 'PT400', 'invalid_request', 'since', 'never');
@@ -84,6 +84,20 @@ from pdpp_run_endings('2026-03-02Z') as r;
 select is(pdpp_run_endings('2026-03-02Z')->'data'->0, '{"count": 11, "reason": null, "status": "abandoned"}', 'an epoch that is none is an ending all the same');
 select is((select count(*) from jsonb_array_elements(pdpp_run_endings('2026-03-02 00:00:05.25Z')->'detection')), 3::bigint, 'those of the window');
 select is((select count(*) from jsonb_array_elements(pdpp_run_endings('2026-03-02 00:00:05.250001Z')->'detection')), 2::bigint, 'alone');
+
+-- more than one call counts: several at each microsecond, also at those where a window ends
+select count(pg_temp.ending('en-m-' || n, '2026-04-01Z'::timestamptz + n / 7 * interval '1 us', 'run.cancelled')) from generate_series(1, 25000) as n \g /dev/null
+create temporary table windows as
+with recursive w(r) as (
+    select pdpp_run_endings('-infinity')
+    union all
+    select pdpp_run_endings((r->>'until')::timestamptz) from w where (r->'has_more')::boolean
+) select row_number() over () as n, r, (select sum((c->'count')::bigint) from jsonb_array_elements(r->'data') as c) as count from w;
+select is(array_agg(count between 10000 and 10006 order by n), '{t,t,f}', 'one call counts ten thousand, and others of the same microsecond') from windows;
+select is(sum(count), (select count(*) from pdpp.spine_events where recorded_at < now()
+    and event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned'))::numeric, 'windows put together count each ending once') from windows;
+select is(sum(jsonb_array_length(r->'detection')), 3::bigint, 'and each detection') from windows;
+select is((r->>'until')::timestamptz, now(), 'the last one ends where a short one does') from windows where n = 3;
 
 -- in whatever transaction it is asked
 select is(pdpp_run_status('en-own')->>'status', 'failed', 'the session goes on');
