@@ -77,7 +77,7 @@ check: deps ## build, and run every test (SAN=1: the client's, under address and
 	@{ $(MAKE) --no-print-directory -j$(JOBS) extension && $(BUILD_EXTENSION) install && \
 	   $(BUILD_CLIENT) BUILD=$(CHECKED) $(CHECKED_CLIENT) -j$(JOBS) all unit; } >build/install.log 2>&1 \
 	    || { cat build/install.log; exit 1; }
-	@PDPP_BUILD=$(CHECKED) perl test/check.pl $(CHECKED_SUITES)
+	@PDPP_BUILD=$(CHECKED) PDPP_SANITIZED=$(SAN) perl test/check.pl $(CHECKED_SUITES)
 
 chaos: deps ## kill everything at random while runs are admitted and polled (SECONDS=30, SEED=…)
 	@mkdir -p build && echo "building and installing (build/install.log) ..."

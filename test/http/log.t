@@ -239,7 +239,7 @@ subtest 'systemd hears when it is ready, reloads and stops' => sub {
 	is($heard->(), 'READY=1', 'ready again');
 	kill 'TERM', $gateway->pid;
 	is($heard->(), 'STOPPING=1', 'stopping');
-	is($gateway->stop, 0, 'stopped');
+	is($gateway->finish, 0, 'stopped');
 };
 
 done_testing();

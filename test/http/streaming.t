@@ -9,6 +9,7 @@ use JSON::PP ();
 use PdppGateway;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Programs qw(memory_ok);
 use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Time::HiRes ();
 use Test::More;
@@ -400,7 +401,7 @@ subtest 'a whole timeline as lines, in constant memory' => sub {
 	my $grown = memory($lean, 'VmHWM') - $before;
 	diag sprintf '%d events, %.1f MB: memory grew by %.1f MB', scalar @$seen, $bytes / 1e6, $grown / 1024;
 	cmp_ok($bytes, '>', 20e6, 'much is sent');
-	cmp_ok($grown, '<', 12 << 10, 'little is held: of the largest events a page is more than 4 MB');
+	memory_ok($grown, 12 << 10, 'little is held: of the largest events a page is more than 4 MB');
 
 	my $cursor = sql("pdpp_run_timeline('$long', 5000)->>'next_cursor'");
 	($seen) = read_lines($lean, "/_ref/runs/$long/timeline?cursor=$cursor");
@@ -432,7 +433,7 @@ subtest 'readers that do not read hold no memory' => sub {
 	is(scalar @$seen, $events, 'others are served');
 	my $grown = memory($lean, 'VmHWM') - $before;
 	diag sprintf '20 readers who do not read: memory grew by %.1f MB', $grown / 1024;
-	cmp_ok($grown, '<', 16 << 10, 'nothing piles up');
+	memory_ok($grown, 16 << 10, 'nothing piles up');
 	my ($taken, $is_complete) = rest_of($idle[0]);
 	is_deeply($taken, [ 1 .. @$taken ], 'one that reads at last gets one event after the other, ' . @$taken . ' of them');
 	ok(!$is_complete || @$taken == $events, 'and is told so if it does not get all, because the server has lost patience');
@@ -472,7 +473,7 @@ subtest 'a thousand streams' => sub {
 	}
 	my $each = (memory($crowded, 'VmRSS') - $before) / $streams;
 	diag sprintf '%d open streams: %.1f kB each', $streams, $each;
-	cmp_ok($each, '<', 25, 'a stream is small: ten thousand fit into 250 MB');
+	memory_ok($each, 25, 'a stream is small: ten thousand fit into 250 MB');
 	is($crowded->get_as_owner("/_ref/runs/$runs[0]")->{status}, 200, 'others are served');
 	sql(map { "pdpp_run_cancel('$_')" } @runs);
 	my $ended = grep { my $event; 1 while ($event = $_->event) && ($event->{json}{status} // '') ne 'cancelled'; $event } @clients;

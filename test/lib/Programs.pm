@@ -13,9 +13,11 @@ use warnings;
 use Exporter 'import';
 use IPC::Run ();
 use PostgreSQL::Test::Utils;
+use Test::More ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(start wait_for finish pid_of is_gone goes_away within poll_through_crash);
+our @EXPORT_OK = qw(memory_ok);
 
 # Starts a program; its output and errors collect in {out} and {err}.
 sub start
@@ -26,6 +28,15 @@ sub start
 		\@command, '<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
 		IPC::Run::timeout(4 * $PostgreSQL::Test::Utils::timeout_default));
 	return $self;
+}
+
+# Whether memory stays below a bound. Under a sanitizer, which keeps what is freed and more beside it, that says nothing.
+sub memory_ok
+{
+	my ($memory, $bound, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return Test::More::pass("$name (not measured: a sanitizer is at work)") if $ENV{PDPP_SANITIZED};
+	return Test::More::cmp_ok($memory, '<', $bound, $name);
 }
 
 # What the pattern's first group matches in a stream, as soon as it does; undef if the program ends without it.
