@@ -43,8 +43,10 @@ select pdpp_run_endings('2026-01-01 00:10Z');
 
 -- a trigger, and rows are written by statements
 \connect -
-create function pass() returns trigger language plpgsql as 'begin return new; end';
+create function pass() returns trigger language plpgsql as 'begin return coalesce(new, old); end';
 create trigger pass before insert on pdpp.spine_events for each row execute function pass();
-create trigger pass before insert on pdpp.controller_active_runs for each row execute function pass();
+create trigger pass before insert or update or delete on pdpp.controller_active_runs for each row execute function pass();
+create trigger pass before insert or update on pdpp.connections for each row execute function pass();
 select pdpp_run_now('w', 'w', 'w');
+select pdpp_run_started('w');
 select pdpp_run_settle('w', 'completed');
