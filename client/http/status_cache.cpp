@@ -24,6 +24,8 @@ std::optional<std::string> StatusCache::find(std::string_view run_id) {
 }
 
 void StatusCache::insert(std::string_view run_id, std::string_view body) {
+    if (capacity_ == 0)
+        return;
     Entry entry{std::string{run_id}, std::string{body}};
     const auto size = size_of(entry);
     if (size > capacity_)

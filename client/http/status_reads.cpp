@@ -247,14 +247,13 @@ asio::awaitable<std::vector<StatusAnswer>> fetch_statuses(pq::Pool& pool, std::c
         co_return answers;
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_ids", "text[]", array_of(run_ids)});
-    const auto rows =
-        co_await connection->prepared_rows("pdpp_run_statuses", std::move(arguments), timeout, pq::Effect::reads);
+    const auto rows = co_await connection->prepared_column("body", "pdpp_run_statuses", std::move(arguments), timeout,
+                                                           pq::Effect::reads);
     if (connection.is_stale())
         throw pq::Error(pq::ErrorKind::connection_lost, "the server takes no writes, and is no standby");
-    constexpr int body = 3; // ordinal, run_id, http_status, body
     answers.reserve(run_ids.size());
     for (int row = 0; row < rows.rows(); ++row)
-        answers.push_back({std::string{rows.text(row, body).value()}, is_standby});
+        answers.push_back({std::string{rows.text(row, 0).value()}, is_standby});
     co_return answers;
 }
 

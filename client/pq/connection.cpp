@@ -292,9 +292,9 @@ asio::awaitable<Result> Connection::answer(Effect effect) {
 }
 
 /// The statement that makes the call; the values go to `parameters`.
-std::string Connection::call_of(std::string_view function, std::vector<Argument> arguments,
+std::string Connection::call_of(std::string_view columns, std::string_view function, std::vector<Argument> arguments,
                                 std::vector<Parameter>& parameters) {
-    std::string sql = "SELECT * FROM " + schema_ + "." + std::string{function} + "(";
+    std::string sql = "SELECT " + std::string{columns} + " FROM " + schema_ + "." + std::string{function} + "(";
     for (auto& argument : arguments) {
         if (!parameters.empty())
             sql += ", ";
@@ -308,14 +308,15 @@ std::string Connection::call_of(std::string_view function, std::vector<Argument>
 asio::awaitable<Result> Connection::rows(std::string_view function, std::vector<Argument> arguments,
                                          std::chrono::milliseconds timeout, Effect effect) {
     std::vector<Parameter> parameters;
-    auto sql = call_of(function, std::move(arguments), parameters);
+    auto sql = call_of("*", function, std::move(arguments), parameters);
     co_return co_await query(std::move(sql), std::move(parameters), timeout, effect);
 }
 
-asio::awaitable<Result> Connection::prepared_rows(std::string_view function, std::vector<Argument> arguments,
-                                                  std::chrono::milliseconds timeout, Effect effect) {
+asio::awaitable<Result> Connection::prepared_column(std::string_view column, std::string_view function,
+                                                    std::vector<Argument> arguments, std::chrono::milliseconds timeout,
+                                                    Effect effect) {
     std::vector<Parameter> parameters;
-    const auto sql = call_of(function, std::move(arguments), parameters);
+    const auto sql = call_of(column, function, std::move(arguments), parameters);
     if (keeps_statements_) {
         if (wire_->handle == nullptr)
             throw Error(ErrorKind::misused, "the database connection is closed");

@@ -75,11 +75,12 @@ class Connection {
                                         std::chrono::milliseconds timeout = default_timeout,
                                         Effect effect = Effect::writes);
 
-    /// The same by a statement that this connection prepares once: for what is called all the time. Where statements
-    /// cannot be kept (a pooler in transaction mode) it is parsed each time, as with rows().
-    boost::asio::awaitable<Result> prepared_rows(std::string_view function, std::vector<Argument> arguments,
-                                                 std::chrono::milliseconds timeout = default_timeout,
-                                                 Effect effect = Effect::writes);
+    /// One column of the same, by a statement that this connection prepares once: for what is called all the time.
+    /// Where statements cannot be kept (a pooler in transaction mode) it is parsed each time, as with rows().
+    boost::asio::awaitable<Result> prepared_column(std::string_view column, std::string_view function,
+                                                   std::vector<Argument> arguments,
+                                                   std::chrono::milliseconds timeout = default_timeout,
+                                                   Effect effect = Effect::writes);
 
     /// The schema that the extension was installed in, as an identifier of SQL.
     const std::string& schema() const noexcept { return schema_; }
@@ -114,7 +115,8 @@ class Connection {
     boost::asio::awaitable<Result> run(std::string sql, std::vector<Parameter> parameters, Effect effect);
     boost::asio::awaitable<Result> run_prepared(std::string sql, std::vector<Parameter> parameters, Effect effect);
     boost::asio::awaitable<Result> answer(Effect effect);
-    std::string call_of(std::string_view function, std::vector<Argument> arguments, std::vector<Parameter>& parameters);
+    std::string call_of(std::string_view columns, std::string_view function, std::vector<Argument> arguments,
+                        std::vector<Parameter>& parameters);
 
     std::shared_ptr<Wire> wire_;
     std::string schema_; ///< quoted where SQL needs it

@@ -122,8 +122,8 @@ BOOST_AUTO_TEST_CASE(a_statement_is_kept_and_done_without_where_it_cannot_be) {
         for (const auto* const id : {"a", "b"}) {
             std::vector<pq::Argument> arguments;
             arguments.push_back({"run_ids", "text[]", std::string("{") + id + "}"});
-            const auto rows = co_await connection.prepared_rows("pdpp_run_statuses", std::move(arguments));
-            BOOST_TEST(rows.text(0, 1).value() == id);
+            const auto rows = co_await connection.prepared_column("run_id", "pdpp_run_statuses", std::move(arguments));
+            BOOST_TEST(rows.text(0, 0).value() == id);
             const auto count = co_await value(connection, kept);
             BOOST_TEST(count == "1");
         }
@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(a_statement_is_kept_and_done_without_where_it_cannot_be) {
             co_await connection.query("DEALLOCATE ALL"); // another server, behind a pooler
             std::vector<pq::Argument> arguments;
             arguments.push_back({"run_ids", "text[]", std::string("{c,d}")});
-            const auto rows = co_await connection.prepared_rows("pdpp_run_statuses", std::move(arguments));
+            const auto rows = co_await connection.prepared_column("run_id", "pdpp_run_statuses", std::move(arguments));
             BOOST_TEST(rows.rows() == 2, is_again);
             const auto count = co_await value(connection, kept);
             BOOST_TEST(count == "0");
