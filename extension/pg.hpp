@@ -110,12 +110,16 @@ inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot sn
 #endif
 }
 
-/// The entries of a new row in all indexes. False if a unique one may have such an entry already: the row must be taken
+/// Which indexes must have entries for a row: an update within its page leaves all but those that summarize pages,
+/// which PostgreSQL 16 tells apart.
+enum class Indexes : std::uint8_t { none, summarizing, all };
+
+/// The entries of a row in these indexes. False if a unique one may have such an entry already: the row must be taken
 /// back then. PostgreSQL 14 and 16 added arguments.
-inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, EState* executor) {
+inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, EState* executor, Indexes indexes) {
     bool conflict = false;
 #if PG_VERSION_NUM >= 160000
-    ExecInsertIndexTuples(target, slot, executor, false, true, &conflict, NIL, false);
+    ExecInsertIndexTuples(target, slot, executor, false, true, &conflict, NIL, indexes == Indexes::summarizing);
 #elif PG_VERSION_NUM >= 140000
     ExecInsertIndexTuples(target, slot, executor, false, true, &conflict, NIL);
 #else
@@ -125,22 +129,23 @@ inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, ES
     return !conflict;
 }
 
-/// Puts a new version in place of a row, once nobody else has it locked; `needs_entries` tells whether indexes must
-/// have entries for it. PostgreSQL 16 made that flag a word.
+/// Puts a new version in place of a row, once nobody else has it locked; says which indexes must have entries for it.
 inline TM_Result update_row(Relation table, ItemPointer row, TupleTableSlot* changed, CommandId command,
-                            bool& needs_entries) {
+                            Indexes& indexes) {
     TM_FailureData failure;
     LockTupleMode mode;
 #if PG_VERSION_NUM >= 160000
-    TU_UpdateIndexes indexes = TU_None;
+    TU_UpdateIndexes wanted = TU_None;
     const TM_Result result = table_tuple_update(table, row, changed, command, GetActiveSnapshot(), InvalidSnapshot,
-                                                true, &failure, &mode, &indexes);
-    needs_entries = indexes != TU_None;
-    return result;
+                                                true, &failure, &mode, &wanted);
+    indexes = wanted == TU_None ? Indexes::none : wanted == TU_All ? Indexes::all : Indexes::summarizing;
 #else
-    return table_tuple_update(table, row, changed, command, GetActiveSnapshot(), InvalidSnapshot, true, &failure, &mode,
-                              &needs_entries);
+    bool wanted = false;
+    const TM_Result result = table_tuple_update(table, row, changed, command, GetActiveSnapshot(), InvalidSnapshot,
+                                                true, &failure, &mode, &wanted);
+    indexes = wanted ? Indexes::all : Indexes::none;
 #endif
+    return result;
 }
 
 /// Random, but not beyond guessing, and ten times as fast as what is.

@@ -151,7 +151,7 @@ bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datu
     // conflict is taken back, and never was for anybody else.
     const std::uint32_t token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
     table_tuple_insert_speculative(table, slot, executor->es_output_cid, 0, nullptr, token);
-    const bool inserted = pg::insert_index_entries(target, slot, executor);
+    const bool inserted = pg::insert_index_entries(target, slot, executor, pg::Indexes::all);
     table_tuple_complete_speculative(table, slot, token, inserted);
     SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 
@@ -174,12 +174,11 @@ bool update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* foun
         changed->tts_isnull[change.column - 1] = !change.value;
     }
     ExecStoreVirtualTuple(changed);
-    bool needs_entries = false;
-    const bool updated =
-        pg::update_row(table, &found->tts_tid, changed, GetCurrentCommandId(true), needs_entries) == TM_Ok;
-    if (updated && needs_entries) {
+    pg::Indexes indexes{};
+    const bool updated = pg::update_row(table, &found->tts_tid, changed, GetCurrentCommandId(true), indexes) == TM_Ok;
+    if (updated && indexes != pg::Indexes::none) {
         prepared.open(table);
-        if (!pg::insert_index_entries(prepared.relation(), changed, prepared.executor())) {
+        if (!pg::insert_index_entries(prepared.relation(), changed, prepared.executor(), indexes)) {
             elog(ERROR, "pdpp: a row of %s has the key of another", RelationGetRelationName(table));
         }
         prepared.close();
