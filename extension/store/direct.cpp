@@ -200,9 +200,8 @@ TupleTableSlot* lock_row(Relation table, TupleTableSlot* found, Snapshot snapsho
     PreventCommandIfReadOnly("SELECT FOR UPDATE");
     TupleTableSlot* row = table_slot_create(table, nullptr);
     TM_FailureData failure;
-    const std::uint8_t flags =
-        static_cast<std::uint8_t>(TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
-                                  (IsolationUsesXactSnapshot() ? 0 : TUPLE_LOCK_FLAG_FIND_LAST_VERSION));
+    const auto flags = static_cast<std::uint8_t>(TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
+                                                 (IsolationUsesXactSnapshot() ? 0 : TUPLE_LOCK_FLAG_FIND_LAST_VERSION));
     const TM_Result result = table_tuple_lock(table, &found->tts_tid, snapshot, row, GetCurrentCommandId(true), mode,
                                               policy, flags, &failure);
     switch (result) {

@@ -66,7 +66,7 @@ Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns) {
 std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, LockWaitPolicy policy = LockWaitBlock) {
     FlightEntry columns;
     Relation table = open_current(&Catalogue::flight, RowShareLock, columns);
-    const Snapshot snapshot = push_latest_snapshot();
+    Snapshot snapshot = push_latest_snapshot();
     const Datum key = to_text(run_id);
     KeyScan scan;
     scan.open(table, columns.run_id_index, snapshot);
