@@ -19,6 +19,7 @@ run::Evidence evidence_in(const Jsonb* data) {
 }
 
 void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& spine) {
+    slot_getsomeattrs(slot, spine.connector_instance_id); // up to the last one but the data, at once
     auto event_type = text_of(slot, spine.event_type);
     auto event_id = text_of(slot, spine.event_id);
     run::LifecycleEvent event{
