@@ -25,6 +25,7 @@ class BodySource {
     virtual boost::asio::awaitable<std::optional<std::string>> next() = 0;
 };
 
+// NOLINTNEXTLINE(bugprone-exception-escape): Beast moves headers without throwing, but does not promise it
 struct Answer {
     Answer() = default;
     Answer(Response whole) : head(std::move(whole)) {} // NOLINT(google-explicit-constructor): a response is an answer
