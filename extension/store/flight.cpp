@@ -117,8 +117,9 @@ bool write_locked(const Flight& flight, int done, Write write) {
     FlightEntry columns;
     Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
     bool written = false;
-    // what the guard of removals would look for, delete_flight() is told
-    if (is_written_directly(table, flight_shape, done, columns.removal_guard)) {
+    // what the guard of removals would look for, who calls delete_flight() has just written or seen
+    const Oid done_by_us = done == TRIGGER_TYPE_DELETE ? columns.removal_guard : InvalidOid;
+    if (is_written_directly(table, flight_shape, done, done_by_us)) {
         ItemPointerData at = flight.row;
         TupleTableSlot* row = table_slot_create(table, nullptr);
         written = table_tuple_fetch_row_version(table, &at, push_latest_snapshot(), row) && write(table, columns, row);
