@@ -77,11 +77,10 @@ bool is_written_directly(Relation table, const Shape& shape, int done, Oid done_
                                    ? std::span<const Trigger>{}
                                    : std::span<const Trigger>{table->trigdesc->triggers,
                                                               static_cast<std::size_t>(table->trigdesc->numtriggers)};
-    const bool runs_something =
-        table->rd_rules != nullptr || table->rd_rel->relrowsecurity ||
-        std::ranges::any_of(triggers, [&](const Trigger& trigger) {
-            return (trigger.tgtype & done) != 0 && (trigger.tgfoid != done_by_us || !OidIsValid(done_by_us));
-        });
+    const bool runs_something = table->rd_rules != nullptr || table->rd_rel->relrowsecurity ||
+                                std::ranges::any_of(triggers, [&](const Trigger& trigger) {
+                                    return (trigger.tgtype & done) != 0 && trigger.tgfoid != done_by_us;
+                                });
     return table->rd_rel->relkind == RELKIND_RELATION && !runs_something &&
            RelationGetDescr(table)->natts == shape.columns &&
            (constraints == nullptr ? 0 : constraints->num_check) == shape.checks &&

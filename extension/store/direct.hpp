@@ -110,9 +110,9 @@ class NewRow {
     std::array<bool, Columns> nulls_{};
 };
 
-/// A table that is written again and again. What the executor makes of the expressions and predicates of
-/// its indexes takes longer than the entries themselves, so it is kept until the catalogue changes. One for each table,
-/// for as long as the session lives.
+/// A table that is written again and again. What the executor makes of the expressions and predicates of its indexes
+/// takes longer than the entries themselves, so it is kept until the catalogue changes. One for each table, for as long
+/// as the session lives.
 class WriteTarget {
   public:
     void open(Relation table); ///< and its indexes
