@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <optional>
@@ -49,12 +50,15 @@ struct StatusReads::State : std::enable_shared_from_this<State> {
     using Batch = std::vector<std::shared_ptr<Waiting>>;
 
     State(asio::any_io_executor executor_, Fetch fetch_, Limits limits_)
-        : executor(std::move(executor_)), fetch(std::move(fetch_)), limits(limits_), sweep(executor) {}
+        : executor(std::move(executor_)), fetch(std::move(fetch_)), limits(limits_), head_start(executor),
+          sweep(executor) {}
 
     void enqueue(std::shared_ptr<Waiting> waiting);
+    bool may_board() const noexcept;
     void begin_call();
     asio::awaitable<void> call();
     asio::awaitable<void> call_once();
+    void lead(std::uint64_t call_number);
     Batch take();
     void put_back(const Batch& batch);
     void failed(const Batch& batch, Clock::time_point began, const std::exception_ptr& failure);
@@ -66,7 +70,10 @@ struct StatusReads::State : std::enable_shared_from_this<State> {
     Limits limits;
     std::deque<std::shared_ptr<Waiting>> queue;
     std::size_t calls = 0;
-    bool boarding = false; ///< one of the calls has not taken its ids yet
+    bool boarding = false;          ///< one of the calls has not taken its ids yet
+    std::uint64_t calls_so_far = 0; ///< those that have taken ids
+    std::uint64_t leading = 0;      ///< the number of the call that has its head start, or 0
+    asio::steady_timer head_start;
     asio::steady_timer sweep;
     bool is_watching = false;
 };
@@ -77,8 +84,12 @@ void StatusReads::State::enqueue(std::shared_ptr<Waiting> waiting) {
     watch_patience();
 }
 
+bool StatusReads::State::may_board() const noexcept {
+    return !queue.empty() && !boarding && leading == 0;
+}
+
 void StatusReads::State::begin_call() {
-    if (queue.empty() || boarding || calls == limits.calls)
+    if (calls == limits.calls || !may_board())
         return;
     boarding = true;
     ++calls;
@@ -91,7 +102,7 @@ asio::awaitable<void> StatusReads::State::call() {
     co_await asio::post(executor, asio::use_awaitable);
     while (boarding) {
         co_await call_once();
-        if (boarding || queue.empty())
+        if (!may_board())
             break; // another call takes what there is
         boarding = true;
     }
@@ -102,12 +113,12 @@ asio::awaitable<void> StatusReads::State::call() {
 asio::awaitable<void> StatusReads::State::call_once() {
     const auto began = Clock::now();
     Batch batch;
-    bool has_left = false;
+    std::uint64_t number = 0; // until it has left
     const auto leave = [&] {
-        has_left = true;
+        number = ++calls_so_far;
         boarding = false;
         batch = take();
-        begin_call();
+        lead(number);
         std::vector<std::string> run_ids;
         run_ids.reserve(batch.size());
         for (const auto& waiting : batch)
@@ -124,16 +135,32 @@ asio::awaitable<void> StatusReads::State::call_once() {
     } catch (...) {
         failure = std::current_exception();
     }
-    if (!has_left)
+    if (number == 0)
         boarding = false;
+    else if (leading == number)
+        leading = 0;
     if (failure)
         failed(batch, began, failure);
 }
 
+/// Until this call returns, or has had its head start, no other begins.
+void StatusReads::State::lead(std::uint64_t call_number) {
+    leading = call_number;
+    head_start.expires_after(limits.head_start);
+    head_start.async_wait([state = weak_from_this(), call_number](boost::system::error_code cancelled) {
+        const auto self = state.lock();
+        if (cancelled || !self || self->leading != call_number)
+            return;
+        self->leading = 0;
+        self->begin_call();
+    });
+}
+
 /// The ids that go together: those in front, or a single one that must go alone.
 StatusReads::State::Batch StatusReads::State::take() {
+    const auto most = std::min(limits.batch, std::max(limits.small_batch, queue.size() / 4));
     Batch batch;
-    while (!queue.empty() && batch.size() < limits.batch && (batch.empty() || !queue.front()->alone)) {
+    while (!queue.empty() && batch.size() < most && (batch.empty() || !queue.front()->alone)) {
         batch.push_back(std::move(queue.front()));
         queue.pop_front();
         if (batch.back()->alone)

@@ -1,6 +1,6 @@
 #pragma once
-// Status reads, gathered: what is asked for while all connections are busy goes to the database together, in one call,
-// as soon as one is free. A request that finds a connection free goes at once and waits for no company.
+// Status reads, gathered: what is asked for while a call is on its way goes to the database together, in the next one.
+// A request that finds none on its way goes at once and waits for no company; a call that takes long is not waited for.
 
 #include "pq/pool.hpp"
 
@@ -29,8 +29,15 @@ class StatusReads {
     using Fetch = std::function<boost::asio::awaitable<std::vector<StatusAnswer>>(Take)>;
 
     struct Limits {
-        std::size_t calls;       ///< at the same time: the number of connections
-        std::size_t batch = 256; ///< ids in one call
+        std::size_t calls; ///< at the same time: the number of connections
+        /// Ids in one call: a quarter of those that wait, within these bounds. While the database reads one batch, the
+        /// answers of the one before it are written; were all taken at once, the two would take turns.
+        std::size_t small_batch = 16;
+        std::size_t batch = 256;
+        /// How long the next call waits for the last one to return. It takes up what a slow call, or a distant server,
+        /// would keep waiting; with a server nearby one connection is enough, and a second one would only take the
+        /// processor from the gateway.
+        std::chrono::milliseconds head_start = std::chrono::milliseconds(5);
         /// How long a request may wait for a call to take it along.
         std::chrono::milliseconds patience = std::chrono::seconds(2);
         /// Calls a request may lose its connection in: a read is asked again.

@@ -99,7 +99,10 @@ struct Fixture {
 };
 
 struct TwoConnections : Fixture {
-    TwoConnections() : Fixture({.calls = 2}) {}
+    TwoConnections() : Fixture({.calls = 2, .head_start = 1h}) {}
+};
+struct NoHeadStart : Fixture {
+    NoHeadStart() : Fixture({.calls = 2, .head_start = 0ms}) {}
 };
 struct SmallBatches : Fixture {
     SmallBatches() : Fixture({.calls = 1, .batch = 2}) {}
@@ -136,7 +139,17 @@ BOOST_FIXTURE_TEST_CASE(what_comes_meanwhile_goes_together, Fixture) {
         BOOST_TEST(body == "body of " + id);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_free_connection_is_used, TwoConnections) {
+BOOST_FIXTURE_TEST_CASE(a_call_on_its_way_is_waited_for, TwoConnections) {
+    ask({"a"});
+    ask({"b", "c"});
+    BOOST_TEST((database.calls == std::vector<Ids>{{"a"}}));
+    database.end_all();
+    BOOST_TEST((database.calls == std::vector<Ids>{{"a"}, {"b", "c"}}));
+    database.end_all();
+    BOOST_TEST(answers.size() == 3U);
+}
+
+BOOST_FIXTURE_TEST_CASE(but_not_if_it_takes_long, NoHeadStart) {
     ask({"a"});
     ask({"b"});
     ask({"c"});
@@ -161,6 +174,19 @@ BOOST_FIXTURE_TEST_CASE(a_batch_is_bounded, SmallBatches) {
     database.end_all();
     BOOST_TEST((database.calls == std::vector<Ids>{{"a", "b"}, {"c", "d"}, {"e"}}));
     BOOST_TEST(answers.size() == 5U);
+}
+
+BOOST_FIXTURE_TEST_CASE(of_many_a_quarter_goes, Fixture) {
+    Ids ids;
+    for (int i = 0; i < 100; ++i)
+        ids.push_back(std::to_string(i));
+    ask(ids);
+    while (answers.size() < ids.size())
+        database.end_all();
+    std::vector<std::size_t> sizes;
+    for (const auto& call : database.calls)
+        sizes.push_back(call.size());
+    BOOST_TEST((sizes == std::vector<std::size_t>{25, 18, 16, 16, 16, 9}));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_refusal_of_one_is_not_that_of_the_others, Fixture) {
