@@ -32,6 +32,11 @@ enum class Outcome { completed, failed, cancelled, abandoned };
 /// The outcome by its word, `completed`, `failed`, `cancelled` or `abandoned`; nothing for any other.
 [[nodiscard]] std::optional<Outcome> outcome_named(std::string_view word);
 
+/// Whether runs that end like that have a `failure` block.
+[[nodiscard]] constexpr bool has_failure(Outcome outcome) {
+    return outcome == Outcome::failed || outcome == Outcome::abandoned;
+}
+
 [[nodiscard]] std::string_view word_of(Outcome outcome);           ///< `failed`
 [[nodiscard]] std::string_view terminal_event_of(Outcome outcome); ///< `run.failed`
 

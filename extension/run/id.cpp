@@ -9,7 +9,8 @@ bool has_control_character(std::string_view text) {
     unsigned char before = 0;
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte >= 0x80 && byte <= 0x9f)) {
+        const bool is_printable_ascii = byte >= 0x20 && byte < 0x7f; // nearly all of them are
+        if (!is_printable_ascii && (byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte >= 0x80 && byte <= 0x9f))) {
             return true;
         }
         before = byte;

@@ -1,24 +1,31 @@
 #include "run/link.hpp"
 
+#include <array>
+
 namespace pdpp::run {
 
 namespace {
 
-constexpr bool is_unreserved(char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
-}
+/// RFC 3986, 2.3, by byte.
+constexpr auto is_unreserved = [] {
+    std::array<bool, 256> unreserved{};
+    for (const char c : std::string_view{"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"}) {
+        unreserved[static_cast<unsigned char>(c)] = true;
+    }
+    return unreserved;
+}();
 
 } // namespace
 
 Link self_link(std::string_view run_id) {
     Link link{"/_ref/runs/"};
     for (const char c : run_id) {
-        if (is_unreserved(c)) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (is_unreserved[byte]) {
             link.append(c);
         } else {
             link.append('%');
-            link.append_hex(static_cast<unsigned char>(c), "0123456789ABCDEF");
+            link.append_hex(byte, "0123456789ABCDEF");
         }
     }
     return link;

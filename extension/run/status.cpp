@@ -74,7 +74,7 @@ Status project(const Lifecycle& lifecycle, std::optional<Instant> cancel_request
     const auto outcome = outcome_of(lifecycle.ended->event_type).value_or(Outcome::abandoned);
     status.status = word_of(outcome);
     status.terminal_reason = first_of(evidence.reason, evidence.failure_reason);
-    if (outcome == Outcome::failed || outcome == Outcome::abandoned) {
+    if (has_failure(outcome)) {
         status.failure = failure_of(evidence);
     }
     return status;

@@ -12,7 +12,8 @@
 
 namespace pdpp::run {
 
-/// What a terminal event's data says about the ending. Only strings count; empty means absent.
+/// What a terminal event's data says about the ending. Only strings count; empty means absent. What follows the two
+/// reasons counts only where has_failure().
 struct Evidence {
     std::string_view reason;
     std::string_view failure_reason;
@@ -25,7 +26,6 @@ struct Evidence {
 /// One lifecycle event, as the projection needs it. Views of memory that the caller owns.
 struct LifecycleEvent {
     std::string_view event_type;
-    std::string_view event_id;
     Instant occurred_at;
     std::optional<std::string_view> actor_id; ///< the connector
     std::optional<std::string_view> trace_id;

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -23,9 +24,9 @@ class Text {
     constexpr explicit Text(std::string_view text) { append(text); }
 
     constexpr void append(std::string_view text) {
-        for (const char byte : text) {
-            append(byte);
-        }
+        const std::size_t fitting = std::min(text.size(), N - length_);
+        std::copy_n(text.data(), fitting, bytes_.data() + length_);
+        length_ += fitting;
     }
     constexpr void append(char byte) {
         if (length_ < N) {

@@ -82,14 +82,14 @@ void end_due_run(std::string_view run_id, std::string_view reconciled_by, Pass& 
     if (!verdict) {
         return;
     }
-    const run::Lifecycle events = read_latest_lifecycle(flight->run.run_id).events;
-    if (!events.admitted) {
+    const LifecycleRecord record = read_latest_lifecycle(flight->run.run_id);
+    if (!record.events.admitted) {
         return; // a restore that has not come to the spine yet: nothing is known that could be ended
     }
-    if (!events.started) {
+    if (!record.events.started) {
         pass.launch_failed += settle_launch_failed(*flight, launch_failure_message(*flight, *verdict)) ? 1 : 0;
     } else if (verdict->boot_dead) {
-        pass.abandoned += settle_abandoned(*flight, *verdict, events.started->event_id, reconciled_by) ? 1 : 0;
+        pass.abandoned += settle_abandoned(*flight, *verdict, record.started_event_id, reconciled_by) ? 1 : 0;
     }
 }
 

@@ -7,46 +7,54 @@ namespace pdpp::store {
 
 namespace {
 
-run::Evidence evidence_in(const Jsonb* data) {
-    return {
-        .reason = string_under(data, "reason"),
-        .failure_reason = string_under(data, "failure_reason"),
-        .failure_message = string_under(data, "failure_message"),
-        .message = string_under(data, "message"),
-        .failure_origin = string_under(data, "failure_origin"),
-        .connector_error_message = string_under(data, "connector_error_message"),
-    };
+run::Evidence evidence_in(const Jsonb* data, run::Outcome outcome) {
+    run::Evidence evidence{};
+    evidence.reason = string_under(data, "reason");
+    evidence.failure_reason = string_under(data, "failure_reason");
+    if (run::has_failure(outcome)) {
+        evidence.failure_message = string_under(data, "failure_message");
+        evidence.message = string_under(data, "message");
+        evidence.failure_origin = string_under(data, "failure_origin");
+        evidence.connector_error_message = string_under(data, "connector_error_message");
+    }
+    return evidence;
+}
+
+run::LifecycleEvent& new_event(std::optional<run::LifecycleEvent>& place, std::string_view event_type,
+                               TupleTableSlot* slot, const SpineEntry& spine) {
+    run::LifecycleEvent& event = place.emplace();
+    event.event_type = event_type;
+    event.occurred_at = instant_of(slot, spine.occurred_at).value_or(run::Instant{});
+    event.actor_id = text_of(slot, spine.actor_id);
+    event.trace_id = text_of(slot, spine.trace_id);
+    event.connector_instance_id = text_of(slot, spine.connector_instance_id);
+    return event;
 }
 
 void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& spine) {
     slot_getsomeattrs(slot, spine.connector_instance_id); // up to the last one but the data, at once
-    auto event_type = text_of(slot, spine.event_type);
-    auto event_id = text_of(slot, spine.event_id);
-    run::LifecycleEvent event{
-        .event_type = {},
-        .event_id = {},
-        .occurred_at = instant_of(slot, spine.occurred_at).value_or(run::Instant{}),
-        .actor_id = text_of(slot, spine.actor_id),
-        .trace_id = text_of(slot, spine.trace_id),
-        .connector_instance_id = text_of(slot, spine.connector_instance_id),
-        .evidence = {},
-    };
-    keep({&event_type, &event_id, &event.actor_id, &event.trace_id, &event.connector_instance_id});
-    event.event_type = event_type.value_or(std::string_view{});
-    event.event_id = event_id.value_or(std::string_view{});
-    switch (run::phase_of(event.event_type).value_or(run::Phase::ended)) {
-    case run::Phase::admitted:
-        record.events.admitted = event;
+    const std::string_view event_type = text_of(slot, spine.event_type).value_or(std::string_view{});
+    switch (run::phase_of(event_type).value_or(run::Phase::ended)) {
+    case run::Phase::admitted: {
+        auto& event = new_event(record.events.admitted, run::event_type::admitted, slot, spine);
+        keep({&event.actor_id, &event.trace_id, &event.connector_instance_id});
         break;
-    case run::Phase::started:
-        record.events.started = event;
+    }
+    case run::Phase::started: {
+        auto& event = new_event(record.events.started, run::event_type::started, slot, spine);
+        auto event_id = text_of(slot, spine.event_id);
+        keep({&event_id, &event.actor_id, &event.trace_id, &event.connector_instance_id});
+        record.started_event_id = event_id.value_or(std::string_view{});
         break;
+    }
     case run::Phase::ended: {
+        const auto outcome = run::outcome_of(event_type).value_or(run::Outcome::abandoned);
+        auto& event = new_event(record.events.ended, run::terminal_event_of(outcome), slot, spine);
+        keep({&event.actor_id, &event.trace_id, &event.connector_instance_id});
         bool is_null = false;
         record.terminal_data =
             reinterpret_cast<const Jsonb*>(PG_DETOAST_DATUM_COPY(slot_getattr(slot, spine.data_json, &is_null)));
-        event.evidence = evidence_in(record.terminal_data);
-        record.events.ended = event;
+        event.evidence = evidence_in(record.terminal_data, outcome);
         break;
     }
     }

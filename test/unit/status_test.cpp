@@ -18,7 +18,6 @@ constexpr Instant asked_at{500};
 
 LifecycleEvent event(std::string_view type, std::int64_t at, std::string_view who) {
     return {.event_type = type,
-            .event_id = "e",
             .occurred_at = Instant{at},
             .actor_id = who,
             .trace_id = who,
