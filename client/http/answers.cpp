@@ -9,7 +9,6 @@
 #include "http/status_body.hpp"
 #include "http/traceparent.hpp"
 #include "pq/body.hpp"
-#include "run/event.hpp"
 
 #include <fmt/ranges.h>
 
@@ -23,19 +22,14 @@ constexpr std::string_view varies_by = "Accept, Authorization, Cookie";
 /// Seconds until something may have changed.
 constexpr std::string_view soon = "1";
 
-/// Of a run that has ended nothing changes any more.
-void set_lifetime(Response& response, std::string_view run_status) {
-    if (run::outcome_named(run_status)) {
-        response.set(field::cache_control, "private, max-age=31536000, immutable");
-    } else {
-        response.set(field::cache_control, "no-cache");
-        response.set(field::retry_after, soon);
-    }
-}
+/// How long an answer is good: that of a run that has ended for ever, all else until it is asked for again.
+constexpr std::string_view for_ever = "private, max-age=31536000, immutable";
+constexpr std::string_view for_now = "no-cache";
 
-void describe_status(Response& response) {
-    set_lifetime(response, status_in_body(response.body()));
-    response.set(field::link, "<" + std::string{timeline_link_in_body(response.body())} + ">; rel=\"timeline\"");
+void link_timeline(Response& response, std::string_view timeline_link) {
+    std::string link = "<";
+    link.append(timeline_link).append(">; rel=\"timeline\"");
+    response.set(field::link, link);
 }
 
 /// The answer that says: what you have is what there is.
@@ -44,6 +38,16 @@ Response not_modified(const Response& found) {
     for (const auto name : {field::etag, field::cache_control, field::vary, field::retry_after})
         if (const auto header = found.find(name); header != found.end())
             response.set(name, header->value());
+    return response;
+}
+
+/// With its tag; or without its body, for a client that has it.
+Response unless_known(const Request& request, std::string_view etag, Response response) {
+    response.set(field::vary, varies_by);
+    response.set(field::etag, etag);
+    const auto known = header_list(request, field::if_none_match);
+    if (known && names_tag(*known, etag))
+        return not_modified(response);
     return response;
 }
 
@@ -60,16 +64,22 @@ std::string_view acceptable_type(const Request& request, std::span<const std::st
 }
 
 Response answer_to_read(const Request& request, const SqlCall& call, std::string body) {
-    auto response = json_response(status::ok, std::move(body));
-    response.set(field::cache_control, "no-cache");
-    response.set(field::vary, varies_by);
-    response.set(field::etag, entity_tag(response.body()));
-    if (call.returns == Returns::run_status)
-        describe_status(response);
-    const auto known = header_list(request, field::if_none_match);
-    if (known && names_tag(*known, std::string_view{response[field::etag]}))
-        return not_modified(response);
-    return response;
+    const bool is_status = call.returns == Returns::run_status;
+    const bool is_last = is_status && is_terminal_status(body);
+    const auto etag = entity_tag(body);
+    auto response = json_response(status::ok, std::move(body), is_last ? for_ever : for_now);
+    if (is_status) {
+        if (!is_last)
+            response.set(field::retry_after, soon);
+        link_timeline(response, timeline_link_in_body(response.body()));
+    }
+    return unless_known(request, etag, std::move(response));
+}
+
+Response answer_to_read(const Request& request, const Ending& ending) {
+    auto response = json_response(status::ok, std::string{ending.body}, for_ever);
+    link_timeline(response, ending.timeline_link);
+    return unless_known(request, ending.etag, std::move(response));
 }
 
 Response answer_to_admission(const Request& request, status success, std::string acknowledgement) {

@@ -3,6 +3,7 @@
 
 #include "http/mapping.hpp"
 #include "http/message.hpp"
+#include "http/status_cache.hpp"
 
 #include <array>
 #include <span>
@@ -20,6 +21,9 @@ std::string_view acceptable_type(const Request& request, std::span<const std::st
 /// The answer to `request`, for which `call` returned `body`: 200 with an entity tag, or 304 without a body for a
 /// client that has it already. How a run ended is kept for good, whatever may still change is asked for again.
 Response answer_to_read(const Request& request, const SqlCall& call, std::string body);
+
+/// The same for a status that was kept in memory.
+Response answer_to_read(const Request& request, const Ending& ending);
 
 /// The answer to an admission: where to find the run, and, if the run is part of the trace that the request came with,
 /// its traceparent.

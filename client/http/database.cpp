@@ -241,6 +241,15 @@ pq::Pool::Usage Database::usage() const {
     return all;
 }
 
+const Ending* Database::kept_ending(const SqlCall& call, const std::vector<pq::Argument>& arguments) {
+    if (call.returns != Returns::run_status)
+        return nullptr;
+    const auto* const ending = ended_.find(arguments.at(0).value.value());
+    if (ending != nullptr)
+        metrics_.looked_in_cache(true);
+    return ending;
+}
+
 asio::awaitable<void> Database::try_connecting() {
     co_await primary_.pool.acquire();
 }
@@ -277,10 +286,9 @@ asio::awaitable<std::string> Database::make_call(const SqlCall& call, std::vecto
 
 asio::awaitable<std::string> Database::status(const SqlCall& call, std::vector<pq::Argument> arguments) {
     const auto run_id = arguments.at(0).value.value();
-    auto kept = ended_.find(run_id);
-    metrics_.looked_in_cache(kept.has_value());
-    if (kept)
-        co_return *std::move(kept);
+    if (const auto* const ending = kept_ending(call, arguments))
+        co_return std::string{ending->body};
+    metrics_.looked_in_cache(false);
     auto body = co_await read_final(call, std::move(arguments));
     if (is_terminal_status(body))
         ended_.insert(run_id, body);

@@ -65,6 +65,10 @@ class Database {
     boost::asio::awaitable<std::string> ask(const SqlCall& call, std::vector<pq::Argument> arguments,
                                             std::string_view request_id);
 
+    /// What is known of the run that `call` asks for without asking: how it ended, if that is kept in memory; else a
+    /// null pointer. Good until the caller awaits something.
+    const Ending* kept_ending(const SqlCall& call, const std::vector<pq::Argument>& arguments);
+
     /// Makes a connection, for the next who needs one. Throws pq::Error.
     boost::asio::awaitable<void> try_connecting();
 

@@ -55,9 +55,9 @@ Response error_response(const Refusal& refusal, std::string_view request_id) {
     return response;
 }
 
-Response json_response(status code, std::string body) {
+Response json_response(status code, std::string body, std::string_view cache_control) {
     Response response{code, 11};
-    response.set(field::cache_control, "no-store");
+    response.set(field::cache_control, cache_control);
     if (code != status::no_content) {
         response.set(field::content_type, "application/json");
         response.content_length(body.size());

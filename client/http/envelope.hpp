@@ -20,6 +20,6 @@ std::string error_body(const Refusal& refusal, std::string_view request_id);
 Response error_response(const Refusal& refusal, std::string_view request_id);
 
 /// A whole answer with a JSON body, or none at all when `body` is empty.
-Response json_response(status code, std::string body);
+Response json_response(status code, std::string body, std::string_view cache_control = "no-store");
 
 } // namespace pdpp::http

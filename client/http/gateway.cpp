@@ -160,6 +160,15 @@ asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client,
     if (route.may_wait)
         wait = wanted_wait(request, live_.options().wait_limit);
 
+    if (const auto* const ending = database_.kept_ending(call, arguments)) {
+        notes.trace_id = ending->trace_id;
+        metrics_.resolved(ending->status);
+        auto response = answer_to_read(request, *ending);
+        if (wait)
+            confirm_wait(response, *wait);
+        co_return response;
+    }
+
     auto body = co_await ask(call, std::move(arguments), notes);
     std::optional<Metrics::Held> waiting;
     if (wait)
@@ -228,13 +237,13 @@ void Gateway::count_statuses(const RpcCall& call, std::string_view body) {
         if (refusal && is_unknown_run(*refusal))
             metrics_.unknown_run();
         if (call.function.returns == Returns::run_status)
-            metrics_.resolved(body);
+            metrics_.resolved(status_in_body(body));
         return;
     }
     for (const auto row : call.wants_object ? std::vector{body} : pq::elements_of(body)) {
         if (pq::member_of(row, "http_status") == "404")
             metrics_.unknown_run();
-        metrics_.resolved(pq::member_of(row, "body").value_or(""));
+        metrics_.resolved(status_in_body(pq::member_of(row, "body").value_or("")));
     }
 }
 
@@ -243,7 +252,7 @@ asio::awaitable<std::string> Gateway::ask(const SqlCall& call, std::vector<pq::A
     auto body = co_await database_.ask(call, std::move(arguments), notes.request_id);
     note(call.kind, body, notes);
     if (call.returns == Returns::run_status)
-        metrics_.resolved(body);
+        metrics_.resolved(status_in_body(body));
     co_return body;
 }
 

@@ -4,7 +4,7 @@
 
 #include "http/header_list.hpp"
 
-#include <boost/algorithm/string/predicate.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 
 #include <limits>
@@ -129,9 +129,9 @@ JsonBody read_json_body(const Request& request) {
     if (request.body().empty())
         return body;
     if (const auto coding = request.find(field::content_encoding);
-        coding != request.end() && !boost::algorithm::iequals(trimmed(coding->value()), "identity"))
+        coding != request.end() && !beast::iequals(trimmed(coding->value()), "identity"))
         throw Refusal{status::unsupported_media_type, "unsupported_media_type", "The body must not be compressed."};
-    if (!boost::algorithm::iequals(media_type(request), "application/json"))
+    if (!beast::iequals(media_type(request), "application/json"))
         throw Refusal{status::unsupported_media_type, "unsupported_media_type", "The body must be application/json."};
     body.text = request.body();
     json::parse_options options;

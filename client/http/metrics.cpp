@@ -2,7 +2,6 @@
 
 #include "http/metrics.hpp"
 
-#include "http/status_body.hpp"
 #include "run/event.hpp"
 #include "version.hpp"
 
@@ -164,8 +163,8 @@ void Metrics::answered(std::string_view route, beast::http::verb method, unsigne
     duration->Observe(time.count());
 }
 
-void Metrics::resolved(std::string_view status_body) {
-    const auto found = families_->resolutions_by.find(status_in_body(status_body));
+void Metrics::resolved(std::string_view run_status) {
+    const auto found = families_->resolutions_by.find(run_status);
     if (found != families_->resolutions_by.end())
         found->second->Increment();
 }

@@ -43,8 +43,8 @@ class Metrics {
     void answered(std::string_view route, boost::beast::http::verb method, unsigned status,
                   std::chrono::duration<double> time);
 
-    /// A handle was resolved to the status in this body of a status, wherever the body came from.
-    void resolved(std::string_view status_body);
+    /// A handle was resolved to this status, wherever it came from.
+    void resolved(std::string_view run_status);
     /// A run id was asked for that was never handed out.
     void unknown_run();
     /// A run was admitted: its acknowledgement is on its way.

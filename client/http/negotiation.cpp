@@ -4,7 +4,7 @@
 
 #include "http/header_list.hpp"
 
-#include <boost/algorithm/string/predicate.hpp>
+#include <boost/beast/core/string.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -12,7 +12,7 @@
 
 namespace pdpp::http {
 
-using boost::algorithm::iequals;
+using beast::iequals;
 
 namespace {
 

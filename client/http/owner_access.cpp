@@ -7,7 +7,7 @@
 #include "http/header_list.hpp"
 #include "http/json_body.hpp"
 
-#include <boost/algorithm/string/predicate.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/json/parse.hpp>
 
 #include <spdlog/spdlog.h>
@@ -38,7 +38,8 @@ template <typename Use>
 bool any_token(const Request& request, Use use) {
     constexpr std::string_view scheme = "Bearer ";
     const std::string_view authorization = request[field::authorization];
-    if (boost::algorithm::istarts_with(authorization, scheme) && use(trimmed(authorization.substr(scheme.size()))))
+    if (beast::iequals(authorization.substr(0, scheme.size()), scheme) &&
+        use(trimmed(authorization.substr(scheme.size()))))
         return true;
     const auto is_accepted_cookie = [&](std::string_view pair) {
         const auto equals = pair.find('=');
@@ -73,9 +74,9 @@ std::optional<std::string> password_in_json(std::string_view body) {
 std::string password_of(const Request& request) {
     const auto type = media_type(request);
     std::optional<std::string> password;
-    if (boost::algorithm::iequals(type, "application/x-www-form-urlencoded"))
+    if (beast::iequals(type, "application/x-www-form-urlencoded"))
         password = form_value(request.body(), "password");
-    else if (boost::algorithm::iequals(type, "application/json"))
+    else if (beast::iequals(type, "application/json"))
         password = password_in_json(request.body());
     else
         throw Refusal{status::unsupported_media_type, "unsupported_media_type",

@@ -11,7 +11,7 @@
 #include "http/utf8.hpp"
 #include "pq/body.hpp"
 
-#include <boost/algorithm/string/predicate.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <fmt/ranges.h>
@@ -25,7 +25,7 @@
 namespace pdpp::http {
 
 namespace json = boost::json;
-using boost::algorithm::iequals;
+using beast::iequals;
 
 namespace {
 

@@ -1,5 +1,7 @@
 #pragma once
-// The statuses of runs that have ended, which never change, kept in memory: the least recently asked for go first.
+// The statuses of runs that have ended, which never change, kept in memory. First goes what nobody has asked for since
+// its turn to go last came (the second-chance algorithm). A lookup among a hundred thousand costs what it touches of
+// memory that is in no cache: an entry's text is one piece, and a hit moves nothing.
 
 #include <boost/multi_index/hashed_index.hpp>
 #include <boost/multi_index/member.hpp>
@@ -7,19 +9,27 @@
 #include <boost/multi_index_container.hpp>
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace pdpp::http {
+
+/// The status of a run that has ended, and what answers take from it, read off it once.
+struct Ending {
+    std::string_view body;
+    std::string_view etag;
+    std::string_view status;
+    std::string_view trace_id;
+    std::string_view timeline_link;
+};
 
 class StatusCache {
   public:
     /// Keeps at most `capacity` bytes, what it needs for keeping included; 0 keeps nothing.
     explicit StatusCache(std::size_t capacity) : capacity_(capacity) {}
 
-    /// The body kept for exactly this id.
-    std::optional<std::string> find(std::string_view run_id);
+    /// What is kept for exactly this id, until the next insert(); a null pointer if nothing is.
+    const Ending* find(std::string_view run_id);
 
     /// Keeps the body of a run that has ended.
     void insert(std::string_view run_id, std::string_view body);
@@ -29,19 +39,27 @@ class StatusCache {
 
   private:
     struct Entry {
-        std::string run_id;
-        std::string body;
+        Entry(std::string_view run_id, std::string_view body);
+        Entry(const Entry&) = delete;
+        Entry& operator=(const Entry&) = delete;
+        ~Entry() = default;
+
+        std::string text; ///< all that the others show
+        std::string_view run_id;
+        Ending ending;
+        mutable bool is_wanted = false; ///< it has been asked for since its turn to go last came
     };
     struct Hash {
         std::size_t operator()(std::string_view run_id) const noexcept { return std::hash<std::string_view>{}(run_id); }
     };
     using Entries = boost::multi_index_container<
-        Entry, boost::multi_index::indexed_by<
-                   boost::multi_index::sequenced<>, // the most recently used first
-                   boost::multi_index::hashed_unique<boost::multi_index::member<Entry, std::string, &Entry::run_id>,
-                                                     Hash, std::equal_to<>>>>;
+        Entry,
+        boost::multi_index::indexed_by<boost::multi_index::sequenced<>, // the last is the next whose turn to go it is
+                                       boost::multi_index::hashed_unique<
+                                           boost::multi_index::member<Entry, std::string_view, &Entry::run_id>, Hash>>>;
 
-    static std::size_t size_of(const Entry& entry);
+    static std::size_t size_of(std::string_view run_id, std::string_view body);
+    void drop_one();
 
     std::size_t capacity_;
     std::size_t bytes_ = 0;
