@@ -34,8 +34,9 @@ class StatusReads {
         /// answers of the one before it are written; were all taken at once, the two would take turns.
         std::size_t small_batch = 16;
         std::size_t batch = 256;
-        /// How long the next call waits for the last one to return. With a server nearby one connection is enough, and a
-        /// second would only take the processor from the gateway; a slow call, or a distant server, is not waited for.
+        /// How long the next call waits for the last one to return. With a server nearby one connection is enough, and
+        /// a second would only take the processor from the gateway; a slow call, or a distant server, is not waited
+        /// for.
         std::chrono::milliseconds head_start = std::chrono::milliseconds(5);
         /// How long a request may wait for a call to take it along.
         std::chrono::milliseconds patience = std::chrono::seconds(2);
