@@ -301,6 +301,9 @@ subtest 'on a hot standby' => sub {
 	my $waiting = start('', $pdpp, '--db', $there, 'wait', 'far');
 	my $following = start('', $pdpp, '--db', $there, 'timeline', '--follow', 'far');
 	ok(wait_for($following, 'out', qr/run\.admitted/), 'it is followed');
+	# a command that finds no server at first gives up; one that had one does not
+	$standby->poll_query_until('postgres', q{SELECT count(*) = 2 FROM pg_stat_activity
+		WHERE pid <> pg_backend_pid() AND query LIKE '%pdpp_run_%(%'}) or die 'they do not wait';
 	$standby->restart;
 	sql(q{SELECT pdpp_run_started('far')});
 	ok(wait_for($following, 'out', qr/run\.started/), 'across a restart of the standby');
