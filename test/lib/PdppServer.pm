@@ -9,6 +9,7 @@ use warnings;
 use POSIX ();
 use PostgreSQL::Test::Utils;
 use Programs qw(within);
+use Test::More ();
 
 my $count = 0;
 
@@ -84,7 +85,11 @@ sub DESTROY
 {
 	my ($self) = @_;
 	local $?;
-	$self->stop('KILL') if $self->{pid} && $self->{parent} == $$;
+	return unless $self->{pid} && $self->{parent} == $$;
+	# one that ended before it was told to is why tests fail in odd places: its last words go where their failures do
+	return $self->stop('KILL') if waitpid($self->{pid}, POSIX::WNOHANG) == 0;
+	my $how = $? & 127 ? 'by signal ' . ($? & 127) : 'with exit code ' . ($? >> 8);
+	Test::More::diag("the $self->{name} ended by itself, $how; its log ends:\n" . substr($self->log, -4000));
 	return;
 }
 
