@@ -20,14 +20,15 @@ run::Evidence evidence_in(const Jsonb* data, run::Outcome outcome) {
     return evidence;
 }
 
-run::LifecycleEvent& new_event(std::optional<run::LifecycleEvent>& place, std::string_view event_type,
-                               TupleTableSlot* slot, const SpineEntry& spine) {
-    run::LifecycleEvent& event = place.emplace();
+/// What every lifecycle event says, out of the page that it lies in.
+run::LifecycleEvent event_in(TupleTableSlot* slot, const SpineEntry& spine, std::string_view event_type) {
+    run::LifecycleEvent event{};
     event.event_type = event_type;
     event.occurred_at = instant_of(slot, spine.occurred_at).value_or(run::Instant{});
     event.actor_id = text_of(slot, spine.actor_id);
     event.trace_id = text_of(slot, spine.trace_id);
     event.connector_instance_id = text_of(slot, spine.connector_instance_id);
+    keep({&event.actor_id, &event.trace_id, &event.connector_instance_id});
     return event;
 }
 
@@ -35,26 +36,23 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
     slot_getsomeattrs(slot, spine.connector_instance_id); // up to the last one but the data, at once
     const std::string_view event_type = text_of(slot, spine.event_type).value_or(std::string_view{});
     switch (run::phase_of(event_type).value_or(run::Phase::ended)) {
-    case run::Phase::admitted: {
-        auto& event = new_event(record.events.admitted, run::event_type::admitted, slot, spine);
-        keep({&event.actor_id, &event.trace_id, &event.connector_instance_id});
+    case run::Phase::admitted:
+        record.events.admitted = event_in(slot, spine, run::event_type::admitted);
         break;
-    }
     case run::Phase::started: {
-        auto& event = new_event(record.events.started, run::event_type::started, slot, spine);
+        record.events.started = event_in(slot, spine, run::event_type::started);
         auto event_id = text_of(slot, spine.event_id);
-        keep({&event_id, &event.actor_id, &event.trace_id, &event.connector_instance_id});
+        keep({&event_id});
         record.started_event_id = event_id.value_or(std::string_view{});
         break;
     }
     case run::Phase::ended: {
         const auto outcome = run::outcome_of(event_type).value_or(run::Outcome::abandoned);
-        auto& event = new_event(record.events.ended, run::terminal_event_of(outcome), slot, spine);
-        keep({&event.actor_id, &event.trace_id, &event.connector_instance_id});
+        record.events.ended = event_in(slot, spine, run::terminal_event_of(outcome));
         bool is_null = false;
         record.terminal_data =
             reinterpret_cast<const Jsonb*>(PG_DETOAST_DATUM_COPY(slot_getattr(slot, spine.data_json, &is_null)));
-        event.evidence = evidence_in(record.terminal_data, outcome);
+        record.events.ended->evidence = evidence_in(record.terminal_data, outcome);
         break;
     }
     }
