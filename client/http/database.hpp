@@ -66,7 +66,7 @@ class Database {
                                             std::string_view request_id);
 
     /// What is known of the run that `call` asks for without asking: how it ended, if that is kept in memory; else a
-    /// null pointer. Good until the caller awaits something.
+    /// null pointer. Good until the caller awaits something. Counts as a look into that memory if it is there.
     const Ending* kept_ending(const SqlCall& call, const std::vector<pq::Argument>& arguments);
 
     /// Makes a connection, for the next who needs one. Throws pq::Error.

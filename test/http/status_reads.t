@@ -145,6 +145,9 @@ subtest 'statuses that never change are kept, behind the session' => sub {
 	is($answer->{body}, $before{run_1}{body}, 'byte for byte');
 	my $head = $kept->request('HEAD', '/_ref/runs/run_1', [ Authorization => $owner ]);
 	is($head->{headers}{'content-length'}, length $answer->{body}, 'HEAD too');
+	is($answer->{head} =~ s/^(?:Request-Id|Date): .*\n//mgr, $before{run_1}{head} =~ s/^(?:Request-Id|Date): .*\n//mgr, 'under the same headers');
+	is($kept->get_as_owner('/_ref/runs/run_1', 'If-None-Match' => $answer->{headers}{etag})->{status}, 304, '304 for who has it');
+	is($kept->get_as_owner('/_ref/runs/run_1', Prefer => 'wait=5')->{headers}{'preference-applied'}, 'wait=5', 'a wait is over at once');
 	is($kept->get('/_ref/runs/run_1')->{status}, 401, 'not without a session');
 	is($kept->get('/_ref/runs/run_1', Authorization => "${owner}x")->{status}, 401, 'not with a wrong one');
 	is($kept->get_as_owner('/_ref/runs/run_1?x=y')->{status}, 400, 'nor with parameters that there are not');
