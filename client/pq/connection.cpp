@@ -149,7 +149,9 @@ asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::millis
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(end - asio::steady_timer::clock_type::now());
         try {
-            co_await open_one(attempts[i], left / (attempts.size() - i), application_name);
+            // signed, as the time is: a share of time that is over would otherwise be a century
+            const auto hosts_left = static_cast<std::chrono::milliseconds::rep>(attempts.size() - i);
+            co_await open_one(attempts[i], left / hosts_left, application_name);
             co_return;
         } catch (const Error& error) {
             if (error.kind() != ErrorKind::cannot_connect || attempts.size() == 1)
