@@ -7,6 +7,7 @@ use PdppGateway;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 1);
@@ -207,6 +208,14 @@ subtest 'without a primary endings are still told' => sub {
 	is_unavailable_by_rpc($gateway->get_as_owner("/rpc/$_"), $_) for @by_rpc;
 	is_unavailable_by_rpc($gateway->request('POST', '/rpc/pdpp_run_now',
 			[ Authorization => 'Bearer ' . PdppGateway::token(), 'Content-Type' => 'application/json' ], '{"connector_id": "x"}'), 'pdpp_run_now');
+	# it stands still in the pause before an attempt, most likely, and goes on when the time for attempts is long over
+	my $client = $gateway->connect;
+	$client->send_request('GET', '/rpc/pdpp_run_list', [ Authorization => 'Bearer ' . PdppGateway::token() ]);
+	sleep 0.5;
+	$gateway->suspend;
+	sleep 3;
+	$gateway->resume;
+	is_unavailable_by_rpc($client->receive, 'from a gateway that stood still meanwhile');
 	$primary->start;
 	is(status($gateway, 'run_waits'), 'active', 'when the primary is back');
 	is($gateway->get_as_owner("/rpc/$_")->{status}, 200, "$_, too") for @by_rpc;
