@@ -69,7 +69,7 @@ CHECKED_SUITES =
 # its client's suites under sanitizers, where a finding ends the program, and so fails the test
 ifdef SAN
 CHECKED = build/san
-CHECKED_CLIENT = SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" CXXFLAGS="-O1 -g"
+CHECKED_CLIENT = SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" CXXFLAGS="-O0 -g1"
 CHECKED_SUITES = unit cluster http
 endif
 check: deps ## build, and run every test (SAN=1: the client's, under address and undefined sanitizers)
