@@ -14,16 +14,22 @@
 #include <boost/beast/http/rfc7230.hpp>
 #include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace pdpp::http {
 
 namespace asio = boost::asio;
+namespace urls = boost::urls;
 using boost::system::error_code;
 
 namespace {
@@ -48,11 +54,19 @@ Refusal refusal_for(error_code failure, std::string_view target) {
     return invalid_request("This is not a well-formed HTTP request.");
 }
 
+/// A host and perhaps a port.
+bool is_host(std::string_view text) {
+    const auto authority = urls::parse_authority(text);
+    return authority && !authority->has_userinfo();
+}
+
 /// What Beast lets pass, and should not: two readers of such a request could see two different ones (RFC 9112, 11.2).
 /// Throws Refusal.
 void check_framing(const beast::http::request_header<>& request) {
     if (request.version() == 11 && request.count(field::host) != 1)
         throw invalid_request("The request must have one Host header.");
+    if (!is_host(request[field::host]))
+        throw invalid_request("The Host header must be a host and perhaps a port.");
     const auto lengths = request.count(field::content_length);
     if (lengths > 1 || request[field::content_length].find(',') != std::string_view::npos)
         throw invalid_request("The request must not have more than one Content-Length.");
@@ -63,6 +77,21 @@ void check_framing(const beast::http::request_header<>& request) {
     if (request.version() < 11 || request.count(field::transfer_encoding) > 1 ||
         !beast::iequals(request[field::transfer_encoding], "chunked"))
         throw invalid_request("The Transfer-Encoding of a request must be chunked, in HTTP/1.1.");
+}
+
+/// A target with scheme and host is what proxies are sent, and others have to take (RFC 9112 §3.2.2); its host goes
+/// before the header.
+void make_origin_form(beast::http::request_header<>& request) {
+    if (request.target().starts_with('/'))
+        return;
+    const std::string target = request.target();
+    const auto url = urls::parse_absolute_uri(target);
+    if (!url || url->encoded_host().empty() ||
+        (url->scheme_id() != urls::scheme::http && url->scheme_id() != urls::scheme::https))
+        return;
+    request.set(field::host, url->encoded_host_and_port());
+    request.target(fmt::format("{}{}", url->encoded_path().empty() ? "/" : "",
+                               std::string_view{target}.substr(url->encoded_origin().size())));
 }
 
 /// Told apart by its path, a request is refused in the form that its callers know.
@@ -96,6 +125,7 @@ Exchange::Exchange(Socket socket, const ServerLimits& limits) : stream_(std::mov
 }
 
 asio::awaitable<bool> Exchange::wait_for_request() {
+    in_flight_ = false;
     if (buffer_.size() > 0)
         co_return true; // the client did not wait for the last answer
     stream_.expires_after(limits_.idle_time);
@@ -109,6 +139,10 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
     parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
     parser.body_limit(limits_.body_bytes);
 
+    // An empty line before a request is ignored (RFC 9112 §2.2).
+    if (std::string_view(static_cast<const char*>(buffer_.data().data()), buffer_.size()).starts_with("\r\n"))
+        buffer_.consume(2);
+
     // Most requests have come in one piece: they need no further waiting.
     error_code failure;
     auto size = parser.put(buffer_.data(), failure);
@@ -121,18 +155,25 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
         std::tie(failure, more) = co_await beast::http::async_read_header(stream_, buffer_, parser, as_result);
         size += more;
     }
+    in_flight_ = !failure || is_bad_request(failure);
     if (!failure) {
-        const auto& request = parser.get();
+        auto& request = parser.get();
         if (size > limits_.header_bytes) // the parser's own limit is only for what it has to wait for
             throw with_target(refusal_for(beast::http::error::header_limit, request.target()), request);
         check_framing(request);
+        make_origin_form(request);
         stream_.expires_after(limits_.body_time);
-        if (!parser.is_done() && beast::iequals(request[field::expect], "100-continue")) {
+        if (!parser.is_done() && request.version() >= 11 && beast::iequals(request[field::expect], "100-continue")) {
             const beast::http::response<beast::http::empty_body> go_on{status::continue_, 11};
             co_await beast::http::async_write(stream_, go_on, as_result);
         }
+        // Fields after a chunked body are no headers (RFC 9110 §6.5.1). Beast puts them there, past every check, and
+        // past the proxy that let the headers through.
+        const auto head = parser.chunked() ? std::make_unique<beast::http::request_header<>>(request) : nullptr;
         if (!parser.is_done())
             std::tie(failure, std::ignore) = co_await beast::http::async_read(stream_, buffer_, parser, as_result);
+        if (head)
+            request.base() = std::move(*head);
     }
     if (is_bad_request(failure))
         throw with_target(refusal_for(failure, parser.get().target()), parser.get());
@@ -197,6 +238,7 @@ asio::awaitable<bool> Exchange::write(Response head, BodySource& body) {
 }
 
 asio::awaitable<void> Exchange::finish() {
+    in_flight_ = false;
     constexpr int chunks_read = 64;
     error_code failure;
     stream_.socket().shutdown(Socket::shutdown_send, failure);

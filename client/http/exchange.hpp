@@ -35,6 +35,9 @@ class Exchange {
     /// then has no end.
     boost::asio::awaitable<bool> write(Response head, BodySource& body);
 
+    /// Whether the headers of a request have come whose answer is not yet sent.
+    bool is_in_flight() const noexcept { return in_flight_; }
+
     Socket& socket() noexcept { return stream_.socket(); }
 
     /// Closes so that the client still gets what was sent: first our side, then, when it has closed its own, the rest.
@@ -47,6 +50,7 @@ class Exchange {
     boost::beast::basic_stream<StreamProtocol, boost::asio::any_io_executor> stream_;
     boost::beast::flat_buffer buffer_;
     ServerLimits limits_;
+    bool in_flight_ = false;
 };
 
 } // namespace pdpp::http

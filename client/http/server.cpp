@@ -57,7 +57,6 @@ struct Server::Session {
     Exchange exchange;
     std::optional<Metrics::Held> counted;
     std::shared_ptr<Client> client;
-    bool answering = false; ///< a whole request has come, its answer is not yet sent
 };
 
 namespace {
@@ -174,7 +173,6 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
         } catch (const Refusal& refusal) {
             answer = state->handler.refuse(refusal, session.client->address());
         }
-        session.answering = true;
         if (request)
             answer = co_await state->handler.answer(*request, *session.client);
         auto& response = answer->head;
@@ -196,7 +194,6 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
         answer.reset();
         if (!is_sent)
             co_return;
-        session.answering = false;
     }
     co_await exchange.finish();
 }
@@ -205,7 +202,7 @@ void Server::drain(std::chrono::seconds limit) {
     state_->draining = true;
     state_->listener.close();
     for (auto* const session : state_->sessions) {
-        if (session->answering)
+        if (session->exchange.is_in_flight())
             session->client->drain();
         else
             session->exchange.close();

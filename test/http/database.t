@@ -319,6 +319,9 @@ subtest 'stopping lets what is in flight finish' => sub {
 		is($idle->request('GET', '/nowhere')->{status}, 404, 'a client that stays connected');
 		my $half = $gateway->connect;
 		$half->send("GET /_ref/runs/run_1 HT");
+		my $sending = $gateway->connect;
+		$sending->send("GET /nowhere HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+		is($sending->receive->{status}, 100, 'a client that has been told to send its body');
 		my $holder = hold_statements();
 		my $flying = send_get($gateway, 'run_1');
 		await_waiting($gateway, 1);
@@ -327,6 +330,9 @@ subtest 'stopping lets what is in flight finish' => sub {
 		ok($half->is_closed, "$signal: one with half a request too");
 		PdppGateway::await(
 			sub { !IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $gateway->port) }, 'no connection is taken');
+		$sending->send('body');
+		is($sending->receive->{status}, 404, "$signal: a body on its way is taken, and answered");
+		ok($sending->is_closed, "$signal: as the last on its connection");
 		ok(!$flying->has_more, "$signal: the request in flight is waited for");
 		$holder->quit;
 		my $answer = $flying->receive;

@@ -158,8 +158,8 @@ subtest 'a malformed target is 400, whoever asks and whatever the path' => sub {
 	for my $target (
 		'/_ref/runs/%', '/_ref/runs/%2', '/_ref/runs/%zz', '/_ref/runs/a%00', '/_ref/runs/%FF', '/_ref/runs/%C3',
 		'/_ref/runs/%C0%AF', '/_ref/runs/%E0%80%AF', '/_ref/runs/%ED%A0%80', '/_ref/runs/%F4%90%80%80', '/nowhere/%00',
-		'/_ref/runs/a?x=%00', '/_ref/runs/a?%ff', '/_ref/runs/a#fragment', '/_ref/runs/"', 'http://host/_ref/runs/a',
-		'_ref/runs/a')
+		'/_ref/runs/a?x=%00', '/_ref/runs/a?%ff', '/_ref/runs/a#fragment', '/_ref/runs/"', '_ref/runs/a',
+		'http:///_ref/runs/a', 'ftp://host/_ref/runs/a', 'http://host/_ref/runs/a#x', '*')
 	{
 		is_error($gateway->get($target), 400, 'invalid_request', undef, $target);
 	}
@@ -263,6 +263,8 @@ subtest 'what is no acceptable HTTP is told so, and the connection closed' => su
 		'no version' => [ "GET /\r\n\r\n", 400, 'invalid_request' ],
 		'HTTP/3.7' => [ "GET / HTTP/3.7\r\nHost: x\r\n\r\n", 400, 'invalid_request' ],
 		'no Host' => [ "GET /nowhere HTTP/1.1\r\n\r\n", 400, 'invalid_request' ],
+		'a Host that is none' => [ "GET /nowhere HTTP/1.1\r\nHost: a b/c@\r\n\r\n", 400, 'invalid_request' ],
+		'a Host with a user' => [ "GET /nowhere HTTP/1.1\r\nHost: user\@x\r\n\r\n", 400, 'invalid_request' ],
 		'two Hosts' => [ "GET /nowhere HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400, 'invalid_request' ],
 		'a space in the target' => [ "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", 400, 'invalid_request' ],
 		'a header without colon' => [ "GET / HTTP/1.1\r\nHost: x\r\nnonsense\r\n\r\n", 400, 'invalid_request' ],
@@ -297,6 +299,30 @@ subtest 'bodies that are not asked for do no harm' => sub {
 	is($client->receive->{status}, 100, 'a client that asks before it sends is told to go on');
 	$client->send('body');
 	is($client->receive->{status}, 200, 'and answered');
+	my $old = $gateway->connect;
+	$old->send("GET /_ref/runs/run_life HTTP/1.0\r\nAuthorization: $owner\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+	$old->send('body');
+	is($old->receive->{status}, 200, 'but not in HTTP/1.0, which knows no such answer');
+};
+
+subtest 'a target with scheme and host is answered like one without' => sub {
+	for my $site ('http://host', 'HTTPS://host:8080', 'http://[::1]')
+	{
+		my $client = $gateway->connect;
+		$client->send("GET $site/_ref/runs/run_life?x=1 HTTP/1.1\r\nHost: other\r\nAuthorization: $owner\r\n\r\n");
+		is($client->receive->{status}, 400, "$site: with its query");
+		$client->send("GET $site/_ref/runs/run_life HTTP/1.1\r\nHost: other\r\nAuthorization: $owner\r\n\r\n");
+		is($client->receive->{json}{run_id}, 'run_life', "$site: its path");
+	}
+	my $client = $gateway->connect;
+	$client->send("GET http://host HTTP/1.1\r\nHost: host\r\n\r\n");
+	is($client->receive->{json}{openapi}, '3.1.0', 'without a path it is /');
+};
+
+subtest 'an empty line before a request is ignored' => sub {
+	my $client = $gateway->connect;
+	$client->send("\r\nGET /_ref/runs/run_life HTTP/1.1\r\nHost: x\r\nAuthorization: $owner\r\n\r\n") for 1 .. 2;
+	is($client->receive->{json}{run_id}, 'run_life', 'answered') for 1 .. 2;
 };
 
 is($gateway->stop, 0, 'the gateway stops cleanly');
