@@ -16,9 +16,6 @@ namespace pdpp::http {
 
 namespace {
 
-/// What decides on an answer beside its path: its form, and who asks.
-constexpr std::string_view varies_by = "Accept, Authorization, Cookie";
-
 /// Seconds until something may have changed.
 constexpr std::string_view soon = "1";
 
@@ -41,10 +38,16 @@ Response not_modified(const Response& found) {
     return response;
 }
 
-/// With its tag; or without its body, for a client that has it.
+/// With its tag; or without its body, for a client that has it. Throws Refusal for one that wants another.
 Response unless_known(const Request& request, std::string_view etag, Response response) {
     response.set(field::vary, varies_by);
     response.set(field::etag, etag);
+    const auto wanted = header_list(request, field::if_match);
+    if (wanted && !names_tag(*wanted, etag, TagComparison::strong))
+        throw Refusal{.code = status::precondition_failed,
+                      .error_code = "precondition_failed",
+                      .message = "What is there now has another entity tag than If-Match asks for.",
+                      .headers = {{field::etag, std::string{etag}}, {field::vary, std::string{varies_by}}}};
     const auto known = header_list(request, field::if_none_match);
     if (known && names_tag(*known, etag))
         return not_modified(response);

@@ -14,12 +14,16 @@ namespace pdpp::http {
 
 constexpr std::array<std::string_view, 1> json_only{"application/json"};
 
+/// For Vary: what decides on an answer to a read beside its path: its form, and who asks.
+constexpr std::string_view varies_by = "Accept, Authorization, Cookie";
+
 /// The one of the media types on `offer` that the request would like best. Throws Refusal 406 `not_acceptable` if it
 /// accepts none of them.
 std::string_view acceptable_type(const Request& request, std::span<const std::string_view> offer);
 
 /// The answer to `request`, for which `call` returned `body`: 200 with an entity tag, or 304 without a body for a
-/// client that has it already. How a run ended is kept for good, whatever may still change is asked for again.
+/// client that has it already (If-None-Match). Throws Refusal 412 `precondition_failed` if If-Match asks for another
+/// one. How a run ended is kept for good, whatever may still change is asked for again.
 Response answer_to_read(const Request& request, const SqlCall& call, std::string body);
 
 /// The same for a status that was kept in memory.

@@ -18,11 +18,11 @@ std::string entity_tag(std::string_view body) {
     return '"' + base64url({reinterpret_cast<const char*>(digest.digest), sizeof digest.digest}) + '"';
 }
 
-bool names_tag(std::string_view if_none_match, std::string_view tag) {
-    if (trimmed(if_none_match) == "*")
+bool names_tag(std::string_view list, std::string_view tag, TagComparison comparison) {
+    if (trimmed(list) == "*")
         return true;
-    return std::ranges::any_of(elements_of(if_none_match), [&](std::string_view named) {
-        if (named.starts_with("W/"))
+    return std::ranges::any_of(elements_of(list), [&](std::string_view named) {
+        if (comparison == TagComparison::weak && named.starts_with("W/"))
             named.remove_prefix(2);
         return named == tag;
     });

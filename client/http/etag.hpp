@@ -1,5 +1,5 @@
 #pragma once
-// Entity tags and the requests that name them (RFC 9110 §8.8.3, §13.1.2).
+// Entity tags and the requests that name them (RFC 9110 §8.8.3, §13.1).
 
 #include <string>
 #include <string_view>
@@ -10,8 +10,10 @@ namespace pdpp::http {
 /// 2^128. (XXH3: nobody gains by making two bodies that collide, and a digest that resists it takes ten times as long.)
 std::string entity_tag(std::string_view body);
 
-/// Whether If-None-Match names `tag`, by the weak comparison that it asks for (`W/` does not count), or is `*`. What is
-/// malformed names nothing.
-bool names_tag(std::string_view if_none_match, std::string_view tag);
+enum class TagComparison { weak, strong };
+
+/// Whether the list of a conditional request names `tag`, or is `*`: If-None-Match by the weak comparison (`W/` does
+/// not count), If-Match by the strong one (a weak tag is none of ours). What is malformed names nothing.
+bool names_tag(std::string_view list, std::string_view tag, TagComparison comparison = TagComparison::weak);
 
 } // namespace pdpp::http

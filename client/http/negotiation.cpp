@@ -54,7 +54,7 @@ std::optional<MediaRange> parse_range(std::string_view text) {
             if (!quality)
                 return std::nullopt;
             range.quality = *quality;
-        } else if (!iequals(parameter, "charset=utf-8")) {
+        } else if (!iequals(parameter, "charset=utf-8") && !iequals(parameter, R"(charset="utf-8")")) {
             range.parameters.push_back(parameter);
         }
     }

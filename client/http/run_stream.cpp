@@ -70,6 +70,7 @@ Response stream_head(StreamKind kind) {
     Response head{status::ok, 11};
     head.set(field::cache_control, "no-store");
     head.set(field::content_type, media_type_of(kind));
+    head.set(field::vary, varies_by);
     head.set("X-Accel-Buffering", "no"); // proxies pass on what they get, as they get it
     return head;
 }

@@ -132,6 +132,23 @@ subtest 'who has it already gets 304' => sub {
 	is($gateway->get_as_owner('/_ref/runs/kept2', 'If-None-Match' => $stale)->{status}, 200, 'the tag of another run');
 };
 
+subtest 'who wants another gets 412' => sub {
+	my $path = admit('wanted');
+	for my $at ($path, "$path/timeline")
+	{
+		my $tag = $gateway->get_as_owner($at)->{headers}{etag};
+		is($gateway->get_as_owner($at, 'If-Match' => $_)->{status}, 200, "$at, If-Match: $_") for $tag, qq("x", $tag), '*';
+		for my $other ('"x"', "W/$tag", '')
+		{
+			my $answer = $gateway->get_as_owner($at, 'If-Match' => $other);
+			is($answer->{status}, 412, "$at, If-Match: <$other>");
+			is(code($answer), 'precondition_failed', 'typed');
+			is($answer->{headers}{etag}, $tag, 'with the tag that it has');
+		}
+		is($gateway->get_as_owner($at, 'If-Match' => '"x"', 'If-None-Match' => $tag)->{status}, 412, 'before If-None-Match');
+	}
+};
+
 subtest 'HEAD equals GET' => sub {
 	my $path = admit('head');
 	sql(q{SELECT pdpp_run_cancel('head')});
@@ -156,7 +173,7 @@ subtest 'media types' => sub {
 	my $path = admit('accept');
 	sql(q{INSERT INTO pdpp.connections VALUES ('accept-2', 'c', 0, NULL)});
 	for my $accept ('application/json', '*/*', 'application/*', 'text/html, application/xhtml+xml, */*;q=0.8', '',
-		'APPLICATION/JSON; charset=utf-8', 'text/html;q=1, application/json;q=0.1')
+		'APPLICATION/JSON; charset=utf-8', 'application/json;charset="UTF-8"', 'text/html;q=1, application/json;q=0.1')
 	{
 		for my $at ($path, "$path/timeline")
 		{
