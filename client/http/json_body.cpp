@@ -125,14 +125,18 @@ std::string_view media_type(const Request& request) {
 }
 
 JsonBody read_json_body(const Request& request) {
+    if (!request.body().empty() && !beast::iequals(media_type(request), "application/json"))
+        throw Refusal{status::unsupported_media_type, "unsupported_media_type", "The body must be application/json."};
+    return read_untyped_json_body(request);
+}
+
+JsonBody read_untyped_json_body(const Request& request) {
     JsonBody body;
     if (request.body().empty())
         return body;
     if (const auto coding = request.find(field::content_encoding);
         coding != request.end() && !beast::iequals(trimmed(coding->value()), "identity"))
         throw Refusal{status::unsupported_media_type, "unsupported_media_type", "The body must not be compressed."};
-    if (!beast::iequals(media_type(request), "application/json"))
-        throw Refusal{status::unsupported_media_type, "unsupported_media_type", "The body must be application/json."};
     body.text = request.body();
     json::parse_options options;
     options.max_depth = body_depth;

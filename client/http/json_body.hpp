@@ -30,4 +30,7 @@ struct JsonBody {
 /// half a surrogate pair).
 JsonBody read_json_body(const Request& request);
 
+/// The same, whatever the Content-Type says.
+JsonBody read_untyped_json_body(const Request& request);
+
 } // namespace pdpp::http

@@ -37,7 +37,7 @@ constexpr std::array rules{
     Rule{"38", status::internal_server_error},
     Rule{"39", status::internal_server_error},
     Rule{"3B", status::internal_server_error},
-    Rule{"40", status::internal_server_error},
+    Rule{"40", status::service_unavailable}, // 500 in PostgREST; what was in the way of others can be tried again
     Rule{"28", status::forbidden},
     Rule{"53400", status::internal_server_error},
     Rule{"53", status::service_unavailable},

@@ -305,7 +305,7 @@ Given given_by(const FunctionArgument& argument, const json::value& value, std::
 }
 
 Arguments json_arguments(const Function& function, const Request& request) {
-    const auto checked = read_json_body(request);
+    const auto checked = read_untyped_json_body(request);
     Arguments arguments;
     for (const auto& [name, ignored] : checked.members)
         arguments[name] = {};
@@ -322,7 +322,8 @@ Arguments body_arguments(const Function& function, const Request& request) {
     const auto type = media_type(request);
     if (iequals(type, "application/x-www-form-urlencoded"))
         return form_arguments(request.body());
-    if (!request.body().empty() && !iequals(type, "application/json"))
+    const bool says_what_it_is = request.count(field::content_type) != 0;
+    if (!request.body().empty() && says_what_it_is && !iequals(type, "application/json"))
         throw unreadable(fmt::format("Content-Type not acceptable: {}", type));
     try {
         return json_arguments(function, request);
@@ -406,8 +407,11 @@ RpcCall read_call(const Function& function, const Target& target, const Request&
     auto arguments = query_arguments(target, call);
     read_range(request, call);
     if (request.method() == verb::post) {
-        if (!arguments.empty()) // they would be filters
-            throw unsupported({arguments.begin()->first, arguments.begin()->second.value.value_or("")});
+        if (!arguments.empty()) { // in PostgREST they would be filters
+            auto error = unsupported({arguments.begin()->first, arguments.begin()->second.value.value_or("")});
+            error.hint = "The arguments of a POST go into its body.";
+            throw error;
+        }
         arguments = body_arguments(function, request);
     }
     call.arguments = bound(function, std::move(arguments));

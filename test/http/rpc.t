@@ -108,6 +108,7 @@ subtest 'rows are an array' => sub {
 			JSON::PP->new->canonical->encode(JSON::PP::decode_json(sql(q{SELECT pdpp_run_status('run_2')}))), 'with their bodies');
 		is_deeply([ map { my %row = %$_; delete $row{body}; \%row } @$rows ], $expected, 'in order');
 	}
+	is_result($gateway->get_as_owner('/rpc/pdpp_run_statuses?run_ids={run_1,"run_2"}'), 200, '0-1/*', 'an array as people write it');
 	for my $answer (get('pdpp_run_statuses', [ run_ids => '{}' ]), post('pdpp_run_statuses', { run_ids => [] }),
 		post('pdpp_run_statuses', { run_ids => undef }))
 	{
@@ -334,6 +335,7 @@ subtest 'arguments that cannot be read' => sub {
 		my $answer = $gateway->request('POST', '/rpc/pdpp_run_status', [ @owner, 'Content-Type' => $type ], '{"run_id": "run_1"}');
 		is(is_error($answer, 400, 'PGRST102', "<$type>")->{message}, "Content-Type not acceptable: $type", 'message');
 	}
+	is_result($gateway->request('POST', '/rpc/pdpp_run_status', [@owner], '{"run_id": "run_1"}'), 200, '0-0/*', 'JSON unless told otherwise');
 	is_error($gateway->request('POST', '/rpc/pdpp_run_status', [ @owner, 'Content-Type' => 'application/x-www-form-urlencoded' ],
 			'run_id=%00'), 400, 'PGRST102', 'a NUL in a form');
 	my $zipped = post('pdpp_run_status', '{"run_id": "run_1"}', 'Content-Encoding' => 'gzip');
@@ -370,6 +372,8 @@ subtest 'filters and the like are refused, not ignored' => sub {
 	}
 	is_error(get('pdpp_run_status', [ run_id => 'run_1', $_ => '1' ]), 400, 'PGRST100', "$_ of a scalar") for qw(limit offset);
 	is_error(post('pdpp_run_statuses?ordinal=eq.1', { run_ids => [] }), 400, 'PGRST100', 'a filter on POST');
+	is(is_error(post('pdpp_run_status?run_id=run_1', {}), 400, 'PGRST100', 'an argument in the query of a POST')->{hint},
+		'The arguments of a POST go into its body.', 'hint');
 	is_error(post('pdpp_run_status?run_id=run_1', {}), 400, 'PGRST100', 'on POST, arguments are in the body');
 	is(get('pdpp_run_status', [ run_id => 'run_1', select => '*' ])->{status}, 200, 'all columns are what there is');
 };
@@ -647,8 +651,8 @@ subtest 'what the transaction is told, and what becomes of the database\'s error
 	  for 'x', '99', '4040', '1e2';
 	my %status = (
 		'08006' => 503, '09000' => 500, '0L000' => 403, '0P000' => 403, '23503' => 409, '23505' => 409, '23514' => 400, '25006' => 405,
-		'21000' => 500, '22023' => 400, '25001' => 500, '2D000' => 500, '38000' => 500, '39000' => 500, '3B000' => 500, '40001' => 500,
-		'40P01' => 500, '28000' => 403, '53400' => 500, '53300' => 503, '54001' => 500, '55P03' => 503, '55006' => 500, '57014' => 504,
+		'21000' => 500, '22023' => 400, '25001' => 500, '2D000' => 500, '38000' => 500, '39000' => 500, '3B000' => 500, '40001' => 503,
+		'40P01' => 503, '28000' => 403, '53400' => 500, '53300' => 503, '54001' => 500, '55P03' => 503, '55006' => 500, '57014' => 504,
 		'57P01' => 503, '57000' => 500, '58030' => 500, 'F0000' => 500, 'HV000' => 500, 'XX000' => 500, 'P0001' => 400, 'P0002' => 500,
 		'42883' => 404, '42P01' => 404, '42P17' => 500, '42501' => 403, '42601' => 400, 'PT402' => 402, 'PT599' => 599, 'PT200' => 400,
 		'PTXYZ' => 400, 'ZZ000' => 400);
