@@ -9,9 +9,11 @@
 #include <spdlog/fmt/chrono.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -43,7 +45,33 @@ std::optional<std::string_view> take_key(std::string_view& text) {
     return key;
 }
 
-/// Takes a value off the front of `text`: up to a space, or a quoted one, whose quotes and backslashes are unescaped.
+void append_utf8(std::string& text, std::uint32_t code_point) {
+    if (code_point < 0x80) {
+        text += static_cast<char>(code_point);
+        return;
+    }
+    const int more = code_point < 0x800 ? 1 : (code_point < 0x10000 ? 2 : 3);
+    text += static_cast<char>((0xFF00U >> (more + 1) & 0xFFU) | code_point >> (6 * more));
+    for (int shift = 6 * (more - 1); shift >= 0; shift -= 6)
+        text += static_cast<char>(0x80U | (code_point >> shift & 0x3FU));
+}
+
+/// Takes what follows a backslash off the front of `text`, as fmt's `{:?}` writes it, and appends what it stands for.
+void unescape(std::string_view& text, std::string& value) {
+    const char kind = text.front();
+    text.remove_prefix(1);
+    const std::size_t digits = kind == 'x' ? 2 : (kind == 'u' ? 4 : (kind == 'U' ? 8 : 0));
+    std::uint32_t code_point = 0;
+    const auto* const end = text.data() + std::min(digits, text.size());
+    if (digits > 0 && std::from_chars(text.data(), end, code_point, 16).ptr == end) {
+        text.remove_prefix(end - text.data());
+        append_utf8(value, code_point);
+    } else {
+        value += kind == 'n' ? '\n' : (kind == 't' ? '\t' : (kind == 'r' ? '\r' : kind));
+    }
+}
+
+/// Takes a value off the front of `text`: up to a space, or one that fmt's `{:?}` has quoted.
 std::string take_value(std::string_view& text) {
     if (!text.starts_with('"')) {
         const auto value = text.substr(0, text.find(' '));
@@ -51,13 +79,17 @@ std::string take_value(std::string_view& text) {
         return std::string{value};
     }
     std::string value;
-    std::size_t at = 1;
-    for (; at < text.size() && text[at] != '"'; ++at) {
-        if (text[at] == '\\' && at + 1 < text.size() && (text[at + 1] == '"' || text[at + 1] == '\\'))
-            ++at;
-        value += text[at];
+    text.remove_prefix(1);
+    while (!text.empty() && text.front() != '"') {
+        const char letter = text.front();
+        text.remove_prefix(1);
+        if (letter == '\\' && !text.empty())
+            unescape(text, value);
+        else
+            value += letter;
     }
-    text.remove_prefix(std::min(at + 1, text.size()));
+    if (!text.empty())
+        text.remove_prefix(1);
     return value;
 }
 
@@ -83,7 +115,12 @@ void JsonFormatter::format(const spdlog::details::log_msg& line, spdlog::memory_
         if (rest.starts_with(' '))
             rest.remove_prefix(1);
     }
-    text += fmt::format(R"(,"message":{}}})", json_string(rest)) + '\n';
+    // a quoted message that is nothing else is what is quoted
+    auto message = std::string{rest};
+    if (auto quoted = rest; rest.starts_with('"'))
+        if (auto unquoted = take_value(quoted); quoted.empty())
+            message = std::move(unquoted);
+    text += fmt::format(R"(,"message":{}}})", json_string(message)) + '\n';
     out.append(text.data(), text.data() + text.size());
 }
 

@@ -6,6 +6,7 @@
 #include "cli/log.hpp"
 
 #include <boost/json/parse.hpp>
+#include <fmt/format.h>
 #include <spdlog/details/log_msg.h>
 
 using namespace pdpp::cli;
@@ -53,6 +54,18 @@ BOOST_AUTO_TEST_CASE(quoted_values_are_unquoted) {
     BOOST_TEST(line.at("message").as_string() == "after");
     BOOST_TEST(object_for(R"(run_id="never ends)").at("run_id").as_string() == "never ends");
     BOOST_TEST(object_for(R"(run_id="\)").at("run_id").as_string() == "\\");
+}
+
+BOOST_AUTO_TEST_CASE(what_fmt_escapes_comes_out_as_it_was) {
+    for (const std::string_view text :
+         {"a\u2028b", "\u00a0", "\ufeff", "\u0085", "\U000e0001", "a\\u2028b", "\t\r\n\"\\ \x1f\x7f"})
+        BOOST_TEST(object_for(fmt::format("run_id={:?} after", text)).at("run_id").as_string() == text, text);
+    BOOST_TEST(object_for(R"(run_id="\u20")").at("run_id").as_string() == "u20");
+}
+
+BOOST_AUTO_TEST_CASE(a_quoted_message_is_unquoted) {
+    BOOST_TEST(object_for(R"(request_id=12 "said \"so\"")").at("message").as_string() == R"(said "so")");
+    BOOST_TEST(object_for(R"("so" and not otherwise)").at("message").as_string() == R"("so" and not otherwise)");
 }
 
 BOOST_AUTO_TEST_CASE(any_bytes_make_json) {
