@@ -36,13 +36,25 @@ std::string event_text(std::string_view id, std::string_view data) {
 EventStream::EventStream(const SqlCall& call, std::string_view run_id, OwnerSession session, LiveRuns& live,
                          Client& client)
     : call_(call), live_(live), client_(client), session_(std::move(session)),
-      subscription_(live.subscribe(run_id, client)) {}
+      subscription_(live.subscribe(run_id, [this] {
+          has_changed_ = true;
+          client_.wake();
+      })) {}
 
-/// What there is to send now; empty if nothing is.
-asio::awaitable<std::string> EventStream::look() {
-    const auto answer = co_await live_.read(call_, question());
-    look_at_ = live_.next_look(answer != nullptr);
-    co_return answer ? take(*answer) : std::string{};
+/// What there is to send now; empty if nothing is, or if that is still being found out.
+std::string EventStream::look() {
+    const bool is_due = more_ || has_changed_ || Clock::now() >= look_at_;
+    if (!reading_ && is_due) {
+        has_changed_ = false;
+        reading_ = live_.begin_read(call_, question(), client_);
+    }
+    if (!reading_ || !reading_->is_done)
+        return {};
+    const auto reading = std::exchange(reading_, nullptr);
+    if (reading->failure)
+        std::rethrow_exception(reading->failure);
+    look_at_ = live_.next_look(reading->body != nullptr);
+    return reading->body ? take(*reading->body) : std::string{};
 }
 
 asio::awaitable<std::optional<std::string>> EventStream::next() {
@@ -58,16 +70,13 @@ asio::awaitable<std::optional<std::string>> EventStream::next() {
             over_ = true;
             co_return retry_text();
         }
-        bool may_have_changed = more_;
-        const auto wait_end = std::min({look_at_, speak_at_, session_.expires_at()});
-        if (!more_)
-            may_have_changed = co_await client_.wait_until(wait_end);
-        if (session_.is_over())
-            continue;
-        if (may_have_changed || Clock::now() >= look_at_)
-            text = co_await look();
+        text = look();
         if (text.empty() && Clock::now() >= speak_at_)
             text = keep_alive_comment;
+        if (!text.empty() || over_)
+            continue;
+        const auto wait_end = std::min(speak_at_, session_.expires_at());
+        co_await client_.wait_until(reading_ ? wait_end : std::min(wait_end, look_at_));
     }
     speak_at_ = Clock::now() + live_.options().keep_alive;
     co_return text;

@@ -7,6 +7,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,8 +19,9 @@ namespace pdpp::http {
 /// the last event it got.
 std::string event_text(std::string_view id, std::string_view data);
 
-/// Begins with `retry:`, says something at least every keep_alive, closes when there is nothing to come, or, for
-/// clients to come back, when the server drains or the session is over. A database that is away is waited for.
+/// Begins with `retry:`, says something at least every keep_alive, whatever the database does, closes when there is
+/// nothing to come, or, for clients to come back, when the server drains or the session is over. A database that is
+/// away is waited for.
 class EventStream : public RunStream {
   public:
     EventStream(const SqlCall& call, std::string_view run_id, OwnerSession session, LiveRuns& live, Client& client);
@@ -27,14 +29,16 @@ class EventStream : public RunStream {
     boost::asio::awaitable<std::optional<std::string>> next() override;
 
   private:
-    boost::asio::awaitable<std::string> look();
+    std::string look();
 
     const SqlCall& call_;
     LiveRuns& live_;
     Client& client_;
     OwnerSession session_;
     pq::RunFeed::Subscription subscription_;
-    Client::Time look_at_{}; ///< with the first look, which begin() has made, still in first_
+    std::shared_ptr<const LiveRuns::Reading> reading_; ///< while it looks
+    bool has_changed_ = false;                         ///< since the last look was begun
+    Client::Time look_at_{};                           ///< with the first look, which begin() has made, still in first_
     Client::Time speak_at_{};
     bool has_begun_ = false;
 };

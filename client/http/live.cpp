@@ -2,6 +2,8 @@
 
 #include "http/status_body.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -12,10 +14,11 @@ namespace asio = boost::asio;
 
 LiveRuns::LiveRuns(const asio::any_io_executor& executor, std::string conninfo, std::size_t at_once,
                    pq::SharedReads::Call call, const LiveOptions& options)
-    : feed_(executor, std::move(conninfo)), reads_(executor, at_once, std::move(call)), options_(options) {}
+    : executor_(executor), feed_(executor, std::move(conninfo)), reads_(executor, at_once, std::move(call)),
+      options_(options) {}
 
-pq::RunFeed::Subscription LiveRuns::subscribe(std::string_view run_id, Client& client) {
-    return feed_.subscribe(run_id, [&client] { client.wake(); });
+pq::RunFeed::Subscription LiveRuns::subscribe(std::string_view run_id, std::function<void()> wake) {
+    return feed_.subscribe(run_id, std::move(wake));
 }
 
 asio::awaitable<LiveRuns::Body> LiveRuns::read(const SqlCall& call, std::vector<pq::Argument> arguments) {
@@ -31,6 +34,20 @@ asio::awaitable<LiveRuns::Body> LiveRuns::read(const SqlCall& call, std::vector<
             spdlog::warn("those who wait are held up: sqlstate={} {:?}", error.sqlstate(), error.what());
     }
     co_return nullptr;
+}
+
+std::shared_ptr<const LiveRuns::Reading> LiveRuns::begin_read(const SqlCall& call, std::vector<pq::Argument> arguments,
+                                                              Client& client) {
+    auto reading = std::make_shared<Reading>();
+    asio::co_spawn(executor_, read(call, std::move(arguments)),
+                   [place = std::weak_ptr(reading), &client](std::exception_ptr failure, Body body) {
+                       const auto wanted = place.lock();
+                       if (!wanted)
+                           return;
+                       *wanted = {.is_done = true, .body = std::move(body), .failure = std::move(failure)};
+                       client.wake();
+                   });
+    return reading;
 }
 
 Client::Time LiveRuns::next_look(bool has_found) const {

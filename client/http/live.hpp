@@ -11,6 +11,9 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
+#include <exception>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,8 +39,8 @@ class LiveRuns {
     /// Serves those who wait, until the loop ends.
     boost::asio::awaitable<void> listen() { return feed_.listen(); }
 
-    /// The client is woken when something is committed about the run. It must outlive the subscription.
-    pq::RunFeed::Subscription subscribe(std::string_view run_id, Client& client);
+    /// `wake` is called when something is committed about the run, for as long as the subscription lives.
+    pq::RunFeed::Subscription subscribe(std::string_view run_id, std::function<void()> wake);
 
     /// Wakes all clients that have subscribed.
     void wake_all() const { feed_.wake_all(); }
@@ -45,10 +48,22 @@ class LiveRuns {
     /// What `call` answers now; null if the database is away for the moment. Throws pq::Error for what will not pass.
     boost::asio::awaitable<Body> read(const SqlCall& call, std::vector<pq::Argument> arguments);
 
+    /// A read that is under way. Who lets go of it does not hear of its end.
+    struct Reading {
+        bool is_done = false;
+        Body body;                  ///< as of read()
+        std::exception_ptr failure; ///< what read() threw
+    };
+
+    /// The same, for those who have something else to do meanwhile: `client`, which must outlive the reading, is woken
+    /// when it is done.
+    std::shared_ptr<const Reading> begin_read(const SqlCall& call, std::vector<pq::Argument> arguments, Client& client);
+
     /// When to read again without having been woken, after a read that did, or did not, find out.
     Client::Time next_look(bool has_found) const;
 
   private:
+    boost::asio::any_io_executor executor_;
     pq::RunFeed feed_;
     pq::SharedReads reads_;
     LiveOptions options_;

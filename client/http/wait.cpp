@@ -26,7 +26,7 @@ asio::awaitable<LiveRuns::Body> wait_for_status(LiveRuns& live, Client& client, 
                                                 std::chrono::seconds wait,
                                                 std::function<bool(std::string_view status)> enough) {
     const auto deadline = Clock::now() + wait;
-    const auto subscription = live.subscribe(run_id, client);
+    const auto subscription = live.subscribe(run_id, [&client] { client.wake(); });
     std::vector<pq::Argument> question;
     question.push_back({"run_id", "text", std::move(run_id)});
     for (;;) {

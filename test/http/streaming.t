@@ -269,7 +269,7 @@ subtest 'a database that goes away and comes back' => sub {
 };
 
 subtest 'a silent stream says that it lives' => sub {
-	my $lively = start('--keep-alive', '0.05');
+	my $lively = start('--keep-alive', '0.05', '--statement-timeout', '3600000');
 	my $run = new_run();
 	for my $path ("/_ref/runs/$run", "/_ref/runs/$run/timeline")
 	{
@@ -282,6 +282,16 @@ subtest 'a silent stream says that it lives' => sub {
 	$node->stop;
 	ok(exists $client->block->{comment}, 'also while the database is away') for 1 .. 3;
 	$node->start;
+	# Nothing can be committed about a run whose tables are locked: the channel is told by hand.
+	my $holder = $node->background_psql('postgres');
+	$holder->query_safe('BEGIN; LOCK TABLE pdpp.spine_events, pdpp.controller_active_runs');
+	my $held_up = q{SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'gateway'};
+	my $digest = "left(encode(sha256('$run'), 'hex'), 16)";
+	PdppGateway::await(sub { sql("pg_notify('pdpp_run', $digest)"); $node->safe_psql('postgres', $held_up) > 0 }, 'it looks, in vain');
+	$client->block while $client->has_more;
+	ok(exists $client->block->{comment}, 'and while it waits for an answer') for 1 .. 3;
+	cmp_ok($node->safe_psql('postgres', $held_up), '>', 0, 'which has not come');
+	$holder->quit;
 	sql("pdpp_run_cancel('$run')");
 	is((rest($client))[-1]{json}{status}, 'cancelled', 'and goes on when it is back');
 	is($lively->stop, 0, 'stops');
