@@ -11,19 +11,23 @@ const std::vector<Function> table{
      .kind = CallKind::reads,
      .arguments = {{.name = "run_id", .type = "text", .is_required = true}},
      .shape = ResultShape::scalar,
+     .schema = "RunStatus",
      .returns = Returns::run_status},
 
     {.name = "pdpp_run_statuses",
      .kind = CallKind::reads,
      .arguments = {{.name = "run_ids", .type = "text[]", .is_required = true}},
-     .shape = ResultShape::rows},
+     .shape = ResultShape::rows,
+     .schema = "RunStatusRow"},
 
     {.name = "pdpp_run_timeline",
      .kind = CallKind::reads,
      .arguments = {{.name = "run_id", .type = "text", .is_required = true},
                    {.name = "page_size", .type = "integer"},
                    {.name = "cursor", .type = "text"}},
-     .shape = ResultShape::scalar},
+     .shape = ResultShape::scalar,
+     .schema = "RunTimeline",
+     .returns = Returns::run_timeline},
 
     {.name = "pdpp_run_list",
      .kind = CallKind::reads,
@@ -34,7 +38,8 @@ const std::vector<Function> table{
                    {.name = "until", .type = "timestamptz"},
                    {.name = "page_size", .type = "integer"},
                    {.name = "cursor", .type = "text"}},
-     .shape = ResultShape::scalar},
+     .shape = ResultShape::scalar,
+     .schema = "RunList"},
 
     {.name = "pdpp_run_now",
      .kind = CallKind::admits,
@@ -44,12 +49,14 @@ const std::vector<Function> table{
                    {.name = "idempotency_key", .type = "text"},
                    {.name = "trace_id", .type = "text"},
                    {.name = "data", .type = "jsonb", .from_body = "jsonb -> 'data'"}},
-     .shape = ResultShape::scalar},
+     .shape = ResultShape::scalar,
+     .schema = "RunAck"},
 
     {.name = "pdpp_run_cancel",
      .kind = CallKind::writes,
      .arguments = {{.name = "run_id", .type = "text", .is_required = true}, {.name = "requested_by", .type = "text"}},
-     .shape = ResultShape::scalar},
+     .shape = ResultShape::scalar,
+     .schema = "RunCancelAck"},
 };
 
 } // namespace

@@ -2,6 +2,7 @@
 
 #include "http/openapi.hpp"
 
+#include "http/rpc_request.hpp"
 #include "version.hpp"
 
 #include <boost/json/object.hpp>
@@ -10,13 +11,18 @@
 
 #include <algorithm>
 #include <cctype>
+#include <initializer_list>
+#include <map>
 #include <stdexcept>
+#include <vector>
 
 namespace pdpp::http {
 
 namespace json = boost::json;
 
 namespace {
+
+using Names = std::vector<std::string_view>;
 
 std::string text(std::string_view a, std::string_view b, std::string_view c = {}) {
     std::string joined{a};
@@ -25,6 +31,21 @@ std::string text(std::string_view a, std::string_view b, std::string_view c = {}
 
 json::object reference(std::string_view kind, std::string_view name) {
     return {{"$ref", text(text("#/components/", kind, "/"), name)}};
+}
+
+/// Headers of an answer: what any has, and these.
+json::object headers(const Names& names) {
+    json::object list{{"Request-Id", reference("headers", "Request-Id")}};
+    for (const auto name : names)
+        list[name] = reference("headers", name);
+    return list;
+}
+
+/// `get` for GET.
+std::string name_of(verb method) {
+    std::string name{beast::http::to_string(method)};
+    std::ranges::transform(name, name.begin(), [](unsigned char byte) { return std::tolower(byte); });
+    return name;
 }
 
 bool is_write(const Route& route) {
@@ -36,25 +57,21 @@ const SqlCall* sql_call(const Route& route) {
 }
 
 /// Every code that can come from a route.
-std::vector<std::string_view> error_codes(const Route& route) {
+Names error_codes(const Route& route) {
     auto codes = route.errors;
-    for (const auto* const code : {"invalid_request", "uri_too_long", "headers_too_large", "internal_error"})
-        codes.emplace_back(code);
+    const auto add = [&](std::initializer_list<std::string_view> more) { codes.insert(codes.end(), more); };
+    add({"invalid_request", "body_too_large", "uri_too_long", "headers_too_large", "internal_error",
+         "too_many_connections"});
     if (route.needs_session)
-        codes.emplace_back("owner_session_required");
-    if (is_write(route)) {
-        codes.emplace_back("origin_mismatch");
-        codes.emplace_back("body_too_large");
-    }
+        add({"owner_session_required"});
+    if (is_write(route))
+        add({"origin_mismatch"});
     if (const auto* const call = sql_call(route)) {
-        codes.emplace_back("database_unavailable");
-        codes.emplace_back("timeout");
-        if (call->kind != CallKind::reads)
-            codes.emplace_back("in_doubt");
-        if (call->kind == CallKind::admits)
-            codes.emplace_back("unsupported_media_type");
+        add({"not_acceptable", "database_unavailable", "timeout"});
         if (call->kind == CallKind::reads)
-            codes.emplace_back("not_acceptable");
+            add({"precondition_failed"});
+        else
+            add({"unsupported_media_type", "in_doubt"});
     }
     return codes;
 }
@@ -81,7 +98,12 @@ json::array parameters(const Route& route) {
         list.emplace_back(reference("parameters", "Prefer"));
     if (!route.streams.empty())
         list.emplace_back(reference("parameters", "LastEventId"));
-    if (const auto* const call = sql_call(route))
+    const auto* const call = sql_call(route);
+    if (call != nullptr && call->kind == CallKind::reads) {
+        list.emplace_back(reference("parameters", "IfNoneMatch"));
+        list.emplace_back(reference("parameters", "IfMatch"));
+    }
+    if (call != nullptr)
         for (const auto& binding : call->bindings) {
             if (binding.place == Binding::Place::segment)
                 list.emplace_back(parameter(binding, "path"));
@@ -128,62 +150,143 @@ json::object examples_of(std::string_view schema, const json::object& components
     return examples;
 }
 
-json::object content(std::string_view schema, json::object examples) {
+/// A body of this schema with all of its examples. Throws std::logic_error if there is no such schema.
+json::object media(std::string_view schema, const json::object& components) {
+    if (!components.at("schemas").as_object().contains(schema))
+        throw std::logic_error(text("no schema ", schema));
     json::object media{{"schema", reference("schemas", schema)}};
-    if (!examples.empty())
+    if (auto examples = examples_of(schema, components); !examples.empty())
         media["examples"] = std::move(examples);
-    return {{"application/json", std::move(media)}};
+    return media;
 }
 
-json::object success(const Route& route, const json::object& components) {
-    json::object headers{{"Request-Id", reference("headers", "RequestId")}};
+/// What comes with an answer that is no error.
+json::object success_headers(const Route& route, status code) {
+    Names names{"Cache-Control"};
+    const auto add = [&](bool are_given, std::initializer_list<std::string_view> more) {
+        if (are_given)
+            names.insert(names.end(), more);
+    };
     const auto* const call = sql_call(route);
-    if (call != nullptr && call->kind == CallKind::admits) {
-        headers["Location"] = reference("headers", "Location");
-        headers["Retry-After"] = reference("headers", "RetryAfter");
-    }
-    json::object response{{"description", route.summary}, {"headers", std::move(headers)}};
-    if (!route.schema.empty()) {
-        if (!components.at("schemas").as_object().contains(route.schema))
-            throw std::logic_error(text("no schema ", route.schema));
-        response["content"] = content(route.schema, examples_of(route.schema, components));
-    }
-    for (const auto kind : route.streams)
-        response["content"].as_object()[media_type_of(kind)] = {{"schema", {{"type", "string"}}}};
-    return response;
+    const auto* const action = std::get_if<OwnerAction>(&route.answer);
+    const bool has_body = code != status::no_content && code != status::not_modified;
+    const bool is_read = call != nullptr && call->kind == CallKind::reads && code != status::no_content;
+    const bool is_status = is_read && call->returns == Returns::run_status;
+    const bool is_admission = call != nullptr && call->kind == CallKind::admits;
+    add(is_read, {"ETag", "Vary"});
+    add(is_status && has_body, {"Link"});
+    add(is_status || (is_admission && code == status::accepted), {"Retry-After"});
+    add(is_admission, {"Location", "traceparent"});
+    add(route.may_wait && code != status::no_content, {"Preference-Applied"});
+    add(!route.streams.empty() && has_body, {"X-Accel-Buffering"});
+    add(action != nullptr && *action != OwnerAction::show_session, {"Set-Cookie"});
+    return headers(names);
 }
 
-/// What else can come instead of the success.
-void add_variants(json::object& responses, const Route& route, const json::object& components) {
+json::object success(const Route& route, status code, std::string_view description) {
+    return {{"description", description}, {"headers", success_headers(route, code)}};
+}
+
+/// What comes if there is nothing to refuse, by status.
+json::object successes(const Route& route, const json::object& components) {
+    auto usual = success(route, route.success, route.summary);
+    if (!route.schema.empty())
+        usual["content"] = {{"application/json", media(route.schema, components)}};
+    for (const auto kind : route.streams)
+        usual["content"].as_object()[media_type_of(kind)] = {{"schema", {{"type", "string"}}}};
+    json::object list{{std::to_string(static_cast<unsigned>(route.success)), std::move(usual)}};
     const auto* const call = sql_call(route);
     if (call != nullptr && call->kind == CallKind::reads)
-        responses["304"] = {{"description", "What the client has, by its If-None-Match, is what there is"}};
+        list["304"] =
+            success(route, status::not_modified, "What the client has, by its If-None-Match, is what there is");
     if (!route.streams.empty())
-        responses["204"] = {{"description", "A stream is resumed behind its end: there is nothing more"}};
-    if (call != nullptr && call->kind == CallKind::admits && route.may_wait)
-        responses["200"] = {{"description", "Prefer: wait, and the run has ended in time"},
-                            {"content", content("RunStatus", examples_of("RunStatus", components))}};
+        list["204"] = success(route, status::no_content, "A stream is resumed behind its end: there is nothing more");
+    if (call != nullptr && call->kind == CallKind::admits && route.may_wait) {
+        auto waited = success(route, status::ok, "Prefer: wait, and the run has ended in time");
+        waited["content"] = {{"application/json", media("RunStatus", components)}};
+        list["200"] = std::move(waited);
+    }
+    return list;
 }
 
-json::object responses(const Route& route, const json::object& components) {
-    json::object responses{{std::to_string(static_cast<unsigned>(route.success)), success(route, components)}};
-    const auto& examples = components.at("examples").as_object();
-    for (const auto code : error_codes(route)) {
-        const auto name = text("Error.", code);
-        const auto* const example = examples.if_contains(name);
-        if (example == nullptr)
-            throw std::logic_error(text("no example ", name));
-        const auto status = std::to_string(example->at("x-status").as_int64());
-        auto& response = responses[status];
-        if (response.is_null())
-            response = json::object{{"description", beast::http::obsolete_reason(static_cast<beast::http::status>(
-                                                        example->at("x-status").as_int64()))},
-                                    {"headers", {{"Request-Id", reference("headers", "RequestId")}}},
-                                    {"content", content("Error", json::object{{code, nullptr}})}};
-        response.at("content").at("application/json").at("examples").as_object()[code] = reference("examples", name);
+/// The example of an error. Throws std::logic_error if there is none.
+const json::object& example_of(std::string_view schema, std::string_view code, const json::object& components) {
+    const auto name = text(schema, ".", code);
+    const auto* const example = components.at("examples").as_object().if_contains(name);
+    if (example == nullptr)
+        throw std::logic_error(text("no example ", name));
+    return example->as_object();
+}
+
+/// An answer that is one of these errors, with what their examples say that comes with them.
+json::object error_response(std::string_view schema, std::string_view description, const Names& codes,
+                            const json::object& components) {
+    Names names{"Cache-Control"};
+    json::object examples;
+    for (const auto code : codes) {
+        examples[code] = reference("examples", text(schema, ".", code));
+        if (const auto* const more = example_of(schema, code, components).if_contains("x-headers"))
+            for (const auto& name : more->as_array())
+                names.emplace_back(name.as_string());
     }
-    add_variants(responses, route, components);
-    return responses;
+    if (schema == "RpcError")
+        names.emplace_back("Proxy-Status");
+    return {{"description", description},
+            {"headers", headers(names)},
+            {"content",
+             {{"application/json", {{"schema", reference("schemas", schema)}, {"examples", std::move(examples)}}}}}};
+}
+
+/// There is no body in an answer to HEAD.
+void remove_content(json::object& responses) {
+    for (auto& [status, response] : responses)
+        response.as_object().erase("content");
+}
+
+/// A reference to a response that is, or becomes, a component.
+json::object shared(std::string name, json::object response, verb method, json::object& components) {
+    if (method == verb::head) {
+        name += ".head";
+        response.erase("content");
+    }
+    auto link = reference("responses", name);
+    components.at("responses").as_object()[name] = std::move(response);
+    return link;
+}
+
+/// These errors by their status: components, which whatever operations have the same errors share.
+json::object error_responses(std::string_view schema, const Names& codes, verb method, json::object& components) {
+    std::map<unsigned, Names> by_status;
+    for (const auto code : codes)
+        by_status[example_of(schema, code, components).at("x-status").to_number<unsigned>()].push_back(code);
+    json::object list;
+    for (const auto& [number, those] : by_status) {
+        std::string name{schema};
+        for (const auto code : those)
+            name = text(name, ".", code);
+        const auto reason = beast::http::obsolete_reason(static_cast<status>(number));
+        list[std::to_string(number)] =
+            shared(name, error_response(schema, reason, those, components), method, components);
+    }
+    return list;
+}
+
+/// All errors that there is an example of, whatever their status.
+json::object any_error(std::string_view schema, std::string_view description, verb method, json::object& components) {
+    Names codes;
+    const auto examples = examples_of(schema, components);
+    for (const auto& [code, example] : examples)
+        codes.emplace_back(code);
+    return shared(std::string{schema}, error_response(schema, description, codes, components), method, components);
+}
+
+json::object responses(const Route& route, verb method, json::object& components) {
+    auto list = successes(route, components);
+    if (method == verb::head)
+        remove_content(list);
+    for (auto& [code, response] : error_responses("Error", error_codes(route), method, components))
+        list[code] = std::move(response);
+    return list;
 }
 
 /// `pdpp_run_status` of a SQL function, `get_` and the path otherwise; HEAD has `head_` before it.
@@ -192,102 +295,152 @@ std::string operation_id(const Route& route, verb method) {
     std::string id{call == nullptr ? route.path : call->function};
     std::ranges::replace_if(
         id, [](unsigned char byte) { return std::isalnum(byte) == 0; }, '_');
-    if (call == nullptr || method == verb::head) {
-        std::string name{beast::http::to_string(method)};
-        std::ranges::transform(name, name.begin(), [](unsigned char byte) { return std::tolower(byte); });
-        id = text(name, "_", id);
-    }
-    return id;
+    return call == nullptr || method == verb::head ? text(name_of(method), "_", id) : id;
 }
 
-json::object operation(const Route& route, verb method, const json::object& components) {
+json::object operation(const Route& route, verb method, json::object& components) {
     json::object operation{{"operationId", operation_id(route, method)},
                            {"summary", route.summary},
                            {"parameters", parameters(route)},
-                           {"responses", responses(route, components)}};
+                           {"responses", responses(route, method, components)}};
     if (auto body = request_body(route); !body.is_null())
         operation["requestBody"] = std::move(body);
     if (!route.needs_session)
         operation["security"] = json::array{};
-    if (method == verb::head)
-        for (auto& [status, response] : operation["responses"].as_object())
-            response.as_object().erase("content");
     return operation;
 }
 
-json::object schema_of(const FunctionArgument& argument) {
-    if (argument.type == "integer")
-        return {{"type", "integer"}};
+/// In a query and in a form all is text. JSON may say null, which is the function's default, or has none as its answer.
+json::object schema_of(const FunctionArgument& argument, bool is_json) {
+    const std::string_view type = argument.type == "integer" ? "integer" : "string";
+    if (!is_json)
+        return {{"type", type}};
     if (argument.type == "text[]")
-        return {{"type", "array"}, {"items", {{"type", "string"}}}};
+        return {{"type", {"array", "null"}}, {"items", {{"type", {type, "null"}}}}};
     if (argument.type == "jsonb")
         return json::object{};
-    return {{"type", "string"}};
+    return {{"type", {type, "null"}}};
 }
 
-json::object rpc_operation(const Function& function, std::string_view method) {
-    json::object operation{
-        {"operationId", text("rpc_", method, text("_", function.name))},
-        {"summary", text("The SQL function ", function.name, ", by PostgREST's conventions")},
-        {"responses",
-         {{"200", {{"description", "Its result"}, {"content", {{"application/json", {{"schema", json::object{}}}}}}}},
-          {"default",
-           {{"description", "An error in PostgREST's form"},
-            {"content", {{"application/json", {{"schema", reference("schemas", "RpcError")}}}}}}}}}};
+json::object body_schema(const Function& function, bool is_json) {
     json::object properties;
     json::array required;
-    json::array parameters;
-    const bool is_get = method == "get";
     for (const auto& argument : function.arguments) {
-        properties[argument.name] = schema_of(argument);
+        properties[argument.name] = schema_of(argument, is_json);
         if (argument.is_required)
             required.emplace_back(argument.name);
-        if (is_get)
-            parameters.push_back(
-                json::object{{"name", argument.name},
-                             {"in", "query"},
-                             {"required", argument.is_required},
-                             {"schema", {{"type", argument.type == "integer" ? "integer" : "string"}}}});
     }
+    return {{"type", "object"},
+            {"properties", std::move(properties)},
+            {"required", std::move(required)},
+            {"additionalProperties", false}};
+}
+
+bool is_about_run(const Function& function) {
+    return function.returns == Returns::run_status || function.returns == Returns::run_timeline;
+}
+
+json::object rpc_result(const Function& function, std::string_view description, const json::object& components) {
+    auto whole = media(function.schema, components);
+    if (is_about_run(function))
+        whole["schema"] = {{"anyOf", {whole.at("schema"), {{"type", "null"}}}}};
+    const json::object one{{"schema", whole.at("schema")}};
+    if (function.shape == ResultShape::rows)
+        whole["schema"] = {{"type", "array"}, {"items", one.at("schema")}};
+    return {{"description", description},
+            {"headers", headers({"Cache-Control", "Content-Range", "Preference-Applied"})},
+            {"content", {{"application/json", std::move(whole)}, {object_type, one}}}};
+}
+
+/// A function that is asked for an unknown run returns the envelope, as its result; all else that is not found is an
+/// error of /rpc.
+json::object rpc_not_found(const json::object& components) {
+    auto response = error_response("RpcError", "There is no such run, or no function with such arguments", {"PGRST202"},
+                                   components);
+    auto unknown = media("UnknownRun", components);
+    auto& content = response.at("content").as_object();
+    auto& either = content.at("application/json").as_object();
+    for (const auto& [name, example] : unknown.at("examples").as_object())
+        either.at("examples").as_object()[name] = example;
+    either["schema"] = {{"anyOf", {unknown.at("schema"), either.at("schema")}}};
+    content[object_type] = std::move(unknown);
+    response.at("headers").as_object()["Content-Range"] = reference("headers", "Content-Range");
+    return response;
+}
+
+json::object rpc_responses(const Function& function, verb method, json::object& components) {
+    json::object list;
+    if (method == verb::options)
+        list["200"] = {{"description", "Its methods"}, {"headers", headers({"Allow"})}};
+    else
+        list["200"] = rpc_result(function, "Its result", components);
+    if (method != verb::options && function.shape == ResultShape::rows) {
+        list["416"] = error_responses("RpcError", {"PGRST103"}, method, components).at("416");
+        list["206"] =
+            rpc_result(function, "Some of the rows, by limit, offset and Range, with Prefer: count=exact", components);
+    }
+    if (method != verb::options && is_about_run(function))
+        list["404"] = rpc_not_found(components);
+    if (method == verb::head)
+        remove_content(list);
+    list["default"] = any_error("RpcError", "An error in PostgREST's form", method, components);
+    return list;
+}
+
+json::array rpc_parameters(const Function& function, verb method) {
+    json::array list{reference("parameters", "RequestId")};
+    if (method == verb::options)
+        return list;
+    list.emplace_back(reference("parameters", "RpcPrefer"));
+    if (method != verb::post)
+        for (const auto& argument : function.arguments)
+            list.emplace_back(json::object{{"name", argument.name},
+                                           {"in", "query"},
+                                           {"required", argument.is_required},
+                                           {"schema", schema_of(argument, false)}});
     if (function.shape == ResultShape::rows) {
-        parameters.push_back(reference("parameters", "Limit"));
-        parameters.push_back(reference("parameters", "Offset"));
-        if (is_get)
-            parameters.push_back(reference("parameters", "Range"));
-        operation["responses"].as_object()["206"] = {
-            {"description", "Some of the rows, by limit, offset and Range, with Prefer: count=exact"},
-            {"content", {{"application/json", {{"schema", json::object{}}}}}}};
+        list.emplace_back(reference("parameters", "Limit"));
+        list.emplace_back(reference("parameters", "Offset"));
+        if (method == verb::get)
+            list.emplace_back(reference("parameters", "Range"));
     }
-    if (!is_get)
+    return list;
+}
+
+json::object rpc_operation(const Function& function, verb method, json::object& components) {
+    json::object operation{{"operationId", text(text("rpc_", name_of(method), "_"), function.name)},
+                           {"summary", text("The SQL function ", function.name, ", by PostgREST's conventions")},
+                           {"parameters", rpc_parameters(function, method)},
+                           {"responses", rpc_responses(function, method, components)}};
+    if (method == verb::post)
         operation["requestBody"] = {
+            {"required", std::ranges::any_of(function.arguments, &FunctionArgument::is_required)},
             {"content",
-             {{"application/json",
-               {{"schema",
-                 {{"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}}}}}}}};
-    if (!parameters.empty())
-        operation["parameters"] = std::move(parameters);
+             {{"application/json", {{"schema", body_schema(function, true)}}},
+              {"application/x-www-form-urlencoded", {{"schema", body_schema(function, false)}}}}}};
     return operation;
 }
 
 } // namespace
 
 std::string openapi_document(std::span<const Route> routes, std::span<const Function> functions) {
-    const auto components = json::parse(openapi_components()).as_object();
+    auto components = json::parse(openapi_components()).as_object();
+    components["responses"] = json::object{};
+    // also what no operation has: of other paths and methods, and of functions that are not served
+    any_error("Error", "Every error that there is, over HTTP or in SQL", verb::get, components);
     json::object paths;
     for (const auto& route : routes) {
         auto& path = paths[route.path];
         if (path.is_null())
             path = json::object{};
-        for (const auto method : route.methods) {
-            std::string name{beast::http::to_string(method)};
-            std::ranges::transform(name, name.begin(), [](unsigned char byte) { return std::tolower(byte); });
-            path.as_object()[name] = operation(route, method, components);
-        }
+        for (const auto method : route.methods)
+            path.as_object()[name_of(method)] = operation(route, method, components);
     }
     for (const auto& function : functions) {
-        json::object path{{"post", rpc_operation(function, "post")}};
-        if (function.kind == CallKind::reads)
-            path["get"] = rpc_operation(function, "get");
+        json::object path;
+        for (const auto method : {verb::get, verb::head, verb::post, verb::options})
+            if (allowed_methods(function).find(beast::http::to_string(method)) != std::string_view::npos)
+                path[name_of(method)] = rpc_operation(function, method, components);
         paths[text("/rpc/", function.name)] = std::move(path);
     }
     const json::object document{

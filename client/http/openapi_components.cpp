@@ -59,10 +59,49 @@ std::string_view openapi_components() {
         "next_cursor": {"type": ["string", "null"], "description": "where to go on"}
       }
     },
+    "RunStatusRow": {
+      "type": "object",
+      "description": "What one of the given handles resolves to. That of a null is null.",
+      "required": ["ordinal", "run_id", "http_status", "body"],
+      "properties": {
+        "ordinal": {"type": "integer", "minimum": 1},
+        "run_id": {"type": ["string", "null"]},
+        "http_status": {"enum": [200, 404, null]},
+        "body": {
+          "oneOf": [
+            {"$ref": "#/components/schemas/RunStatus"},
+            {"$ref": "#/components/schemas/UnknownRun"},
+            {"type": "null"}
+          ]
+        }
+      }
+    },
+    "UnknownRun": {
+      "type": "object",
+      "description": "What a SQL function returns for a handle that was never handed out",
+      "required": ["error"],
+      "properties": {
+        "error": {
+          "type": "object",
+          "required": ["type", "code", "message", "param"],
+          "properties": {
+            "type": {"const": "not_found_error"},
+            "code": {"const": "not_found"},
+            "message": {"type": "string", "description": "for people"},
+            "param": {"const": "run_id"}
+          }
+        }
+      }
+    },
     "RpcError": {
       "type": "object",
       "required": ["code", "message", "details", "hint"],
-      "properties": {"code": {"type": "string"}, "message": {"type": "string"}, "details": {}, "hint": {}}
+      "properties": {
+        "code": {"type": "string", "description": "PostgREST's, a SQLSTATE, or one of the other routes'"},
+        "message": {"type": "string"},
+        "details": {"type": ["string", "null"]},
+        "hint": {"type": ["string", "null"]}
+      }
     },
     "RunFailure": {
       "type": "object",
@@ -180,6 +219,24 @@ std::string_view openapi_components() {
       "description": "wait=N: at most N seconds for a status to change, or for an admitted run to end",
       "schema": {"type": "string", "examples": ["wait=30"]}
     },
+    "RpcPrefer": {
+      "name": "Prefer",
+      "in": "header",
+      "description": "count=exact: the number of all rows; handling=strict: an error for preferences that are unknown",
+      "schema": {"type": "string", "examples": ["count=exact"]}
+    },
+    "IfNoneMatch": {
+      "name": "If-None-Match",
+      "in": "header",
+      "description": "The entity tags of what the client has, or *; of streams not looked at",
+      "schema": {"type": "string"}
+    },
+    "IfMatch": {
+      "name": "If-Match",
+      "in": "header",
+      "description": "The entity tags of which there must be one now, or *; of streams not looked at",
+      "schema": {"type": "string"}
+    },
     "Limit": {
       "name": "limit",
       "in": "query",
@@ -206,12 +263,31 @@ std::string_view openapi_components() {
     }
   },
   "headers": {
-    "RequestId": {
+    "Request-Id": {
       "description": "The request's name: the client's own if it was sane",
+      "required": true,
       "schema": {"type": "string"}
     },
+    "Allow": {"description": "The methods of the path", "schema": {"type": "string"}},
+    "Cache-Control": {"description": "How long this is good: an ending for ever", "schema": {"type": "string"}},
+    "Content-Range": {
+      "description": "Which rows these are, and of how many, with * for what is not known or not there",
+      "schema": {"type": "string", "examples": ["0-9/42"]}
+    },
+    "ETag": {"description": "The strong entity tag of the JSON", "schema": {"type": "string"}},
+    "Link": {
+      "description": "The timeline of the run",
+      "schema": {"type": "string", "examples": ["</_ref/runs/run_demo/timeline>; rel=\"timeline\""]}
+    },
     "Location": {"description": "The status of the run", "schema": {"type": "string", "format": "uri-reference"}},
-    "RetryAfter": {"description": "Seconds", "schema": {"type": "integer"}}
+    "Preference-Applied": {"description": "What was honoured of Prefer", "schema": {"type": "string"}},
+    "Proxy-Status": {"description": "The code of the error", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds", "schema": {"type": "integer"}},
+    "Set-Cookie": {"description": "The owner's session, or its end", "schema": {"type": "string"}},
+    "Vary": {"description": "What decides on the answer beside its path", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}},
+    "X-Accel-Buffering": {"description": "With a stream: no", "schema": {"const": "no"}},
+    "traceparent": {"description": "The request's own, if the run is part of that trace", "schema": {"type": "string"}}
   },
   "securitySchemes": {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A session token, as `pdpp token` prints it"},
@@ -249,6 +325,7 @@ std::string_view openapi_components() {
     },
     "Error.owner_session_required": {
       "x-status": 401,
+      "x-headers": ["WWW-Authenticate"],
       "value": {
         "error": {
           "type": "authentication_error",
@@ -260,6 +337,7 @@ std::string_view openapi_components() {
     },
     "Error.invalid_password": {
       "x-status": 401,
+      "x-headers": ["WWW-Authenticate"],
       "value": {
         "error": {
           "type": "authentication_error",
@@ -291,6 +369,17 @@ std::string_view openapi_components() {
         }
       }
     },
+    "Error.append_only": {
+      "x-status": 403,
+      "value": {
+        "error": {
+          "type": "permission_error",
+          "code": "append_only",
+          "message": "pdpp.spine_events is append-only: an event of run run_demo cannot be changed",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
     "Error.not_found": {
       "x-status": 404,
       "value": {
@@ -317,6 +406,7 @@ std::string_view openapi_components() {
     },
     "Error.run_already_active": {
       "x-status": 409,
+      "x-headers": ["Location"],
       "value": {
         "error": {
           "type": "api_error",
@@ -353,6 +443,18 @@ std::string_view openapi_components() {
         }
       }
     },
+    "Error.run_already_started": {
+      "x-status": 409,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "run_already_started",
+          "message": "Run has already started: run_demo",
+          "param": "run_id",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
     "Error.run_already_terminal": {
       "x-status": 409,
       "value": {
@@ -366,13 +468,85 @@ std::string_view openapi_components() {
         }
       }
     },
+    "Error.run_not_settled": {
+      "x-status": 409,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "run_not_settled",
+          "message": "run run_demo has not ended: its flight state cannot be removed",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.not_booted": {
+      "x-status": 409,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "not_booted",
+          "message": "this session is not a controller: it has not booted",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.boot_lost": {
+      "x-status": 409,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "boot_lost",
+          "message": "this boot has been declared dead: its runs are being ended",
+          "param": "boot_epoch",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.run_superseded": {
+      "x-status": 409,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "run_superseded",
+          "message": "Run has already ended as failed: run_demo",
+          "param": "run_id",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab",
+          "status": "failed"
+        }
+      }
+    },
+    "Error.method_not_allowed": {
+      "x-status": 405,
+      "x-headers": ["Allow"],
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "method_not_allowed",
+          "message": "This path answers to GET, HEAD only.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
     "Error.not_acceptable": {
       "x-status": 406,
+      "x-headers": ["Vary"],
       "value": {
         "error": {
           "type": "api_error",
           "code": "not_acceptable",
           "message": "This is available only as application/json, text/event-stream.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.precondition_failed": {
+      "x-status": 412,
+      "x-headers": ["ETag", "Vary"],
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "precondition_failed",
+          "message": "What is there now has another entity tag than If-Match asks for.",
           "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
         }
       }
@@ -436,6 +610,7 @@ std::string_view openapi_components() {
     },
     "Error.too_many_attempts": {
       "x-status": 429,
+      "x-headers": ["Retry-After"],
       "value": {
         "error": {
           "type": "rate_limit_error",
@@ -469,6 +644,7 @@ std::string_view openapi_components() {
     },
     "Error.database_unavailable": {
       "x-status": 503,
+      "x-headers": ["Retry-After"],
       "value": {
         "error": {
           "type": "api_error",
@@ -478,8 +654,21 @@ std::string_view openapi_components() {
         }
       }
     },
+    "Error.too_many_connections": {
+      "x-status": 503,
+      "x-headers": ["Retry-After"],
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "too_many_connections",
+          "message": "This server has too many connections just now. Try again.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
     "Error.in_doubt": {
       "x-status": 503,
+      "x-headers": ["Retry-After"],
       "value": {
         "error": {
           "type": "api_error",
@@ -501,6 +690,194 @@ std::string_view openapi_components() {
           "message": "The database did not answer in time.",
           "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
         }
+      }
+    },
+    "UnknownRun.not_found": {
+      "value": {
+        "error": {
+          "type": "not_found_error",
+          "code": "not_found",
+          "message": "Run not found: run_never",
+          "param": "run_id"
+        }
+      }
+    },
+    "RpcError.PGRST000": {
+      "x-status": 503,
+      "x-headers": ["Retry-After"],
+      "value": {
+        "code": "PGRST000",
+        "details": null,
+        "hint": null,
+        "message": "The database cannot be reached just now. Try again."
+      }
+    },
+    "RpcError.PGRST100": {
+      "x-status": 400,
+      "value": {
+        "code": "PGRST100",
+        "details": null,
+        "hint": "Of the result only limit and offset can be chosen, where it has rows; filter and order it yourself.",
+        "message": "\"order=run_id\" is not supported here"
+      }
+    },
+    "RpcError.PGRST101": {
+      "x-status": 405,
+      "x-headers": ["Allow"],
+      "value": {
+        "code": "PGRST101",
+        "details": null,
+        "hint": null,
+        "message": "Only OPTIONS, GET, HEAD and POST can be used on RPC"
+      }
+    },
+    "RpcError.PGRST102": {
+      "x-status": 400,
+      "value": {
+        "code": "PGRST102",
+        "details": null,
+        "hint": null,
+        "message": "The body is not a JSON object."
+      }
+    },
+    "RpcError.PGRST103": {
+      "x-status": 416,
+      "x-headers": ["Content-Range"],
+      "value": {
+        "code": "PGRST103",
+        "details": "An offset of 9 was requested, but there are only 3 rows.",
+        "hint": null,
+        "message": "Requested range not satisfiable"
+      }
+    },
+    "RpcError.PGRST106": {
+      "x-status": 406,
+      "value": {
+        "code": "PGRST106",
+        "details": null,
+        "hint": "Only the following schemas are exposed: public",
+        "message": "Invalid schema: private"
+      }
+    },
+    "RpcError.PGRST107": {
+      "x-status": 406,
+      "value": {
+        "code": "PGRST107",
+        "details": null,
+        "hint": null,
+        "message": "None of these media types are available: text/csv"
+      }
+    },
+    "RpcError.PGRST112": {
+      "x-status": 500,
+      "value": {
+        "code": "PGRST112",
+        "details": null,
+        "hint": null,
+        "message": "response.status setting must be a valid status code"
+      }
+    },
+    "RpcError.PGRST116": {
+      "x-status": 406,
+      "value": {
+        "code": "PGRST116",
+        "details": "The result contains 2 rows",
+        "hint": null,
+        "message": "Cannot coerce the result to a single JSON object"
+      }
+    },
+    "RpcError.PGRST122": {
+      "x-status": 400,
+      "value": {
+        "code": "PGRST122",
+        "details": "Invalid preferences: tx=rollback",
+        "hint": null,
+        "message": "Invalid preferences given with handling=strict"
+      }
+    },
+    "RpcError.PGRST125": {
+      "x-status": 404,
+      "value": {
+        "code": "PGRST125",
+        "details": null,
+        "hint": null,
+        "message": "Invalid path specified in request URL"
+      }
+    },
+    "RpcError.PGRST202": {
+      "x-status": 404,
+      "value": {
+        "code": "PGRST202",
+        "details": "Searched for the function public.pdpp_run_stat, but no matches were found in the schema cache.",
+        "hint": "Perhaps you meant to call the function public.pdpp_run_status",
+        "message": "Could not find the function public.pdpp_run_stat in the schema cache"
+      }
+    },
+    "RpcError.PGRST301": {
+      "x-status": 401,
+      "x-headers": ["WWW-Authenticate"],
+      "value": {
+        "code": "PGRST301",
+        "details": null,
+        "hint": null,
+        "message": "This needs the owner's session: log in at /owner/login, or send a bearer token."
+      }
+    },
+    "RpcError.PGRST302": {
+      "x-status": 401,
+      "x-headers": ["WWW-Authenticate"],
+      "value": {
+        "code": "PGRST302",
+        "details": null,
+        "hint": null,
+        "message": "This needs the owner's session: log in at /owner/login, or send a bearer token."
+      }
+    },
+    "RpcError.PGRSTX00": {
+      "x-status": 500,
+      "value": {
+        "code": "PGRSTX00",
+        "details": null,
+        "hint": null,
+        "message": "Something went wrong here."
+      }
+    },
+    "RpcError.PT409": {
+      "x-status": 409,
+      "value": {
+        "code": "PT409",
+        "details": "{\"code\": \"run_id_taken\", \"param\": \"run_id\"}",
+        "hint": "Choose another run id, or leave it out to get one.",
+        "message": "Run id is taken: run_demo"
+      }
+    },
+    "RpcError.25006": {
+      "x-status": 405,
+      "x-headers": ["Allow"],
+      "value": {
+        "code": "25006",
+        "details": null,
+        "hint": "Use POST.",
+        "message": "pdpp_run_now writes, and GET is read-only"
+      }
+    },
+    "RpcError.55P03": {
+      "x-status": 503,
+      "x-headers": ["Retry-After"],
+      "value": {
+        "code": "55P03",
+        "details": null,
+        "hint": null,
+        "message": "The database cannot do this just now. Try again."
+      }
+    },
+    "RpcError.57014": {
+      "x-status": 504,
+      "value": {
+        "code": "57014",
+        "details": null,
+        "hint": null,
+        "message": "The database did not answer in time."
       }
     },
     "RunStatus.active": {

@@ -32,7 +32,6 @@ namespace {
 /// The one schema there is, whatever the extension's is called: what clients send unless told otherwise.
 constexpr std::string_view schema = "public";
 
-constexpr std::string_view object_type = "application/vnd.pgrst.object+json";
 constexpr std::array<std::string_view, 3> offered{"application/json", object_type, "application/vnd.pgrst.object"};
 
 // ---- which function -------------------------------------------------------------------------------------------------

@@ -15,6 +15,9 @@
 
 namespace pdpp::http {
 
+/// The media type of the one row itself.
+constexpr std::string_view object_type = "application/vnd.pgrst.object+json";
+
 /// Whether a target is answered by these conventions: `/rpc` and what is below it.
 bool is_rpc(std::string_view target);
 

@@ -25,14 +25,25 @@ is($gateway->request('HEAD', '/')->{headers}{'content-length'}, length $root->{b
 
 my $answers = [];
 
+# Notes an answer for the comparison with the document.
+sub note_answer
+{
+	my ($method, $pattern, $answer) = @_;
+	my $is_json = ($answer->{headers}{'content-type'} // '') =~ /\bjson\b/ && length $answer->{body};
+	push @$answers,
+	  { method => $method, path => $pattern, status => $answer->{status} + 0, headers => $answer->{headers},
+		body => $is_json ? $answer->{json} : length $answer->{body} ? $answer->{body} : undef };
+	return;
+}
+
 # Makes a request, notes its answer for the comparison with the document, and checks its status.
 sub ask
 {
 	my ($method, $pattern, $target, $status, $body, @headers) = @_;
 	my $answer = $gateway->request(uc $method, $target, [ @owner, @headers ], $body);
 	is($answer->{status}, $status, "$method $target");
-	push @$answers, { method => $method, path => $pattern, status => $status, body => $answer->{json} };
-	return $answer->{json};
+	note_answer($method, $pattern, $answer);
+	return $answer->{json} // $answer->{body};
 }
 
 # a run of each ending, and one that goes on
@@ -55,11 +66,33 @@ ask('get', $status, '/_ref/runs/run_active', 406, undef, Accept => 'image/png');
 ask('get', '/_ref/runs', '/_ref/runs?limit=3', 200);
 ask('get', '/_ref/runs', '/_ref/runs?status=failed', 200);
 ask('get', '/_ref/runs', '/_ref/runs?cursor=x', 400);
-ask('post', '/rpc/pdpp_run_status', '/rpc/pdpp_run_status', 200, '{"run_id": "run_active"}', 'Content-Type' => 'application/json');
-my $rows = '/rpc/pdpp_run_statuses';
-ask('get', $rows, "$rows?run_ids=%7Ba,b,c%7D&limit=2", 206, undef, Range => '1-', Prefer => 'count=exact');
 ask('get', $status, '/_ref/runs/run_active?x=y', 400);
 ask('get', "$status/timeline", '/_ref/runs/run_active/timeline?cursor=x', 400);
+
+# whoever has a tag: 304 or 412, with all that comes with it
+for my $method (qw(get head))
+{
+	for ([ $status, '/_ref/runs/run_failed' ], [ $status, '/_ref/runs/run_active' ],
+		[ "$status/timeline", '/_ref/runs/run_active/timeline' ], [ '/_ref/runs', '/_ref/runs' ])
+	{
+		ask($method, @$_, 304, undef, 'If-None-Match' => '*');
+		ask($method, @$_, 412, undef, 'If-Match' => '"x"');
+	}
+	ask($method, $status, '/_ref/runs/run_active', 304, undef, 'If-None-Match' => '*', Prefer => 'wait=0');
+	ask($method, $status, '/_ref/runs/run_active', 200, undef, Prefer => 'wait=0');
+	ask($method, $status, '/_ref/runs/run_failed', 200, undef, Prefer => 'wait=1');
+}
+
+# streams
+my $events = 'text/event-stream';
+for ([ $status, '/_ref/runs/run_failed' ], [ "$status/timeline", '/_ref/runs/run_failed/timeline' ])
+{
+	my ($last) = ask('get', @$_, 200, undef, Accept => $events) =~ /.*^id: (\S+)$/ms;
+	ask('get', @$_, 204, undef, Accept => $events, 'Last-Event-ID' => $last);
+	ask('head', @$_, 200, undef, Accept => $events);
+}
+ask('get', "$status/timeline", '/_ref/runs/run_failed/timeline', 200, undef, Accept => 'application/x-ndjson');
+
 my $start = '/_ref/connections/{connector_instance_id}/run';
 ask('post', $start, '/_ref/connections/c/run', 409, '');
 ask('post', $start, '/_ref/connections/unknown/run', 404, '');
@@ -67,16 +100,112 @@ ask('post', $start, '/_ref/connections/c/run', 415, 'text', 'Content-Type' => 't
 ask('post', $start, '/_ref/connections/c/run', 403, '', Origin => 'http://evil.example');
 ask('post', "$status/cancel", '/_ref/runs/run_active/cancel', 202, '');
 ask('post', "$status/cancel", '/_ref/runs/run_failed/cancel', 409, '');
-ask('post', '/_ref/connectors/{connector_id}/run', '/_ref/connectors/c/run', 202, '');
+my $start_connector = '/_ref/connectors/{connector_id}/run';
+my @trace = (traceparent => '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+ask('post', $start_connector, '/_ref/connectors/c/run', 202, '', @trace, Prefer => 'wait=0');
+for ([ $start, '/_ref/connections/c/run' ], [ $start_connector, '/_ref/connectors/c/run' ],
+	[ "$status/cancel", '/_ref/runs/run_active/cancel' ])
+{
+	ask('post', @$_, 406, '', Accept => 'text/html');
+	ask('post', @$_, 415, 'text', 'Content-Type' => 'text/plain');
+	ask('post', @$_, 415, '{}', 'Content-Type' => 'application/json', 'Content-Encoding' => 'gzip');
+	ask('post', @$_, 400, '{"x": 1}', 'Content-Type' => 'application/json');
+}
+# a run that has ended when it is admitted, because it was before
+my @again = ($start_connector, '/_ref/connectors/waited/run', 'Idempotency-Key' => 'once');
+ask('post', @again[ 0, 1 ], 202, '', @again[ 2, 3 ]);
+$node->safe_psql('postgres', q{SELECT pdpp_run_cancel(run_id) FROM pdpp_runs WHERE connector_id = 'waited'});
+ask('post', @again[ 0, 1 ], 200, '', @again[ 2, 3 ], Prefer => 'wait=1', @trace);
 ask('post', $start, '/_ref/connections/c/run', 409, '', Prefer => 'wait=1');
 ask('post', '/owner/login', '/owner/login', 401, '{"password": "x"}', 'Content-Type' => 'application/json');
 ask('post', '/owner/login', '/owner/login', 204, JSON::PP::encode_json({ password => $PdppGateway::password }),
 	'Content-Type' => 'application/json');
+ask('post', '/owner/login', '/owner/login', 415, 'x', 'Content-Type' => 'text/plain');
+ask('post', '/owner/login', '/owner/login', 403, '', Origin => 'http://evil.example');
 ask('post', '/owner/logout', '/owner/logout', 204, '');
 ask('get', '/owner/session', '/owner/session', 204);
 ask('get', '/', '/', 200);
+
+# what is refused before there is a route: any operation can be answered so
+for my $pattern (sort keys %{ $document->{paths} })
+{
+	my $target = $pattern =~ s/\{\w+\}/run_never/gr;
+	for my $method (sort keys %{ $document->{paths}{$pattern} })
+	{
+		my @body = $method eq 'post' ? ('') : ();
+		ask($method, $pattern, "$target?%", 400, @body);
+		ask($method, $pattern, "$target?" . 'x' x 10000, 414, @body);
+		ask($method, $pattern, $target, 431, $body[0], map { ("X-$_" => 'x' x 4000) } 1 .. 9);
+		ask($method, $pattern, $target, 413, undef, 'Content-Length' => 1 << 30);
+	}
+}
+
+# /rpc: results, by either media type; what is refused; HEAD and OPTIONS
+my ($one, $rows, $now, $cancel) = map { "/rpc/pdpp_run_$_" } qw(status statuses now cancel);
+my @json = ('Content-Type' => 'application/json');
+my @object = (Accept => 'application/vnd.pgrst.object+json');
+my @count = (Prefer => 'count=exact');
+for my $function ($one, '/rpc/pdpp_run_timeline')
+{
+	ask('post', $function, $function, 200, '{"run_id": "run_active"}', @json);
+	ask('post', $function, $function, 200, 'run_id=run_failed', 'Content-Type' => 'application/x-www-form-urlencoded');
+	ask('post', $function, $function, 200, '{"run_id": null}', @json);
+	for my $method (qw(get head))
+	{
+		ask($method, $function, "$function?run_id=run_active", 200, undef, @count);
+		ask($method, $function, "$function?run_id=run_active", 200, undef, @object);
+		ask($method, $function, "$function?run_id=nope", 404);
+		ask($method, $function, "$function?run_id=nope", 404, undef, @object);
+		ask($method, $function, "$function?id=nope", 404);
+		ask($method, $function, "$function?run_id=nope", 406, undef, Accept => 'text/csv');
+	}
+}
+ask('get', '/rpc/pdpp_run_list', '/rpc/pdpp_run_list?page_size=2', 200);
+ask('get', '/rpc/pdpp_run_list', '/rpc/pdpp_run_list?since=nonsense', 400);
+for my $method (qw(get head))
+{
+	ask($method, $rows, "$rows?run_ids=%7Brun_active,nope,NULL%7D", 200);
+	ask($method, $rows, "$rows?run_ids=%7Bnope%7D", 200, undef, @object);
+	ask($method, $rows, "$rows?run_ids=%7Ba,b%7D", 406, undef, @object);
+	ask($method, $rows, "$rows?run_ids=%7Ba,b,c%7D&limit=2", 206, undef, @count);
+	ask($method, $rows, "$rows?run_ids=%7Ba,b,c%7D&limit=1", 206, undef, @count, @object);
+	ask($method, $rows, "$rows?run_ids=%7Ba,b,c%7D&offset=4", 416, undef, @count);
+}
+ask('get', $rows, "$rows?run_ids=%7Ba,b,c%7D&limit=2", 206, undef, Range => '1-', @count);
+ask('get', $rows, "$rows?run_ids=%7Ba%7D", 416, undef, Range => '2-1');
+ask('post', $rows, "$rows?limit=1", 206, '{"run_ids": ["a", null]}', @json, @count);
+ask('post', $now, $now, 200, '{"connector_id": "rpc", "run_id": "run_rpc", "data": {}}', @json);
+ask('post', $now, $now, 409, '{"connector_id": "rpc"}', @json);
+ask('post', $now, $now, 415, '{}', @json, 'Content-Encoding' => 'gzip');
+ask('post', $now, $now, 403, '{}', @json, Origin => 'http://evil.example');
+ask('post', $cancel, $cancel, 200, '{"run_id": "run_rpc"}', @json, @object);
+ask('options', $_, $_, 200) for $one, $now;
+for (@$answers)
+{
+	next unless $_->{path} =~ m{^/rpc/pdpp_run_(?:status|timeline)$} && $_->{status} == 404 && $_->{method} eq 'get';
+	is(exists $_->{body}{error}, !exists $_->{headers}{'proxy-status'}, 'the envelope is a result, all else an error');
+}
+
 @owner = ();
 ask('get', $status, '/_ref/runs/run_active', 401);
+ask($_, $one, $one, 401) for qw(get head options);
+
+# more wrong passwords than one peer may send in a row
+$gateway->request('POST', '/owner/login', \@json, '{"password": "x"}') for 1 .. 50;
+ask('post', '/owner/login', '/owner/login', 429, '{"password": "x"}', @json);
+
+# what needs a broken world: too many connections, a database that is away
+my $full = PdppGateway->start(conninfo => $node->connstr('postgres'), args => [ '--max-connections', 1 ]);
+my $held = $full->connect;
+is($held->request('GET', '/')->{status}, 200, 'one connection');
+note_answer('get', '/', my $refused = $full->get('/'));
+is($refused->{json}{error}{code}, 'too_many_connections', 'and no other');
+is($full->stop, 0, 'stopped');
+$node->stop;
+@owner = (Authorization => 'Bearer ' . PdppGateway::token());
+ask('get', '/_ref/runs', '/_ref/runs', 503);
+ask('post', $start, '/_ref/connections/c/run', 503, '');
+ask('get', $one, "$one?run_id=a", 503);
 
 subtest 'the document, by its schema and theirs' => sub {
 	my $input = JSON::PP::encode_json({ document => $document, answers => $answers });
@@ -89,6 +218,39 @@ subtest 'the document, by its schema and theirs' => sub {
 	{
 		if ($line =~ /^#/) { diag($line); next; }
 		ok($line =~ /^ok/, $line =~ s/^(not )?ok \d+ - //r);
+	}
+};
+
+# The codes of a document's table of errors, and of the sentence after it, with their status.
+sub documented_codes
+{
+	my ($file) = @_;
+	my ($part) = PostgreSQL::Test::Utils::slurp_file($file) =~ /^#+ Err.*?\n(.*?)^## /ms;
+	my %status = $part =~ /^\| `(\w+)` \| (\d{3}) \|/mg;
+	while ($part =~ /`([a-z_]+)`(?: and `([a-z_]+)`)?\s+\((\d{3})\b/g)
+	{
+		$status{$_} = $3 for grep { defined } $1, $2;
+	}
+	return \%status;
+}
+
+subtest 'every code of an error that is documented has an example' => sub {
+	my $examples = $document->{components}{examples};
+	my %example = map { s/^Error\.//r => $examples->{$_}{'x-status'} } grep { /^Error\./ } keys %$examples;
+	my $listed = documented_codes('README.md');
+	cmp_ok(scalar keys %$listed, '>=', 32, 'the README lists codes');
+	is_deeply(\%example, $listed, 'those of the README are those of the document');
+	my $reference = documented_codes('docs/reference.md');
+	cmp_ok(scalar keys %$reference, '>=', 16, 'and so does the reference');
+	is_deeply({ map { $_ => $example{$_} } keys %$reference }, $reference, 'which agrees');
+	my $conventions = PostgreSQL::Test::Utils::slurp_file('docs/postgrest.md');
+	my %rpc = map { $_ => 1 } $conventions =~ /\b(PGRST\w+|25006|\d{2}P?\d{2,3}(?=\)))/g;
+	cmp_ok(scalar keys %rpc, '>=', 12, 'codes of /rpc');
+	ok($examples->{"RpcError.$_"}, "/rpc: $_") for sort keys %rpc;
+	for my $name (grep { /Error\./ } sort keys %$examples)
+	{
+		my $value = $examples->{$name}{value};
+		is($value->{code} // $value->{error}{code}, $name =~ s/^\w+\.//r, "$name is of this code");
 	}
 };
 

@@ -34,6 +34,11 @@ BOOST_AUTO_TEST_CASE(what_has_no_component_is_an_error) {
     table.front().errors = {};
     table.front().schema = "Unheard";
     BOOST_CHECK_THROW(openapi_document(table, {}), std::logic_error);
+
+    std::vector<Function> calls{functions().begin(), functions().end()};
+    BOOST_CHECK_NO_THROW(openapi_document({}, calls));
+    calls.front().schema = "Unheard";
+    BOOST_CHECK_THROW(openapi_document({}, calls), std::logic_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

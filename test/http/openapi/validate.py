@@ -1,13 +1,17 @@
 #!/usr/bin/python3
-"""Reads {"document": …, "answers": [{"method", "path", "status", "body"}]} and prints a line of TAP for each check:
-the document against the official schema of OpenAPI 3.1, its schemas against that of JSON Schema, its examples and the
-answers that a server really gave against its schemas."""
+"""Reads {"document": …, "answers": [{"method", "path", "status", "headers", "body"}]} and prints a line of TAP for
+each check: the document against the official schema of OpenAPI 3.1, its schemas against that of JSON Schema, its
+examples and the answers that a server really gave against its schemas. An answer must be of a media type, and have no
+headers and no error code, but those that the document tells of."""
 
 import json
 import os
 import sys
 
 from jsonschema import Draft202012Validator
+
+# of the message as such, whatever it says
+FRAMING = {"connection", "content-length", "content-type", "date", "transfer-encoding"}
 
 count = 0
 failed = 0
@@ -39,12 +43,54 @@ def schema_of(schema):
     return {**schema, "components": document["components"]}
 
 
-def media_types():
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            for status, response in operation["responses"].items():
-                for media in response.get("content", {}).values():
-                    yield method, path, status, media
+def resolved(thing):
+    return resolve(thing["$ref"]) if "$ref" in thing else thing
+
+
+def operations():
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield method, path, operation
+
+
+def responses():
+    for _, _, operation in operations():
+        yield from operation["responses"].values()
+    yield from document["components"]["responses"].values()
+
+
+def references(part):
+    if isinstance(part, dict):
+        yield from [part["$ref"]] if isinstance(part.get("$ref"), str) else []
+        part = part.values()
+    for inner in part if not isinstance(part, (str, int, float, type(None))) else ():
+        yield from references(inner)
+
+
+def header_errors(response, given):
+    """What is given and not declared, or the other way round."""
+    declared = {name.lower(): resolved(header) for name, header in response.get("headers", {}).items()}
+    undeclared = set(given) - set(declared) - FRAMING
+    missing = {name for name, header in declared.items() if header.get("required")} - set(given)
+    return [f"header {name} is not in the document" for name in sorted(undeclared)] + [
+        f"header {name} is not in the answer" for name in sorted(missing)]
+
+
+def answer_errors(answer, response):
+    """How an answer is not as the document says."""
+    errors = header_errors(response, answer["headers"])
+    if answer["method"] == "head" and "content" in response:
+        errors.append("a body of HEAD is in the document")
+    if answer["method"] == "head" or "content" not in response:
+        return errors + (["a body where the document has none"] if answer["body"] else [])
+    media_type = answer["headers"].get("content-type", "").split(";")[0]
+    if media_type not in response["content"]:
+        return errors + [f"media type {media_type} is not in the document"]
+    media = response["content"][media_type]
+    code = answer["body"].get("error", {}).get("code") if isinstance(answer["body"], dict) else None
+    if code and code not in media["examples"]:
+        errors.append(f"error {code} is not in the document")
+    return errors + errors_of(schema_of(media["schema"]), answer["body"])
 
 
 given = json.load(sys.stdin)
@@ -55,26 +101,26 @@ for name, schema in document["components"]["schemas"].items():
     check(f"schema {name} is one", errors_of(Draft202012Validator.META_SCHEMA, schema))
 
 seen = set()
-for method, path, status, media in media_types():
+for media in (media for response in responses() for media in resolved(response).get("content", {}).values()):
     for name, example in media.get("examples", {}).items():
-        if example["$ref"] not in seen:
-            seen.add(example["$ref"])
+        if (example["$ref"], str(media["schema"])) not in seen:
+            seen.add((example["$ref"], str(media["schema"])))
             check(f"example {name}", errors_of(schema_of(media["schema"]), resolve(example["$ref"])["value"]))
-check("every example is used", sorted(
-    name for name in document["components"]["examples"] if f"#/components/examples/{name}" not in seen))
+used = set(references(document))
+check("every component is used", sorted(
+    f"{kind}/{name}" for kind, named in document["components"].items() for name in named
+    if kind not in ("responses", "securitySchemes") and f"#/components/{kind}/{name}" not in used))
+check("every reference leads somewhere", [
+    f"{reference}: {part}" for reference in used for part in [reference.rsplit("/", 1)]
+    if part[1] not in resolve(part[0])])
 
-ids = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+ids = [operation["operationId"] for _, _, operation in operations()]
 check("operations have ids of their own", sorted({id for id in ids if ids.count(id) > 1}))
 
 for answer in given["answers"]:
-    responses = document["paths"][answer["path"]][answer["method"]]["responses"]
-    response = responses.get(str(answer["status"]), responses.get("default"))
-    name = f"{answer['method']} {answer['path']}: a real {answer['status']}"
-    if response is None:
-        check(name, ["this status is not in the document"])
-    elif "content" not in response:
-        check(name, ["a body where the document has none"] if answer["body"] else [])
-    else:
-        check(name, errors_of(schema_of(response["content"]["application/json"]["schema"]), answer["body"]))
+    given_by = document["paths"][answer["path"]][answer["method"]]["responses"]
+    response = given_by.get(str(answer["status"]), given_by.get("default"))
+    check(f"{answer['method']} {answer['path']}: a real {answer['status']}",
+          ["this status is not in the document"] if response is None else answer_errors(answer, resolved(response)))
 print(f"1..{count}")
 sys.exit(1 if failed else 0)
