@@ -56,8 +56,14 @@ Refusal refusal_for(error_code failure, std::string_view target) {
 
 /// A host and perhaps a port.
 bool is_host(std::string_view text) {
+    thread_local std::string last; // the same for nearly all
+    if (text == last)
+        return true;
     const auto authority = urls::parse_authority(text);
-    return authority && !authority->has_userinfo();
+    if (!authority || authority->has_userinfo())
+        return false;
+    last = text;
+    return true;
 }
 
 /// What Beast lets pass, and should not: two readers of such a request could see two different ones (RFC 9112, 11.2).

@@ -12,7 +12,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 namespace pdpp::http {
 
@@ -27,27 +26,21 @@ std::string checked(std::string decoded) {
 }
 
 /// What a URL cannot hold and people write into queries all the same, such as `{a,b}`: no two readers take it for
-/// different things.
+/// different things, so it is taken as if it were percent-encoded.
 constexpr urls::grammar::lut_chars written_raw{R"("<>[\]^`{|})"};
-
-/// The same with these characters percent-encoded in the query, as clients should.
-std::string with_encoded_query(std::string_view text) {
-    const auto query = std::min(text.find('?'), text.size());
-    std::string encoded{text.substr(0, query)};
-    for (const char letter : text.substr(query)) {
-        if (written_raw(letter))
-            fmt::format_to(std::back_inserter(encoded), "%{:02X}", letter);
-        else
-            encoded += letter;
-    }
-    return encoded;
-}
 
 } // namespace
 
 Target parse_target(std::string_view text) {
-    const auto encoded = with_encoded_query(text);
-    const auto parsed = urls::parse_origin_form(encoded);
+    std::string encoded;
+    const auto query = std::min(text.find('?'), text.size());
+    if (std::ranges::any_of(text.substr(query), written_raw)) {
+        encoded = text.substr(0, query);
+        for (const char letter : text.substr(query))
+            encoded += written_raw(letter) ? fmt::format("%{:02X}", letter) : std::string(1, letter);
+        text = encoded;
+    }
+    const auto parsed = urls::parse_origin_form(text);
     if (!parsed)
         throw invalid_request("The request target is malformed: characters that a URL cannot hold must be "
                               "percent-encoded, each as % and two hexadecimal digits.");
