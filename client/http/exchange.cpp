@@ -69,7 +69,7 @@ bool is_host(std::string_view text) {
 /// What Beast lets pass, and should not: two readers of such a request could see two different ones (RFC 9112, 11.2).
 /// Throws Refusal.
 void check_framing(const beast::http::request_header<>& request) {
-    if (request.version() == 11 && request.count(field::host) != 1)
+    if (request.count(field::host) > 1 || (request.version() == 11 && request.count(field::host) == 0))
         throw invalid_request("The request must have one Host header.");
     if (!is_host(request[field::host]))
         throw invalid_request("The Host header must be a host and perhaps a port.");
@@ -91,7 +91,7 @@ void make_origin_form(beast::http::request_header<>& request) {
     if (request.target().starts_with('/'))
         return;
     const std::string target = request.target();
-    const auto url = urls::parse_absolute_uri(target);
+    const auto url = urls::parse_absolute_uri(std::string_view{target}.substr(0, target.find('?')));
     if (!url || url->encoded_host().empty() ||
         (url->scheme_id() != urls::scheme::http && url->scheme_id() != urls::scheme::https))
         return;
@@ -183,7 +183,7 @@ asio::awaitable<std::optional<Request>> Exchange::read() {
     }
     if (is_bad_request(failure))
         throw with_target(refusal_for(failure, parser.get().target()), parser.get());
-    if (failure)
+    if (failure || !stream_.socket().is_open()) // closed when the last bytes were already here
         co_return std::nullopt;
     co_return parser.release();
 }

@@ -9,6 +9,7 @@ use PdppGateway;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $node = PostgreSQL::Test::Cluster->new('runs');
 $node->init;
@@ -317,6 +318,33 @@ subtest 'a target with scheme and host is answered like one without' => sub {
 	my $client = $gateway->connect;
 	$client->send("GET http://host HTTP/1.1\r\nHost: host\r\n\r\n");
 	is($client->receive->{json}{openapi}, '3.1.0', 'without a path it is /');
+};
+
+subtest 'a request may come in any pieces' => sub {
+	my $post = "POST /_ref/runs/run_life/cancel HTTP/1.1\r\nHost: x\r\nAuthorization: $owner\r\n";
+	my $json = "${post}Content-Type: application/json\r\n";
+	my %requests = (
+		'a GET' => [ "GET /_ref/runs/run_life HTTP/1.1\r\nHost: x\r\nAuthorization: $owner\r\n\r\n", 200 ],
+		'a body with its length' => [ "${json}Content-Length: 2\r\n\r\n{}", 409 ],
+		'chunks' => [ "${json}Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;x=\"y\"\r\n}\r\n0\r\n\r\n", 409 ],
+		'no chunk but the last' => [ "${post}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 409 ],
+		'fields after chunks' => [ "${post}Transfer-Encoding: chunked\r\n\r\n000\r\nX: y\r\nZ: z\r\n\r\n", 409 ],
+		'a bad last chunk' => [ "${post}Transfer-Encoding: chunked\r\n\r\n0\r\nx\r\n\r\n", 400 ],
+		'a bad chunk' => [ "${post}Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n", 400 ]);
+	for my $name (sort keys %requests)
+	{
+		my ($bytes, $status) = @{ $requests{$name} };
+		for my $size (1, 2, 3, length $bytes)
+		{
+			my $client = $gateway->connect;
+			for (my $at = 0; $at < length $bytes; $at += $size)
+			{
+				$client->send(substr $bytes, $at, $size);
+				sleep 0.002; # for the pieces to arrive as such
+			}
+			is($client->receive->{status}, $status, "$name, $size bytes at a time");
+		}
+	}
 };
 
 subtest 'an empty line before a request is ignored' => sub {
