@@ -73,7 +73,8 @@ asio::awaitable<std::optional<std::string>> EventStream::next() {
         text = look();
         if (text.empty() && Clock::now() >= speak_at_)
             text = keep_alive_comment;
-        if (!text.empty() || over_)
+        const bool is_outdated = has_changed_ && !reading_; // by what was heard of while it was read
+        if (!text.empty() || over_ || is_outdated)
             continue;
         const auto wait_end = std::min(speak_at_, session_.expires_at());
         co_await client_.wait_until(reading_ ? wait_end : std::min(wait_end, look_at_));

@@ -98,7 +98,7 @@ asio::awaitable<std::optional<std::string>> TimelineLines::next() {
         const auto page = co_await live_.read(call_, question());
         if (page)
             co_return take(*page);
-        if (Clock::now() >= give_up_at || client_.has_left())
+        if (Clock::now() >= give_up_at || client_.has_left() || client_.is_draining())
             throw std::runtime_error("the timeline was broken off: the database is away");
         co_await client_.wait_until(live_.next_look(false));
     }

@@ -297,6 +297,26 @@ subtest 'a silent stream says that it lives' => sub {
 	is($lively->stop, 0, 'stops');
 };
 
+subtest 'what is heard of during a look is looked at after it' => sub {
+	my $attentive = start('--keep-alive', '9');
+	my $run = new_run();
+	my $client = follow($attentive, "/_ref/runs/$run/timeline");
+	$client->event;
+	my $hear = "pg_notify('pdpp_run', left(encode(sha256('$run'), 'hex'), 16))";
+	my $writer = $node->background_psql('postgres');
+	$writer->query_safe('BEGIN; LOCK TABLE pdpp.spine_events');
+	my $waiting = q{SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'gateway'};
+	PdppGateway::await(sub { sql($hear); $node->safe_psql('postgres', $waiting) > 0 }, 'it looks, and sees what is there now');
+	sql($hear);
+	is(sql('1'), '1', 'the gateway has heard of it, or will in a moment');
+	$writer->query_safe("SET LOCAL pdpp.notify = off; SELECT pdpp_run_started('$run')");
+	$writer->query_safe('COMMIT');
+	$writer->quit;
+	is(($client->block->{data} // '') =~ /"run.started"/, 1, 'a change that nothing else told of, before any sign of life');
+	is($attentive->stop, 0, 'stops');
+	sql("pdpp_run_cancel('$run')");
+};
+
 subtest 'a server that stops sends its streams away' => sub {
 	my $doomed = start();
 	my $run = new_run();
