@@ -23,8 +23,9 @@ class Exchange {
     /// Waits for a client to begin a request; false when it has gone, or has been silent for too long.
     boost::asio::awaitable<bool> wait_for_request();
 
-    /// Reads the request that has begun. Nothing if the client went away or was too slow. Throws Refusal 400, 413, 414
-    /// or 431 for what is no acceptable HTTP; the connection is then of no further use but for the answer.
+    /// Reads the request that has begun. Nothing if the client went away or was too slow, or close() was called. Throws
+    /// Refusal 400, 413, 414 or 431 for what is no acceptable HTTP; the connection is then of no further use but for
+    /// the answer.
     boost::asio::awaitable<std::optional<Request>> read();
 
     /// Sends `response`, without its body if it answers HEAD; false if the client does not take it.

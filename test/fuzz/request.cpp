@@ -1,5 +1,5 @@
-// Requests that come in any pieces: Beast's parser, with the limits and flags that the gateway gives it. The first byte
-// is the size of the pieces.
+// Requests that come in any pieces: Beast's parser, compiled as the gateway's is, under small limits. The first byte
+// says how large the pieces are.
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
