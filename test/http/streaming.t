@@ -41,6 +41,12 @@ sub new_run
 
 sub sql { return $node->safe_psql('postgres', join '; ', map { "SELECT $_" } @_); }
 
+# Says on the channel that something was committed about a run: nothing can be while its tables are locked.
+sub tell_of { my ($run) = @_; return sql("pg_notify('pdpp_run', left(encode(sha256('$run'), 'hex'), 16))"); }
+
+# How many statements of the gateway wait for a lock.
+sub held_up { return sql(q{count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'gateway'}); }
+
 # Opens a stream of events that is there.
 sub follow
 {
@@ -282,15 +288,12 @@ subtest 'a silent stream says that it lives' => sub {
 	$node->stop;
 	ok(exists $client->block->{comment}, 'also while the database is away') for 1 .. 3;
 	$node->start;
-	# Nothing can be committed about a run whose tables are locked: the channel is told by hand.
 	my $holder = $node->background_psql('postgres');
 	$holder->query_safe('BEGIN; LOCK TABLE pdpp.spine_events, pdpp.controller_active_runs');
-	my $held_up = q{SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'gateway'};
-	my $digest = "left(encode(sha256('$run'), 'hex'), 16)";
-	PdppGateway::await(sub { sql("pg_notify('pdpp_run', $digest)"); $node->safe_psql('postgres', $held_up) > 0 }, 'it looks, in vain');
+	PdppGateway::await(sub { tell_of($run); held_up() > 0 }, 'it looks, in vain');
 	$client->block while $client->has_more;
 	ok(exists $client->block->{comment}, 'and while it waits for an answer') for 1 .. 3;
-	cmp_ok($node->safe_psql('postgres', $held_up), '>', 0, 'which has not come');
+	cmp_ok(held_up(), '>', 0, 'which has not come');
 	$holder->quit;
 	sql("pdpp_run_cancel('$run')");
 	is((rest($client))[-1]{json}{status}, 'cancelled', 'and goes on when it is back');
@@ -302,12 +305,10 @@ subtest 'what is heard of during a look is looked at after it' => sub {
 	my $run = new_run();
 	my $client = follow($attentive, "/_ref/runs/$run/timeline");
 	$client->event;
-	my $hear = "pg_notify('pdpp_run', left(encode(sha256('$run'), 'hex'), 16))";
 	my $writer = $node->background_psql('postgres');
 	$writer->query_safe('BEGIN; LOCK TABLE pdpp.spine_events');
-	my $waiting = q{SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'gateway'};
-	PdppGateway::await(sub { sql($hear); $node->safe_psql('postgres', $waiting) > 0 }, 'it looks, and sees what is there now');
-	sql($hear);
+	PdppGateway::await(sub { tell_of($run); held_up() > 0 }, 'it looks, and sees what is there now');
+	tell_of($run);
 	$writer->query_safe("SET LOCAL pdpp.notify = off; SELECT pdpp_run_started('$run')");
 	$writer->query_safe('COMMIT');
 	$writer->quit;
