@@ -5,6 +5,6 @@
 
 namespace pdpp {
 
-constexpr std::string_view program_version = "0.2.0";
+constexpr std::string_view program_version = "0.3.0";
 
 } // namespace pdpp

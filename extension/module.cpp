@@ -6,6 +6,7 @@
 #include "store/announce.hpp"
 #include "store/boots.hpp"
 #include "store/catalogue.hpp"
+#include "store/durable.hpp"
 #include "store/wake.hpp"
 #include "worker/worker.hpp"
 
@@ -23,6 +24,7 @@ void _PG_init(void) {
     pdpp::settings::define();
     pdpp::store::watch_catalogue();
     pdpp::store::watch_transactions();
+    pdpp::store::watch_durability();
     pdpp::store::watch_announcements();
     if (process_shared_preload_libraries_in_progress) {
         pdpp::store::prepare_wake();

@@ -1,7 +1,8 @@
 \echo Use "ALTER EXTENSION pdpp UPDATE TO '0.2.0'" to load this file. \quit
 
 /*
- * From 0.1.0 to 0.2.0: lists of runs, retention, counts of endings. Builds six indexes, which keeps writers waiting for as long.
+ * From 0.1.0 to 0.2.0: lists of runs, retention, counts of endings. Builds six indexes, which keeps
+ * writers waiting for as long; readers go on.
  */
 
 /* The library comes with these scripts; one that is older lacks functions that they declare. */
@@ -16,6 +17,36 @@ exception when undefined_function then
 end
 $$;
 comment on function pdpp.library_version() is 'the version of the library that this session has loaded';
+
+/*
+ * All tables that writers lock, in their order (docs/design/locking.md), before anything else is done: nobody waits for a build
+ * with a lock in hand that we want. A transaction that holds a later table and wants an earlier one has us let go after a moment,
+ * so it is never the victim of a deadlock, nor are we. Readers do not wait.
+ */
+do $$
+declare
+    given_timeout text := pg_catalog.current_setting('lock_timeout');
+    is_first_locked boolean;
+begin
+    loop
+        is_first_locked := false;
+        begin
+            lock table pdpp.connections in share row exclusive mode;
+            is_first_locked := true;
+            perform pg_catalog.set_config('lock_timeout', '100ms', true);
+            lock table pdpp.controller_boots, pdpp.idempotency_keys, pdpp.controller_active_runs, pdpp.spine_events
+                in share row exclusive mode;
+            perform pg_catalog.set_config('lock_timeout', given_timeout, true);
+            exit;
+        exception when lock_not_available then
+            if not is_first_locked then
+                raise; -- the caller's own lock_timeout
+            end if;
+        end;
+        perform pg_catalog.pg_sleep(0.02);
+    end loop;
+end
+$$;
 
 /* ---- tables --------------------------------------------------------------------------------------------------- */
 
@@ -46,10 +77,19 @@ create index controller_active_runs_list on pdpp.controller_active_runs (started
 
 /* ---- guards --------------------------------------------------------------------------------------------------- */
 
-drop trigger spine_events_no_delete on pdpp.spine_events;
-/* All but what pdpp_prune() takes. */
-create trigger spine_events_no_delete before delete on pdpp.spine_events
-    for each row execute function pdpp.refuse_history_change();
+/* All but what pdpp_prune() takes. Replaced, not dropped, where the server can do it: dropping would have readers wait. */
+do $$
+begin
+    if pg_catalog.current_setting('server_version_num')::integer operator(pg_catalog.>=) 140000 then
+        execute 'create or replace trigger spine_events_no_delete before delete on pdpp.spine_events'
+                ' for each row execute function pdpp.refuse_history_change()'; -- a syntax error before 14
+    else
+        drop trigger spine_events_no_delete on pdpp.spine_events;
+        create trigger spine_events_no_delete before delete on pdpp.spine_events
+            for each row execute function pdpp.refuse_history_change();
+    end if;
+end
+$$;
 
 /* ---- reads ---------------------------------------------------------------------------------------------------- */
 

@@ -380,6 +380,17 @@ std::string_view openapi_components() {
         }
       }
     },
+    "Error.guarded_state": {
+      "x-status": 403,
+      "value": {
+        "error": {
+          "type": "permission_error",
+          "code": "guarded_state",
+          "message": "pdpp.connections cannot be truncated",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
     "Error.not_found": {
       "x-status": 404,
       "value": {

@@ -24,7 +24,7 @@ class Readiness {
 
     struct Report {
         bool ready;
-        /// `{"database": {"ok": true}, "extension": {"ok": true, "version": "0.2.0"}, "reconciler": {"ok": true, "by":
+        /// `{"database": {"ok": true}, "extension": {"ok": true, "version": "0.3.0"}, "reconciler": {"ok": true, "by":
         /// "worker"}}`. A check that fails says why as `message`; one that could not be made is not there.
         boost::json::object checks;
     };

@@ -12,6 +12,8 @@ constexpr std::array kinds{
               "Pass next_cursor of the page before unchanged, or leave the cursor out to read from the start."},
     ErrorKind{ErrorCode::append_only, "append_only", 403,
               "History is append-only; pdpp_prune() removes what may go. To take all of it away, drop the extension."},
+    ErrorKind{ErrorCode::guarded_state, "guarded_state", 403,
+              "Only the functions of pdpp change it. To take all of it away, drop the extension."},
     ErrorKind{ErrorCode::not_found, "not_found", 404, "Check the id: it was never handed out here."},
     ErrorKind{ErrorCode::connector_instance_not_found, "connector_instance_not_found", 404,
               "Check the name: a connection is on record once it was offered or had a run."},

@@ -15,6 +15,7 @@ enum class ErrorCode {
     invalid_request,              ///< an argument cannot be used; `param` names it
     invalid_cursor,               ///< a cursor that no page had, or one of another run
     append_only,                  ///< somebody tried to change history
+    guarded_state,                ///< somebody tried to change by hand what only the functions change
     not_found,                    ///< no run has this id
     connector_instance_not_found, ///< no connection of this name is on record
     run_already_active,           ///< the connection has a run in flight; `active_run_id` names it

@@ -3,6 +3,7 @@
 #include "boundary.hpp"
 #include "settings.hpp"
 #include "store/digest.hpp"
+#include "store/durable.hpp"
 #include "store/statement.hpp"
 #include "store/wake.hpp"
 
@@ -263,6 +264,7 @@ Boot begin_boot(std::string_view controller_id) {
         " on conflict do nothing returning seq"};
     const pg_uuid_t epoch = new_epoch();
     const run::Instant booted_at = now();
+    require_durable_commit();
     hold(epoch);
     for (;;) {
         CHECK_FOR_INTERRUPTS();

@@ -1,6 +1,7 @@
 #include "store/connections.hpp"
 
 #include "store/direct.hpp"
+#include "store/durable.hpp"
 #include "store/statement.hpp"
 
 namespace pdpp::store {
@@ -111,6 +112,7 @@ std::int64_t record_offer(const Jsonb* connections, const pg_uuid_t& boot_epoch)
         " on conflict (connector_instance_id) do update"
         " set connector_id = excluded.connector_id, boot_epoch = excluded.boot_epoch"
         " returning 1) select count(*) from offered"};
+    require_durable_commit(); // a controller that rejoins after a crash offers nothing again
     lock.execute({connections, boot_epoch});
     withdraw.execute({connections, boot_epoch});
     return *offer.execute({connections, boot_epoch}).int8(0, 0);

@@ -239,9 +239,4 @@ void delete_flight(const Flight& flight) {
     }
 }
 
-bool any_in_flight() {
-    static Statement find{"select from pdpp.controller_active_runs limit 1"};
-    return find.execute({}).any();
-}
-
 } // namespace pdpp::store

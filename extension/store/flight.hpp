@@ -56,7 +56,4 @@ void mark_cancel_requested(std::string_view run_id, std::optional<std::string_vi
 /// Removes the row of a run whose terminal event stands.
 void delete_flight(const Flight& flight);
 
-/// Whether any run is in flight.
-bool any_in_flight();
-
 } // namespace pdpp::store

@@ -65,9 +65,15 @@ void JsonbWriter::value(const Jsonb* json) {
         null();
         return;
     }
+    auto* root = const_cast<JsonbContainer*>(&json->root);
     JsonbValue value;
+    if (JB_ROOT_IS_SCALAR(json)) { // which PostgreSQL 13 would take for the array that it is stored as
+        JsonbExtractScalar(root, &value);
+        push_scalar(value);
+        return;
+    }
     value.type = jbvBinary;
-    value.val.binary.data = const_cast<JsonbContainer*>(&json->root);
+    value.val.binary.data = root;
     value.val.binary.len = static_cast<int>(VARSIZE(json) - VARHDRSZ);
     push_scalar(value);
 }

@@ -25,7 +25,6 @@ const Jsonb* launch_failure(std::string_view message) {
 } // namespace
 
 bool settle(const Flight& flight, const Ending& ending) {
-    require_durable_commit();
     const bool ended = append(flight.run, {.event_type = run::terminal_event_of(ending.outcome),
                                            .event_id = ending.event_id,
                                            .data = ending.data,
@@ -58,13 +57,6 @@ void log_ending(const char* what, const RunIdentity& run, std::string_view messa
                              what, PDPP_TEXT(run_id.view()), PDPP_TEXT(trace_id.view()), PDPP_TEXT(connector_id.view()),
                              PDPP_TEXT(connection.view()), PDPP_TEXT(said.view())),
              errhidestmt(true), errhidecontext(true)));
-}
-
-void require_durable_commit() {
-    if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF) {
-        (void)set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
-                                false);
-    }
 }
 
 } // namespace pdpp::store

@@ -29,7 +29,4 @@ bool settle_launch_failed(const Flight& flight, std::string_view message);
 /// another field.
 void log_ending(const char* what, const RunIdentity& run, std::string_view message);
 
-/// Makes this commit wait for its WAL, should the session have turned that off: an acknowledgement must survive.
-void require_durable_commit();
-
 } // namespace pdpp::store

@@ -5,6 +5,7 @@
 #include "store/announce.hpp"
 #include "store/digest.hpp"
 #include "store/direct.hpp"
+#include "store/durable.hpp"
 #include "store/lifecycle.hpp"
 #include "store/statement.hpp"
 
@@ -144,6 +145,7 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
         " on conflict do nothing"
         " returning event_type, event_id, event_seq, recorded_at"};
 
+    require_durable_commit(); // also for what is said in between: a follower must not keep the place of an event that goes
     const run::Instant recorded_at = event.occurred_at ? *event.occurred_at : now();
     const run::GeneratedId generated = event.event_id ? run::GeneratedId{} : new_event_id(recorded_at);
     const std::string_view event_id = event.event_id.value_or(generated.view());

@@ -54,13 +54,13 @@ subtest 'not ready without the extension, ready with it' => sub {
 	PdppGateway::await(sub { $gateway->admin->get('/ready')->{status} == 200 }, 'the gateway is ready');
 	my $ready = $gateway->admin->get('/ready')->{json};
 	is($ready->{status}, 'ready', 'ready by itself');
-	is($ready->{checks}{extension}{version}, '0.2.0', 'the version of the extension');
+	is($ready->{checks}{extension}{version}, '0.3.0', 'the version of the extension');
 	is($ready->{checks}{reconciler}{by}, 'gateway', 'the gateway calls the guard');
 	$node->safe_psql('postgres', q{UPDATE pg_extension SET extversion = '0.0.9' WHERE extname = 'pdpp'});
 	my $old = $gateway->admin->get('/ready');
 	is($old->{status}, 503, 'an older extension: 503');
 	like($old->{json}{checks}{extension}{message}, qr/alter extension pdpp update/, 'with what to do');
-	$node->safe_psql('postgres', q{UPDATE pg_extension SET extversion = '0.2.0' WHERE extname = 'pdpp'});
+	$node->safe_psql('postgres', q{UPDATE pg_extension SET extversion = '0.3.0' WHERE extname = 'pdpp'});
 	is($gateway->admin->get('/ready')->{status}, 200, 'ready again');
 };
 
@@ -118,7 +118,7 @@ subtest 'the metrics' => sub {
 		'pdpp_pool_waiting' => 0,
 		'pdpp_waiters' => 0,
 		'pdpp_streams' => 0,
-		'pdpp_build_info{version="0.2.0"}' => 1);
+		'pdpp_build_info{version="0.3.0"}' => 1);
 	is(metric($served, $_), $expected{$_}, $_) for sort keys %expected;
 	cmp_ok(metric($served, 'process_resident_memory_bytes'), '>', 1e6, 'memory');
 	my $client = $served->connect;

@@ -2,7 +2,7 @@
 -- that goes on afterwards.
 \i test/sql/include/prelude.psql
 begin;
-select plan(96);
+select plan(100);
 
 select lives_ok($$select pdpp_run_now('ec', 'er-conn', 'er-active', 'er-key')$$, 'an active run');
 select lives_ok($$select pdpp_run_started('er-active')$$, 'that has started');
@@ -23,6 +23,8 @@ insert into codes values
     ('append_only', 'PT403', $$delete from pdpp.spine_events where run_id = 'er-active'$$, '{}',
      'pdpp.spine_events is append-only: an event of run er-active cannot be deleted',
      'History is append-only; pdpp_prune() removes what may go. To take all of it away, drop the extension.'),
+    ('guarded_state', 'PT403', 'truncate pdpp.connections', '{}', 'pdpp.connections cannot be truncated',
+     'Only the functions of pdpp change it. To take all of it away, drop the extension.'),
     ('not_found', 'PT404', $$select pdpp_run_started('er-unknown')$$, '{"param": "run_id"}',
     'Run not found: er-unknown',
      'Check the id: it was never handed out here.'),
@@ -70,7 +72,7 @@ select is(refusal->'detail', detail || jsonb_build_object('code', code),
     code || ': DETAIL is a JSON object with code and param') from refusals;
 select is(refusal->>'message', coalesce(message, refusal->>'message'), code || ': MESSAGE') from refusals;
 select is(coalesce(refusal->>'hint', ''), coalesce(hint, ''), code || ': HINT') from refusals;
-select is(count(distinct code), 16::bigint, 'every code of the contract was raised') from refusals;
+select is(count(distinct code), 17::bigint, 'every code of the contract was raised') from refusals;
 
 -- DETAIL is JSON whatever the ids are made of
 select lives_ok($$select pdpp_run_now('ec', 'er "quoted" \ 😀', 'er " \ 😀')$$, 'ids with quotes and backslashes');

@@ -1,7 +1,7 @@
 -- The triggers: history is append-only and flight state goes with its run's ending, also for superusers.
 \i test/sql/include/prelude.psql
 begin;
-select plan(44);
+select plan(65);
 
 select is(current_setting('is_superuser'), 'on', 'all of this as a superuser');
 select lives_ok($$select pdpp_run_now('hc', 'hi-' || n, 'hi-' || n) from generate_series(1, 4) as n$$, 'four runs');
@@ -79,7 +79,35 @@ select lives_ok($$select pdpp_run_settle(run_id, 'abandoned') from pdpp.controll
 select lives_ok('truncate pdpp.controller_active_runs', 'an empty table may be truncated');
 rollback to landing;
 
+-- what runs, connections, boots and keys are known by
+select lives_ok($$select pdpp_run_now('hc', 'hi-keyed', 'hi-keyed', 'hi-key')$$, 'a run with a key');
+select lives_ok($$select pdpp_controller_boot('hi')$$, 'a boot');
+select lives_ok($$select pdpp_controller_offer('[{"connector_instance_id": "hi-offered", "connector_id": "hc"}]')$$, 'and an offer');
+select pg_temp.refused(statement, 'PT403', 'guarded_state', null, statement) from unnest(array[
+    $$update pdpp.controller_active_runs set run_id = 'hi-9' where run_id = 'hi-1'$$,
+    $$update pdpp.controller_active_runs set connector_instance_id = 'hi-9' where run_id = 'hi-1'$$,
+    $$update pdpp.controller_active_runs set run_generation = 0 where run_id = 'hi-1'$$,
+    $$insert into pdpp.controller_active_runs select * from pdpp.controller_active_runs where run_id = 'hi-1'
+      on conflict (run_id) do update set run_id = 'hi-9'$$,
+    $$update pdpp.connections set connector_instance_id = 'hi-9' where connector_instance_id = 'hi-1'$$,
+    $$delete from pdpp.connections where connector_instance_id = 'hi-1'$$,
+    $$truncate pdpp.connections$$,
+    $$update pdpp.controller_boots set boot_epoch = gen_random_uuid() where controller_id = 'hi'$$,
+    $$delete from pdpp.controller_boots where controller_id = 'hi'$$,
+    $$truncate pdpp.controller_boots$$,
+    $$update pdpp.idempotency_keys set run_id = 'hi-1' where key = 'hi-key'$$,
+    $$delete from pdpp.idempotency_keys$$,
+    $$truncate pdpp.idempotency_keys$$]) as statement;
+select is(pg_temp.refusal($$update pdpp.controller_active_runs set run_id = 'hi-9' where run_id = 'hi-1'$$)->>'message',
+    'what a row of pdpp.controller_active_runs is known by cannot be changed', 'the message');
+select lives_ok($$update pdpp.controller_active_runs set launch_deadline = now() where run_id = 'hi-1'$$, 'the rest of flight state may be mended');
+select lives_ok($$delete from pdpp.connections where connector_instance_id = 'hi-offered'$$, 'a connection that had no run may go');
+select lives_ok($$update pdpp.controller_boots set lost_at = now(), dead_at = now() where controller_id = 'hi';
+                  delete from pdpp.controller_boots where controller_id = 'hi'$$, 'a boot that is dead may go');
+
 -- the trigger functions are for triggers
+select throws_ok('select pdpp.refuse_state_change()', null, null,
+    'pdpp.refuse_state_change() is only for triggers');
 select throws_ok('select pdpp.refuse_history_change()', null, null,
     'pdpp.refuse_history_change() is only for triggers');
 select throws_ok('select pdpp.refuse_unsettled_removal()', null, null,

@@ -93,8 +93,10 @@ select cmp_ok(max(pages), '<=', 60, 'ten events of 5,000') from touched where ru
 -- there are statistics, and then after there were none of this offer
 do $$ begin
     for n in 1..1000 loop perform pdpp_run_now('claims', 'pl-claim-' || n, run_id => 'pl-claim-' || n); end loop;
+    set local session_replication_role = replica; -- the guard of what a run is known by sleeps
     update pdpp.controller_active_runs set started_at = started_at + substr(run_id, 10)::integer * interval '1 ms'
         where run_id like 'pl-claim-%';
+    set local session_replication_role = origin;
 end $$;
 select is(pdpp_controller_boot('pl-claims')->>'controller_id', 'pl-claims', 'a controller');
 do $$ begin perform pdpp_controller_offer(jsonb_agg(jsonb_build_object('connector_instance_id', 'pl-claim-' || n,

@@ -1,7 +1,7 @@
 -- The schema: tables, keys, the lifecycle index, triggers, the functions and how they run, comments, privileges.
 \i test/sql/include/prelude.psql
 begin;
-select plan(51);
+select plan(54);
 
 create temporary view members as
 select d.classid, d.objid
@@ -14,8 +14,8 @@ select p.* from pg_proc as p join members as m on m.classid = 'pg_proc'::regclas
 -- the extension
 select pg_temp.rows_are(
     $$select extversion, extrelocatable, (extnamespace::regnamespace::text) from pg_extension where extname = 'pdpp'$$,
-    $$values ('0.2.0', false, 'public')$$,
-    'version 0.2.0, not relocatable, functions in public unless told otherwise');
+    $$values ('0.3.0', false, 'public')$$,
+    'version 0.3.0, not relocatable, functions in public unless told otherwise');
 select set_eq(
     $$select c::regclass::text from pg_extension as e, unnest(e.extconfig) as c where e.extname = 'pdpp'$$,
     array['pdpp.spine_events', 'pdpp.connections', 'pdpp.controller_active_runs', 'pdpp.controller_boots',
@@ -161,7 +161,14 @@ from (values ('run.completed', 'run.completed'), ('run.completed', 'run.failed')
 select triggers_are('pdpp', 'spine_events',
     array['spine_events_no_update', 'spine_events_no_delete', 'spine_events_no_truncate'], 'spine_events: triggers');
 select triggers_are('pdpp', 'controller_active_runs',
-    array['controller_active_runs_settled', 'controller_active_runs_no_truncate'], 'controller_active_runs: triggers');
+    array['controller_active_runs_settled', 'controller_active_runs_no_truncate', 'controller_active_runs_identity'],
+    'controller_active_runs: triggers');
+select triggers_are('pdpp', 'connections',
+    array['connections_no_delete', 'connections_no_truncate', 'connections_identity'], 'connections: triggers');
+select triggers_are('pdpp', 'controller_boots',
+    array['controller_boots_no_delete', 'controller_boots_no_truncate', 'controller_boots_identity'], 'controller_boots: triggers');
+select triggers_are('pdpp', 'idempotency_keys',
+    array['idempotency_keys_no_change', 'idempotency_keys_no_truncate'], 'idempotency_keys: triggers');
 select is_empty($$select tgname from pg_trigger where tgrelid in ('pdpp.spine_events'::regclass,
                   'pdpp.controller_active_runs'::regclass, 'pdpp.connections'::regclass,
                   'pdpp.controller_boots'::regclass,
@@ -215,7 +222,7 @@ select set_eq(
     'the API: names, arguments, results, volatility, parallel safety, security, strictness');
 select set_eq(
     $$select oid::regproc::text from member_functions where pronamespace = 'pdpp'::regnamespace$$,
-    array['pdpp.refuse_history_change', 'pdpp.refuse_unsettled_removal', 'pdpp.library_version'],
+    array['pdpp.refuse_history_change', 'pdpp.refuse_unsettled_removal', 'pdpp.refuse_state_change', 'pdpp.library_version'],
     'what is not for callers lives beside the tables');
 select is_empty(
     $$select oid::regprocedure from member_functions

@@ -1,8 +1,7 @@
--- The settings pdpp.*: names, units, defaults, who may set them, and what they do. Also synchronous_commit, which
--- admission and settle raise.
+-- The settings pdpp.*: names, units, defaults, who may set them, and what they do.
 \i test/sql/include/prelude.psql
 begin;
-select plan(33);
+select plan(19);
 
 select lives_ok($$select pdpp_run_now('sc', 'se-1', 'se-1')$$, 'the library is loaded');
 select pg_temp.rows_are(
@@ -49,28 +48,5 @@ select is(pdpp_run_launch_failed(pdpp_run_now('sc', 'se-3', 'se-3')->>'run_id', 
     'whatever the bound');
 reset pdpp.max_event_bytes;
 
--- synchronous_commit: an acknowledgement must survive a crash, so admission and settle wait for their WAL
-create function pg_temp.commits_how(statement text, before text) returns text language plpgsql as $$
-declare
-    how text;
-begin
-    perform set_config('synchronous_commit', before, true);
-    execute statement;
-    how := current_setting('synchronous_commit');
-    perform set_config('synchronous_commit', 'on', true);
-    return how;
-end
-$$;
-select is(pg_temp.commits_how(statement, 'off'), 'on', 'raised from off by ' || statement) from unnest(array[
-    $$select pdpp_run_now('sc', 'sy-1', 'sy-1')$$, $$select pdpp_run_settle('sy-1', 'completed')$$,
-    $$select pdpp_run_now('sc', 'sy-2', 'sy-2')$$, $$select pdpp_run_launch_failed('sy-2', 'm')$$,
-    $$select pdpp_run_now('sc', 'sy-3', 'sy-3')$$, $$select pdpp_run_cancel('sy-3')$$]) as statement;
-select is(pg_temp.commits_how(format('select pdpp_run_now(''sc'', %L)', 'sy-' || setting), setting), setting,
-    setting || ' is left alone')
-from unnest(array['local', 'remote_write', 'on', 'remote_apply']) as setting;
-select is(pg_temp.commits_how(statement, 'off'), 'off', 'left off by ' || statement) from unnest(array[
-    $$select pdpp_run_now('sc', 'sy-4', 'sy-4') where false$$, $$select pdpp_run_event('se-1', 'x')$$,
-    $$select pdpp_run_status('se-1')$$,
-    $$select pdpp_run_timeline('se-1')$$]) as statement;
 select * from finish();
 rollback;

@@ -62,6 +62,7 @@ sub restored_by {
         [ 'delete',   q{delete from pdpp.spine_events where event_type = 'run.failed'}, 'append_only' ],
         [ 'truncate', 'truncate pdpp.spine_events',                                'append_only' ],
         [ 'flight',   'delete from pdpp.controller_active_runs',                   'run_not_settled' ],
+        [ 'connections', 'truncate pdpp.connections',                              'guarded_state' ],
     ) {
         my ($name, $sql, $code) = @$mistake;
         my ($status, $out, $err) = $node->psql($database, $sql);

@@ -14,7 +14,7 @@ use Test::More;
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $scripts = abs_path(dirname(__FILE__) . '/../../sql');
-my $current = '0.2.0';
+my $current = '0.3.0';
 
 my $node = PostgreSQL::Test::Cluster->new('upgrade');
 $node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
@@ -97,7 +97,7 @@ my $life = q{
 	SELECT pdpp_run_now('gmail', 'c-waiting', 'waiting');
 };
 
-$node->safe_psql('postgres', "CREATE DATABASE $_") for qw(fresh old restored restored_plain by_hand);
+$node->safe_psql('postgres', "CREATE DATABASE $_") for qw(fresh old second restored restored_plain by_hand);
 $node->safe_psql('fresh', 'CREATE EXTENSION pdpp');
 my $wanted = objects('fresh');
 
@@ -128,7 +128,26 @@ subtest 'the upgrade' => sub {
 	# in a session that has used the old SQL: what it remembers must not confuse it
 	my $session = $node->background_psql('old');
 	is($session->query_safe(q{SELECT pdpp_run_timeline('ended completed')->>'event_count'}), 23, 'a session at work');
-	$node->safe_psql('old', 'ALTER EXTENSION pdpp UPDATE');
+	# a writer that holds later tables and then wants an earlier one, as whoever settles and starts again does
+	my $writer = $node->background_psql('old');
+	$writer->query_safe(q{BEGIN; SELECT pdpp_run_now('gmail', 'c-writer', 'writer'); COMMIT; BEGIN; SELECT pdpp_run_settle('writer', 'completed')});
+	my $reader = $node->background_psql('old');
+	$reader->query_safe(q{BEGIN; SELECT pdpp_run_status('ended completed')});
+	my $upgrade = start('', 'psql', '--no-psqlrc', '--set', 'ON_ERROR_STOP=1', '--dbname', $node->connstr('old'), '--command', 'ALTER EXTENSION pdpp UPDATE');
+	$node->poll_query_until('old', q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'pdpp.connections'::regclass AND mode = 'ShareRowExclusiveLock'})
+		or die 'the upgrade has not begun';
+	like($writer->query_safe(q{SELECT pdpp_run_now('gmail', 'c-writer', 'writes on')}), qr/run_ack/, 'a writer goes on in the other order');
+	$writer->query_safe('ROLLBACK');
+	$before = contents('old');
+  SKIP: {
+		skip 'PostgreSQL 13 cannot replace a trigger: the upgrade waits for readers', 1 if $node->pg_version < 14;
+		my ($code, undef, $err) = finish($upgrade);
+		is($code, 0, 'the upgrade waits for no reader') or diag $err;
+	}
+	$reader->query_safe('COMMIT');
+	$writer->quit;
+	$reader->quit;
+	finish($upgrade) if $node->pg_version < 14;
 	is(objects('old'), $wanted, 'the same objects as a fresh one');
 	is(contents('old'), $before, 'nothing lost, every handle says the same');
 	is($session->query_safe(q{SELECT pdpp_run_timeline('ended completed')->>'event_count'}), 23, 'the session goes on');
@@ -140,6 +159,16 @@ subtest 'the upgrade' => sub {
 	is($node->safe_psql('old', q{SELECT count(*) FROM pdpp_check()}), 0, 'all is well');
 	my (undef, undef, $err) = $node->psql('old', q{DELETE FROM pdpp.spine_events WHERE event_type = 'run.late_outcome'});
 	like($err, qr/"code": "append_only"/, 'the guard is the new one');
+};
+
+subtest 'from 0.2.0' => sub {
+	$node->safe_psql('second', q{CREATE EXTENSION pdpp VERSION '0.2.0'});
+	$node->safe_psql('second', $life);
+	my $before = contents('second');
+	my ($code, $out, $err) = $node->psql('second', q{SET lock_timeout = '50ms'; ALTER EXTENSION pdpp UPDATE; SHOW lock_timeout});
+	is($out, '50ms', 'the upgrade leaves settings as they were') or diag $err;
+	is(objects('second'), $wanted, 'the same objects as a fresh one');
+	is(contents('second'), $before, 'nothing lost, every handle says the same');
 };
 
 subtest 'dump and restore' => sub {
@@ -158,21 +187,30 @@ subtest 'dump and restore' => sub {
 	}
 };
 
-subtest 'a library that is older than the SQL' => sub {
-	# this library, less the one name that the scripts look for first: what an older one is to them
-	my $directory = $node->config_data('--pkglibdir');
-	my $library = slurp_file("$directory/pdpp.so") =~ s/pdpp_library_version/pdpp_library_versioX/gr;
-	my $older = abs_path(PostgreSQL::Test::Utils::tempdir) . '/older.so';
-	open my $file, '>:raw', $older or die "$older: $!";
-	print {$file} $library;
+sub write_library
+{
+	my ($name, $bytes) = @_;
+	my $path = abs_path(PostgreSQL::Test::Utils::tempdir) . "/$name";
+	open my $file, '>:raw', $path or die "$path: $!";
+	print {$file} $bytes;
 	close $file;
-	for my $case ([ 'by_hand', "pdpp--$current.sql" ], [ 'fresh', "pdpp--0.1.0--$current.sql" ])
+	return $path;
+}
+
+subtest 'a library that is older than the SQL' => sub {
+	my $library = slurp_file($node->config_data('--pkglibdir') . '/pdpp.so');
+	# this library, less the one name that the scripts look for first: what 0.1.0 is to them; and as the version before says of itself
+	my $nameless = write_library('nameless.so', $library =~ s/pdpp_library_version/pdpp_library_versioX/gr);
+	my $earlier = write_library('earlier.so', $library =~ s/\Q$current\E/0.2.0/gr);
+	my $function = q{CREATE FUNCTION pdpp.library_version() RETURNS text LANGUAGE c AS '%s', 'pdpp_library_version';};
+	for my $case ([ "pdpp--$current.sql", $nameless ], [ "pdpp--$current.sql", $earlier ], [ 'pdpp--0.1.0--0.2.0.sql', $nameless, 'CREATE SCHEMA pdpp;' ],
+		[ 'pdpp--0.2.0--0.3.0.sql', $earlier, 'CREATE SCHEMA pdpp; ' . sprintf $function, $earlier ])
 	{
-		my ($database, $name) = @$case;
+		my ($name, $older, $before) = (@$case, '');
+		my ($version) = $name =~ /([\d.]+)\.sql$/;
 		my $script = slurp_file("$scripts/$name") =~ s/\A\\echo.*\n//r =~ s/MODULE_PATHNAME/$older/gr;
-		$script = "DROP EXTENSION IF EXISTS pdpp; CREATE SCHEMA IF NOT EXISTS pdpp;\n$script" if $name =~ /--.*--/;
-		my ($code, $out, $err) = $node->psql($database, "BEGIN;\n$script", on_error_stop => 1);
-		like($err, qr/ERROR:  the installed library of pdpp is older than version \Q$current\E/, "$name: says so");
+		my ($code, $out, $err) = $node->psql('by_hand', "BEGIN;\n$before\n$script", on_error_stop => 1);
+		like($err, qr/ERROR:  the installed library of pdpp is older than version \Q$version\E/, "$name: says so");
 		like($err, qr/HINT:  Install the library of this version, and start a new session/, "$name: and what to do");
 		unlike($err, qr/could not find function/, "$name: before anything else");
 	}

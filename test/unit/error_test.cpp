@@ -23,6 +23,7 @@ const std::vector<Row> contract{
     {ErrorCode::invalid_request, "invalid_request", 400},
     {ErrorCode::invalid_cursor, "invalid_cursor", 400},
     {ErrorCode::append_only, "append_only", 403},
+    {ErrorCode::guarded_state, "guarded_state", 403},
     {ErrorCode::not_found, "not_found", 404},
     {ErrorCode::connector_instance_not_found, "connector_instance_not_found", 404},
     {ErrorCode::run_already_active, "run_already_active", 409},

@@ -1,0 +1,50 @@
+#include "store/durable.hpp"
+
+#include "pg.hpp"
+
+namespace pdpp::store {
+
+namespace {
+
+/// Of the transaction that is running. A savepoint that is rolled back leaves it standing: a commit that waits in vain is
+/// no harm.
+bool is_required = false;
+
+/// The last moment before the commit reads the setting: no function of a user's runs any more. It is undone with the
+/// transaction.
+void raise_synchronous_commit() {
+    if (synchronous_commit < SYNCHRONOUS_COMMIT_ON) {
+        (void)set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+                                false);
+    }
+}
+
+void on_transaction_end(XactEvent event, void* /*argument*/) {
+    switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+    case XACT_EVENT_PRE_PREPARE: // flushes by itself; the setting says whether standbys are waited for
+        if (is_required) {
+            raise_synchronous_commit();
+        }
+        break;
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_PREPARE:
+    case XACT_EVENT_ABORT:
+        is_required = false;
+        break;
+    default:
+        break;
+    }
+}
+
+} // namespace
+
+void require_durable_commit() {
+    is_required = true;
+}
+
+void watch_durability() {
+    RegisterXactCallback(on_transaction_end, nullptr);
+}
+
+} // namespace pdpp::store
