@@ -82,6 +82,15 @@ void refuse_if(const run::Check& check) {
     }
 }
 
+void refuse_type(std::string_view column, Oid found, Oid expected) {
+    ereport(ERROR,
+            (errcode(ERRCODE_DATATYPE_MISMATCH),
+             errmsg("column %.*s is of type %s, not %s", PDPP_TEXT(column), format_type_be(found),
+                    format_type_be(expected)),
+             errhint("Somebody has altered a table of pdpp: pdpp_check() says where. Give the column its type back.")));
+    pg_unreachable();
+}
+
 std::string_view text_view(Datum datum) {
     const text* value = DatumGetTextPP(datum);
     return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};

@@ -54,6 +54,9 @@ struct Extra {
 /// Raises the fault that a check of the domain found; the message becomes "<param> <what is wrong>".
 void refuse_if(const run::Check& check);
 
+/// Raises datatype_mismatch for a column of ours that somebody gave another type than the one it is read as.
+[[noreturn]] void refuse_type(std::string_view column, Oid found, Oid expected);
+
 /// A view of a text value (UTF-8: the install script refuses other databases), detoasted if need be; lives as long as
 /// the current memory context.
 std::string_view text_view(Datum text);

@@ -26,6 +26,7 @@ extern "C" {
 #include <catalog/pg_database.h>
 #include <catalog/pg_extension.h>
 #include <catalog/pg_namespace.h>
+#include <catalog/pg_opfamily.h>
 #include <catalog/pg_proc.h>
 #include <catalog/pg_trigger.h>
 #include <catalog/pg_type.h>
@@ -40,6 +41,8 @@ extern "C" {
 #include <libpq/pqsignal.h>
 #include <mb/pg_wchar.h>
 #include <miscadmin.h>
+#include <nodes/nodeFuncs.h>
+#include <nodes/primnodes.h>
 #include <pgstat.h>
 #include <postmaster/bgworker.h>
 #include <postmaster/interrupt.h>
@@ -63,6 +66,7 @@ extern "C" {
 #include <utils/lsyscache.h>
 #include <utils/memutils.h>
 #include <utils/rel.h>
+#include <utils/ruleutils.h>
 #include <utils/snapmgr.h>
 #include <utils/syscache.h>
 #include <utils/timestamp.h>
@@ -110,16 +114,12 @@ inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot sn
 #endif
 }
 
-/// Which indexes must have entries for a row: an update within its page leaves all but those that summarize pages,
-/// which PostgreSQL 16 tells apart.
-enum class Indexes : std::uint8_t { none, summarizing, all };
-
-/// The entries of a row in these indexes. False if a unique one may have such an entry already: the row must be taken
+/// The entries of a new row in the indexes. False if a unique one may have such an entry already: the row must be taken
 /// back then. PostgreSQL 14 and 16 added arguments.
-inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, EState* executor, Indexes indexes) {
+inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, EState* executor) {
     bool conflict = false;
 #if PG_VERSION_NUM >= 160000
-    ExecInsertIndexTuples(target, slot, executor, false, true, &conflict, NIL, indexes == Indexes::summarizing);
+    ExecInsertIndexTuples(target, slot, executor, false, true, &conflict, NIL, false);
 #elif PG_VERSION_NUM >= 140000
     ExecInsertIndexTuples(target, slot, executor, false, true, &conflict, NIL);
 #else
@@ -127,25 +127,6 @@ inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, ES
     ExecInsertIndexTuples(slot, executor, true, &conflict, NIL);
 #endif
     return !conflict;
-}
-
-/// Puts a new version in place of a row, once nobody else has it locked; says which indexes must have entries for it.
-inline TM_Result update_row(Relation table, ItemPointer row, TupleTableSlot* changed, CommandId command,
-                            Indexes& indexes) {
-    TM_FailureData failure;
-    LockTupleMode mode;
-#if PG_VERSION_NUM >= 160000
-    TU_UpdateIndexes wanted = TU_None;
-    const TM_Result result = table_tuple_update(table, row, changed, command, GetActiveSnapshot(), InvalidSnapshot,
-                                                true, &failure, &mode, &wanted);
-    indexes = wanted == TU_None ? Indexes::none : wanted == TU_All ? Indexes::all : Indexes::summarizing;
-#else
-    bool wanted = false;
-    const TM_Result result = table_tuple_update(table, row, changed, command, GetActiveSnapshot(), InvalidSnapshot,
-                                                true, &failure, &mode, &wanted);
-    indexes = wanted ? Indexes::all : Indexes::none;
-#endif
-    return result;
 }
 
 /// Random, but not beyond guessing, and ten times as fast as what is.

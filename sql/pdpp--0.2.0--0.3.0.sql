@@ -82,3 +82,8 @@ create trigger idempotency_keys_no_truncate before truncate on pdpp.idempotency_
     for each statement execute function pdpp.refuse_state_change();
 
 revoke all on function pdpp.refuse_state_change() from public;
+
+/* ---- for operators -------------------------------------------------------------------------------------------- */
+
+/* It compares the tables with what it expects, as the server prints them. */
+alter function pdpp_check() set quote_all_identifiers = off;

@@ -468,7 +468,7 @@ comment on function pdpp_run_endings(timestamptz) is
 
 /* It reads the tables whole, so it plans as it likes. */
 create function pdpp_check() returns table(invariant text, run_id text, detail text)
-    language c stable security definer rows 10 set search_path = pg_catalog, pg_temp
+    language c stable security definer rows 10 set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_check() is
     'what must hold for every run and does not: a row for each violation, none when all is well; reads the whole history';

@@ -102,21 +102,20 @@ Jsonb* replay(const store::KeyedAdmission& keyed) {
 /// Inserts the flight row. The connection is looked at first, so that an admission does not wait for a settle that has
 /// not committed while it holds the connection: whoever settles and starts again in one transaction wants that next.
 void enter_flight(const store::Flight& flight) {
-    for (;;) {
-        CHECK_FOR_INTERRUPTS();
-        if (const auto active = store::active_run_of(flight.run.connector_instance_id)) {
-            refuse(run::ErrorCode::run_already_active, "connector_instance_id",
-                   join({"Connection ", flight.run.connector_instance_id, " has an active run: ", *active}),
-                   {{"active_run_id", *active}});
-        }
-        if (store::insert_flight(flight)) {
-            return;
-        }
-        if (store::is_in_flight(flight.run.run_id) || store::read_latest_lifecycle(flight.run.run_id).events.known()) {
-            refuse_taken_id(flight.run.run_id);
-        }
-        // what stood in the way is gone by now: try again
+    CHECK_FOR_INTERRUPTS();
+    if (const auto active = store::active_run_of(flight.run.connector_instance_id)) {
+        refuse(run::ErrorCode::run_already_active, "connector_instance_id",
+               join({"Connection ", flight.run.connector_instance_id, " has an active run: ", *active}),
+               {{"active_run_id", *active}});
     }
+    if (store::insert_flight(flight, store::OnConflict::skip)) {
+        return;
+    }
+    if (store::is_in_flight(flight.run.run_id) || store::read_latest_lifecycle(flight.run.run_id).events.known()) {
+        refuse_taken_id(flight.run.run_id);
+    }
+    // None of ours is in the way: what was is gone by now, or an index of somebody's is, which the error names.
+    store::insert_flight(flight, store::OnConflict::raise);
 }
 
 /// What is run: its connection's row is locked.
@@ -203,10 +202,13 @@ Jsonb* admit(const Request& request) {
         .cancel_requested_at = {},
     };
 
-    while (request.idempotency_key && !store::take_key(*request.idempotency_key, flight.run.run_id, digest)) {
-        CHECK_FOR_INTERRUPTS();
-        if (const auto keyed = store::find_key(*request.idempotency_key, digest)) {
-            return replay(*keyed); // somebody used the key since we looked
+    if (request.idempotency_key) {
+        const std::string_view key = *request.idempotency_key;
+        if (!store::take_key(key, flight.run.run_id, digest, store::OnConflict::skip)) {
+            if (const auto keyed = store::find_key(key, digest)) {
+                return replay(*keyed); // somebody used the key since we looked
+            }
+            store::take_key(key, flight.run.run_id, digest, store::OnConflict::raise); // as in enter_flight()
         }
     }
     enter_flight(flight);

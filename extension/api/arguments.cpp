@@ -2,6 +2,7 @@
 
 #include "run/id.hpp"
 #include "settings.hpp"
+#include "store/jsonb.hpp"
 
 namespace pdpp::api {
 
@@ -21,7 +22,7 @@ std::optional<run::Instant> instant_argument(FunctionCallInfo fcinfo, int index)
 
 Jsonb* data_argument(FunctionCallInfo fcinfo, int index) {
     if (PG_ARGISNULL(index)) {
-        return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+        return store::empty_object();
     }
     Jsonb* data = PG_GETARG_JSONB_P(index);
     if (!JB_ROOT_IS_OBJECT(data)) {

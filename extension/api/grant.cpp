@@ -46,7 +46,7 @@ PDPP_FUNCTION(pdpp_grant) {
         const char* functions = functions_for(text_argument(fcinfo, 1));
         const store::Rows rows = grants.execute({static_cast<std::int64_t>(PG_GETARG_OID(0)), functions});
         for (std::uint64_t row = 0; row < rows.count(); ++row) {
-            SPI_execute(DatumGetCString(DirectFunctionCall1(textout, *rows.datum(row, 0))), false, 0);
+            SPI_execute(DatumGetCString(DirectFunctionCall1(textout, *rows.datum(row, 0, TEXTOID))), false, 0);
         }
         return nullptr;
     });

@@ -93,7 +93,7 @@ Page write_runs(store::JsonbWriter& body, const store::ListFilter& filter, Porta
         }
         for (std::uint64_t row = 0; row < rows.count(); ++row) {
             CHECK_FOR_INTERRUPTS();
-            const std::string_view run_id = *rows.text(row, column::run_id);
+            const std::string_view run_id = store::required(rows.text(row, column::run_id));
             const Jsonb* status = status_if_listed(filter, run_id, run_memory);
             if (status == nullptr) {
                 continue;
@@ -104,7 +104,7 @@ Page write_runs(store::JsonbWriter& body, const store::ListFilter& filter, Porta
             }
             body.value(status);
             bytes += VARSIZE(status);
-            page.last_admitted_at = *rows.instant(row, column::admitted_at);
+            page.last_admitted_at = store::required(rows.instant(row, column::admitted_at));
             page.last_run_id = run::Text<run::max_id_bytes>{run_id};
             ++page.runs;
         }

@@ -115,7 +115,7 @@ Page write_events(store::JsonbWriter& body, Portal portal, int limit) {
                 return page;
             }
             bytes += write_event(body, rows, row);
-            page.last_seq = *rows.int8(row, store::timeline_column::event_seq);
+            page.last_seq = store::required(rows.int8(row, store::timeline_column::event_seq));
             ++page.events;
         }
     }

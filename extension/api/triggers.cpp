@@ -4,6 +4,7 @@
 #include "boundary.hpp"
 #include "run/error.hpp"
 #include "store/direct.hpp"
+#include "store/flight.hpp"
 #include "store/lifecycle.hpp"
 #include "store/prune.hpp"
 
@@ -63,6 +64,9 @@ PDPP_FUNCTION(pdpp_refuse_unsettled_removal) {
         }
         return PointerGetDatum(nullptr);
     }
+    if (store::is_removal_of_ended()) {
+        return PointerGetDatum(nullptr);
+    }
     const std::string_view run_id = column_text(trigger, "run_id");
     if (!store::read_latest_lifecycle(run_id).events.ended) {
         refuse(run::ErrorCode::run_not_settled, {},
@@ -71,8 +75,8 @@ PDPP_FUNCTION(pdpp_refuse_unsettled_removal) {
     return PointerGetDatum(nullptr);
 }
 
-/// Before an UPDATE of what flight rows, connections, boots or keys are known by, a DELETE of one that still counts (the
-/// triggers say which), or TRUNCATE of a table that has rows.
+/// Before an UPDATE of what flight rows, connections, boots or keys are known by, a DELETE of one that still counts
+/// (the triggers say which), or TRUNCATE of a table that has rows.
 PDPP_FUNCTION(pdpp_refuse_state_change) {
     const TriggerData& trigger = trigger_of(fcinfo);
     const char* table = RelationGetRelationName(trigger.tg_relation);

@@ -20,6 +20,9 @@ enum class Phase { admitted = 1, started = 2, ended = 3 };
 
 enum class Outcome { completed, failed, cancelled, abandoned };
 
+/// How many types of event belong to the lifecycle.
+inline constexpr int lifecycle_event_types = 6;
+
 /// The phase of a lifecycle event; nothing for any other type.
 [[nodiscard]] std::optional<Phase> phase_of(std::string_view event_type);
 

@@ -240,7 +240,7 @@ BootWatch look_at(const Rows& rows, bool is_over) {
     Look look{.is_over = is_over, .found = {}};
     for (std::uint64_t row = 0; row < rows.count(); ++row) {
         CHECK_FOR_INTERRUPTS();
-        look.at(*rows.uuid(row, 0), rows.instant(row, 1));
+        look.at(required(rows.uuid(row, 0)), rows.instant(row, 1));
     }
     return look.found;
 }
@@ -271,7 +271,10 @@ Boot begin_boot(std::string_view controller_id) {
         // two boots of one controller at once want the same number: the second waits for the first and tries the next
         const Rows rows = insert.execute({controller_id, epoch, booted_at});
         if (rows.any()) {
-            return {.controller_id = controller_id, .seq = *rows.int8(0, 0), .epoch = epoch, .booted_at = booted_at};
+            return {.controller_id = controller_id,
+                    .seq = required(rows.int8(0, 0)),
+                    .epoch = epoch,
+                    .booted_at = booted_at};
         }
     }
 }
@@ -289,8 +292,10 @@ std::optional<Boot> rejoin_boot(const pg_uuid_t& epoch) {
     if (!rows.any()) {
         return {}; // the caller raises an error, whose abort gives the lock back
     }
-    const Boot boot{
-        .controller_id = *rows.text(0, 0), .seq = *rows.int8(0, 1), .epoch = epoch, .booted_at = *rows.instant(0, 2)};
+    const Boot boot{.controller_id = required(rows.text(0, 0)),
+                    .seq = required(rows.int8(0, 1)),
+                    .epoch = epoch,
+                    .booted_at = required(rows.instant(0, 2))};
     clear.execute({epoch});
     return boot;
 }
@@ -315,8 +320,9 @@ std::optional<BootRecord> find_boot(const pg_uuid_t& epoch) {
     if (!rows.any()) {
         return {};
     }
-    return BootRecord{
-        .controller_id = *rows.text(0, 0), .lost_at = rows.instant(0, 1), .dead = rows.instant(0, 2).has_value()};
+    return BootRecord{.controller_id = required(rows.text(0, 0)),
+                      .lost_at = rows.instant(0, 1),
+                      .dead = rows.instant(0, 2).has_value()};
 }
 
 bool is_dead(const pg_uuid_t& epoch) {

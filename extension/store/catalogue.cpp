@@ -1,6 +1,13 @@
 #include "store/catalogue.hpp"
 
+#include "boundary.hpp"
+#include "run/event.hpp"
+
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
+#include <span>
+#include <string_view>
 
 namespace pdpp::store {
 
@@ -11,12 +18,12 @@ std::uint64_t changes = 1;  ///< announced so far
 std::uint64_t known_at = 0; ///< the count that `known` was looked up at
 bool looking = false;       ///< while it is, every change counts: the relations to come have no name here yet
 
-/// DROP EXTENSION, REINDEX CONCURRENTLY and ALTER TABLE in any session announce the relations they touch.
+/// DROP EXTENSION, REINDEX CONCURRENTLY and ALTER TABLE in any session announce the relations they touch. An index that
+/// is not used has no name here, but whatever mends it touches the table.
 void on_relation_change(Datum /*argument*/, Oid relation) {
     if (looking || relation == InvalidOid || relation == known.spine.table || relation == known.spine.primary_key ||
         relation == known.spine.lifecycle_index || relation == known.flight.table ||
-        relation == known.flight.primary_key || relation == known.flight.run_id_index ||
-        relation == known.connections.table || relation == known.connections.primary_key) {
+        relation == known.flight.primary_key || relation == known.flight.run_id_index) {
         ++changes;
     }
 }
@@ -31,16 +38,6 @@ Oid schema_of_extension() {
     return schema;
 }
 
-Oid relation_in(Oid schema, const char* name) {
-    const Oid relation = get_relname_relid(name, schema);
-    if (!OidIsValid(relation)) {
-        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation pdpp.%s is missing", name),
-                        errhint("The library and the extension's SQL may be of different versions: run "
-                                "ALTER EXTENSION pdpp UPDATE.")));
-    }
-    return relation;
-}
-
 AttrNumber column_of(Oid table, const char* name) {
     const AttrNumber column = get_attnum(table, name);
     if (column == InvalidAttrNumber) {
@@ -51,73 +48,248 @@ AttrNumber column_of(Oid table, const char* name) {
     return column;
 }
 
-/// A function without arguments. Not valid if there is none: no trigger calls it then.
-Oid function_in(Oid schema, const char* name) {
-    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-                           PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+/// A column that we know, and where its number is kept; no place for those that are never touched.
+template <typename Entry>
+struct Column {
+    const char* name;
+    Oid type;
+    bool not_null;
+    AttrNumber Entry::*number = nullptr;
+    bool is_read = false; ///< directly
+};
+
+constexpr Column<SpineEntry> columns_of_spine[] = {
+    {"run_id", TEXTOID, true, &SpineEntry::run_id, true},
+    {"event_seq", INT8OID, true, &SpineEntry::event_seq, true},
+    {"event_id", TEXTOID, true, &SpineEntry::event_id, true},
+    {"event_type", TEXTOID, true, &SpineEntry::event_type, true},
+    {"occurred_at", TIMESTAMPTZOID, true, &SpineEntry::occurred_at, true},
+    {"recorded_at", TIMESTAMPTZOID, true, &SpineEntry::recorded_at},
+    {"admitted_at", TIMESTAMPTZOID, false, &SpineEntry::admitted_at},
+    {"trace_id", TEXTOID, false, &SpineEntry::trace_id, true},
+    {"scenario_id", TEXTOID, false, &SpineEntry::scenario_id},
+    {"actor_type", TEXTOID, false, &SpineEntry::actor_type},
+    {"actor_id", TEXTOID, false, &SpineEntry::actor_id, true},
+    {"subject_type", TEXTOID, false},
+    {"subject_id", TEXTOID, false},
+    {"object_type", TEXTOID, false, &SpineEntry::object_type},
+    {"object_id", TEXTOID, false, &SpineEntry::object_id},
+    {"status", TEXTOID, false, &SpineEntry::status},
+    {"request_id", TEXTOID, false},
+    {"grant_id", TEXTOID, false},
+    {"source_kind", TEXTOID, false, &SpineEntry::source_kind},
+    {"source_id", TEXTOID, false, &SpineEntry::source_id},
+    {"client_id", TEXTOID, false},
+    {"stream_id", TEXTOID, false},
+    {"token_id", TEXTOID, false},
+    {"interaction_id", TEXTOID, false},
+    {"connector_instance_id", TEXTOID, false, &SpineEntry::connector_instance_id, true},
+    {"data_json", JSONBOID, true, &SpineEntry::data_json, true},
+    {"version", INT4OID, true, &SpineEntry::version},
+};
+static_assert(std::size(columns_of_spine) == spine_columns);
+
+constexpr Column<FlightEntry> columns_of_flight[] = {
+    {"connector_instance_id", TEXTOID, true, &FlightEntry::connector_instance_id, true},
+    {"connector_id", TEXTOID, true, &FlightEntry::connector_id, true},
+    {"run_id", TEXTOID, true, &FlightEntry::run_id, true},
+    {"trace_id", TEXTOID, true, &FlightEntry::trace_id, true},
+    {"scenario_id", TEXTOID, false, &FlightEntry::scenario_id, true},
+    {"started_at", TIMESTAMPTZOID, true, &FlightEntry::started_at, true},
+    {"run_generation", INT8OID, true, &FlightEntry::run_generation, true},
+    {"boot_epoch", UUIDOID, false, &FlightEntry::boot_epoch, true},
+    {"launch_deadline", TIMESTAMPTZOID, false, &FlightEntry::launch_deadline, true},
+    {"cancel_requested_at", TIMESTAMPTZOID, false, &FlightEntry::cancel_requested_at, true},
+};
+
+const FormData_pg_attribute& attribute(Relation table, AttrNumber number) {
+    return *TupleDescAttr(RelationGetDescr(table), number - 1);
+}
+
+/// The numbers of the columns, and the first of those that are read whose type we do not know.
+template <typename Entry, std::size_t Count>
+void find_columns(Relation table, const Column<Entry> (&columns)[Count], Entry& entry) {
+    entry.unreadable = {};
+    for (const Column<Entry>& column : columns) {
+        if (column.number == nullptr) {
+            continue;
+        }
+        const AttrNumber number = column_of(RelationGetRelid(table), column.name);
+        entry.*column.number = number;
+        const Oid type =
+            getBaseType(attribute(table, number).atttypid); // a domain says what goes in, not what is there
+        const bool is_known = type == column.type || (type == VARCHAROID && column.type == TEXTOID);
+        if (column.is_read && !is_known && entry.unreadable.column == nullptr) {
+            entry.unreadable = {.column = column.name, .expected = column.type};
+        }
+    }
+}
+
+/// The one check of a table that reads like this.
+bool has_check(const TupleConstr* constraints, Relation table, std::string_view text) {
+    List* context = deparse_context_for(RelationGetRelationName(table), RelationGetRelid(table));
+    const std::span checks{constraints->check, constraints->num_check};
+    return std::ranges::any_of(checks, [&](const ConstrCheck& check) {
+        return text == deparse_expression(static_cast<Node*>(stringToNode(check.ccbin)), context, false, false);
+    });
+}
+
+/// Whether a column that no insert of ours names is filled with this number.
+bool has_default(const TupleConstr* constraints, AttrNumber column, std::int32_t number) {
+    const std::span defaults{constraints->defval, constraints->num_defval};
+    return std::ranges::any_of(defaults, [&](const AttrDefault& each) {
+        if (each.adnum != column) {
+            return false;
+        }
+        const auto* value = static_cast<const Const*>(stringToNode(each.adbin));
+        return IsA(value, Const) && value->consttype == INT4OID && !value->constisnull &&
+               DatumGetInt32(value->constvalue) == number;
+    });
+}
+
+/// Whether an INSERT of ours into the spine would do nothing but put the row there and into the indexes.
+bool is_spine_as_made(Relation table, const SpineEntry& entry) {
+    TupleDesc row = RelationGetDescr(table);
+    const std::span triggers = table->trigdesc == nullptr
+                                   ? std::span<const Trigger>{}
+                                   : std::span<const Trigger>{table->trigdesc->triggers,
+                                                              static_cast<std::size_t>(table->trigdesc->numtriggers)};
+    const bool runs_something =
+        table->rd_rules != nullptr || table->rd_rel->relrowsecurity || table->rd_rel->relispartition ||
+        std::ranges::any_of(triggers, [](const Trigger& trigger) { return TRIGGER_FOR_INSERT(trigger.tgtype); });
+    if (runs_something || row->natts != spine_columns || row->constr == nullptr || row->constr->num_check != 2 ||
+        row->constr->num_defval != 2 || !has_check(row->constr, table, "(event_seq > 0)") ||
+        !has_check(row->constr, table, "(jsonb_typeof(data_json) = 'object'::text)") ||
+        !has_default(row->constr, entry.version, 1)) {
+        return false;
+    }
+    for (const Column<SpineEntry>& column : columns_of_spine) {
+        const AttrNumber number = get_attnum(RelationGetRelid(table), column.name);
+        if (number == InvalidAttrNumber) {
+            return false;
+        }
+        const FormData_pg_attribute& found = attribute(table, number);
+        const bool may_have_default = number == entry.version || number == entry.data_json; // which we always give
+        if (found.atttypid != column.type || found.atttypmod != -1 || found.attnotnull != column.not_null ||
+            found.attgenerated != '\0' || found.attidentity != '\0' || (found.atthasdef && !may_have_default)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// `event_type in (…)` with every type of the lifecycle.
+bool holds_lifecycle(Relation index, AttrNumber event_type) {
+    const List* predicate = RelationGetIndexPredicate(index);
+    if (list_length(predicate) != 1 || !IsA(linitial(predicate), ScalarArrayOpExpr)) {
+        return false;
+    }
+    const auto* in = static_cast<const ScalarArrayOpExpr*>(linitial(predicate));
+    const auto* column = static_cast<const Var*>(linitial(in->args));
+    const auto* list = static_cast<const Const*>(lsecond(in->args));
+    if (!in->useOr || in->opfuncid != F_TEXTEQ || !IsA(column, Var) || column->varattno != event_type ||
+        !IsA(list, Const) || list->constisnull || list->consttype != TEXTARRAYOID) {
+        return false;
+    }
+    Datum* words = nullptr;
+    bool* nulls = nullptr;
+    int count = 0;
+    deconstruct_array(DatumGetArrayTypeP(list->constvalue), TEXTOID, -1, false, TYPALIGN_INT, &words, &nulls, &count);
+    int found = 0;
+    for (int i = 0; i < count; ++i) {
+        found += !nulls[i] && run::phase_of(text_view(words[i])) ? 1 : 0;
+    }
+    return found == run::lifecycle_event_types;
+}
+
+/// The index, if every row that a scan by its first key looks for is found by it.
+Oid usable_index(Relation table, Oid schema, const char* name, AttrNumber first_key, AttrNumber second_key,
+                 bool is_lifecycle_index, AttrNumber event_type = InvalidAttrNumber) {
+    const Oid oid = get_relname_relid(name, schema);
+    Relation index = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : nullptr;
+    if (index == nullptr) {
+        return InvalidOid;
+    }
+    bool is_usable = false;
+    if (index->rd_rel->relkind == RELKIND_INDEX && index->rd_rel->relam == BTREE_AM_OID) {
+        const FormData_pg_index& is = *index->rd_index;
+        // an index with indcheckxmin may lack rows that old snapshots see
+        is_usable =
+            is.indrelid == RelationGetRelid(table) && is.indisvalid && is.indislive && !is.indcheckxmin &&
+            is.indkey.values[0] == first_key && index->rd_opcintype[0] == TEXTOID &&
+            index->rd_opfamily[0] == TEXT_BTREE_FAM_OID &&
+            (is_lifecycle_index ? holds_lifecycle(index, event_type) : RelationGetIndexPredicate(index) == NIL) &&
+            (second_key == InvalidAttrNumber || (is.indnkeyatts >= 2 && is.indkey.values[1] == second_key &&
+                                                 index->rd_indoption[0] == 0 && index->rd_indoption[1] == 0));
+    }
+    relation_close(index, AccessShareLock);
+    return is_usable ? oid : InvalidOid;
+}
+
+Relation open_table(Oid schema, const char* name) {
+    const Oid table = get_relname_relid(name, schema);
+    Relation opened = OidIsValid(table) ? try_relation_open(table, AccessShareLock) : nullptr;
+    if (opened == nullptr) {
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation pdpp.%s is missing", name),
+                        errhint("The library and the extension's SQL may be of different versions: run "
+                                "ALTER EXTENSION pdpp UPDATE.")));
+    }
+    if (opened->rd_rel->relkind != RELKIND_RELATION) {
+        ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("pdpp.%s is not an ordinary table", name),
+                        errhint("Put back the table that the extension made.")));
+    }
+    return opened;
+}
+
+SpineEntry look_up_spine(Oid schema) {
+    Relation table = open_table(schema, "spine_events");
+    SpineEntry spine{};
+    spine.table = RelationGetRelid(table);
+    find_columns(table, columns_of_spine, spine);
+    spine.primary_key = usable_index(table, schema, "spine_events_pkey", spine.run_id, spine.event_seq, false);
+    spine.lifecycle_index =
+        usable_index(table, schema, "spine_events_lifecycle", spine.run_id, InvalidAttrNumber, true, spine.event_type);
+    spine.is_as_made = OidIsValid(spine.primary_key) && is_spine_as_made(table, spine);
+    relation_close(table, AccessShareLock);
+    return spine;
+}
+
+FlightEntry look_up_flight(Oid schema) {
+    Relation table = open_table(schema, "controller_active_runs");
+    FlightEntry flight{};
+    flight.table = RelationGetRelid(table);
+    find_columns(table, columns_of_flight, flight);
+    flight.primary_key = usable_index(table, schema, "controller_active_runs_pkey", flight.connector_instance_id,
+                                      InvalidAttrNumber, false);
+    flight.run_id_index =
+        usable_index(table, schema, "controller_active_runs_run_id_key", flight.run_id, InvalidAttrNumber, false);
+    relation_close(table, AccessShareLock);
+    return flight;
 }
 
 } // namespace
 
 const Catalogue& catalogue() {
-    // A change announced while we look raises the count again, and we look once more. Should the look-up raise an
-    // error, nothing is remembered.
-    while (known_at != changes) {
+    // What is announced while we look is not counted as known: the next call looks again. There is no waiting for
+    // quiet, which under debug_discard_caches never comes. Should the look-up raise an error, nothing is remembered.
+    if (known_at != changes) {
         looking = true;
         const std::uint64_t looked_at = changes;
         const Oid schema = schema_of_extension();
-        const Oid spine = relation_in(schema, "spine_events");
-        const Oid flight = relation_in(schema, "controller_active_runs");
-        const Oid connections = relation_in(schema, "connections");
-#define COLUMN(table, name) .name = column_of(table, #name)
-        known = {
-            .spine = {.table = spine,
-                      .primary_key = relation_in(schema, "spine_events_pkey"),
-                      .lifecycle_index = relation_in(schema, "spine_events_lifecycle"),
-                      COLUMN(spine, run_id),
-                      COLUMN(spine, event_seq),
-                      COLUMN(spine, event_id),
-                      COLUMN(spine, event_type),
-                      COLUMN(spine, occurred_at),
-                      COLUMN(spine, recorded_at),
-                      COLUMN(spine, admitted_at),
-                      COLUMN(spine, trace_id),
-                      COLUMN(spine, scenario_id),
-                      COLUMN(spine, actor_type),
-                      COLUMN(spine, actor_id),
-                      COLUMN(spine, object_type),
-                      COLUMN(spine, object_id),
-                      COLUMN(spine, status),
-                      COLUMN(spine, source_kind),
-                      COLUMN(spine, source_id),
-                      COLUMN(spine, connector_instance_id),
-                      COLUMN(spine, data_json),
-                      COLUMN(spine, version)},
-            .flight = {.table = flight,
-                       .primary_key = relation_in(schema, "controller_active_runs_pkey"),
-                       .run_id_index = relation_in(schema, "controller_active_runs_run_id_key"),
-                       .removal_guard = function_in(schema, "refuse_unsettled_removal"),
-                       COLUMN(flight, connector_instance_id),
-                       COLUMN(flight, connector_id),
-                       COLUMN(flight, run_id),
-                       COLUMN(flight, trace_id),
-                       COLUMN(flight, scenario_id),
-                       COLUMN(flight, started_at),
-                       COLUMN(flight, run_generation),
-                       COLUMN(flight, boot_epoch),
-                       COLUMN(flight, launch_deadline),
-                       COLUMN(flight, cancel_requested_at)},
-            .connections = {.table = connections,
-                            .primary_key = relation_in(schema, "connections_pkey"),
-                            COLUMN(connections, connector_instance_id),
-                            COLUMN(connections, connector_id),
-                            COLUMN(connections, run_generation)},
-        };
-#undef COLUMN
+        known = {.spine = look_up_spine(schema), .flight = look_up_flight(schema)};
         known_at = looked_at;
     }
     looking = false;
     return known;
+}
+
+void require_readable(Relation table, const Unreadable& unreadable) {
+    if (unreadable.column == nullptr) {
+        return;
+    }
+    const FormData_pg_attribute& found = attribute(table, column_of(RelationGetRelid(table), unreadable.column));
+    refuse_type(join({"pdpp.", RelationGetRelationName(table), ".", unreadable.column}), found.atttypid,
+                unreadable.expected);
 }
 
 std::uint64_t catalogue_version() {

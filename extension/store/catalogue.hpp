@@ -1,16 +1,36 @@
 /*
- * Where the extension's tables are: looked up through the extension's own catalogue entry, never through search_path,
- * remembered for the session, and forgotten when the server says that one of them changed.
+ * Where the extension's tables are, and whether they still are as it made them: looked up through the extension's own
+ * catalogue entry, never through search_path, remembered for the session, and forgotten when the server says that one
+ * of them changed.
+ *
+ * Whoever owns the tables may alter them. Direct access therefore goes by a verdict over every property that it relies
+ * on, made anew for each version of the catalogue:
+ *
+ *   - a column is read only if it has the type that we know; otherwise an error names it;
+ *   - an index is used only if it holds every row that is looked for, in the order that we know; otherwise the table is
+ *     walked, which is slow and right;
+ *   - a row is inserted directly only if the table is as we made it; otherwise a statement inserts it.
  */
 #pragma once
 
 #include "pg.hpp"
 
+#include <cstdint>
+
 namespace pdpp::store {
 
+/// A column that is read directly, and turned out to have a type that we do not know. None if the name is null.
+struct Unreadable {
+    const char* column;
+    Oid expected;
+};
+
 /// What direct access needs to know of each table. Attribute numbers, because an upgrade may order columns otherwise.
+/// Indexes that are not as we know them are not valid.
 struct SpineEntry {
     Oid table;
+    Unreadable unreadable;
+    bool is_as_made; ///< rows may be inserted without a statement
     Oid primary_key, lifecycle_index;
     AttrNumber run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at, trace_id, scenario_id,
         actor_type, actor_id, object_type, object_id, status, source_kind, source_id, connector_instance_id, data_json,
@@ -19,25 +39,22 @@ struct SpineEntry {
 
 struct FlightEntry {
     Oid table;
+    Unreadable unreadable;
     Oid primary_key, run_id_index;
-    Oid removal_guard; ///< the function of the trigger on DELETE
     AttrNumber connector_instance_id, connector_id, run_id, trace_id, scenario_id, started_at, run_generation,
         boot_epoch, launch_deadline, cancel_requested_at;
-};
-
-struct ConnectionEntry {
-    Oid table;
-    Oid primary_key;
-    AttrNumber connector_instance_id, connector_id, run_generation;
 };
 
 struct Catalogue {
     SpineEntry spine;
     FlightEntry flight;
-    ConnectionEntry connections;
 };
 
-/// The entry as of the latest invalidation message. Raises undefined_object if the extension is not installed here.
+/// As many columns as pdpp.spine_events has.
+inline constexpr int spine_columns = 27;
+
+/// The entry as of a moment ago. One that is read under a lock on its table is true for as long as the lock is held.
+/// Raises undefined_object if the extension is not installed here.
 const Catalogue& catalogue();
 
 /// Another number after each change that was announced; never 0.
@@ -45,6 +62,9 @@ std::uint64_t catalogue_version();
 
 /// Forget it: what was opened by it turned out to be gone.
 void forget_catalogue();
+
+/// Raises an error that names the column, if there is one.
+void require_readable(Relation table, const Unreadable& unreadable);
 
 /// Registers the invalidation callback; once, from _PG_init.
 void watch_catalogue();

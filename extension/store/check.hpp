@@ -20,4 +20,7 @@ inline constexpr int detail = 2;
 inline constexpr int without_session = 3;
 } // namespace violation_column
 
+/// A cursor over what is not as the extension made it, of the version that this library belongs to: a column of texts.
+Portal open_alterations();
+
 } // namespace pdpp::store

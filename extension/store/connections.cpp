@@ -1,52 +1,9 @@
 #include "store/connections.hpp"
 
-#include "store/direct.hpp"
 #include "store/durable.hpp"
 #include "store/statement.hpp"
 
 namespace pdpp::store {
-
-namespace {
-
-constexpr Shape connection_shape{.columns = 4, .checks = 0, .defaults = 1};
-
-/// As lock_connection(); nothing if the table is not written that way, or the row was changed meanwhile.
-std::optional<std::int64_t> lock_connection_directly(std::string_view connector_instance_id,
-                                                     std::string_view connector_id) {
-    static WriteTarget prepared;
-    ConnectionEntry columns;
-    Relation table = open_current(&Catalogue::connections, RowExclusiveLock, columns);
-    std::optional<std::int64_t> generation;
-    if (is_written_directly(table, connection_shape, TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE)) {
-        const Datum key = to_text(connector_instance_id);
-        const Datum connector = to_text(connector_id);
-        KeyScan scan;
-        scan.open(table, columns.primary_key, push_latest_snapshot());
-        scan.seek(key);
-        if (TupleTableSlot* found = scan.next()) {
-            bool is_null = false;
-            const std::int64_t next = 1 + DatumGetInt64(slot_getattr(found, columns.run_generation, &is_null));
-            if (update_directly(table, prepared, found,
-                                {{columns.run_generation, Int64GetDatum(next)}, {columns.connector_id, connector}})) {
-                generation = next;
-            }
-        } else {
-            NewRow<connection_shape.columns> row;
-            row.set(columns.connector_instance_id, key);
-            row.set(columns.connector_id, connector);
-            row.set(columns.run_generation, Int64GetDatum(1));
-            if (insert_directly(table, prepared, row.values(), row.nulls())) {
-                generation = 1;
-            }
-        }
-        scan.close();
-        PopActiveSnapshot();
-    }
-    relation_close(table, NoLock);
-    return generation;
-}
-
-} // namespace
 
 std::int64_t lock_connection(std::string_view connector_instance_id, std::string_view connector_id) {
     static Statement upsert{
@@ -54,10 +11,7 @@ std::int64_t lock_connection(std::string_view connector_instance_id, std::string
         " on conflict (connector_instance_id) do update"
         " set run_generation = c.run_generation + 1, connector_id = excluded.connector_id"
         " returning run_generation"};
-    if (const auto generation = lock_connection_directly(connector_instance_id, connector_id)) {
-        return *generation;
-    }
-    return *upsert.execute({connector_instance_id, connector_id}).int8(0, 0);
+    return required(upsert.execute({connector_instance_id, connector_id}).int8(0, 0));
 }
 
 std::optional<LockedConnection> lock_recorded_connection(std::string_view connector_instance_id) {
@@ -67,7 +21,7 @@ std::optional<LockedConnection> lock_recorded_connection(std::string_view connec
     if (!rows.any()) {
         return {};
     }
-    return LockedConnection{.connector_id = *rows.text(0, 0), .run_generation = *rows.int8(0, 1)};
+    return LockedConnection{.connector_id = required(rows.text(0, 0)), .run_generation = required(rows.int8(0, 1))};
 }
 
 OfferedConnections offered_connections(std::string_view connector_id) {
@@ -76,7 +30,7 @@ OfferedConnections offered_connections(std::string_view connector_id) {
         " select c.connector_instance_id as id from pdpp.connections as c"
         " where c.connector_id = $1 and c.boot_epoch is not null order by 1 limit 100) as offered"};
     const Rows rows = find.execute({connector_id});
-    return {.count = *rows.int8(0, 0), .first = *rows.text(0, 1), .ids = *rows.text(0, 2)};
+    return {.count = required(rows.int8(0, 0)), .first = required(rows.text(0, 1)), .ids = required(rows.text(0, 2))};
 }
 
 std::optional<std::string_view> duplicate_offer(const Jsonb* connections) {
@@ -115,7 +69,7 @@ std::int64_t record_offer(const Jsonb* connections, const pg_uuid_t& boot_epoch)
     require_durable_commit(); // a controller that rejoins after a crash offers nothing again
     lock.execute({connections, boot_epoch});
     withdraw.execute({connections, boot_epoch});
-    return *offer.execute({connections, boot_epoch}).int8(0, 0);
+    return required(offer.execute({connections, boot_epoch}).int8(0, 0));
 }
 
 } // namespace pdpp::store

@@ -5,31 +5,54 @@
 
 namespace pdpp::store {
 
-void KeyScan::open(Relation table, Oid index, Snapshot snapshot) {
-    index_ = index_open(index, AccessShareLock);
+void KeyScan::open(Relation table, AttrNumber column, Oid index, Snapshot snapshot) {
+    table_ = table;
+    column_ = column;
+    snapshot_ = snapshot;
     slot_ = table_slot_create(table, nullptr);
-    scan_ = pg::begin_index_scan(table, index_, snapshot, 1);
+    if (OidIsValid(index)) {
+        index_ = index_open(index, AccessShareLock);
+        scan_ = pg::begin_index_scan(table, index_, snapshot, 1);
+    }
 }
 
 void KeyScan::seek(Datum value) {
     ScanKeyData key;
-    // the collation of the index decides what is equal, as it does for the executor
-    ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, TEXTOID, index_->rd_indcollation[0], F_TEXTEQ, value);
-    index_rescan(scan_, &key, 1, nullptr, 0);
+    if (index_ != nullptr) {
+        // the collation of the index decides what is equal, as it does for the executor
+        ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, TEXTOID, index_->rd_indcollation[0], F_TEXTEQ, value);
+        index_rescan(scan_, &key, 1, nullptr, 0);
+        return;
+    }
+    const Oid collation = TupleDescAttr(RelationGetDescr(table_), column_ - 1)->attcollation;
+    ScanKeyEntryInitialize(&key, 0, column_, InvalidStrategy, TEXTOID, collation, F_TEXTEQ, value);
+    if (walk_ != nullptr) {
+        table_endscan(walk_);
+    }
+    walk_ = table_beginscan(table_, snapshot_, 1, &key);
 }
 
 TupleTableSlot* KeyScan::next(ScanDirection direction) {
-    return index_getnext_slot(scan_, direction, slot_) ? slot_ : nullptr;
+    const bool found = index_ != nullptr ? index_getnext_slot(scan_, direction, slot_)
+                                         : table_scan_getnextslot(walk_, ForwardScanDirection, slot_);
+    return found ? slot_ : nullptr;
 }
 
 void KeyScan::close() {
     if (!is_open()) {
         return;
     }
-    index_endscan(scan_);
+    if (index_ != nullptr) {
+        index_endscan(scan_);
+        index_close(index_, AccessShareLock);
+        index_ = nullptr;
+    }
+    if (walk_ != nullptr) {
+        table_endscan(walk_);
+        walk_ = nullptr;
+    }
     ExecDropSingleTupleTableSlot(slot_);
-    index_close(index_, AccessShareLock);
-    index_ = nullptr;
+    slot_ = nullptr;
 }
 
 std::optional<std::string_view> text_of(TupleTableSlot* slot, AttrNumber column) {
@@ -69,22 +92,6 @@ Snapshot push_latest_snapshot() {
     CommandCounterIncrement(); // what the running statement wrote counts too
     PushActiveSnapshot(GetTransactionSnapshot());
     return GetActiveSnapshot();
-}
-
-bool is_written_directly(Relation table, const Shape& shape, int done, Oid done_by_us) {
-    const TupleConstr* constraints = RelationGetDescr(table)->constr;
-    const std::span triggers = table->trigdesc == nullptr
-                                   ? std::span<const Trigger>{}
-                                   : std::span<const Trigger>{table->trigdesc->triggers,
-                                                              static_cast<std::size_t>(table->trigdesc->numtriggers)};
-    const bool runs_something = table->rd_rules != nullptr || table->rd_rel->relrowsecurity ||
-                                std::ranges::any_of(triggers, [&](const Trigger& trigger) {
-                                    return (trigger.tgtype & done) != 0 && trigger.tgfoid != done_by_us;
-                                });
-    return table->rd_rel->relkind == RELKIND_RELATION && !runs_something &&
-           RelationGetDescr(table)->natts == shape.columns &&
-           (constraints == nullptr ? 0 : constraints->num_check) == shape.checks &&
-           (constraints == nullptr ? 0 : constraints->num_defval) == shape.defaults;
 }
 
 namespace {
@@ -150,48 +157,13 @@ bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datu
     // conflict is taken back, and never was for anybody else.
     const std::uint32_t token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
     table_tuple_insert_speculative(table, slot, executor->es_output_cid, 0, nullptr, token);
-    const bool inserted = pg::insert_index_entries(target, slot, executor, pg::Indexes::all);
+    const bool inserted = pg::insert_index_entries(target, slot, executor);
     table_tuple_complete_speculative(table, slot, token, inserted);
     SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 
     ExecDropSingleTupleTableSlot(slot);
     prepared.close();
     return inserted;
-}
-
-bool update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* found,
-                     std::initializer_list<Change> changes) {
-    PreventCommandIfReadOnly("UPDATE");
-    CheckCmdReplicaIdentity(table, CMD_UPDATE);
-    slot_getallattrs(found);
-    TupleTableSlot* changed = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
-    const auto columns = static_cast<std::size_t>(RelationGetDescr(table)->natts);
-    memcpy(changed->tts_values, found->tts_values, columns * sizeof(Datum));
-    memcpy(changed->tts_isnull, found->tts_isnull, columns * sizeof(bool));
-    for (const Change& change : changes) {
-        changed->tts_values[change.column - 1] = change.value.value_or(Datum{0});
-        changed->tts_isnull[change.column - 1] = !change.value;
-    }
-    ExecStoreVirtualTuple(changed);
-    pg::Indexes indexes{};
-    const bool updated = pg::update_row(table, &found->tts_tid, changed, GetCurrentCommandId(true), indexes) == TM_Ok;
-    if (updated && indexes != pg::Indexes::none) {
-        prepared.open(table);
-        if (!pg::insert_index_entries(prepared.relation(), changed, prepared.executor(), indexes)) {
-            elog(ERROR, "pdpp: a row of %s has the key of another", RelationGetRelationName(table));
-        }
-        prepared.close();
-    }
-    ExecDropSingleTupleTableSlot(changed);
-    return updated;
-}
-
-bool delete_directly(Relation table, TupleTableSlot* found) {
-    PreventCommandIfReadOnly("DELETE");
-    CheckCmdReplicaIdentity(table, CMD_DELETE);
-    TM_FailureData failure;
-    return table_tuple_delete(table, &found->tts_tid, GetCurrentCommandId(true), GetActiveSnapshot(), InvalidSnapshot,
-                              true, &failure, false) == TM_Ok;
 }
 
 TupleTableSlot* lock_row(Relation table, TupleTableSlot* found, Snapshot snapshot, LockTupleMode mode,

@@ -19,13 +19,14 @@
 
 namespace pdpp::store {
 
-/// Opens a table of ours and returns its current entry; `member` picks the entry from the catalogue. The lock can show
-/// that what we knew is gone (DROP and CREATE EXTENSION, REINDEX CONCURRENTLY): then it looks again.
+/// Opens a table of ours and returns its current entry; `member` picks the entry from the catalogue. Waiting for the
+/// lock can show that what we knew is gone (DROP and CREATE EXTENSION): then it looks again, which ends when nobody has
+/// made another table in between. From then on the lock keeps the entry true (an index that REINDEX CONCURRENTLY has
+/// replaced goes only once we let go).
 template <typename Entry>
 Relation open_current(Entry Catalogue::*member, LOCKMODE lock, Entry& entry) {
     for (;;) {
-        entry = catalogue().*member;
-        Relation table = try_relation_open(entry.table, lock);
+        Relation table = try_relation_open((catalogue().*member).table, lock);
         if (table == nullptr) {
             forget_catalogue();
             continue;
@@ -38,24 +39,29 @@ Relation open_current(Entry Catalogue::*member, LOCKMODE lock, Entry& entry) {
     }
 }
 
-/// A scan over the rows whose first index column, a text, has a value. It lives in the memory context that it was
-/// opened in; an error closes it.
+/// A scan over the rows that have a value in a text column. It lives in the memory context that it was opened in; an
+/// error closes it.
 class KeyScan {
   public:
-    void open(Relation table, Oid index, Snapshot snapshot);
-    [[nodiscard]] bool is_open() const { return index_ != nullptr; }
+    /// By an index whose first key is the column. Without a valid index it walks the table.
+    void open(Relation table, AttrNumber column, Oid index, Snapshot snapshot);
+    [[nodiscard]] bool is_open() const { return slot_ != nullptr; }
 
     /// Begins again with this value, which must stay until the scan is over.
     void seek(Datum value);
 
-    /// The next row, or a null pointer; valid until the one after it.
+    /// The next row, or a null pointer; valid until the one after it. Backwards only by an index.
     TupleTableSlot* next(ScanDirection direction = ForwardScanDirection);
 
     void close();
 
   private:
-    Relation index_ = nullptr;
+    Relation table_ = nullptr;
+    AttrNumber column_ = InvalidAttrNumber;
+    Snapshot snapshot_ = nullptr;
+    Relation index_ = nullptr; ///< null: the table is walked
     IndexScanDesc scan_ = nullptr;
+    TableScanDesc walk_ = nullptr;
     TupleTableSlot* slot_ = nullptr;
 };
 
@@ -70,18 +76,6 @@ void keep(std::initializer_list<std::optional<std::string_view>*> texts);
 
 /// What this transaction sees now, its own writes included; pop it with PopActiveSnapshot().
 Snapshot push_latest_snapshot();
-
-/// What a table must look like to be written directly: exactly the columns, CHECK constraints and defaults that we
-/// know.
-struct Shape {
-    int columns;
-    int checks;   ///< which the rows fulfil by their making
-    int defaults; ///< of columns that the rows fill
-};
-
-/// Whether the table has this shape, and nothing that would have to run: no rule, no row security, and no trigger on
-/// what is done (TRIGGER_TYPE_INSERT, _UPDATE, _DELETE) but those that call `done_by_us`.
-bool is_written_directly(Relation table, const Shape& shape, int done, Oid done_by_us = InvalidOid);
 
 /// A row in the making: a column is null until it is set. Texts are copied.
 template <int Columns>
@@ -133,20 +127,6 @@ class WriteTarget {
 /// inserted, and a statement has to decide, wait or raise an error. The lock on the table stays until the transaction
 /// ends, as after any statement that writes.
 bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values, std::span<const bool> nulls);
-
-/// A column's new value; nothing is null.
-struct Change {
-    AttrNumber column;
-    std::optional<Datum> value;
-};
-
-/// Updates the row in the slot, whose keys stay what they are; waits for those who have it locked. False if it has been
-/// changed since it was read: then nothing was done, and a statement has to decide.
-bool update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* found,
-                     std::initializer_list<Change> changes);
-
-/// Deletes the row; false as above.
-bool delete_directly(Relation table, TupleTableSlot* found);
 
 /// Locks the row that a scan has found, as SELECT … FOR UPDATE and its like do: waits for others, and follows what they
 /// did to the row. The row as it is locked, to be dropped by the caller; a null pointer if it is gone, or if somebody

@@ -6,8 +6,8 @@ namespace pdpp::store {
 
 namespace {
 
-/// Of the transaction that is running. A savepoint that is rolled back leaves it standing: a commit that waits in vain is
-/// no harm.
+/// Of the transaction that is running. A savepoint that is rolled back leaves it standing: a commit that waits in vain
+/// is no harm.
 bool is_required = false;
 
 /// The last moment before the commit reads the setting: no function of a user's runs any more. It is undone with the

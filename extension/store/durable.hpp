@@ -1,6 +1,6 @@
 /*
- * What is acknowledged is durable: decided by what the commit does, whatever the session says before, within or after the
- * call.
+ * What is acknowledged is durable: decided by what the commit does, whatever the session says before, within or after
+ * the call.
  */
 #pragma once
 

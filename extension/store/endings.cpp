@@ -50,7 +50,8 @@ select (select coalesce(jsonb_agg(to_jsonb(c) order by c.count desc, c.status, c
     Portal portal = count.open({since, until, limit});
     SPI_cursor_fetch(portal, true, 1);
     const Rows rows = last_rows();
-    const Endings endings{.counts = rows.jsonb(0, 0), .detection = rows.jsonb(0, 1), .until = *rows.instant(0, 2)};
+    const Endings endings{
+        .counts = rows.jsonb(0, 0), .detection = rows.jsonb(0, 1), .until = required(rows.instant(0, 2))};
     SPI_cursor_close(portal);
     PopActiveSnapshot();
     return endings;

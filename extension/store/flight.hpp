@@ -6,6 +6,7 @@
 #include "pg.hpp"
 #include "run/instant.hpp"
 #include "store/spine.hpp"
+#include "store/statement.hpp"
 
 #include <optional>
 #include <string_view>
@@ -18,11 +19,11 @@ struct Flight {
     std::optional<pg_uuid_t> boot_epoch;         ///< the boot that owns it
     std::optional<run::Instant> launch_deadline; ///< absent once the run has started
     std::optional<run::Instant> cancel_requested_at;
-    ItemPointerData row{}; ///< where this transaction has locked it; invalid if a statement has
 };
 
-/// A fresh row; false if the connection has a run in flight or the run id is in flight elsewhere.
-bool insert_flight(const Flight& flight);
+/// A fresh row; false if something is in the way and is to be skipped: the connection's run in flight, the run id's, or
+/// whatever an index of somebody's says.
+bool insert_flight(const Flight& flight, OnConflict on_conflict);
 
 /// Whether a run with this id is in flight on any connection.
 bool is_in_flight(std::string_view run_id);
@@ -53,7 +54,10 @@ void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch);
 
 void mark_cancel_requested(std::string_view run_id, std::optional<std::string_view> requested_by);
 
-/// Removes the row of a run whose terminal event stands.
+/// Removes the row of a run whose terminal event stands, which the caller has written or seen.
 void delete_flight(const Flight& flight);
+
+/// Whether the row that a DELETE has taken is one that delete_flight() takes.
+bool is_removal_of_ended();
 
 } // namespace pdpp::store

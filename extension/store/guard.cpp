@@ -86,6 +86,9 @@ void end_due_run(std::string_view run_id, std::string_view reconciled_by, Pass& 
     if (!record.events.admitted) {
         return; // a restore that has not come to the spine yet: nothing is known that could be ended
     }
+    if (!record.events.started && !flight->launch_deadline) {
+        return; // nor has a restore come to its start, which took the deadline away
+    }
     if (!record.events.started) {
         pass.launch_failed += settle_launch_failed(*flight, launch_failure_message(*flight, *verdict)) ? 1 : 0;
     } else if (verdict->boot_dead) {
@@ -99,7 +102,7 @@ Pass reconcile(std::optional<std::string_view> controller_id) {
     const Rows rows = due_runs(controller_id);
     for (std::uint64_t row = 0; row < rows.count(); ++row) {
         CHECK_FOR_INTERRUPTS();
-        end_due_run(*rows.text(row, 0), reconciler::function, pass);
+        end_due_run(required(rows.text(row, 0)), reconciler::function, pass);
     }
     return pass;
 }

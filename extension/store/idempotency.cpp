@@ -11,13 +11,16 @@ std::optional<KeyedAdmission> find_key(std::string_view key, const bytea* digest
     if (!rows.any()) {
         return {};
     }
-    return KeyedAdmission{.run_id = *rows.text(0, 0), .same_arguments = rows.is_true(0, 1)};
+    return KeyedAdmission{.run_id = required(rows.text(0, 0)), .same_arguments = rows.is_true(0, 1)};
 }
 
-bool take_key(std::string_view key, std::string_view run_id, const bytea* digest) {
-    static Statement insert{"insert into pdpp.idempotency_keys (key, run_id, digest, created_at)"
-                            " values ($1, $2, $3, $4) on conflict do nothing returning true"};
-    return insert.execute({key, run_id, digest, now()}).any();
+bool take_key(std::string_view key, std::string_view run_id, const bytea* digest, OnConflict on_conflict) {
+#define INSERT_KEY "insert into pdpp.idempotency_keys (key, run_id, digest, created_at) values ($1, $2, $3, $4)"
+    static Statement insert_or_skip{INSERT_KEY " on conflict do nothing"};
+    static Statement insert_or_raise{INSERT_KEY};
+#undef INSERT_KEY
+    Statement& insert = on_conflict == OnConflict::skip ? insert_or_skip : insert_or_raise;
+    return insert.change({key, run_id, digest, now()}) > 0;
 }
 
 } // namespace pdpp::store

@@ -33,6 +33,10 @@ bool find(const Jsonb* object, std::string_view key, JsonbValue& value) {
 
 } // namespace
 
+Jsonb* empty_object() {
+    return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+}
+
 void JsonbWriter::push(JsonbIteratorToken token, JsonbValue* scalar) {
     result_ = pushJsonbValue(&state_, token, scalar);
 }

@@ -13,6 +13,9 @@
 
 namespace pdpp::store {
 
+/// `{}`.
+Jsonb* empty_object();
+
 /// Writes one jsonb value, depth first: begin_object(), key("a"), value("x"), …, end_object(), finish(). Text is copied
 /// by finish(); until then it must stay.
 class JsonbWriter {

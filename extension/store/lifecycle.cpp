@@ -35,7 +35,11 @@ run::LifecycleEvent event_in(TupleTableSlot* slot, const SpineEntry& spine, std:
 void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& spine) {
     slot_getsomeattrs(slot, spine.connector_instance_id); // up to the last one but the data, at once
     const std::string_view event_type = text_of(slot, spine.event_type).value_or(std::string_view{});
-    switch (run::phase_of(event_type).value_or(run::Phase::ended)) {
+    const auto phase = run::phase_of(event_type);
+    if (!phase) {
+        return; // the index has the lifecycle alone; a walk through the table comes by all events
+    }
+    switch (*phase) {
     case run::Phase::admitted:
         record.events.admitted = event_in(slot, spine, run::event_type::admitted);
         break;
@@ -50,8 +54,8 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
         const auto outcome = run::outcome_of(event_type).value_or(run::Outcome::abandoned);
         record.events.ended = event_in(slot, spine, run::terminal_event_of(outcome));
         bool is_null = false;
-        record.terminal_data =
-            reinterpret_cast<const Jsonb*>(PG_DETOAST_DATUM_COPY(slot_getattr(slot, spine.data_json, &is_null)));
+        const Datum data = slot_getattr(slot, spine.data_json, &is_null);
+        record.terminal_data = is_null ? empty_object() : reinterpret_cast<const Jsonb*>(PG_DETOAST_DATUM_COPY(data));
         record.events.ended->evidence = evidence_in(record.terminal_data, outcome);
         break;
     }
@@ -62,7 +66,8 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
 
 LifecycleReader::LifecycleReader() : memory_{CurrentMemoryContext}, snapshot_{GetActiveSnapshot()} {
     spine_ = open_current(&Catalogue::spine, AccessShareLock, spine_columns_);
-    events_.open(spine_, spine_columns_.lifecycle_index, snapshot_);
+    require_readable(spine_, spine_columns_.unreadable);
+    events_.open(spine_, spine_columns_.run_id, spine_columns_.lifecycle_index, snapshot_);
 }
 
 void LifecycleReader::close() {
@@ -92,7 +97,8 @@ std::optional<run::Instant> LifecycleReader::read_cancel_request(std::string_vie
     if (flight_ == nullptr) {
         MemoryContext callers = MemoryContextSwitchTo(memory_);
         flight_ = open_current(&Catalogue::flight, AccessShareLock, flight_columns_);
-        flights_.open(flight_, flight_columns_.run_id_index, snapshot_);
+        require_readable(flight_, flight_columns_.unreadable);
+        flights_.open(flight_, flight_columns_.run_id, flight_columns_.run_id_index, snapshot_);
         MemoryContextSwitchTo(callers);
     }
     std::optional<run::Instant> requested_at;

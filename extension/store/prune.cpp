@@ -36,7 +36,7 @@ Pruned prune(run::Instant before, std::int64_t limit) {
     { pruning = false; }
     PG_END_TRY();
     const Rows rows = last_rows();
-    return {.events = *rows.int8(0, 0), .runs = *rows.int8(0, 1)};
+    return {.events = required(rows.int8(0, 0)), .runs = required(rows.int8(0, 1))};
 }
 
 std::int64_t count_prunable(run::Instant before, std::int64_t limit) {

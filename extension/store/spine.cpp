@@ -21,10 +21,10 @@ std::optional<Event> event_in(const Rows& rows) {
         return {};
     }
     return Event{
-        .event_type = *rows.text(0, 0),
-        .event_id = *rows.text(0, 1),
-        .event_seq = *rows.int8(0, 2),
-        .recorded_at = *rows.instant(0, 3),
+        .event_type = required(rows.text(0, 0)),
+        .event_id = required(rows.text(0, 1)),
+        .event_seq = required(rows.int8(0, 2)),
+        .recorded_at = required(rows.instant(0, 3)),
     };
 }
 
@@ -51,13 +51,10 @@ std::optional<std::string_view> status_after(std::string_view event_type) {
     return outcome ? run::word_of(*outcome) : run::active;
 }
 
-/// Its checks are that event_seq is positive and that data_json is an object; version and data_json have defaults.
-constexpr Shape spine_shape{.columns = 27, .checks = 2, .defaults = 2};
-
 /// The number of the run's last event; 0 if there is none.
 std::int64_t last_seq(Relation table, const SpineEntry& columns, Datum run_id) {
     KeyScan scan;
-    scan.open(table, columns.primary_key, push_latest_snapshot());
+    scan.open(table, columns.run_id, columns.primary_key, push_latest_snapshot());
     scan.seek(run_id);
     std::int64_t seq = 0;
     if (TupleTableSlot* last = scan.next(BackwardScanDirection)) {
@@ -84,12 +81,12 @@ std::optional<Event> append_directly(const Dated& dated) {
     SpineEntry columns;
     Relation table = open_current(&Catalogue::spine, RowExclusiveLock, columns);
     std::optional<Event> appended;
-    if (is_written_directly(table, spine_shape, TRIGGER_TYPE_INSERT)) {
+    if (columns.is_as_made) {
         const RunIdentity& run = dated.run;
         const Datum run_id = to_text(run.run_id);
         const Datum event_id = to_text(dated.event_id);
         const std::int64_t seq = 1 + last_seq(table, columns, run_id);
-        NewRow<spine_shape.columns> row;
+        NewRow<spine_columns> row;
         row.set(columns.run_id, run_id);
         row.set(columns.event_seq, Int64GetDatum(seq));
         row.set(columns.event_id, event_id);
@@ -132,20 +129,33 @@ run::GeneratedId new_event_id(run::Instant at) {
 
 } // namespace
 
+namespace {
+
+/// The number of the run's last event, by a statement; 0 if there is none.
+std::int64_t last_number(std::string_view run_id) {
+    static Statement find{"select event_seq from pdpp.spine_events where run_id = $1 order by event_seq desc limit 1"};
+    const Rows rows = find.execute({run_id});
+    return rows.any() ? required(rows.int8(0, 0)) : 0;
+}
+
+} // namespace
+
 std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
     // A statement of its own: its snapshot is taken after the run's lock, so the maximum it sees is the last number.
-    static Statement insert{
-        "insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,"
-        " trace_id, scenario_id, actor_type, actor_id, object_type, object_id, status, source_kind, source_id,"
-        " connector_instance_id, data_json)"
-        " select $1, 1 + coalesce((select e.event_seq from pdpp.spine_events as e where e.run_id = $1"
-        "                          order by e.event_seq desc limit 1), 0),"
-        "        $2, $3, $4, $4, $5, $6, $7, 'connector', $8, 'run', $1, $9,"
-        "        case when $10 is not null then 'controller' end, $10::text, $11, $12"
-        " on conflict do nothing"
-        " returning event_type, event_id, event_seq, recorded_at"};
+#define INSERT_EVENT                                                                                                   \
+    "insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,"   \
+    " trace_id, scenario_id, actor_type, actor_id, object_type, object_id, status, source_kind, source_id,"            \
+    " connector_instance_id, data_json)"                                                                               \
+    " select $1, 1 + coalesce((select e.event_seq from pdpp.spine_events as e where e.run_id = $1"                     \
+    "                          order by e.event_seq desc limit 1), 0),"                                                \
+    "        $2, $3, $4, $4, $5, $6, $7, 'connector', $8, 'run', $1, $9,"                                              \
+    "        case when $10 is not null then 'controller' end, $10::text, $11, $12"
+#define RETURNING_EVENT " returning event_type, event_id, event_seq, recorded_at"
+    static Statement insert_or_skip{INSERT_EVENT " on conflict do nothing" RETURNING_EVENT};
+    static Statement insert_or_raise{INSERT_EVENT RETURNING_EVENT};
 
-    require_durable_commit(); // also for what is said in between: a follower must not keep the place of an event that goes
+    require_durable_commit(); // also for what is said in between: a follower must not keep the place of an event that
+                              // goes
     const run::Instant recorded_at = event.occurred_at ? *event.occurred_at : now();
     const run::GeneratedId generated = event.event_id ? run::GeneratedId{} : new_event_id(recorded_at);
     const std::string_view event_id = event.event_id.value_or(generated.view());
@@ -155,9 +165,8 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
         announce(run.run_id);
         return appended;
     }
-    for (;;) {
-        CHECK_FOR_INTERRUPTS();
-        const auto appended = event_in(insert.execute({
+    const auto insert = [&](Statement& statement) {
+        return event_in(statement.execute({
             run.run_id,
             event_id,
             event.event_type,
@@ -171,6 +180,15 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
             run.connector_instance_id,
             event.data,
         }));
+    };
+    for (std::int64_t number_before = -1;;) {
+        CHECK_FOR_INTERRUPTS();
+        // In the way may be a row that was written by hand, without the run's lock. Its event id or its phase is the
+        // last word; if it took the number, the next attempt takes the one after it. Else it is a unique index of
+        // somebody's: the error names it.
+        const std::int64_t number = last_number(run.run_id);
+        const bool has_moved = number != number_before;
+        const auto appended = insert(has_moved ? insert_or_skip : insert_or_raise);
         if (appended) {
             announce(run.run_id);
             return appended;
@@ -178,7 +196,7 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
         if (find_event(run.run_id, event_id) || phase_stands(run.run_id, event.event_type)) {
             return {};
         }
-        // Only the number was taken, by a row written without the run's lock: the next attempt sees it.
+        number_before = number;
     }
 }
 

@@ -12,10 +12,15 @@ std::size_t Rows::size(std::uint64_t row) const {
     return table_->vals[row]->t_len;
 }
 
-std::optional<Datum> Rows::datum(std::uint64_t row, int column) const {
+std::optional<Datum> Rows::datum(std::uint64_t row, int column, Oid type) const {
     if (row >= count_) {
         elog(ERROR, "pdpp: a statement returned %llu rows where more were expected",
              static_cast<unsigned long long>(count_));
+    }
+    const FormData_pg_attribute& found = *TupleDescAttr(table_->tupdesc, column);
+    if (found.atttypid != type && getBaseType(found.atttypid) != type &&
+        !(found.atttypid == VARCHAROID && type == TEXTOID)) {
+        refuse_type(NameStr(found.attname), found.atttypid, type);
     }
     bool is_null = false;
     const Datum datum = SPI_getbinval(table_->vals[row], table_->tupdesc, column + 1, &is_null);
@@ -26,7 +31,7 @@ std::optional<Datum> Rows::datum(std::uint64_t row, int column) const {
 }
 
 std::optional<std::string_view> Rows::text(std::uint64_t row, int column) const {
-    const auto value = datum(row, column);
+    const auto value = datum(row, column, TEXTOID);
     if (!value) {
         return {};
     }
@@ -34,7 +39,7 @@ std::optional<std::string_view> Rows::text(std::uint64_t row, int column) const 
 }
 
 std::optional<std::int32_t> Rows::int4(std::uint64_t row, int column) const {
-    const auto value = datum(row, column);
+    const auto value = datum(row, column, INT4OID);
     if (!value) {
         return {};
     }
@@ -42,7 +47,7 @@ std::optional<std::int32_t> Rows::int4(std::uint64_t row, int column) const {
 }
 
 std::optional<std::int64_t> Rows::int8(std::uint64_t row, int column) const {
-    const auto value = datum(row, column);
+    const auto value = datum(row, column, INT8OID);
     if (!value) {
         return {};
     }
@@ -50,7 +55,7 @@ std::optional<std::int64_t> Rows::int8(std::uint64_t row, int column) const {
 }
 
 std::optional<run::Instant> Rows::instant(std::uint64_t row, int column) const {
-    const auto value = datum(row, column);
+    const auto value = datum(row, column, TIMESTAMPTZOID);
     if (!value) {
         return {};
     }
@@ -58,12 +63,12 @@ std::optional<run::Instant> Rows::instant(std::uint64_t row, int column) const {
 }
 
 bool Rows::is_true(std::uint64_t row, int column) const {
-    const auto value = datum(row, column);
+    const auto value = datum(row, column, BOOLOID);
     return value && DatumGetBool(*value);
 }
 
 std::optional<pg_uuid_t> Rows::uuid(std::uint64_t row, int column) const {
-    const auto value = datum(row, column);
+    const auto value = datum(row, column, UUIDOID);
     if (!value) {
         return {};
     }
@@ -71,7 +76,7 @@ std::optional<pg_uuid_t> Rows::uuid(std::uint64_t row, int column) const {
 }
 
 Jsonb* Rows::jsonb(std::uint64_t row, int column) const {
-    const auto value = datum(row, column);
+    const auto value = datum(row, column, JSONBOID);
     return value ? DatumGetJsonbP(*value) : nullptr;
 }
 
@@ -104,6 +109,11 @@ Rows Statement::execute(std::initializer_list<Parameter> parameters) {
         elog(ERROR, "\"%s\" failed: %s", sql_, SPI_result_code_string(result));
     }
     return last_rows();
+}
+
+std::uint64_t Statement::change(std::initializer_list<Parameter> parameters) {
+    execute(parameters);
+    return SPI_processed;
 }
 
 Portal Statement::open(std::initializer_list<Parameter> parameters) {

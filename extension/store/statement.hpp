@@ -57,7 +57,8 @@ class Rows {
     [[nodiscard]] std::string_view name(int column) const;
     [[nodiscard]] std::size_t size(std::uint64_t row) const; ///< bytes of the tuple, large values as references
 
-    [[nodiscard]] std::optional<Datum> datum(std::uint64_t row, int column) const;
+    /// A value of this type, or null; raises datatype_mismatch if the column has another.
+    [[nodiscard]] std::optional<Datum> datum(std::uint64_t row, int column, Oid type) const;
     [[nodiscard]] std::optional<std::string_view> text(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<std::int32_t> int4(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<std::int64_t> int8(std::uint64_t row, int column) const;
@@ -71,6 +72,19 @@ class Rows {
     std::uint64_t count_;
 };
 
+/// A value that our tables do not let be null; raises not_null_violation if somebody has allowed it and done it.
+template <typename T>
+T required(const std::optional<T>& value) {
+    if (!value) {
+        ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("a column of pdpp's tables is null that never is"),
+                        errhint("Somebody has altered a table of pdpp: pdpp_check() says where.")));
+    }
+    return *value;
+}
+
+/// What an INSERT does with a row whose key is taken: nothing, or it raises unique_violation, which names the index.
+enum class OnConflict : std::uint8_t { skip, raise };
+
 /// A statement of this extension, kept planned. Names in it are schema-qualified, and it takes no text but parameters.
 class Statement {
   public:
@@ -81,6 +95,9 @@ class Statement {
     /// Runs it with a snapshot of its own, so that it sees what this transaction wrote and, in read committed, what
     /// others have committed since. The types of the parameters must be the same each time.
     Rows execute(std::initializer_list<Parameter> parameters);
+
+    /// The same for a statement that returns no rows: how many it has inserted, updated or deleted.
+    std::uint64_t change(std::initializer_list<Parameter> parameters);
 
     /// Opens a cursor on it, with the snapshot of the statement that called us: for reads that want one snapshot.
     Portal open(std::initializer_list<Parameter> parameters);

@@ -144,7 +144,7 @@ void make_pass(Progress& progress, MemoryContext memory) {
         }
         run_ids = static_cast<char**>(MemoryContextAllocHuge(memory, rows.count() * sizeof(char*)));
         for (; count < rows.count(); ++count) {
-            const std::string_view run_id = *rows.text(count, 0);
+            const std::string_view run_id = store::required(rows.text(count, 0));
             run_ids[count] = static_cast<char*>(MemoryContextAlloc(memory, run_id.size() + 1));
             memcpy(run_ids[count], run_id.data(), run_id.size());
             run_ids[count][run_id.size()] = '\0';

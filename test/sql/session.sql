@@ -1,7 +1,7 @@
 -- A session after errors: at the top level, in a transaction block, after a rollback. Not in one transaction, so this
 -- suite cleans up by ending its runs.
 \i test/sql/include/prelude.psql
-select plan(20);
+select plan(23);
 create temporary table id as select 'session-' || gen_random_uuid() as run;
 select run as run from id \gset
 
@@ -63,6 +63,21 @@ select is(current_setting('synchronous_commit'), 'off', 'an admission leaves syn
 select is(pdpp_run_settle(:'run' || '-2', 'completed')->'settled', 'true', 'a settle…');
 select is(current_setting('synchronous_commit'), 'off', '…too');
 reset synchronous_commit;
+
+-- An event goes into the spine without a statement, which would have kept a lock for its reading part; and with one, where
+-- somebody has altered the spine.
+create function pg_temp.locks_of_event() returns text language sql as $$
+    select pdpp_run_event('session-direct', 'note');
+    select string_agg(mode, ', ' order by mode) from pg_locks where pid = pg_backend_pid() and relation = 'pdpp.spine_events'::regclass
+$$;
+select pdpp_run_now('c', 'session-direct', 'session-direct') is not null as admitted \gset
+select is(pg_temp.locks_of_event(), 'RowExclusiveLock', 'an event is inserted directly');
+begin;
+alter table pdpp.spine_events alter version set default 2;
+select matches(pg_temp.locks_of_event(), 'AccessShareLock', 'or by a statement');
+rollback;
+select is(pg_temp.locks_of_event(), 'RowExclusiveLock', 'and directly again');
+select pdpp_run_settle('session-direct', 'completed') is not null as ended \gset
 
 -- SQL's advisory functions leave a boot alone
 select pdpp_reconcile() is not null as reconciled \gset
