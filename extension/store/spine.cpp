@@ -9,6 +9,7 @@
 #include "store/lifecycle.hpp"
 #include "store/statement.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -51,22 +52,29 @@ std::optional<std::string_view> status_after(std::string_view event_type) {
     return outcome ? run::word_of(*outcome) : run::active;
 }
 
-/// The number of the run's last event; 0 if there is none.
-std::int64_t last_seq(Relation table, const SpineEntry& columns, Datum run_id) {
+/// What the next event of a run comes after.
+struct LastEvent {
+    std::int64_t seq = 0; ///< 0 if there is none
+    run::Instant recorded_at{};
+};
+
+LastEvent last_event(Relation table, const SpineEntry& columns, Datum run_id) {
     KeyScan scan;
     scan.open(table, columns.run_id, columns.primary_key, push_latest_snapshot());
     scan.seek(run_id);
-    std::int64_t seq = 0;
-    if (TupleTableSlot* last = scan.next(BackwardScanDirection)) {
+    LastEvent last;
+    if (TupleTableSlot* found = scan.next(BackwardScanDirection)) {
         bool is_null = false;
-        seq = DatumGetInt64(slot_getattr(last, columns.event_seq, &is_null));
+        last = {.seq = DatumGetInt64(slot_getattr(found, columns.event_seq, &is_null)),
+                .recorded_at = instant_of(found, columns.recorded_at).value_or(run::Instant{})};
     }
     scan.close();
     PopActiveSnapshot();
-    return seq;
+    return last;
 }
 
-/// An event with all that goes with it but its number.
+/// An event with all that goes with it but its number. Its time is that of the event before it, if the clock has been
+/// set back meanwhile: in a run, no event is recorded before the one it follows.
 struct Dated {
     const RunIdentity& run;
     const NewEvent& event;
@@ -85,14 +93,16 @@ std::optional<Event> append_directly(const Dated& dated) {
         const RunIdentity& run = dated.run;
         const Datum run_id = to_text(run.run_id);
         const Datum event_id = to_text(dated.event_id);
-        const std::int64_t seq = 1 + last_seq(table, columns, run_id);
+        const LastEvent last = last_event(table, columns, run_id);
+        const std::int64_t seq = 1 + last.seq;
+        const run::Instant recorded_at = std::max(dated.recorded_at, last.recorded_at);
         NewRow<spine_columns> row;
         row.set(columns.run_id, run_id);
         row.set(columns.event_seq, Int64GetDatum(seq));
         row.set(columns.event_id, event_id);
         row.set(columns.event_type, dated.event.event_type);
-        row.set(columns.occurred_at, dated.recorded_at);
-        row.set(columns.recorded_at, dated.recorded_at);
+        row.set(columns.occurred_at, recorded_at);
+        row.set(columns.recorded_at, recorded_at);
         if (dated.status) {
             row.set(columns.admitted_at, run.admitted_at);
         }
@@ -114,7 +124,7 @@ std::optional<Event> append_directly(const Dated& dated) {
             appended = {.event_type = dated.event.event_type,
                         .event_id = text_view(event_id),
                         .event_seq = seq,
-                        .recorded_at = dated.recorded_at};
+                        .recorded_at = recorded_at};
         }
     }
     relation_close(table, NoLock);
@@ -146,10 +156,11 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
     "insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,"   \
     " trace_id, scenario_id, actor_type, actor_id, object_type, object_id, status, source_kind, source_id,"            \
     " connector_instance_id, data_json)"                                                                               \
-    " select $1, 1 + coalesce((select e.event_seq from pdpp.spine_events as e where e.run_id = $1"                     \
-    "                          order by e.event_seq desc limit 1), 0),"                                                \
-    "        $2, $3, $4, $4, $5, $6, $7, 'connector', $8, 'run', $1, $9,"                                              \
-    "        case when $10 is not null then 'controller' end, $10::text, $11, $12"
+    " select $1, 1 + coalesce(l.event_seq, 0), $2, $3, greatest($4, l.recorded_at), greatest($4, l.recorded_at), $5,"  \
+    "        $6, $7, 'connector', $8, 'run', $1, $9, case when $10 is not null then 'controller' end, $10::text, "     \
+    "$11, $12"                                                                                                         \
+    " from (select) as one left join lateral (select e.event_seq, e.recorded_at from pdpp.spine_events as e"           \
+    "   where e.run_id = $1 order by e.event_seq desc limit 1) as l on true"
 #define RETURNING_EVENT " returning event_type, event_id, event_seq, recorded_at"
     static Statement insert_or_skip{INSERT_EVENT " on conflict do nothing" RETURNING_EVENT};
     static Statement insert_or_raise{INSERT_EVENT RETURNING_EVENT};

@@ -2,7 +2,7 @@
 -- somebody adds to a table still counts: its triggers run, its constraints hold, its defaults are filled in, its indexes are kept.
 \i test/sql/include/prelude.psql
 begin;
-select plan(24);
+select plan(27);
 
 create function pg_temp.live(run text) returns text language sql as $$
     select pdpp_run_now('c', run, run);
@@ -62,6 +62,17 @@ select throws_like($$select pdpp_run_started('di-large')$$, '%has already starte
 insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at)
 values ('di-large', 9, 'by hand', 'run.note', now(), now());
 select is((pdpp_run_event('di-large', 'run.note')->>'event_seq')::integer, 10, 'a row that was written by hand');
+
+-- the clock was set back: in a run, no event is recorded before the one it follows
+do $$ begin perform pdpp_run_now('c', 'di-' || n, 'di-' || n) from generate_series(1, 2) as n; end $$;
+insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at)
+select 'di-' || n, 2, 'by hand', 'run.note', '2100-01-01Z', '2100-01-01Z' from generate_series(1, 2) as n;
+select is(pdpp_run_started('di-1')->>'recorded_at', '2100-01-01T00:00:00.000Z', 'an event has the time of the one before at least');
+savepoint altered;
+alter table pdpp.spine_events alter version set default 2;
+select is(pdpp_run_started('di-2')->>'recorded_at', '2100-01-01T00:00:00.000Z', 'also one that a statement inserts');
+select is(pdpp_run_settle('di-2', 'completed')->>'completed_at', '2100-01-01T00:00:00.000Z', 'so nothing ends before it began');
+rollback to altered;
 
 -- in a read-only transaction
 savepoint b;
