@@ -4,7 +4,7 @@
 #include "pg.hpp"
 #include "settings.hpp"
 #include "store/announce.hpp"
-#include "store/boots.hpp"
+#include "store/boot_session.hpp"
 #include "store/catalogue.hpp"
 #include "store/durable.hpp"
 #include "store/wake.hpp"
@@ -23,7 +23,7 @@ void _PG_init(void) {
     }
     pdpp::settings::define();
     pdpp::store::watch_catalogue();
-    pdpp::store::watch_transactions();
+    pdpp::store::watch_boot_session();
     pdpp::store::watch_durability();
     pdpp::store::watch_announcements();
     if (process_shared_preload_libraries_in_progress) {

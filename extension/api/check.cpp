@@ -3,7 +3,7 @@
  */
 #include "store/check.hpp"
 #include "boundary.hpp"
-#include "store/boots.hpp"
+#include "store/boot_session.hpp"
 #include "store/statement.hpp"
 
 namespace pdpp::api {

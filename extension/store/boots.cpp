@@ -2,157 +2,14 @@
 
 #include "boundary.hpp"
 #include "settings.hpp"
+#include "store/boot_session.hpp"
 #include "store/digest.hpp"
 #include "store/durable.hpp"
 #include "store/statement.hpp"
-#include "store/wake.hpp"
 
 #include <algorithm>
 
 namespace pdpp::store {
-
-namespace {
-
-/// pg_advisory_lock(bigint) uses class 1, pg_advisory_lock(int, int) class 2.
-constexpr std::uint16_t liveness_lock_class = 0x7064;
-
-LOCKTAG liveness_lock(const pg_uuid_t& epoch) {
-    const std::uint64_t hash = hash_bytes_extended(epoch.data, UUID_LEN, 0);
-    LOCKTAG tag;
-    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<std::uint32_t>(hash >> 32), static_cast<std::uint32_t>(hash),
-                         liveness_lock_class);
-    return tag;
-}
-
-/// The boots of this session, latest first.
-struct SessionBoot {
-    pg_uuid_t epoch;
-    SubTransactionId pending; ///< the subtransaction that booted, until its outcome is known
-    bool lock_was_dropped;    ///< for a moment, in which it may have been seen dead
-    SessionBoot* earlier;
-};
-SessionBoot* session_boots = nullptr;
-
-/// DISCARD ALL and pg_advisory_unlock_all() drop every session lock of the advisory kind, whatever its class.
-void take_dropped_locks_again() {
-    for (SessionBoot* boot = session_boots; boot != nullptr; boot = boot->earlier) {
-        const LOCKTAG tag = liveness_lock(boot->epoch);
-        if (!pg::holds_lock(&tag, ShareLock)) {
-            LockAcquire(&tag, ShareLock, true, false);
-            boot->lock_was_dropped = true;
-        }
-    }
-}
-
-bool is_same(const pg_uuid_t& one, const pg_uuid_t& other) {
-    return memcmp(one.data, other.data, UUID_LEN) == 0;
-}
-
-bool is_own(const pg_uuid_t& epoch) {
-    for (const SessionBoot* boot = session_boots; boot != nullptr; boot = boot->earlier) {
-        if (is_same(boot->epoch, epoch)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/// The session is the proof of life, so it must not be ended for being idle. As SET does it: undone if the transaction
-/// aborts.
-void never_time_out() {
-    for (const char* timeout : {"idle_session_timeout", "idle_in_transaction_session_timeout"}) {
-        const char* value = GetConfigOption(timeout, true, false); // 13 has only the latter
-        if (value != nullptr && strcmp(value, "0") != 0) {
-            (void)set_config_option(timeout, "0", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0, false);
-        }
-    }
-}
-
-/// Takes back what an aborted (sub)transaction booted. Those are the latest of the list.
-template <typename Aborted>
-void undo_boots(Aborted aborted) {
-    while (session_boots != nullptr && aborted(session_boots->pending)) {
-        SessionBoot* undone = session_boots;
-        session_boots = undone->earlier;
-        const LOCKTAG tag = liveness_lock(undone->epoch);
-        if (!is_own(undone->epoch) &&
-            pg::holds_lock(&tag, ShareLock)) { // a boot may have been rejoined by its own session
-            LockRelease(&tag, ShareLock, true);
-        }
-        pfree(undone);
-    }
-}
-
-void on_transaction_end(XactEvent event, void* /*argument*/) {
-    switch (event) {
-    case XACT_EVENT_PRE_COMMIT:
-        if (session_boots != nullptr) { // DISCARD ALL and RESET ALL bring the timeouts back
-            take_dropped_locks_again();
-            never_time_out();
-        }
-        break;
-    case XACT_EVENT_PRE_PREPARE:
-        if (session_boots != nullptr && session_boots->pending != InvalidSubTransactionId) {
-            ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                            errmsg("cannot PREPARE a transaction that has booted a controller")));
-        }
-        break;
-    case XACT_EVENT_COMMIT:
-        for (SessionBoot* boot = session_boots; boot != nullptr; boot = boot->earlier) {
-            boot->pending = InvalidSubTransactionId;
-        }
-        break;
-    case XACT_EVENT_ABORT:
-        undo_boots([](SubTransactionId pending) { return pending != InvalidSubTransactionId; });
-        break;
-    default:
-        break;
-    }
-}
-
-void on_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void* /*argument*/) {
-    if (event == SUBXACT_EVENT_ABORT_SUB) {
-        undo_boots([mine](SubTransactionId pending) { return pending == mine; });
-    } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
-        for (SessionBoot* boot = session_boots; boot != nullptr; boot = boot->earlier) {
-            if (boot->pending == mine) {
-                boot->pending = parent;
-            }
-        }
-    }
-}
-
-/// From here on the session holds the boot's lock.
-void hold(const pg_uuid_t& epoch) {
-    // remembered first: should taking the lock fail, the abort finds nothing to release
-    auto* boot = static_cast<SessionBoot*>(MemoryContextAlloc(TopMemoryContext, sizeof(SessionBoot)));
-    *boot = {
-        .epoch = epoch, .pending = GetCurrentSubTransactionId(), .lock_was_dropped = false, .earlier = session_boots};
-    session_boots = boot;
-    const LOCKTAG tag = liveness_lock(epoch);
-    if (!pg::holds_lock(&tag, ShareLock)) {
-        LockAcquire(&tag, ShareLock, true, false);
-    }
-    never_time_out();
-    wake_worker_at_exit();
-}
-
-} // namespace
-
-bool is_held(const pg_uuid_t& epoch) {
-    // locks of one process never conflict with each other: our own boot would look dead to the probe
-    if (is_own(epoch)) {
-        return true;
-    }
-    // This mode conflicts with the boot's share lock, but not with itself: two probes do not take each other for the
-    // boot.
-    const LOCKTAG tag = liveness_lock(epoch);
-    if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL) {
-        return true;
-    }
-    LockRelease(&tag, RowExclusiveLock, false);
-    return false;
-}
 
 namespace {
 
@@ -265,7 +122,7 @@ Boot begin_boot(std::string_view controller_id) {
     const pg_uuid_t epoch = new_epoch();
     const run::Instant booted_at = now();
     require_durable_commit();
-    hold(epoch);
+    hold_boot(epoch);
     for (;;) {
         CHECK_FOR_INTERRUPTS();
         // two boots of one controller at once want the same number: the second waits for the first and tries the next
@@ -285,9 +142,7 @@ std::optional<Boot> rejoin_boot(const pg_uuid_t& epoch) {
                           " where boot_epoch = $1 and dead_at is null for no key update"};
     static Statement clear{
         "update pdpp.controller_boots set lost_at = null where boot_epoch = $1 and lost_at is not null"};
-    if (session_boots == nullptr || !is_same(session_boots->epoch, epoch)) {
-        hold(epoch);
-    }
+    hold_boot(epoch);
     const Rows rows = lock.execute({epoch});
     if (!rows.any()) {
         return {}; // the caller raises an error, whose abort gives the lock back
@@ -301,17 +156,17 @@ std::optional<Boot> rejoin_boot(const pg_uuid_t& epoch) {
 }
 
 std::optional<pg_uuid_t> current_boot() {
-    if (session_boots == nullptr) {
+    const auto boot = acting_boot();
+    if (!boot) {
         return {};
     }
-    take_dropped_locks_again();
-    if (session_boots->lock_was_dropped) {
+    if (boot->lock_was_dropped) {
         static Statement revive{
             "update pdpp.controller_boots set lost_at = null, dead_at = null where boot_epoch = $1"};
-        revive.execute({session_boots->epoch});
-        session_boots->lock_was_dropped = false;
+        revive.execute({boot->epoch});
+        forget_that_lock_was_dropped();
     }
-    return session_boots->epoch;
+    return boot->epoch;
 }
 
 std::optional<BootRecord> find_boot(const pg_uuid_t& epoch) {
@@ -343,11 +198,6 @@ BootWatch watch_boots_of(std::string_view controller_id) {
     static Statement of_controller{"select boot_epoch, lost_at from pdpp.controller_boots"
                                    " where dead_at is null and controller_id = $1 order by seq"};
     return look_at(of_controller.execute({controller_id}), true);
-}
-
-void watch_transactions() {
-    RegisterXactCallback(on_transaction_end, nullptr);
-    RegisterSubXactCallback(on_subtransaction_end, nullptr);
 }
 
 } // namespace pdpp::store

@@ -1,8 +1,6 @@
 /*
- * Boots: the lives of controllers, and the proof that one still lives.
- *
- * A boot holds a session lock for as long as its session lives; the server frees it when the process dies, however it
- * dies. The lock is of the advisory kind, in a class that pg_advisory_lock() and its like cannot reach.
+ * Boots: the lives of controllers, as they are on record: begun, seen lost, declared dead. The proof that one still
+ * lives is its session (store/boot_session.hpp).
  */
 #pragma once
 
@@ -41,9 +39,6 @@ struct BootRecord {
 };
 std::optional<BootRecord> find_boot(const pg_uuid_t& epoch);
 
-/// Whether somebody holds the boot's lock: its session lives.
-bool is_held(const pg_uuid_t& epoch);
-
 /// Whether the boot is dead: nobody holds its lock, and has not for the grace.
 bool is_dead(const pg_uuid_t& epoch);
 
@@ -60,8 +55,5 @@ BootWatch watch_boots();
 /// The same for the earlier boots of a controller that has just booted. That it boots again says that its earlier lives
 /// are over: one whose session is gone gets no grace.
 BootWatch watch_boots_of(std::string_view controller_id);
-
-/// Registers the callbacks that undo an aborted boot; once, from _PG_init.
-void watch_transactions();
 
 } // namespace pdpp::store
