@@ -55,6 +55,7 @@ extern "C" {
 #include <storage/shmem.h>
 #include <storage/spin.h>
 #include <tcop/tcopprot.h>
+#include <tcop/utility.h>
 #include <utils/array.h>
 #include <utils/builtins.h>
 #include <utils/fmgroids.h>
@@ -85,6 +86,7 @@ extern "C" {
 #endif
 }
 
+#include <array>
 #include <cstdint>
 
 // The server's printf replacements are macros; they must not rewrite the names of C++'s own.
@@ -192,6 +194,66 @@ inline void request_shared_memory(Size size) {
 #else
     RequestAddinShmemSpace(size);
 #endif
+}
+
+/// A setting, and where the server keeps its value.
+struct IntegerSetting {
+    const char* name;
+    const int* value;
+};
+
+/// What ends a session for what it does not do; each came with a version.
+inline const IntegerSetting session_timeouts[] = {
+    {"idle_in_transaction_session_timeout", &IdleInTransactionSessionTimeout},
+#if PG_VERSION_NUM >= 140000
+    {"idle_session_timeout", &IdleSessionTimeout},
+#endif
+#if PG_VERSION_NUM >= 170000
+    {"transaction_timeout", &TransactionTimeout},
+#endif
+};
+
+/// How often a statement looks whether its client is still there, since PostgreSQL 14.
+#if PG_VERSION_NUM >= 140000
+inline const std::array<IntegerSetting, 1> client_checks{
+    {{"client_connection_check_interval", &client_connection_check_interval}}};
+#else
+inline const std::array<IntegerSetting, 0> client_checks{};
+#endif
+
+/// Whether this session's client comes over the network: inet_client_addr() is not null then.
+inline bool is_over_network() {
+    static int known = -1;
+    if (known < 0) {
+        LOCAL_FCINFO(call, 0);
+        InitFunctionCallInfoData(*call, nullptr, 0, InvalidOid, nullptr, nullptr);
+        (void)inet_client_addr(call);
+        known = call->isnull ? 0 : 1;
+    }
+    return known != 0;
+}
+
+/// Calls one or the other after each RESET ALL and DISCARD ALL of this session that succeeded.
+inline void watch_resets(void (*after_reset)(), void (*after_discard)()) {
+    static void (*reset)();
+    static void (*discard)();
+    static ProcessUtility_hook_type earlier;
+    reset = after_reset;
+    discard = after_discard;
+    earlier = ProcessUtility_hook != nullptr ? ProcessUtility_hook : standard_ProcessUtility;
+    ProcessUtility_hook = [](PlannedStmt* statement, auto... arguments) { // PostgreSQL 14 added one
+        // looked at first: the statement may be gone afterwards
+        const Node* node = statement->utilityStmt;
+        const bool resets = IsA(node, VariableSetStmt) && ((const VariableSetStmt*)node)->kind == VAR_RESET_ALL;
+        const bool discards = IsA(node, DiscardStmt) && ((const DiscardStmt*)node)->target == DISCARD_ALL;
+        earlier(statement, arguments...);
+        if (resets) {
+            reset();
+        }
+        if (discards) {
+            discard();
+        }
+    };
 }
 
 /// Memory of a background worker, for as long as it likes.

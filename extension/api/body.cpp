@@ -111,4 +111,9 @@ void refuse_ended_run(std::string_view run_id, run::Outcome outcome) {
            {{"status", run::word_of(outcome)}});
 }
 
+void refuse_lost_boot(std::string_view param, bool on_record) {
+    refuse(run::ErrorCode::boot_lost, param,
+           on_record ? "this boot has been declared dead: its runs are being ended" : "no boot has this epoch");
+}
+
 } // namespace pdpp::api

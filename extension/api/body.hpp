@@ -27,4 +27,7 @@ Jsonb* event_body(std::string_view run_id, const store::Event& event);
 /// Raises run_already_terminal, saying how it ended.
 [[noreturn]] void refuse_ended_run(std::string_view run_id, run::Outcome outcome);
 
+/// Raises boot_lost, for a boot that was declared dead, or that is not on record.
+[[noreturn]] void refuse_lost_boot(std::string_view param, bool on_record);
+
 } // namespace pdpp::api

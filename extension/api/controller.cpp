@@ -3,6 +3,7 @@
  * say of themselves.
  */
 #include "api/arguments.hpp"
+#include "api/body.hpp"
 #include "boundary.hpp"
 #include "run/id.hpp"
 #include "store/boots.hpp"
@@ -18,11 +19,14 @@ namespace pdpp::api {
 namespace {
 
 pg_uuid_t required_boot() {
-    const auto boot_epoch = store::current_boot();
-    if (!boot_epoch) {
+    const auto boot = store::own_boot();
+    if (!boot) {
         refuse(run::ErrorCode::not_booted, {}, "this session is not a controller: it has not booted");
     }
-    return *boot_epoch;
+    if (!boot->is_alive()) {
+        refuse_lost_boot({}, boot->record.has_value());
+    }
+    return boot->epoch;
 }
 
 void write_pass(store::JsonbWriter& body, const store::Pass& pass) {
@@ -52,9 +56,7 @@ Jsonb* boot(std::string_view controller_id) {
 Jsonb* rejoin(const pg_uuid_t& epoch) {
     const auto boot = store::rejoin_boot(epoch);
     if (!boot) {
-        refuse(run::ErrorCode::boot_lost, "boot_epoch",
-               store::find_boot(epoch) ? "this boot has been declared dead: its runs are being ended"
-                                       : "no boot has this epoch");
+        refuse_lost_boot("boot_epoch", store::find_boot(epoch).has_value());
     }
     store::JsonbWriter body;
     body.begin_object();

@@ -50,20 +50,20 @@ Jsonb* standing_status(std::string_view run_id, std::optional<bool> settled = {}
 }
 
 /// The caller's data, and which boot started the run.
-const Jsonb* stamped(const Jsonb* data, const std::optional<pg_uuid_t>& boot_epoch) {
-    if (!boot_epoch) {
+const Jsonb* stamped(const Jsonb* data, const std::optional<store::OwnBoot>& boot) {
+    if (!boot) {
         return data;
     }
-    const auto boot = store::find_boot(*boot_epoch);
     store::JsonbWriter stamp;
     stamp.begin_object();
-    stamp.field("boot_epoch", *boot_epoch);
-    stamp.field("controller_id", boot ? std::optional{boot->controller_id} : std::nullopt);
+    stamp.field("boot_epoch", boot->epoch);
+    stamp.field("controller_id", boot->record->controller_id);
     stamp.end_object();
     return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(data), JsonbPGetDatum(stamp.finish())));
 }
 
 Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::string_view> event_id) {
+    const auto boot = store::own_boot(); // which may wait, so before the run's lock is taken
     const auto flight = store::lock_for_event(run_id);
     if (const auto earlier = earlier_call(run_id, event_id)) {
         return replay(run_id, *earlier, run::event_type::started);
@@ -71,10 +71,13 @@ Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::st
     if (!flight) {
         refuse_ended_run(run_id, outcome_of_landed(run_id));
     }
-    const auto boot_epoch = store::current_boot();
+    if (boot && !boot->is_alive()) {
+        refuse_lost_boot({}, boot->record.has_value());
+    }
+    const auto boot_epoch = boot ? std::optional{boot->epoch} : std::nullopt;
     const auto event = store::append(flight->run, {.event_type = run::event_type::started,
                                                    .event_id = event_id,
-                                                   .data = stamped(data, boot_epoch),
+                                                   .data = stamped(data, boot),
                                                    .boot_epoch = boot_epoch});
     if (!event) {
         if (const auto written_by_hand = earlier_call(run_id, event_id)) {

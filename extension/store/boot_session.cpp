@@ -1,5 +1,6 @@
 #include "store/boot_session.hpp"
 
+#include "store/boot_settings.hpp"
 #include "store/digest.hpp"
 #include "store/wake.hpp"
 
@@ -26,7 +27,7 @@ bool is_same(const pg_uuid_t& one, const pg_uuid_t& other) {
 struct HeldBoot {
     pg_uuid_t epoch;
     SubTransactionId pending; ///< the subtransaction that took it, until its outcome is known
-    bool lock_was_dropped;    ///< for a moment, in which it may have been seen dead
+    bool in_doubt;            ///< the lock was free for a moment, in which a guard may have found it so
     HeldBoot* earlier;
 };
 
@@ -34,12 +35,19 @@ struct HeldBoot {
 struct BootSession {
     HeldBoot* latest = nullptr; ///< the boot that it acts for
 
+    /// The subtransaction in which RESET ALL brought the settings back, until the transaction ends.
+    SubTransactionId settings_reset = InvalidSubTransactionId;
+    bool was_unlocked = false; ///< by a transaction that has ended: not the doing of the one that runs
+    bool is_left = false;      ///< whoever had the session is done with it, if this transaction commits
+
     [[nodiscard]] bool has(const pg_uuid_t& epoch) const;
-    void take_dropped_locks_again() const;
-    void commit() const;
-    void commit_subtransaction(SubTransactionId mine, SubTransactionId parent) const;
+    [[nodiscard]] bool holds_lock() const;
+    void take_dropped_locks_again();
+    void end_transaction();
+    void end_subtransaction(SubTransactionId mine, SubTransactionId parent);
     template <typename Aborted>
     void undo(Aborted aborted);
+    void forget_boots();
 };
 BootSession session;
 
@@ -52,28 +60,39 @@ bool BootSession::has(const pg_uuid_t& epoch) const {
     return false;
 }
 
-/// DISCARD ALL and pg_advisory_unlock_all() drop every session lock of the advisory kind, whatever its class.
-void BootSession::take_dropped_locks_again() const {
+bool BootSession::holds_lock() const {
+    const LOCKTAG tag = liveness_lock(latest->epoch);
+    return pg::holds_lock(&tag, ShareLock);
+}
+
+/// pg_advisory_unlock_all() drops every session lock of the advisory kind, whatever its class.
+void BootSession::take_dropped_locks_again() {
     for (HeldBoot* boot = latest; boot != nullptr; boot = boot->earlier) {
         const LOCKTAG tag = liveness_lock(boot->epoch);
         if (!pg::holds_lock(&tag, ShareLock)) {
+            boot->in_doubt = true;
             LockAcquire(&tag, ShareLock, true, false);
-            boot->lock_was_dropped = true;
         }
     }
+    was_unlocked = false;
 }
 
-void BootSession::commit() const {
+void BootSession::end_transaction() {
     for (HeldBoot* boot = latest; boot != nullptr; boot = boot->earlier) {
         boot->pending = InvalidSubTransactionId;
     }
+    settings_reset = InvalidSubTransactionId;
+    is_left = false;
 }
 
-void BootSession::commit_subtransaction(SubTransactionId mine, SubTransactionId parent) const {
+void BootSession::end_subtransaction(SubTransactionId mine, SubTransactionId parent) {
     for (HeldBoot* boot = latest; boot != nullptr; boot = boot->earlier) {
         if (boot->pending == mine) {
             boot->pending = parent;
         }
+    }
+    if (settings_reset == mine) {
+        settings_reset = parent;
     }
 }
 
@@ -91,23 +110,22 @@ void BootSession::undo(Aborted aborted) {
     }
 }
 
-/// The session is the proof of life, so it must not be ended for being idle. As SET does it: undone if the transaction
-/// aborts.
-void never_time_out() {
-    for (const char* timeout : {"idle_session_timeout", "idle_in_transaction_session_timeout"}) {
-        const char* value = GetConfigOption(timeout, true, false); // 13 has only the latter
-        if (value != nullptr && strcmp(value, "0") != 0) {
-            (void)set_config_option(timeout, "0", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0, false);
-        }
-    }
+/// Whatever the session still held, it is nobody's proof of life from here on.
+void BootSession::forget_boots() {
+    undo([](SubTransactionId /*pending*/) { return true; });
 }
 
 void on_transaction_end(XactEvent event, void* /*argument*/) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
-        if (session.latest != nullptr) { // DISCARD ALL and RESET ALL bring the timeouts back
+        if (session.latest == nullptr) {
+            break;
+        }
+        session.is_left =
+            session.settings_reset != InvalidSubTransactionId && !session.was_unlocked && !session.holds_lock();
+        if (!session.is_left) {
             session.take_dropped_locks_again();
-            never_time_out();
+            keep_settings_of_booted();
         }
         break;
     case XACT_EVENT_PRE_PREPARE:
@@ -117,10 +135,18 @@ void on_transaction_end(XactEvent event, void* /*argument*/) {
         }
         break;
     case XACT_EVENT_COMMIT:
-        session.commit();
+        if (session.is_left) {
+            session.forget_boots();
+        }
+        session.end_transaction();
         break;
     case XACT_EVENT_ABORT:
         session.undo([](SubTransactionId pending) { return pending != InvalidSubTransactionId; });
+        session.end_transaction();
+        session.was_unlocked = session.latest != nullptr && !session.holds_lock();
+        break;
+    case XACT_EVENT_PREPARE:
+        session.end_transaction();
         break;
     default:
         break;
@@ -130,27 +156,26 @@ void on_transaction_end(XactEvent event, void* /*argument*/) {
 void on_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void* /*argument*/) {
     if (event == SUBXACT_EVENT_ABORT_SUB) {
         session.undo([mine](SubTransactionId pending) { return pending == mine; });
+        session.end_subtransaction(mine, InvalidSubTransactionId);
     } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
-        session.commit_subtransaction(mine, parent);
+        session.end_subtransaction(mine, parent);
     }
 }
 
 } // namespace
 
 void hold_boot(const pg_uuid_t& epoch) {
-    if (session.latest != nullptr && is_same(session.latest->epoch, epoch)) {
-        return;
+    if (session.latest == nullptr || !is_same(session.latest->epoch, epoch)) {
+        // remembered first: should taking the lock fail, the abort finds nothing to release
+        auto* boot = static_cast<HeldBoot*>(MemoryContextAlloc(TopMemoryContext, sizeof(HeldBoot)));
+        *boot = {.epoch = epoch, .pending = GetCurrentSubTransactionId(), .in_doubt = false, .earlier = session.latest};
+        session.latest = boot;
     }
-    // remembered first: should taking the lock fail, the abort finds nothing to release
-    auto* boot = static_cast<HeldBoot*>(MemoryContextAlloc(TopMemoryContext, sizeof(HeldBoot)));
-    *boot = {
-        .epoch = epoch, .pending = GetCurrentSubTransactionId(), .lock_was_dropped = false, .earlier = session.latest};
-    session.latest = boot;
     const LOCKTAG tag = liveness_lock(epoch);
     if (!pg::holds_lock(&tag, ShareLock)) {
         LockAcquire(&tag, ShareLock, true, false);
     }
-    never_time_out();
+    keep_settings_of_booted();
     wake_worker_at_exit();
 }
 
@@ -159,11 +184,11 @@ std::optional<ActingBoot> acting_boot() {
         return {};
     }
     session.take_dropped_locks_again();
-    return ActingBoot{.epoch = session.latest->epoch, .lock_was_dropped = session.latest->lock_was_dropped};
+    return ActingBoot{.epoch = session.latest->epoch, .in_doubt = session.latest->in_doubt};
 }
 
-void forget_that_lock_was_dropped() {
-    session.latest->lock_was_dropped = false;
+void end_doubt() {
+    session.latest->in_doubt = false;
 }
 
 bool is_held(const pg_uuid_t& epoch) {
@@ -184,6 +209,7 @@ bool is_held(const pg_uuid_t& epoch) {
 void watch_boot_session() {
     RegisterXactCallback(on_transaction_end, nullptr);
     RegisterSubXactCallback(on_subtransaction_end, nullptr);
+    pg::watch_resets([] { session.settings_reset = GetCurrentSubTransactionId(); }, [] { session.forget_boots(); });
 }
 
 } // namespace pdpp::store

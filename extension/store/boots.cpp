@@ -151,27 +151,21 @@ std::optional<Boot> rejoin_boot(const pg_uuid_t& epoch) {
                     .seq = required(rows.int8(0, 1)),
                     .epoch = epoch,
                     .booted_at = required(rows.instant(0, 2))};
+    end_doubt(); // for the same reason as in own_boot()
     clear.execute({epoch});
     return boot;
 }
 
 std::optional<pg_uuid_t> current_boot() {
     const auto boot = acting_boot();
-    if (!boot) {
-        return {};
-    }
-    if (boot->lock_was_dropped) {
-        static Statement revive{
-            "update pdpp.controller_boots set lost_at = null, dead_at = null where boot_epoch = $1"};
-        revive.execute({boot->epoch});
-        forget_that_lock_was_dropped();
-    }
-    return boot->epoch;
+    return boot ? std::optional{boot->epoch} : std::nullopt;
 }
 
-std::optional<BootRecord> find_boot(const pg_uuid_t& epoch) {
-    static Statement find{"select controller_id, lost_at, dead_at from pdpp.controller_boots where boot_epoch = $1"};
-    const Rows rows = find.execute({epoch});
+#define BOOT_RECORD "select controller_id, lost_at, dead_at from pdpp.controller_boots where boot_epoch = $1"
+
+namespace {
+
+std::optional<BootRecord> record_in(const Rows& rows) {
     if (!rows.any()) {
         return {};
     }
@@ -179,6 +173,30 @@ std::optional<BootRecord> find_boot(const pg_uuid_t& epoch) {
                       .lost_at = rows.instant(0, 1),
                       .dead = rows.instant(0, 2).has_value()};
 }
+
+} // namespace
+
+std::optional<BootRecord> find_boot(const pg_uuid_t& epoch) {
+    static Statement find{BOOT_RECORD};
+    return record_in(find.execute({epoch}));
+}
+
+std::optional<OwnBoot> own_boot() {
+    // A guard locks the row before it probes the boot's lock, and keeps it until its verdict stands. Whoever takes the
+    // boot's lock and locks the row after that knows the verdict, and that there will be no other: the lock is held.
+    static Statement await_verdict{BOOT_RECORD " for share"};
+    const auto boot = acting_boot();
+    if (!boot) {
+        return {};
+    }
+    if (!boot->in_doubt) {
+        return OwnBoot{.epoch = boot->epoch, .record = find_boot(boot->epoch)};
+    }
+    const auto record = record_in(await_verdict.execute({boot->epoch}));
+    end_doubt();
+    return OwnBoot{.epoch = boot->epoch, .record = record};
+}
+#undef BOOT_RECORD
 
 bool is_dead(const pg_uuid_t& epoch) {
     const auto boot = find_boot(epoch);

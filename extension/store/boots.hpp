@@ -28,7 +28,7 @@ Boot begin_boot(std::string_view controller_id);
 /// record or it has been declared dead: then this session has what it had.
 std::optional<Boot> rejoin_boot(const pg_uuid_t& epoch);
 
-/// The boot this session acts for. Takes its lock again if the session dropped it (DISCARD ALL).
+/// The boot this session acts for, whatever became of it: for what a launcher has to say about a run.
 std::optional<pg_uuid_t> current_boot();
 
 /// What is on record about a boot that owns a run.
@@ -38,6 +38,16 @@ struct BootRecord {
     bool dead; ///< its grace is over: it never comes back
 };
 std::optional<BootRecord> find_boot(const pg_uuid_t& epoch);
+
+/// The boot this session acts for, with its record as it stands until this session drops the lock: waits for a guard
+/// that may be judging it. No record if somebody has removed it, or the extension.
+struct OwnBoot {
+    pg_uuid_t epoch;
+    std::optional<BootRecord> record;
+
+    [[nodiscard]] bool is_alive() const { return record && !record->dead; }
+};
+std::optional<OwnBoot> own_boot();
 
 /// Whether the boot is dead: nobody holds its lock, and has not for the grace.
 bool is_dead(const pg_uuid_t& epoch);

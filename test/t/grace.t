@@ -77,10 +77,36 @@ $session->query_safe('select 1');
 is(reconciled(), '0 0 0', 'and seen again');
 is(boots('one'), '1', 'the boot is not lost: the next pass noticed by itself');
 
-# never ended for being idle, whatever the session is told
-for my $reset ("set idle_session_timeout = '10min'", 'reset all', 'discard all', "begin; set local idle_session_timeout = '10min'; rollback") {
+# never ended for being idle, whatever the session is told; transaction_timeout came with 17
+sub timeouts { return $_[0]->query_safe(q{select string_agg(setting, ' ' order by name) from pg_settings where name ~ '^(idle_.*session|transaction)_timeout$' and setting <> '0'}) }
+for my $reset ("set idle_session_timeout = '10min'", 'reset all', "begin; set local idle_session_timeout = '10min'; rollback") {
     $session->query_safe($reset);
-    is($session->query_safe(q{select current_setting('idle_session_timeout') || current_setting('idle_in_transaction_session_timeout')}), '00', "no timeout after: $reset");
+    is(timeouts($session), '', "no timeout after: $reset");
+}
+
+# what leaves a session its boot: neither half of a reset alone, nor both apart
+for my $harmless ('select pg_advisory_unlock_all()', 'begin; select pg_advisory_unlock_all(); rollback; reset all', 'reset all; select pg_advisory_unlock_all()',
+    'begin; savepoint s; reset all; rollback to s; select pg_advisory_unlock_all(); commit', 'begin; reset all; rollback; select pg_advisory_unlock_all()', 'discard temp', 'discard plans') {
+    $session->query_safe($harmless);
+    is($session->query_safe('select pdpp_run_claim() is null'), 't', "still a controller after: $harmless");
+    is(timeouts($session), '', 'and no timeout');
+}
+is(reconciled(), '0 0 0', 'which nobody has noticed');
+
+# what a pool does to a session before it hands it on: whoever comes next is not the boot, and has none of its settings
+my %configured = map { $_ => sql("select setting from pg_settings where name = '$_'") } qw(idle_session_timeout idle_in_transaction_session_timeout);
+for my $reset ('discard all', 'set session authorization default \\; reset all \\; close all \\; unlisten * \\; select pg_advisory_unlock_all() \\; discard temp',
+    'select pg_advisory_unlock_all() \\; reset all') {
+    $session->query_safe($reset);
+    my (undef, $failed) = $session->query('select pdpp_run_claim()');
+    like($session->{stderr}, qr/has not booted/, "no controller after: $reset");
+    $session->{stderr} = '';
+    is(timeouts($session), join(' ', @configured{sort keys %configured}), 'and the timeouts are as without a boot');
+    is(reconciled(), '1 0 0', 'the boot is lost');
+    $session->query_safe(q{select pdpp_run_event('one 1', 'run.note')});
+    is(sql(q{select source_id is null from pdpp.spine_events where run_id = 'one 1' order by event_seq desc limit 1}), 't', 'what the session says now, it says as nobody');
+    is($session->query_safe("select pdpp_controller_rejoin('$epoch')->>'seq'"), '1', 'within the grace it may be rejoined');
+    is(reconciled(), '0 0 0', 'and nothing happened');
 }
 
 # over

@@ -8,7 +8,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('liveness');
 $node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', "max_prepared_transactions = 1\npdpp.liveness_grace = 0");
+$node->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\nmax_prepared_transactions = 1\npdpp.liveness_grace = 0");
 $node->start;
 $node->safe_psql('postgres', 'create extension pdpp');
 
@@ -101,7 +101,7 @@ $reaching->query_safe(q{select pdpp_controller_boot('reached')});
 is(sql(q{select count(*) from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and objsubid not in (1, 2)}) > 0, 1, 'the lock is in a class of its own');
 sql(q{select pdpp_run_now('x', 'reached', 'reached')});
 $reaching->query_safe(q{select pdpp_run_started('reached')});
-for my $drop ('discard all', 'select pg_advisory_unlock_all()', 'begin; select pg_advisory_unlock_all(); commit') {
+for my $drop ('select pg_advisory_unlock_all()', 'begin; select pg_advisory_unlock_all(); commit') {
     $reaching->query_safe($drop);
     is(reconciled(), '0 0 0', "and is held again after: $drop");
 }
@@ -110,14 +110,65 @@ $reaching->query_safe('begin; select pg_advisory_unlock_all(); rollback');
 is($reaching->query_safe(q{select pdpp_reconcile()->>'abandoned'}), '0', 'a session never takes itself for dead');
 is(status_of('reached'), 'active', 'and its run is left alone');
 
-# A boot that was seen dead for a moment (a rolled back transaction had dropped its lock) is alive again with its next call.
+# A boot that was seen dead (a rolled back transaction had dropped its lock, and there is no grace) is dead for good: its
+# session acts for it no more, whatever it rolls back, and still says what became of its runs.
+sub refused { my ($session, $query) = @_; $session->query($query); my $said = $session->{stderr}; $session->{stderr} = ''; return $said }
+sub is_dead {
+    my ($session, $message, $name) = @_;
+    my $run = "for $name";
+    sql("select pdpp_run_now('x', '$run', '$run')");
+    for my $call ('pdpp_run_claim()', "pdpp_run_claim('$run')", "pdpp_run_started('$run')", q{pdpp_controller_offer('[]')}) {
+        like(refused($session, "select $call"), qr/\Q$message\E/, "$name: $call");
+    }
+    is(sql(qq{select boot_epoch is null and launch_deadline is not null from pdpp.controller_active_runs where run_id = '$run'}), 't', "$name: nothing happened");
+    return $run;
+}
 $reaching->query_safe('begin; select pg_advisory_unlock_all(); rollback');
-reconciled();
-$reaching->query_safe('select pdpp_run_claim()');
-is(sql(q{select count(*) from pdpp.controller_boots where controller_id = 'reached' and lost_at is null}), '1', 'lost_at is cleared');
-sql(q{select pdpp_run_now('x', 'reached again', 'reached again')});
-$reaching->query_safe(q{select pdpp_run_started('reached again')});
-is(reconciled(), '0 0 0', 'and its later runs are its own');
+is(reconciled(), '1 0 1', 'a boot without its lock is dead, with no grace, and its run abandoned');
+refused($reaching, 'begin; select pdpp_run_claim(); rollback');
+my $unclaimed = is_dead($reaching, 'this boot has been declared dead', 'a boot that was declared dead');
+is(sql(q{select count(*) from pdpp.controller_boots where controller_id = 'reached' and dead_at is not null}), '1', 'dead it is');
+is($reaching->query_safe(q{select pdpp_run_settle('reached', 'completed', '{"n": 1}')->>'settled'}), 'false', 'what it saw of its run is late');
+is(sql(q{select data_json->'evidence' from pdpp.spine_events where run_id = 'reached' and event_type = 'run.late_outcome'}), '{"n": 1}', 'and kept');
+$reaching->query_safe(q{select pdpp_controller_boot('reached')});
+is($reaching->query_safe("select pdpp_run_claim('$unclaimed')->>'run_id'"), $unclaimed, 'a new boot of the session claims');
+is($reaching->query_safe("select pdpp_run_started('$unclaimed')->>'event_seq'"), '2', 'and starts');
+is(reconciled(), '0 0 0', 'and lives');
+
+# whoever writes the verdict, a start that was acknowledged before is answered as it was
+sql(q{select pdpp_run_now('x', 'replayed', 'replayed')});
+$reaching->query_safe(q{select pdpp_run_started('replayed', '{}', 'e')});
+sql(q{update pdpp.controller_boots set lost_at = now(), dead_at = now() where controller_id = 'reached'});
+is_dead($reaching, 'this boot has been declared dead', 'a boot that was declared dead by hand');
+is($reaching->query_safe(q{select pdpp_run_started('replayed', '{}', 'e')->>'event_seq'}), '2', 'a start that is repeated gets its first answer');
+sql('select pdpp_reconcile()');
+$reaching->query_safe(q{select pdpp_controller_boot('reached')});
+sql(q{delete from pdpp.controller_boots where controller_id = 'reached'});
+is_dead($reaching, 'no boot has this epoch', 'a boot that is not on record');
+
+# A client whose host dies is noticed soon: over TCP the keepalives are set, where nobody has configured them. What the kernel
+# was told is what SHOW tells.
+my $over_tcp = 'host=127.0.0.1 port=' . $node->port . ' dbname=postgres';
+sub over_tcp { return join ' ', split /\n/, $node->safe_psql('postgres', $_[0], connstr => $over_tcp) }
+my $show = 'show tcp_keepalives_idle; show tcp_keepalives_interval; show tcp_keepalives_count; show tcp_user_timeout';
+my $checks = $node->pg_version < 14 ? '' : '; show client_connection_check_interval';
+my $boot = q{\o /dev/null
+    select pdpp_controller_boot('far');
+    \o
+};
+my $without_boot = over_tcp("$show$checks");
+is(over_tcp("$boot $show$checks"), $checks ? '5 3 4 15000 5s' : '5 3 4 15000', 'a booted session over TCP');
+unlike($without_boot, qr{^5 |15000| 5s$}, 'which a session without a boot has not');
+is(over_tcp("begin; $boot rollback; $show$checks"), $without_boot, 'undone with the boot');
+is(over_tcp("$boot discard all; $show$checks"), $without_boot, 'and by DISCARD ALL');
+is(over_tcp("$boot reset all; $show"), '5 3 4 15000', 'RESET ALL brings them back');
+is(over_tcp("set tcp_keepalives_idle = 60; set tcp_user_timeout = '1min'; $boot $show"), '60 3 4 60000', 'what somebody has set stays');
+$node->append_conf('postgresql.conf', "tcp_keepalives_interval = 33\ntcp_keepalives_count = 7\ntcp_user_timeout = '2min'" . ($checks ? "\nclient_connection_check_interval = '1min'" : ''));
+$node->reload;
+$node->poll_query_until('postgres', q{select reset_val = '120000' from pg_settings where name = 'tcp_user_timeout'}) or die 'not reloaded';
+is(over_tcp("$boot $show$checks"), $checks ? '5 33 7 120000 1min' : '5 33 7 120000', 'what is configured stays');
+is(over_tcp("$boot reset all; $show$checks"), $checks ? '5 33 7 120000 1min' : '5 33 7 120000', 'also after RESET ALL');
+is(sql("$boot show tcp_keepalives_idle"), '0', 'a Unix socket has none');
 
 # a boot belongs to a session, not to a transaction that any session may commit
 my $prepared = $node->background_psql('postgres', on_error_stop => 0);
@@ -132,13 +183,22 @@ for my $run ('terminated 1', 'gone 1', 'again 1') {
     like($log, qr/^[^\n]*WARNING:[^\n]*run_id=\Q$word\E trace_id=$trace [^\n]*$/m, "one log line for '$run'");
 }
 
+# the extension goes, and comes again, under a session that has booted
+my $removed = $node->background_psql('postgres', on_error_stop => 0);
+$removed->query_safe(q{select pdpp_controller_boot('removed')});
+$_->quit for $alive, $undone, $reaching, $prepared, $second, $third;
+sql('drop extension pdpp; create extension pdpp');
+$unclaimed = is_dead($removed, 'no boot has this epoch', 'a boot that went with the extension');
+is($removed->query_safe(q{select pdpp_controller_boot('removed')->>'seq'}), '1', 'and boots anew');
+is($removed->query_safe("select pdpp_run_claim('$unclaimed')->>'run_id'"), $unclaimed, 'and claims');
+
 # The whole server dies: nobody holds a lock any more.
 my ($last) = controller_with_runs('last');
 $node->stop('immediate');
 $node->start;
 like(reconciled(), qr/^\d+ [1-9]\d* [1-9]\d*$/, 'after a crash of the server every boot is dead');
-is(status_of('last 1') . ', ' . status_of('last 2') . ', ' . status_of('alive 2'),
-    'failed launch_failed controller, abandoned controller_terminated_before_run_finished controller, abandoned controller_terminated_before_run_finished controller',
+is(status_of('last 1') . ', ' . status_of('last 2'),
+    'failed launch_failed controller, abandoned controller_terminated_before_run_finished controller',
     'and what they left is settled');
 is(sql('select count(*) from pdpp.controller_active_runs'), '0', 'nothing flies');
 
