@@ -7,6 +7,7 @@
 #include "store/boot_session.hpp"
 #include "store/catalogue.hpp"
 #include "store/durable.hpp"
+#include "store/endings.hpp"
 #include "store/wake.hpp"
 #include "worker/worker.hpp"
 
@@ -26,6 +27,7 @@ void _PG_init(void) {
     pdpp::store::watch_boot_session();
     pdpp::store::watch_durability();
     pdpp::store::watch_announcements();
+    pdpp::store::watch_prepared_transactions();
     if (process_shared_preload_libraries_in_progress) {
         pdpp::store::prepare_wake();
         pdpp::worker::register_launcher();

@@ -19,6 +19,7 @@ extern "C" {
 #include <access/relation.h>
 #include <access/table.h>
 #include <access/tableam.h>
+#include <access/twophase.h>
 #include <access/xact.h>
 #include <catalog/dependency.h>
 #include <catalog/namespace.h>

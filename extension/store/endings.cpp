@@ -3,18 +3,71 @@
 #include "boundary.hpp"
 #include "store/statement.hpp"
 
+#include <algorithm>
+
 namespace pdpp::store {
+
+namespace {
+
+/// Beside those of pg_advisory_lock() and of boots.
+constexpr std::uint16_t prepared_lock_class = 0x7065;
+
+/// Whether this transaction has written events, or may have.
+bool locks_spine() {
+    const Oid schema = get_namespace_oid("pdpp", true);
+    const Oid spine = OidIsValid(schema) ? get_relname_relid("spine_events", schema) : InvalidOid;
+    if (!OidIsValid(spine)) {
+        return false;
+    }
+    LOCKTAG tag;
+    SET_LOCKTAG_RELATION(tag, MyDatabaseId, spine);
+    return pg::holds_lock(&tag, RowExclusiveLock);
+}
+
+/// A prepared transaction has no session that shows when it began. It keeps its locks, over a crash as well, so it is
+/// given one whose key is that time.
+void on_transaction_end(XactEvent event, void* /*argument*/) {
+    if (event != XACT_EVENT_PRE_PREPARE || !locks_spine()) {
+        return;
+    }
+    const auto began = static_cast<std::uint64_t>(GetCurrentTransactionStartTimestamp());
+    LOCKTAG tag;
+    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<std::uint32_t>(began >> 32), static_cast<std::uint32_t>(began),
+                         prepared_lock_class);
+    LockAcquire(&tag, ShareLock, false, false);
+}
+
+/// When the oldest prepared transaction that has written events began.
+std::optional<run::Instant> oldest_prepared() {
+    static Statement oldest{"select min((l.classid::bigint << 32) | l.objid::bigint) from pg_locks as l"
+                            " where l.locktype = 'advisory' and l.objsubid = $1 and l.database ="
+                            "  (select d.oid from pg_database as d where d.datname = current_database())"};
+    if (max_prepared_xacts == 0) {
+        return {};
+    }
+    const auto began = oldest.execute({std::int64_t{prepared_lock_class}}).int8(0, 0);
+    return began ? std::optional{to_instant(*began)} : std::nullopt;
+}
+
+} // namespace
+
+void watch_prepared_transactions() {
+    RegisterXactCallback(on_transaction_end, nullptr);
+}
 
 run::Instant recorded_until() {
     // A writer has its transaction id, and so shows up here, before it stamps its event. One that does not show up has
-    // committed, or stamps a time after this look, which the clock was read before. A session that does not report its
-    // transactions (track_activities) has none that is older than itself.
+    // committed, or stamps a time after this look, which the clock was read before, or has been prepared. A session
+    // that does not report its transactions (track_activities) has none that is older than itself.
     static Statement oldest{"select least($1, min(coalesce(xact_start, backend_start))) from pg_stat_activity"
                             " where datname = current_database() and backend_xid is not null"};
     constexpr std::int64_t margin = 1'000'000; // for clocks that are set back a little
     const run::Instant latest{now().unix_micros - margin};
     pgstat_clear_snapshot(); // the sessions are looked at once in a transaction otherwise
-    return *oldest.execute({latest}).instant(0, 0);
+    const run::Instant until = *oldest.execute({latest}).instant(0, 0);
+    // Looked for after the sessions: a transaction has its lock before its session lets go of it, and keeps it until
+    // what it wrote can be seen, which we look for later still.
+    return std::min(until, oldest_prepared().value_or(until));
 }
 
 Endings endings_between(run::Instant since, run::Instant until, std::int64_t limit) {

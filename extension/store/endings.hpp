@@ -11,8 +11,12 @@
 namespace pdpp::store {
 
 /// A time before which no event of this database can be recorded any more: whatever was has been committed, or never
-/// will be. At least a second ago, and not after the start of the oldest transaction that writes.
+/// will be. At least a second ago, and not after the start of the oldest transaction that writes, or that has written
+/// events and is prepared.
 run::Instant recorded_until();
+
+/// Registers the callback by which recorded_until() knows of prepared transactions; once, from _PG_init.
+void watch_prepared_transactions();
 
 /// What a window of time has, as jsonb arrays, and where it ends.
 struct Endings {
