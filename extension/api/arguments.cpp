@@ -1,8 +1,11 @@
 #include "api/arguments.hpp"
 
+#include "run/event.hpp"
 #include "run/id.hpp"
 #include "settings.hpp"
 #include "store/jsonb.hpp"
+
+#include <algorithm>
 
 namespace pdpp::api {
 
@@ -20,6 +23,40 @@ std::optional<run::Instant> instant_argument(FunctionCallInfo fcinfo, int index)
     return to_instant(PG_GETARG_TIMESTAMPTZ(index));
 }
 
+namespace {
+
+/// How many objects and arrays stand one within the other.
+int depth_of(const Jsonb* data) {
+    JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(&data->root));
+    int depth = 0;
+    int deepest = 0;
+    JsonbValue value;
+    for (JsonbIteratorToken token = WJB_DONE; (token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE;) {
+        if (token == WJB_BEGIN_OBJECT || token == WJB_BEGIN_ARRAY) {
+            ++depth;
+            deepest = std::max(deepest, depth);
+        } else if (token == WJB_END_OBJECT || token == WJB_END_ARRAY) {
+            --depth;
+        }
+    }
+    return deepest;
+}
+
+/// Whatever prints JSON calls itself for each level, and the server ends a call whose stack has no room left.
+void refuse_deep(const Jsonb* data, int bytes) {
+    constexpr int least_bytes = sizeof(JsonbContainer) + sizeof(JEntry); // of a level: most data need not be looked at
+    if (bytes / least_bytes <= run::max_data_depth) {
+        return;
+    }
+    const int depth = depth_of(data);
+    if (depth > run::max_data_depth) {
+        refuse(run::ErrorCode::invalid_request, "data",
+               psprintf("data is nested %d levels deep; at most %d are accepted", depth, run::max_data_depth));
+    }
+}
+
+} // namespace
+
 Jsonb* data_argument(FunctionCallInfo fcinfo, int index) {
     if (PG_ARGISNULL(index)) {
         return store::empty_object();
@@ -33,6 +70,7 @@ Jsonb* data_argument(FunctionCallInfo fcinfo, int index) {
         refuse(run::ErrorCode::event_too_large, "data",
                psprintf("data takes %d bytes as stored; at most %d are accepted", bytes, settings::max_event_bytes));
     }
+    refuse_deep(data, bytes);
     return data;
 }
 

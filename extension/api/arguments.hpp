@@ -14,8 +14,8 @@ std::optional<std::string_view> text_argument(FunctionCallInfo fcinfo, int index
 
 std::optional<run::Instant> instant_argument(FunctionCallInfo fcinfo, int index);
 
-/// The data argument of a writer, null standing for {}; refuses anything but an object, and more than
-/// pdpp.max_event_bytes.
+/// The data argument of a writer, null standing for {}; refuses anything but an object, more than
+/// pdpp.max_event_bytes, and what is nested too deep to be printed again.
 Jsonb* data_argument(FunctionCallInfo fcinfo, int index);
 
 /// An id that the caller must bring; refuses null and impossible ids.

@@ -18,6 +18,11 @@ inline constexpr std::string_view late_outcome = "run.late_outcome";
 /// Where a lifecycle event stands in a run's life, as the lifecycle index numbers it (sql/pdpp--*.sql).
 enum class Phase { admitted = 1, started = 2, ended = 3 };
 
+/// Objects and arrays within each other in the data of an event, itself included. A server with the default
+/// max_stack_depth reads and prints several times as many; a timeline nests an event's data three levels deeper, and a
+/// late outcome one more.
+inline constexpr int max_data_depth = 2500;
+
 enum class Outcome { completed, failed, cancelled, abandoned };
 
 /// How many types of event belong to the lifecycle.

@@ -1,7 +1,7 @@
 -- Hostile input and hostile surroundings: each is a typed error or simply unknown, and nothing of it is believed.
 \i test/sql/include/prelude.psql
 begin;
-select plan(78);
+select plan(86);
 
 select lives_ok($$select pdpp_run_now('hc', 'ho-' || n, 'ho-' || n) from generate_series(1, 3) as n$$, 'three runs');
 select lives_ok($$select pdpp_run_started('ho-2')$$, 'the second has started');
@@ -74,6 +74,18 @@ select is((pdpp_run_timeline('ho-1')->'event_count'), '3', 'are served again');
 select is(pdpp_run_settle(pdpp_run_now('hc', 'ho-deep', 'ho-deep')->>'run_id', 'failed',
     ('{"known_gaps":' || repeat('[', 2000) || repeat(']', 2000) || '}')::jsonb)
           ->>'known_gaps', repeat('[', 2000) || repeat(']', 2000), 'and passed through');
+select is(pdpp_run_event('ho-2', 'x', (repeat('{"a":', 2500) || '1' || repeat('}', 2500))::jsonb)->>'object',
+    'run_event', '2,500 are the most');
+set local pdpp.max_event_bytes = 1000000;
+select pg_temp.refused(format('select ' || call, format('((repeat(''{"a":'', %1$s) || 1 || repeat(''}'', %1$s))::jsonb)', depth)),
+    'PT400', 'invalid_request', 'data', depth || ' levels: ' || call)
+from unnest(array['pdpp_run_now(''hc'', ''ho-x'', data => %s)', 'pdpp_run_started(''ho-1'', %s)',
+    'pdpp_run_event(''ho-1'', ''x'', %s)', 'pdpp_run_settle(''ho-1'', ''failed'', %s)']) as call,
+     unnest(array[2501, 9000]) as depth
+where depth = 2501 or call ~ 'event|settle';
+select pg_temp.refused($$select pdpp_run_event('ho-1', 'x', (repeat('{"b":[', 1250) || '{}' || repeat(']}', 1250))::jsonb)$$, 'PT400',
+    'invalid_request', 'data', 'objects and arrays alike');
+reset pdpp.max_event_bytes;
 select is(pdpp_run_event('ho-1', 'x', '{"a": 1e131071, "b": -1e-16383, "\"": "\\\u2028"}')->>'object', 'run_event',
     'numbers of any size');
 select is(length(pdpp_run_timeline('ho-1')#>>'{data,3,data,a}'), 131072, 'keep every digit');
