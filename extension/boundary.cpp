@@ -1,6 +1,7 @@
 #include "boundary.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <exception>
 #include <limits>
@@ -120,6 +121,11 @@ TimestampTz to_timestamptz(run::Instant instant) {
 
 run::Instant now() {
     return to_instant(GetCurrentTimestamp());
+}
+
+std::int64_t steady_micros() {
+    using namespace std::chrono;
+    return duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
 } // namespace pdpp

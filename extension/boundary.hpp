@@ -15,6 +15,7 @@
 #include "run/error.hpp"
 #include "run/instant.hpp"
 
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string_view>
@@ -73,5 +74,9 @@ TimestampTz to_timestamptz(run::Instant instant);
 
 /// The clock, not the transaction's start: events of one transaction have an order.
 run::Instant now();
+
+/// Microseconds of a clock that nobody sets, the same in all processes of this host: durations are differences of it.
+/// It stands still while the host sleeps.
+std::int64_t steady_micros();
 
 } // namespace pdpp

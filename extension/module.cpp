@@ -30,6 +30,7 @@ void _PG_init(void) {
     pdpp::store::watch_prepared_transactions();
     if (process_shared_preload_libraries_in_progress) {
         pdpp::store::prepare_wake();
+        pdpp::store::prepare_announcements();
         pdpp::worker::register_launcher();
     }
 }

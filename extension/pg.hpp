@@ -17,6 +17,7 @@ extern "C" {
 #include <access/heapam.h>
 #include <access/htup_details.h>
 #include <access/relation.h>
+#include <access/slru.h>
 #include <access/table.h>
 #include <access/tableam.h>
 #include <access/twophase.h>
@@ -182,9 +183,12 @@ inline TimestampTz serving_since() {
 /// Reserves shared memory while the module is preloaded; PostgreSQL 15 moved that to a hook.
 inline void request_shared_memory(Size size) {
 #if PG_VERSION_NUM >= 150000
-    static Size wanted;
+    static Size wanted; // by all calls: the first sets the hook
     static shmem_request_hook_type earlier;
-    wanted = size;
+    wanted += MAXALIGN(size);
+    if (wanted > MAXALIGN(size)) {
+        return;
+    }
     earlier = shmem_request_hook;
     shmem_request_hook = [] {
         if (earlier != nullptr) {
@@ -276,6 +280,20 @@ inline void after_commit() {
 #if PG_VERSION_NUM < 150000
     ProcessCompletedNotifies();
 #endif
+}
+
+/// What the server's queue of notifications holds, in pages; a setting since PostgreSQL 17.
+inline double notify_queue_pages() {
+#if PG_VERSION_NUM >= 170000
+    return max_notify_queue_pages;
+#else
+    return SLRU_PAGES_PER_SEGMENT * 0x10000 / 2;
+#endif
+}
+
+/// How full it is, from 0 to 1.
+inline double notify_queue_usage() {
+    return DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, Datum{0}));
 }
 
 /// Prepares a set-returning function to answer with a tuplestore; before PostgreSQL 15 by hand.

@@ -1,6 +1,7 @@
 #include "settings.hpp"
 
 #include "pg.hpp"
+#include "store/announce.hpp"
 
 #include <climits>
 
@@ -26,9 +27,14 @@ bool check_databases(char** value, void** /*extra*/, GucSource /*source*/) {
     return is_list;
 }
 
+const char* show_dropped_hints() {
+    return psprintf("%llu", static_cast<unsigned long long>(store::dropped_hints()));
+}
+
 } // namespace
 
 void define() {
+    static int unused = 0; // a number that is counted elsewhere
     DefineCustomIntVariable("pdpp.launch_deadline", "How long a run may take from its admission to run.started.",
                             "A run that has not started by then is ended as launch_failed by the next reconciliation.",
                             &launch_deadline, 60'000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
@@ -47,6 +53,13 @@ void define() {
     DefineCustomBoolVariable("pdpp.notify", "Sends NOTIFY pdpp_run for every committed event of a run.",
                              "The payload is a digest of the run id, and only a hint to look again.", &notify, true,
                              PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    // no setting but a figure, which SHOW ALL leaves out
+    DefineCustomIntVariable("pdpp.dropped_hints", "How many notifications were not sent.",
+                            "The server's queue of notifications had no room for them. Since its start where pdpp is "
+                            "in shared_preload_libraries, else by this session.",
+                            &unused, 0, 0, INT_MAX, PGC_INTERNAL,
+                            GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE, nullptr, nullptr,
+                            show_dropped_hints);
     pg::reserve_settings_prefix("pdpp");
 }
 

@@ -3,11 +3,13 @@
 #include "boundary.hpp"
 #include "settings.hpp"
 #include "store/digest.hpp"
+#include "store/notify_queue.hpp"
+#include "store/shared_memory.hpp"
 #include "store/wake.hpp"
 
 #include <algorithm>
 #include <array>
-#include <span>
+#include <atomic>
 
 namespace pdpp::store {
 
@@ -19,58 +21,91 @@ struct Pending {
     SubTransactionId subtransaction;
 };
 
-/// Runs that one transaction leaves to the worker; what it says about more of them it sends itself. A fixed number, so
-/// that nothing is allocated when a transaction ends.
-constexpr int most_pending = 32;
+/// Hints that one transaction leaves to the worker; more of them it sends itself. A fixed number, so that nothing is
+/// allocated when a transaction ends.
+constexpr std::size_t most_relayed = 32;
 
-std::array<Pending, most_pending> pending;
-int pending_count = 0;
-bool reserved = false; ///< the worker has room for all of them
+/// Of the running transaction; gone with it.
+struct Announcements {
+    Pending* pending = nullptr; ///< in the transaction's memory
+    std::size_t count = 0;
+    std::size_t room = 0;
+    std::size_t reserved = 0; ///< so many of the first the worker has room for
+    bool settled = false;     ///< what becomes of them: the transaction is about to commit
+};
+Announcements announcements;
 
 std::span<Pending> all_pending() {
-    return {pending.data(), static_cast<std::size_t>(pending_count)};
+    return {announcements.pending, announcements.count};
 }
 
-void send_pending() {
-    for (const Pending& each : all_pending()) {
-        send_hint(each.hint);
+/// The latest few: enough to find that a run has been announced already, most of the time.
+std::span<Pending> latest_pending() {
+    return all_pending().last(std::min(announcements.count, most_relayed));
+}
+
+void add(const Pending& pending) {
+    if (announcements.count == announcements.room) {
+        const std::size_t room = std::max(2 * announcements.room, most_relayed);
+        auto* larger = static_cast<Pending*>(MemoryContextAllocHuge(TopTransactionContext, room * sizeof(Pending)));
+        std::ranges::copy(all_pending(), larger);
+        announcements.pending = larger; // what was before goes with the transaction
+        announcements.room = room;
     }
-    pending_count = 0;
+    announcements.pending[announcements.count] = pending;
+    ++announcements.count;
+}
+
+/// The last moment at which a transaction can still send a NOTIFY of its own. Room that is reserved now is there after
+/// the commit, when nothing may fail any more.
+void settle_pending() {
+    const std::size_t relayed = std::min(announcements.count, most_relayed);
+    announcements.reserved = reserve_hints(relayed) ? relayed : 0;
+    const std::span<Pending> others = all_pending().subspan(announcements.reserved);
+    auto* hints = static_cast<std::uint64_t*>(
+        MemoryContextAllocHuge(CurrentMemoryContext, (others.size() + 1) * sizeof(std::uint64_t)));
+    std::ranges::transform(others, hints, &Pending::hint);
+    send_hints({hints, others.size()});
+}
+
+void notify(std::uint64_t hint) {
+    Async_Notify("pdpp_run", psprintf("%016llx", static_cast<unsigned long long>(hint)));
 }
 
 void hand_over_pending() {
-    std::array<std::uint64_t, most_pending> hints;
-    std::ranges::transform(all_pending(), hints.begin(), &Pending::hint);
-    hand_over_hints({hints.data(), static_cast<std::size_t>(pending_count)});
+    std::array<std::uint64_t, most_relayed> hints;
+    const auto reserved = all_pending().first(announcements.reserved);
+    std::ranges::transform(reserved, hints.begin(), &Pending::hint);
+    hand_over_hints({hints.data(), reserved.size()});
 }
 
 void on_transaction_end(XactEvent event, void* /*argument*/) {
-    if (pending_count == 0) {
-        return;
-    }
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
-        // The last moment at which this transaction can still send a NOTIFY of its own. Room that is reserved now is
-        // there after the commit, when nothing may fail any more.
-        reserved = reserve_hints(pending_count);
-        if (!reserved) {
-            send_pending();
+        announcements.settled = true;
+        if (announcements.count > 0) {
+            settle_pending();
         }
         break;
     case XACT_EVENT_PRE_PREPARE:
-        send_pending(); // which the server refuses, as it refuses every NOTIFY of a transaction to be prepared
+        if (announcements.count > 0) {
+            notify(all_pending().front().hint); // which the server refuses in a transaction to be prepared
+        }
+        break;
+    case XACT_EVENT_PREPARE:
+        announcements = {};
         break;
     case XACT_EVENT_COMMIT: // everybody's next snapshot shows what was committed
-        hand_over_pending();
-        pending_count = 0;
-        reserved = false;
+        if (announcements.reserved > 0) {
+            hand_over_pending();
+        }
+        announcements = {};
         break;
     case XACT_EVENT_ABORT:
-        if (reserved) {
-            release_hints(pending_count);
+        if (announcements.reserved > 0) {
+            release_hints(announcements.reserved);
         }
-        pending_count = 0;
-        reserved = false;
+        announcements = {};
         break;
     default:
         break;
@@ -80,20 +115,85 @@ void on_transaction_end(XactEvent event, void* /*argument*/) {
 void on_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void* /*argument*/) {
     // those of the innermost subtransaction are the latest
     if (event == SUBXACT_EVENT_ABORT_SUB) {
-        while (pending_count > 0 && pending[pending_count - 1].subtransaction == mine) {
-            --pending_count;
+        while (announcements.count > 0 && all_pending().back().subtransaction == mine) {
+            --announcements.count;
         }
     } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
-        for (int i = pending_count; i > 0 && pending[i - 1].subtransaction == mine; --i) {
-            pending[i - 1].subtransaction = parent;
+        for (std::size_t i = announcements.count; i > 0 && all_pending()[i - 1].subtransaction == mine; --i) {
+            all_pending()[i - 1].subtransaction = parent;
         }
     }
 }
 
+/// What was dropped, and when that was last said.
+struct Drops {
+    static constexpr const char* name = "pdpp dropped hints";
+    static constexpr std::int64_t between_warnings = 60'000'000;
+
+    std::atomic<std::uint64_t> count{0};
+    std::atomic<std::int64_t> warned_at{-between_warnings};
+
+    void initialise() { warned_at = -between_warnings; }
+
+    /// Whether it is this process' turn to warn.
+    bool is_to_be_said() {
+        const std::int64_t now = steady_micros();
+        std::int64_t before = warned_at;
+        return now - before >= between_warnings && warned_at.compare_exchange_strong(before, now);
+    }
+};
+
+Drops& drops() {
+    static Drops of_session;
+    Drops* shared = SharedMemory<Drops>::get();
+    return shared != nullptr ? *shared : of_session;
+}
+
+/// The server takes this lock before it adds to its queue, until the end of the transaction. With it in hand nobody
+/// fills the queue between our look and what the server does next.
+void lock_queue() {
+    LockSharedObject(DatabaseRelationId, InvalidOid, 0, AccessExclusiveLock);
+}
+
+void unlock_queue() {
+    UnlockSharedObject(DatabaseRelationId, InvalidOid, 0, AccessExclusiveLock);
+}
+
 } // namespace
 
-void send_hint(std::uint64_t hint) {
-    Async_Notify("pdpp_run", psprintf("%016llx", static_cast<unsigned long long>(hint)));
+void send_hints(std::span<const std::uint64_t> hints) {
+    if (hints.empty()) {
+        return;
+    }
+    lock_queue();
+    const std::size_t fitting =
+        std::min(hints.size(), hints_that_fit(pg::notify_queue_usage(), pg::notify_queue_pages()));
+    for (const std::uint64_t hint : hints.first(fitting)) {
+        notify(hint);
+    }
+    if (fitting == 0) {
+        unlock_queue();
+    }
+    drop_hints(hints.size() - fitting);
+}
+
+void drop_hints(std::size_t count) {
+    if (count == 0) {
+        return;
+    }
+    drops().count += count;
+    if (drops().is_to_be_said()) {
+        ereport(WARNING, (errmsg("pdpp: notifications are dropped: the server's NOTIFY queue takes no more"),
+                          errdetail("%llu were so far. Whoever waits for a run looks again without them, later.",
+                                    static_cast<unsigned long long>(dropped_hints())),
+                          errhint("A session that has executed LISTEN and stays within a transaction keeps the queue "
+                                  "from being emptied."),
+                          errhidestmt(true), errhidecontext(true)));
+    }
+}
+
+std::uint64_t dropped_hints() {
+    return drops().count;
 }
 
 void announce(std::string_view run_id) {
@@ -101,21 +201,23 @@ void announce(std::string_view run_id) {
         return;
     }
     const std::uint64_t hint = sha256_head(run_id);
+    if (announcements.settled) { // by another's callback of the commit
+        send_hints({&hint, 1});
+        return;
+    }
     // what is pending stands or falls with this subtransaction or with one around it: once is enough
-    if (std::ranges::find(all_pending(), hint, &Pending::hint) != all_pending().end()) {
-        return;
+    if (std::ranges::find(latest_pending(), hint, &Pending::hint) == latest_pending().end()) {
+        add({.hint = hint, .subtransaction = GetCurrentSubTransactionId()});
     }
-    if (!may_be_relayed() || pending_count == most_pending || reserved) {
-        send_hint(hint);
-        return;
-    }
-    pending[pending_count] = {.hint = hint, .subtransaction = GetCurrentSubTransactionId()};
-    ++pending_count;
 }
 
 void watch_announcements() {
     RegisterXactCallback(on_transaction_end, nullptr);
     RegisterSubXactCallback(on_subtransaction_end, nullptr);
+}
+
+void prepare_announcements() {
+    SharedMemory<Drops>::request();
 }
 
 } // namespace pdpp::store

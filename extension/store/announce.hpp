@@ -5,10 +5,13 @@
  * send one commit one at a time. Where the background worker serves this database, it is given the hints of committed
  * transactions and sends them in theirs' stead; docs/design/notify.md has the reasons and what happens when it is not
  * there.
+ *
+ * A hint that the server has no room for is dropped: it would make the transaction fail that it is about.
  */
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace pdpp::store {
@@ -17,10 +20,20 @@ namespace pdpp::store {
 /// first 16 hex digits of the SHA-256 of the run id.
 void announce(std::string_view run_id);
 
-/// Sends one hint, the head of that digest, when the current transaction commits.
-void send_hint(std::uint64_t hint);
+/// Sends hints, heads of that digest, when the current transaction commits, which must be about to. Those that the
+/// server's queue has no room for are dropped.
+void send_hints(std::span<const std::uint64_t> hints);
+
+/// Counts hints that are not sent, and says so in a WARNING, once a minute.
+void drop_hints(std::size_t count);
+
+/// How many were: of this server since its start where the module is preloaded, else of this session.
+std::uint64_t dropped_hints();
 
 /// Registers the callbacks that hand hints over when a transaction has committed; once, from _PG_init.
 void watch_announcements();
+
+/// Asks for the shared memory that counts; from _PG_init, while preloading.
+void prepare_announcements();
 
 } // namespace pdpp::store

@@ -1,13 +1,11 @@
 /*
- * Hints that wait to be sent: a ring of fixed size, in shared memory. Whoever uses it holds its lock.
+ * Hints that wait to be sent: a ring of fixed size, in shared memory. Whoever calls its functions holds its lock.
  *
  * A transaction reserves room before it commits and puts its hints there afterwards, so what has committed always finds
- * a place. The worker copies what waits, sends it, and only then removes it: should it die in between, the next one
- * sends it again.
+ * a place. The worker sends what waits and only then removes it: should it die in between, the next one sends it again.
+ * Until it is removed, nobody writes to its place, so the worker reads it without the lock.
  */
 #pragma once
-
-#include "pg.hpp"
 
 #include <array>
 #include <cstdint>
@@ -18,17 +16,17 @@ namespace pdpp::store {
 struct HintRing {
     static constexpr std::uint32_t capacity = 1024;
     /// Hints that have waited for longer show that the worker does not get to it: better send one's own.
-    static constexpr TimestampTz patience = 100'000; // microseconds
+    static constexpr std::int64_t patience = 100'000; // microseconds
 
     std::array<std::uint64_t, capacity> hints;
     std::uint64_t first; ///< the number of the oldest hint; numbers never restart
     std::uint64_t next;  ///< the number of the next
     std::uint32_t reserved;
-    TimestampTz waiting_since; ///< of the oldest, if any
+    std::int64_t waiting_since; ///< of the oldest, if any; on the steady clock, as every `now` here
 
     [[nodiscard]] bool empty() const { return first == next; }
 
-    bool reserve(std::uint32_t count, TimestampTz now) {
+    bool reserve(std::uint32_t count, std::int64_t now) {
         if ((!empty() && now - waiting_since > patience) || next - first + reserved + count > capacity) {
             return false;
         }
@@ -38,7 +36,7 @@ struct HintRing {
 
     void release(std::uint32_t count) { reserved -= count; }
 
-    void put(std::span<const std::uint64_t> fresh, TimestampTz now) {
+    void put(std::span<const std::uint64_t> fresh, std::int64_t now) {
         if (empty()) {
             waiting_since = now;
         }
@@ -49,18 +47,8 @@ struct HintRing {
         }
     }
 
-    /// All that wait, oldest first; returns how many.
-    std::uint32_t copy_to(std::array<std::uint64_t, capacity>& copy) const {
-        std::uint32_t count = 0;
-        for (std::uint64_t number = first; number != next; ++number) {
-            copy[count] = hints[number % capacity];
-            ++count;
-        }
-        return count;
-    }
-
     /// Removes those before that number. Whatever another worker has removed meanwhile stays removed.
-    void remove_before(std::uint64_t number, TimestampTz now) {
+    void remove_before(std::uint64_t number, std::int64_t now) {
         if (first < number) {
             first = number;
             waiting_since = now;

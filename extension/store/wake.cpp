@@ -1,121 +1,136 @@
 #include "store/wake.hpp"
 
+#include "boundary.hpp"
+#include "store/shared_memory.hpp"
+
 #include <array>
-#include <type_traits>
+#include <atomic>
+#include <optional>
 #include <utility>
 
 namespace pdpp::store {
 
 namespace {
 
-/// A database that is or was served.
+/// A database that is or was served. What its sessions and its worker change, they change under its lock, each
+/// database's of its own, and only for as long as that takes: nothing is searched and nothing is sent meanwhile.
 struct Place {
-    Oid database;     ///< invalid if the place is free
+    slock_t mutex;
     Latch* latch;     ///< the worker's, of a process' place in shared memory; null if there is no worker just now
     bool has_hints;   ///< the latch has been set for the hints that wait
     bool has_to_look; ///< a session that it watches has ended
+    HintRing ring;
 };
+
+using Index = std::size_t;
 
 struct Workers {
-    slock_t mutex;
-    pid_t launcher;
+    static constexpr const char* name = "pdpp workers";
+
+    slock_t assignment; ///< of places to databases; taken before a place's lock
+    std::atomic<pid_t> launcher;
+    /// Of each place; invalid if it is free. Apart from them, since it is searched without a lock; it changes under
+    /// both.
+    std::array<std::atomic<Oid>, max_served_databases> databases;
     std::array<Place, max_served_databases> places;
-    std::array<HintRing, max_served_databases> rings; ///< of each place; beside them, since places are searched
-};
 
-Workers* workers = nullptr;
-shmem_startup_hook_type earlier_startup_hook = nullptr;
-
-/// Where room was reserved. It stays this database's until the room is used.
-std::size_t reserved_place = 0;
-
-void attach() {
-    if (earlier_startup_hook != nullptr) {
-        earlier_startup_hook();
-    }
-    bool found = false;
-    LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-    workers = static_cast<Workers*>(ShmemInitStruct("pdpp workers", sizeof(Workers), &found));
-    if (!found) {
-        memset(static_cast<void*>(workers), 0, sizeof(Workers));
-        SpinLockInit(&workers->mutex);
-    }
-    LWLockRelease(AddinShmemInitLock);
-}
-
-/// Calls body() under the lock: a few instructions that cannot fail.
-template <typename Body>
-auto locked(Body body) {
-    SpinLockAcquire(&workers->mutex);
-    if constexpr (std::is_void_v<decltype(body())>) {
-        body();
-        SpinLockRelease(&workers->mutex);
-    } else {
-        const auto result = body();
-        SpinLockRelease(&workers->mutex);
-        return result;
-    }
-}
-
-/// The place of a database; that of none for an invalid one. A null pointer if there is none.
-Place* place_of(Oid database) {
-    for (Place& place : workers->places) {
-        if (place.database == database) {
-            return &place;
+    void initialise() {
+        SpinLockInit(&assignment);
+        for (Place& place : places) {
+            SpinLockInit(&place.mutex);
         }
     }
-    return nullptr;
+};
+
+Workers* workers() {
+    return SharedMemory<Workers>::get();
 }
 
-HintRing& ring_of(const Place& place) {
-    return workers->rings[static_cast<std::size_t>(&place - workers->places.data())];
+/// Where room was reserved. It stays this database's until the room is used.
+Index reserved_place = 0;
+
+/// The place of a database; that of none for an invalid one.
+std::optional<Index> place_of(Oid database) {
+    for (Index i = 0; i < workers()->databases.size(); ++i) {
+        if (workers()->databases[i].load(std::memory_order_relaxed) == database) {
+            return i;
+        }
+    }
+    return {};
 }
 
-/// The place of this worker, unless another has taken it over.
-Place* own_place() {
-    Place* place = place_of(MyDatabaseId);
-    return place != nullptr && place->latch == MyLatch ? place : nullptr;
+/// Calls body(place), which gives a T, under the lock of the place of this session's database. T{} without a place.
+template <typename T, typename Body>
+T at_place(Body body) {
+    const auto index = place_of(MyDatabaseId);
+    if (!index) {
+        return T{};
+    }
+    Place& place = workers()->places[*index];
+    return locked(place.mutex, [&] {
+        return workers()->databases[*index].load(std::memory_order_relaxed) == MyDatabaseId ? body(place) : T{};
+    });
+}
+
+/// The same if it is the place of this worker: another may have taken it over.
+template <typename T, typename Body>
+T at_own_place(Body body) {
+    return at_place<T>([&](Place& place) { return place.latch == MyLatch ? body(place) : T{}; });
 }
 
 /// A place for a worker of this database: its predecessor's, a free one, or one whose database is not served any more.
-Place* take_place() {
-    if (Place* place = place_of(MyDatabaseId)) {
+std::optional<Index> choose_place() {
+    if (const auto place = place_of(MyDatabaseId)) {
         return place;
     }
-    Place* place = place_of(InvalidOid);
-    for (Place& other : workers->places) {
-        if (place == nullptr && other.latch == nullptr && ring_of(other).reserved == 0) {
-            place = &other;
+    if (const auto place = place_of(InvalidOid)) {
+        return place;
+    }
+    for (Index i = 0; i < workers()->places.size(); ++i) {
+        Place& place = workers()->places[i];
+        if (locked(place.mutex, [&] { return place.latch == nullptr && place.ring.reserved == 0; })) {
+            return i;
         }
     }
-    if (place != nullptr) {
-        HintRing& ring = ring_of(*place);
-        ring.first = ring.next;
-    }
-    return place;
+    return {};
+}
+
+/// Takes it, unless a session has reserved room there for the database that had it.
+bool take_place(Index index) {
+    Place& place = workers()->places[index];
+    std::atomic<Oid>& database = workers()->databases[index];
+    return locked(place.mutex, [&] {
+        if (database != MyDatabaseId) {
+            if (place.ring.reserved != 0) {
+                return false;
+            }
+            place.ring.first = place.ring.next;
+            database = MyDatabaseId;
+        }
+        place.latch = MyLatch;
+        place.has_hints = false;
+        place.has_to_look = false;
+        return true;
+    });
 }
 
 /// The worker ends. What waits to be sent, or is about to, waits for the next one.
 void leave_place(int /*code*/, Datum /*argument*/) {
-    locked([] {
-        Place* place = own_place();
-        if (place != nullptr) {
-            place->latch = nullptr;
-            if (ring_of(*place).empty() && ring_of(*place).reserved == 0) {
-                place->database = InvalidOid;
+    locked(workers()->assignment, [] {
+        at_own_place<bool>([](Place& place) {
+            place.latch = nullptr;
+            if (place.ring.empty() && place.ring.reserved == 0) {
+                workers()->databases[static_cast<Index>(&place - workers()->places.data())] = InvalidOid;
             }
-        }
+            return true;
+        });
     });
 }
 
 void wake_worker(int /*code*/, Datum /*argument*/) {
-    Latch* latch = locked([]() -> Latch* {
-        Place* place = place_of(MyDatabaseId);
-        if (place == nullptr) {
-            return nullptr;
-        }
-        place->has_to_look = true;
-        return place->latch;
+    auto* latch = at_place<Latch*>([](Place& place) {
+        place.has_to_look = true;
+        return place.latch;
     });
     if (latch != nullptr) {
         SetLatch(latch);
@@ -125,22 +140,20 @@ void wake_worker(int /*code*/, Datum /*argument*/) {
 } // namespace
 
 void prepare_wake() {
-    pg::request_shared_memory(sizeof(Workers));
-    earlier_startup_hook = shmem_startup_hook;
-    shmem_startup_hook = attach;
+    SharedMemory<Workers>::request();
 }
 
 void be_launcher() {
-    locked([] { workers->launcher = MyProcPid; });
+    workers()->launcher = MyProcPid;
 }
 
 pid_t launcher_pid() {
-    return locked([] { return workers->launcher; });
+    return workers()->launcher;
 }
 
 void wake_worker_at_exit() {
     static bool registered = false;
-    if (workers == nullptr || registered) {
+    if (workers() == nullptr || registered) {
         return;
     }
     // Callbacks run latest first, and all before_shmem_exit ones, which free the session's locks, before any of these.
@@ -148,28 +161,25 @@ void wake_worker_at_exit() {
     registered = true;
 }
 
-bool may_be_relayed() {
-    return workers != nullptr;
-}
-
-bool reserve_hints(int count) {
-    const TimestampTz now = GetCurrentTimestamp();
-    return locked([count, now] {
-        const Place* place = place_of(MyDatabaseId);
-        if (place == nullptr || place->latch == nullptr ||
-            !ring_of(*place).reserve(static_cast<std::uint32_t>(count), now)) {
+bool reserve_hints(std::size_t count) {
+    if (workers() == nullptr) {
+        return false;
+    }
+    const std::int64_t now = steady_micros();
+    return at_place<bool>([&](Place& place) {
+        if (place.latch == nullptr || !place.ring.reserve(static_cast<std::uint32_t>(count), now)) {
             return false;
         }
-        reserved_place = static_cast<std::size_t>(place - workers->places.data());
+        reserved_place = static_cast<Index>(&place - workers()->places.data());
         return true;
     });
 }
 
 void hand_over_hints(std::span<const std::uint64_t> hints) {
-    const TimestampTz now = GetCurrentTimestamp();
-    Latch* latch = locked([hints, now]() -> Latch* {
-        workers->rings[reserved_place].put(hints, now);
-        Place& place = workers->places[reserved_place];
+    const std::int64_t now = steady_micros();
+    Place& place = workers()->places[reserved_place];
+    Latch* latch = locked(place.mutex, [&]() -> Latch* {
+        place.ring.put(hints, now);
         return std::exchange(place.has_hints, true) ? nullptr : place.latch;
     });
     if (latch != nullptr) {
@@ -177,17 +187,15 @@ void hand_over_hints(std::span<const std::uint64_t> hints) {
     }
 }
 
-void release_hints(int count) {
-    locked([count] { workers->rings[reserved_place].release(static_cast<std::uint32_t>(count)); });
+void release_hints(std::size_t count) {
+    Place& place = workers()->places[reserved_place];
+    locked(place.mutex, [&] { place.ring.release(static_cast<std::uint32_t>(count)); });
 }
 
 void be_woken() {
-    const bool placed = locked([] {
-        Place* place = take_place();
-        if (place != nullptr) {
-            *place = {.database = MyDatabaseId, .latch = MyLatch, .has_hints = false, .has_to_look = false};
-        }
-        return place != nullptr;
+    const bool placed = locked(workers()->assignment, [] {
+        const auto index = choose_place();
+        return index && take_place(*index);
     });
     if (placed) { // otherwise it looks at its intervals only
         on_shmem_exit(leave_place, Datum{0});
@@ -195,38 +203,36 @@ void be_woken() {
 }
 
 bool session_has_ended() {
-    return locked([] {
-        Place* place = own_place();
-        return place != nullptr && std::exchange(place->has_to_look, false);
-    });
+    return at_own_place<bool>([](Place& place) { return std::exchange(place.has_to_look, false); });
 }
 
 bool any_waiting_hints() {
-    return locked([] {
-        const Place* place = own_place();
-        return place != nullptr && !ring_of(*place).empty();
-    });
+    return at_own_place<bool>([](const Place& place) { return !place.ring.empty(); });
 }
 
 void copy_waiting_hints(WaitingHints& waiting) {
-    locked([&waiting] {
-        Place* place = own_place();
-        if (place == nullptr) {
-            waiting.count = 0;
-            return;
-        }
-        place->has_hints = false; // whoever comes from now on sets the latch again
-        waiting.count = ring_of(*place).copy_to(waiting.hints);
-        waiting.until = ring_of(*place).next;
+    struct Range {
+        const HintRing* ring;
+        std::uint64_t first;
+        std::uint64_t next;
+    };
+    const auto range = at_own_place<Range>([](Place& place) {
+        place.has_hints = false; // whoever comes from now on sets the latch again
+        return Range{.ring = &place.ring, .first = place.ring.first, .next = place.ring.next};
     });
+    waiting.count = 0;
+    for (std::uint64_t number = range.first; number != range.next; ++number) { // none without a ring
+        waiting.hints[waiting.count] = range.ring->hints[number % HintRing::capacity];
+        ++waiting.count;
+    }
+    waiting.until = range.next;
 }
 
-void forget_hints(const WaitingHints& sent) {
-    const TimestampTz now = GetCurrentTimestamp();
-    locked([&sent, now] {
-        if (Place* place = own_place()) {
-            ring_of(*place).remove_before(sent.until, now);
-        }
+void forget_hints(const WaitingHints& tried) {
+    const std::int64_t now = steady_micros();
+    at_own_place<bool>([&](Place& place) {
+        place.ring.remove_before(tried.until, now);
+        return true;
     });
 }
 

@@ -32,18 +32,15 @@ pid_t launcher_pid();
 /// The worker of this session's database looks again when this session ends, once its locks are free.
 void wake_worker_at_exit();
 
-/// Whether there can be a worker to leave hints with.
-bool may_be_relayed();
-
 /// Before the commit: makes sure that the worker of this session's database has room for so many hints. False if it is
 /// not there, or does not keep up.
-bool reserve_hints(int count);
+bool reserve_hints(std::size_t count);
 
 /// After the commit: leaves as many hints with it as were reserved, and wakes it if it sleeps. Cannot fail.
 void hand_over_hints(std::span<const std::uint64_t> hints);
 
 /// After an abort: none will come.
-void release_hints(int count);
+void release_hints(std::size_t count);
 
 /* ---- for the worker */
 
@@ -56,7 +53,7 @@ bool session_has_ended();
 /// Hints to send: copies, until they are forgotten.
 struct WaitingHints {
     std::array<std::uint64_t, HintRing::capacity> hints;
-    std::uint32_t count = 0;
+    std::size_t count = 0;
     std::uint64_t until = 0; ///< the number after the last
 };
 
@@ -65,7 +62,7 @@ bool any_waiting_hints();
 
 void copy_waiting_hints(WaitingHints& waiting);
 
-/// They have been sent.
-void forget_hints(const WaitingHints& sent);
+/// They have been sent, or never will be.
+void forget_hints(const WaitingHints& tried);
 
 } // namespace pdpp::store

@@ -23,8 +23,8 @@ struct Served {
     char name[NAMEDATALEN];         ///< empty if the place is free
     bool named;                     ///< by the setting, as of the latest reading
     BackgroundWorkerHandle* handle; ///< null if no worker runs
-    TimestampTz started_at;         ///< its worker
-    TimestampTz not_before;         ///< of its next worker
+    std::int64_t started_at;        ///< its worker; on the steady clock, as what follows
+    std::int64_t not_before;        ///< of its next worker
     std::int64_t pause;             ///< after a worker that ended early: doubles each time
 };
 Served served[store::max_served_databases];
@@ -75,7 +75,7 @@ void look_after(Served& place) {
     }
     pfree(place.handle);
     place.handle = nullptr;
-    const TimestampTz now = GetCurrentTimestamp();
+    const std::int64_t now = steady_micros();
     place.pause = now - place.started_at >= a_while ? 0 : std::clamp(2 * place.pause, second, longest_pause);
     place.not_before = now + place.pause;
 }
@@ -101,7 +101,7 @@ Oid find_database(const char* name) {
 }
 
 void start(Served& place) {
-    const TimestampTz now = GetCurrentTimestamp();
+    const std::int64_t now = steady_micros();
     if (now < place.not_before) {
         return;
     }

@@ -8,6 +8,8 @@ namespace pdpp::worker {
 void begin_process() {
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
     pqsignal(SIGTERM, die); // at the next CHECK_FOR_INTERRUPTS, waits for locks and latches included
+    // pg_cancel_backend() and lock_timeout: there is no statement of anybody's to cancel, and an error would end us
+    pqsignal(SIGINT, SIG_IGN);
     BackgroundWorkerUnblockSignals();
 }
 
@@ -33,6 +35,9 @@ bool is_wanted(Oid database) {
 }
 
 void nap(std::int64_t micros) {
+    if (ConfigReloadPending != 0) { // whatever waited since for something else has taken the latch's call
+        return;
+    }
     const int forever = micros < 0 ? 0 : WL_TIMEOUT;
     // rounded up: a nap that ends before its time would be followed by another
     const long milliseconds = micros < 0 ? -1 : static_cast<long>((micros + 999) / 1000);

@@ -14,7 +14,7 @@
 #include "store/wake.hpp"
 
 #include <algorithm>
-#include <span>
+#include <limits>
 
 namespace pdpp::worker {
 
@@ -28,7 +28,7 @@ constexpr std::int64_t shortest_interval = 10 * millisecond;
 /// Hints that come one after the other are sent together, after one that comes alone there is nothing to wait for: so
 /// much time is at least between one batch and the next.
 constexpr std::int64_t between_batches = 4 * millisecond;
-/// Batches that cannot be sent are tried again after that long; those who commit meanwhile send their own.
+/// After hints that could not be sent, and were dropped, others are tried that much later.
 constexpr std::int64_t after_failed_batch = second;
 /// How long somebody who wants the database waits for us to notice.
 constexpr std::int64_t longest_nap = second;
@@ -96,7 +96,12 @@ void make_step(Progress& progress, const char* doing, Body body) {
     progress.failed = progress.failed || !done;
 }
 
-/// Sends the hints that wait. False if that failed.
+/// The worker's own time, which no clock that is set changes.
+using Steady = std::int64_t;
+constexpr Steady never = std::numeric_limits<Steady>::max();
+
+/// Sends the hints that wait. Those that cannot be sent are dropped: nobody's commit waits for them. False if that is
+/// what happened.
 bool send_waiting_hints() {
     static store::WaitingHints waiting;
     store::copy_waiting_hints(waiting);
@@ -107,27 +112,26 @@ bool send_waiting_hints() {
         // a hint is no history: no standby that keeps commits waiting may keep it from those who listen
         (void)set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
                                 false);
-        for (const std::uint64_t hint : std::span{waiting.hints.data(), waiting.count}) {
-            store::send_hint(hint);
-        }
+        store::send_hints({waiting.hints.data(), waiting.count});
     });
-    if (sent) {
-        store::forget_hints(waiting);
+    if (!sent) {
+        store::drop_hints(waiting.count);
     }
+    store::forget_hints(waiting);
     return sent;
 }
 
 /// The same, but not too often. Returns when to call it again, should nothing set the latch before.
-TimestampTz relay_hints() {
-    static TimestampTz not_before = 0;
+Steady relay_hints() {
+    static Steady not_before = 0;
     if (!store::any_waiting_hints()) {
-        return DT_NOEND;
+        return never;
     }
-    if (GetCurrentTimestamp() >= not_before) {
+    if (steady_micros() >= not_before) {
         const bool sent = send_waiting_hints();
-        not_before = GetCurrentTimestamp() + (sent ? between_batches : after_failed_batch);
+        not_before = steady_micros() + (sent ? between_batches : after_failed_batch);
     }
-    return store::any_waiting_hints() ? not_before : DT_NOEND;
+    return store::any_waiting_hints() ? not_before : never;
 }
 
 /// One pass. Run ids are kept in `memory`, which outlives the transaction that listed them.
@@ -180,16 +184,16 @@ void serve(Oid database) {
     MemoryContext memory = pg::new_memory();
     MemoryContextSwitchTo(memory);
     std::int64_t backoff = 0;
-    TimestampTz due = GetCurrentTimestamp();
+    Steady due = steady_micros();
     // A launcher that died has another after it, which does not know us.
     while (!is_wanted(MyDatabaseId) && store::launcher_pid() == MyBgworkerEntry->bgw_notify_pid) {
         const std::int64_t interval =
             std::max(std::int64_t{settings::reconcile_interval} * millisecond, shortest_interval);
-        if (GetCurrentTimestamp() >= due) {
+        if (steady_micros() >= due) {
             Progress progress;
             make_pass(progress, memory);
             MemoryContextReset(memory);
-            const TimestampTz now = GetCurrentTimestamp();
+            const Steady now = steady_micros();
             if (progress.failed) {
                 backoff = std::clamp(2 * backoff, interval, std::max(interval, longest_backoff));
                 due = now + backoff;
@@ -200,18 +204,22 @@ void serve(Oid database) {
                 backoff = 0;
                 due = progress.reloaded ? now : now + interval;
                 if (progress.next_death) {
-                    due = std::min(due, to_timestamptz(*progress.next_death));
+                    due = std::min(due, now + progress.next_death->unix_micros - pdpp::now().unix_micros);
                 }
                 pgstat_report_activity(STATE_IDLE, progress.installed ? "waiting for the next pass"
                                                                       : "waiting for CREATE EXTENSION pdpp");
             }
             pgstat_report_stat(true);
         }
-        const TimestampTz next = std::min(due, relay_hints());
-        nap(std::clamp<std::int64_t>(next - GetCurrentTimestamp(), 0, longest_nap));
-        const bool reloaded = attend();
-        if ((store::session_has_ended() || reloaded) && backoff == 0) {
-            due = GetCurrentTimestamp();
+        const Steady next = relay_hints();
+        // Asked last: a session that ended since the pass looked has set the latch, but whatever the pass or the hints
+        // had to wait for has reset it.
+        if (store::session_has_ended() && backoff == 0) {
+            due = steady_micros();
+        }
+        nap(std::clamp<std::int64_t>(std::min(due, next) - steady_micros(), 0, longest_nap));
+        if (attend() && backoff == 0) {
+            due = steady_micros();
         }
     }
     (void)send_waiting_hints();

@@ -120,6 +120,17 @@ my $old_worker = sql(q{select pid from pg_stat_activity where backend_type = 'pd
 $node->safe_psql('postgres', q{select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'pdpp launcher'});
 await(qq{count(*) = 1 and min(pid) <> $old_worker from pg_stat_activity where backend_type = 'pdpp worker' and datname = 'served'}, 'the workers of a dead launcher make room for those of the next', 'postgres');
 
+# --- pg_cancel_backend() is for statements of somebody's: neither has one
+my %pids = map { split /\|/ } split /\n/, $node->safe_psql('postgres', q{select backend_type, pid from pg_stat_activity where backend_type ~ '^pdpp'});
+is(sql("select pg_cancel_backend($pids{'pdpp worker'})"), 't', 'the worker is told to cancel what it does');
+is(sql("select pg_cancel_backend($pids{'pdpp launcher'})"), 't', 'so is the launcher');
+sql(q{select pdpp_run_now('x', 'cancelled', 'cancelled'); update pdpp.controller_active_runs set launch_deadline = now() where run_id = 'cancelled'});
+await_status('cancelled', 'failed');
+is(sql(q{select pid from pg_stat_activity where backend_type = 'pdpp worker'}), $pids{'pdpp worker'}, 'the worker serves on');
+sql("select pg_terminate_backend($pids{'pdpp worker'})");
+await(qq{exists (select from pg_stat_activity where backend_type = 'pdpp worker' and pid <> $pids{'pdpp worker'})}, 'the launcher starts another when it is ended');
+is(sql(q{select pid from pg_stat_activity where backend_type = 'pdpp launcher'}), $pids{'pdpp launcher'}, 'and is the one that it was');
+
 # --- DROP and CREATE EXTENSION while it serves
 for my $round (1 .. 3) {
     sql('drop extension pdpp');
