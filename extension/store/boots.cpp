@@ -114,25 +114,27 @@ pg_uuid_t new_epoch() {
 } // namespace
 
 Boot begin_boot(std::string_view controller_id) {
-    static Statement insert{
-        "insert into pdpp.controller_boots (controller_id, seq, boot_epoch, booted_at)"
-        " select $1, 1 + coalesce((select b.seq from pdpp.controller_boots as b where b.controller_id = $1"
-        "                          order by b.seq desc limit 1), 0), $2, $3"
-        " on conflict do nothing returning seq"};
+    static Statement last{"select seq from pdpp.controller_boots where controller_id = $1 order by seq desc limit 1"};
+#define INSERT_BOOT                                                                                                    \
+    "insert into pdpp.controller_boots (controller_id, seq, boot_epoch, booted_at) values ($1, $2, $3, $4)"
+    static Statement insert_or_skip{INSERT_BOOT " on conflict do nothing"};
+    static Statement insert_or_raise{INSERT_BOOT};
+#undef INSERT_BOOT
     const pg_uuid_t epoch = new_epoch();
     const run::Instant booted_at = now();
     require_durable_commit();
     hold_boot(epoch);
-    for (;;) {
+    for (std::int64_t tried = 0;;) {
         CHECK_FOR_INTERRUPTS();
-        // two boots of one controller at once want the same number: the second waits for the first and tries the next
-        const Rows rows = insert.execute({controller_id, epoch, booted_at});
-        if (rows.any()) {
-            return {.controller_id = controller_id,
-                    .seq = required(rows.int8(0, 0)),
-                    .epoch = epoch,
-                    .booted_at = booted_at};
+        const Rows rows = last.execute({controller_id});
+        const std::int64_t seq = 1 + (rows.any() ? required(rows.int8(0, 0)) : 0);
+        // Two boots of one controller at once want the same number: the second waits for the first and tries the next.
+        // Where that is the same again, an index of somebody's is in the way, which the error names.
+        Statement& insert = seq == tried ? insert_or_raise : insert_or_skip;
+        if (insert.change({controller_id, seq, epoch, booted_at}) > 0) {
+            return {.controller_id = controller_id, .seq = seq, .epoch = epoch, .booted_at = booted_at};
         }
+        tried = seq;
     }
 }
 

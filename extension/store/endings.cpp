@@ -64,7 +64,7 @@ run::Instant recorded_until() {
     constexpr std::int64_t margin = 1'000'000; // for clocks that are set back a little
     const run::Instant latest{now().unix_micros - margin};
     pgstat_clear_snapshot(); // the sessions are looked at once in a transaction otherwise
-    const run::Instant until = *oldest.execute({latest}).instant(0, 0);
+    const run::Instant until = required(oldest.execute({latest}).instant(0, 0));
     // Looked for after the sessions: a transaction has its lock before its session lets go of it, and keeps it until
     // what it wrote can be seen, which we look for later still.
     return std::min(until, oldest_prepared().value_or(until));

@@ -41,7 +41,7 @@ Pruned prune(run::Instant before, std::int64_t limit) {
 
 std::int64_t count_prunable(run::Instant before, std::int64_t limit) {
     static Statement count{"select count(*) from (select" PRUNABLE " order by e.recorded_at limit $2) as prunable"};
-    return *count.execute({before, limit}).int8(0, 0);
+    return required(count.execute({before, limit}).int8(0, 0));
 }
 
 bool is_being_pruned(std::string_view event_type) {

@@ -124,7 +124,7 @@ insert into alterations (alteration, life, told) values
     ('alter table pdpp.idempotency_keys alter created_at type date', 'ok', 'column idempotency_keys.created_at'),
     ('drop trigger controller_boots_identity on pdpp.controller_boots; alter table pdpp.controller_boots alter seq type numeric', 'ok', 'column controller_boots.seq');
 
-select plan(3 + 2 * count(*)::integer) from alterations;
+select plan(5 + 2 * count(*)::integer) from alterations;
 
 -- a run of the same connector is in flight, and has a key, while they are tried
 select lives_ok($$select pdpp_run_now('c', 'al-standing', 'al-standing', 'al-key')$$, 'a run');
@@ -137,6 +137,10 @@ from alterations where told is not null order by number;
 select is(pg_temp.checked(alteration), '42P16: constraints on permanent tables may reference only permanent tables', 'refused by the server') from alterations where told is null;
 select is((select count(*) from pdpp_check()), 0::bigint, 'all is as it was');
 select is(pg_temp.live('al-after'), '1 run.admitted, 2 run.started, 3 run.note, 4 run.failed', 'and goes on');
+
+create unique index mine on pdpp.controller_boots ((true)) where controller_id like 'al-%';
+select lives_ok($$select pdpp_controller_boot('al-first')$$, 'a boot');
+select throws_ok($$select pdpp_controller_boot('al-second')$$, '23505', 'duplicate key value violates unique constraint "mine"', 'another boot, under a unique index of somebody''s');
 
 select * from finish();
 rollback;
