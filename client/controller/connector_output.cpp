@@ -5,13 +5,21 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include <fmt/format.h>
+
 #include <cmath>
+#include <utility>
 
 namespace pdpp::controller {
 
 namespace json = boost::json;
 
 namespace {
+
+/// How many characters of a status that nobody knows are told.
+constexpr std::size_t status_word_limit = 40;
+/// The parser calls itself for what is nested.
+constexpr std::size_t depth_limit = 1000;
 
 std::optional<std::string> text(const json::object& object, std::string_view key, std::size_t limit) {
     const auto* value = object.if_contains(key);
@@ -39,10 +47,22 @@ std::optional<std::int64_t> count(const json::object& object, std::string_view k
     return std::nullopt;
 }
 
+Progress parse_progress(const json::object& object) {
+    return {text(object, "stream", stream_limit), text(object, "message", progress_message_limit),
+            count(object, "count"), count(object, "total")};
+}
+
+Unreadable unreadable_done(std::string why) {
+    return {.claim = Claim::done, .why = std::move(why)};
+}
+
 ConnectorMessage parse_done(const json::object& object) {
     const auto* status = object.if_contains("status");
-    if (status == nullptr || !status->is_string()) {
-        return {};
+    if (status == nullptr) {
+        return unreadable_done("it has no status");
+    }
+    if (!status->is_string()) {
+        return unreadable_done("its status is no string");
     }
     Done done{};
     if (status->get_string() == "succeeded") {
@@ -52,13 +72,25 @@ ConnectorMessage parse_done(const json::object& object) {
     } else if (status->get_string() == "cancelled") {
         done.status = DoneStatus::cancelled;
     } else {
-        return {};
+        return unreadable_done("its status is neither succeeded nor failed nor cancelled, but \"" +
+                               storable(status->get_string(), status_word_limit) + "\"");
     }
     done.records_emitted = count(object, "records_emitted");
     if (const auto* error = object.if_contains("error"); error != nullptr && error->is_object()) {
         done.error_message = text(error->get_object(), "message", error_message_limit);
     }
     return done;
+}
+
+/// As it is if that can be read, else mended.
+json::value parse(std::string_view text, json::error_code& error) {
+    json::parse_options options;
+    options.max_depth = depth_limit;
+    auto value = json::parse(text, error, {}, options);
+    if (!error) {
+        return value;
+    }
+    return json::parse(mended_json(text), error, {}, options);
 }
 
 template <class Value>
@@ -75,42 +107,52 @@ json::object progress_data(const Progress& progress) {
             {"total", or_null(progress.total)}};
 }
 
-ConnectorMessage parse_line(std::string_view line) {
+ConnectorMessage parse_line(const Line& line) {
+    if (line.is_too_long) {
+        return line.claim == Claim::none
+                   ? ConnectorMessage{}
+                   : Unreadable{line.claim, fmt::format("it is longer than {} bytes", line_limit)};
+    }
     // Most lines are not JSON at all: the parser need not see them.
-    const auto start = line.find_first_not_of(" \t\r");
-    if (start == std::string_view::npos || line[start] != '{') {
+    const auto text = object_in(line.text);
+    if (text.empty()) {
         return {};
     }
     json::error_code error;
-    const auto value = json::parse(line, error);
-    if (error || !value.is_object()) {
+    const auto value = parse(text, error);
+    ClaimScanner scanner;
+    scanner.feed(text);
+    const auto* object = error ? nullptr : value.if_object();
+    const auto* type = object == nullptr ? nullptr : object->if_contains("type");
+    const auto word = type != nullptr && type->is_string() ? std::string_view(type->get_string()) : "";
+    if (word == "DONE") {
+        return scanner.statuses() > 1 ? unreadable_done("it says its status more than once") : parse_done(*object);
+    }
+    const auto claim = scanner.claim(!error);
+    if (word == "PROGRESS" && claim != Claim::done) {
+        return parse_progress(*object);
+    }
+    if (claim == Claim::none) {
         return {};
     }
-    const auto& object = value.get_object();
-    const auto* type = object.if_contains("type");
-    if (type == nullptr || !type->is_string()) {
-        return {};
-    }
-    if (type->get_string() == "PROGRESS") {
-        return Progress{text(object, "stream", stream_limit), text(object, "message", progress_message_limit),
-                        count(object, "count"), count(object, "total")};
-    }
-    if (type->get_string() == "DONE") {
-        return parse_done(object);
-    }
-    return {};
+    return Unreadable{claim, error ? "it cannot be parsed: " + error.message() : "it says its type more than once"};
 }
 
 void LineSplitter::take(std::string_view bytes) {
-    if (too_long_ || line_.size() + bytes.size() > limit_) {
-        too_long_ = true;
-        line_.clear();
-        return;
+    if (!rest_ && line_.size() + bytes.size() > limit_) {
+        const auto fitting = limit_ - line_.size();
+        line_ += bytes.substr(0, fitting);
+        bytes.remove_prefix(fitting);
+        rest_.emplace().feed(object_in(line_));
     }
-    line_ += bytes;
+    if (!rest_) {
+        line_ += bytes;
+    } else if (!object_in(line_).empty()) {
+        rest_->feed(bytes);
+    }
 }
 
-void LineSplitter::feed(std::string_view bytes, const std::function<void(std::string_view)>& use) {
+void LineSplitter::feed(std::string_view bytes, const Use& use) {
     for (auto end = bytes.find('\n'); end != std::string_view::npos; end = bytes.find('\n')) {
         take(bytes.substr(0, end));
         finish(use);
@@ -119,11 +161,11 @@ void LineSplitter::feed(std::string_view bytes, const std::function<void(std::st
     take(bytes);
 }
 
-void LineSplitter::finish(const std::function<void(std::string_view)>& use) {
-    if (!too_long_ && !line_.empty()) {
-        use(line_);
+void LineSplitter::finish(const Use& use) {
+    if (!line_.empty()) {
+        use({.text = line_, .is_too_long = rest_.has_value(), .claim = rest_ ? rest_->claim(true) : Claim::none});
     }
-    too_long_ = false;
+    rest_.reset();
     line_.clear();
 }
 

@@ -2,6 +2,8 @@
 // What a connector says about its run: lines of its standard output that are JSON objects of type PROGRESS or DONE.
 // Everything else a connector prints is its own business and may hold secrets, so nothing of it gets past this file.
 
+#include "controller/lenient_json.hpp"
+
 #include <boost/json/object.hpp>
 
 #include <cstddef>
@@ -18,6 +20,8 @@ namespace pdpp::controller {
 constexpr std::size_t stream_limit = 200;
 constexpr std::size_t progress_message_limit = 500;
 constexpr std::size_t error_message_limit = 2000;
+/// How long a line may be that is to be read, in bytes.
+constexpr std::size_t line_limit = std::size_t{1} << 20;
 
 /// `{"type":"PROGRESS","stream":…,"message":…,"count":…,"total":…}`: each field may be absent, and one of the wrong
 /// type counts as absent. Counts are whole numbers from 0.
@@ -33,37 +37,51 @@ boost::json::object progress_data(const Progress& progress);
 
 enum class DoneStatus { succeeded, failed, cancelled };
 
-/// `{"type":"DONE","status":…,"records_emitted":…,"error":{"message":…}}`; without one of the three words as its status
-/// a line is not a DONE at all.
+/// `{"type":"DONE","status":…,"records_emitted":…,"error":{"message":…}}`, with one of the three words as its status.
 struct Done {
     DoneStatus status;
     std::optional<std::int64_t> records_emitted;
     std::optional<std::string> error_message;
 };
 
-using ConnectorMessage = std::variant<std::monostate, Progress, Done>;
+/// A line that claims to be a PROGRESS or a DONE, and cannot be understood.
+struct Unreadable {
+    Claim claim;
+    std::string why; ///< half a sentence, with nothing of the line in it but an unknown status
+};
 
-/// One line, without its end. std::monostate: the line is not for us.
-ConnectorMessage parse_line(std::string_view line);
+using ConnectorMessage = std::variant<std::monostate, Progress, Done, Unreadable>;
 
-/// Cuts a stream of bytes into lines. A line longer than `limit` is not worth the memory of looking at it: it is left
-/// out as a whole.
+/// One line, without its end.
+struct Line {
+    std::string_view text;
+    bool is_too_long = false;  ///< `text` is only its beginning
+    Claim claim = Claim::none; ///< what a line that is too long claims to be
+};
+
+/// std::monostate: the line is not for us.
+ConnectorMessage parse_line(const Line& line);
+
+/// Cuts a stream of bytes into lines. Of one longer than `limit` only the beginning is kept; what it claims to be is
+/// found out all the same.
 class LineSplitter {
   public:
-    explicit LineSplitter(std::size_t limit = std::size_t{1} << 20) : limit_(limit) {}
+    using Use = std::function<void(const Line&)>;
 
-    /// Calls `use` for each line that `bytes` completes. The view lives for that call only.
-    void feed(std::string_view bytes, const std::function<void(std::string_view)>& use);
+    explicit LineSplitter(std::size_t limit = line_limit) : limit_(limit) {}
+
+    /// Calls `use` for each line that `bytes` completes. What it is given lives for that call only.
+    void feed(std::string_view bytes, const Use& use);
 
     /// The stream has ended: calls `use` for a last line that has no end.
-    void finish(const std::function<void(std::string_view)>& use);
+    void finish(const Use& use);
 
   private:
     void take(std::string_view bytes);
 
     std::size_t limit_;
     std::string line_;
-    bool too_long_ = false;
+    std::optional<ClaimScanner> rest_; ///< of a line that is too long
 };
 
 } // namespace pdpp::controller

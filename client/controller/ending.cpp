@@ -57,6 +57,17 @@ Ending reported(const Done& done) {
     return ending;
 }
 
+/// What other reports said is kept as far as it can explain the failure.
+Ending unreadable(const Observed& observed) {
+    auto ending =
+        failed("connector_report_unreadable", "connector",
+               "the connector reported how it ended (DONE), and the report cannot be read: " + *observed.unreadable);
+    if (observed.done && observed.done->error_message && !observed.done->error_message->empty()) {
+        ending.data["connector_error_message"] = *observed.done->error_message;
+    }
+    return ending;
+}
+
 Ending exited(const ExitStatus& exit) {
     if (exit.signal != 0) {
         return failed("connector_killed_by_signal", "connector",
@@ -82,6 +93,9 @@ void add_evidence(json::object& data, const Observed& observed) {
     if (observed.done && observed.done->records_emitted) {
         data["records_emitted"] = *observed.done->records_emitted;
     }
+    if (observed.unreadable_progress > 0) {
+        data["unreadable_progress"] = observed.unreadable_progress;
+    }
 }
 
 } // namespace
@@ -92,9 +106,10 @@ std::string signal_name(int signal) {
 }
 
 Ending ending_of(const Observed& observed) {
-    Ending ending = observed.stopped ? stopped(observed)
-                    : observed.done  ? reported(*observed.done)
-                                     : exited(observed.exit);
+    Ending ending = observed.stopped      ? stopped(observed)
+                    : observed.unreadable ? unreadable(observed)
+                    : observed.done       ? reported(*observed.done)
+                                          : exited(observed.exit);
     add_evidence(ending.data, observed);
     return ending;
 }

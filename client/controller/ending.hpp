@@ -29,9 +29,11 @@ enum class StopReason {
 /// What was seen of one run, from its first byte to the end of its process.
 struct Observed {
     ExitStatus exit;
-    std::optional<Done> done;          ///< the last DONE the connector printed
-    std::optional<StopReason> stopped; ///< set only if no DONE had been printed by then
-    bool killed = false;               ///< being asked was not enough: it was stopped by SIGKILL
+    std::optional<Done> done;              ///< the last DONE the connector printed that could be understood
+    std::optional<std::string> unreadable; ///< why the last one that could not be understood could not
+    std::size_t unreadable_progress = 0;   ///< how many PROGRESS lines could not be understood
+    std::optional<StopReason> stopped;     ///< set only if no DONE of either kind had been printed by then
+    bool killed = false;                   ///< being asked was not enough: it was stopped by SIGKILL
     std::optional<std::chrono::milliseconds> time_limit;
 };
 
@@ -40,8 +42,9 @@ struct Ending {
     boost::json::object data;
 };
 
-/// The first that applies decides: that we stopped it (whatever it said on its way out), what it said in its DONE, the
-/// signal that killed it, its exit code. What else was seen (`exit_code`, `signal`, `records_emitted`) is evidence, and
+/// The first that applies decides: that we stopped it (whatever it said on its way out), that it said something in a
+/// DONE that could not be understood (whatever other DONEs say), what it said in its DONE, the signal that killed it,
+/// its exit code. What else was seen (`exit_code`, `signal`, `records_emitted`, `unreadable_progress`) is evidence, and
 /// recorded too. A failed ending carries `reason`, `failure_message` (a sentence for people) and `failure_origin`
 /// (`connector` or `controller`).
 Ending ending_of(const Observed& observed);

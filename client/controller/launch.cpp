@@ -119,7 +119,7 @@ asio::awaitable<void> Launch::supervise(Process& process) {
         stop_.expires_after(*limits_.time);
     }
     co_await first_of(read_to_end(process), enforce_limits(process));
-    lines_.finish([this](std::string_view line) { hear(line); });
+    lines_.finish([this](const Line& line) { hear(line); });
     observed_.exit = process.reap();
     over_ = true;
     heard_.cancel();
@@ -128,7 +128,7 @@ asio::awaitable<void> Launch::supervise(Process& process) {
 /// Ends when the process has ended and its output is read, or is no longer waited for.
 asio::awaitable<void> Launch::read_to_end(Process& process) {
     const auto hear_lines = [this](std::string_view bytes) {
-        lines_.feed(bytes, [this](std::string_view line) { hear(line); });
+        lines_.feed(bytes, [this](const Line& line) { hear(line); });
     };
     const auto ignore = [](std::string_view) {};
     co_await first_of(pump(process.output(), output_, hear_lines) && pump(process.errors(), errors_, ignore),
@@ -171,7 +171,7 @@ asio::awaitable<void> Launch::enforce_limits(Process& process) {
         stop_reason_ = stop_reason_.value_or(StopReason::timed_out);
     }
     // A connector that has said how it ended is believed: what remains of it is only tidied away.
-    if (!observed_.done) {
+    if (!observed_.done && !observed_.unreadable) {
         observed_.stopped = stop_reason_;
     }
     process.signal(SIGTERM);
@@ -199,7 +199,7 @@ asio::awaitable<void> Launch::stop_due() {
     }
 }
 
-void Launch::hear(std::string_view line) {
+void Launch::hear(const Line& line) {
     auto message = parse_line(line);
     if (auto* progress = std::get_if<Progress>(&message)) {
         progress_.push(std::move(*progress));
@@ -228,6 +228,24 @@ asio::awaitable<void> Launch::record_progress() {
         }
     }
 }
+    } else if (auto* unreadable = std::get_if<Unreadable>(&message)) {
+        hear_unreadable(std::move(*unreadable));
+    }
+}
+
+/// The first of each kind gets a line in the log: there may be many.
+void Launch::hear_unreadable(Unreadable message) {
+    const bool is_done = message.claim == Claim::done;
+    if (is_done ? !observed_.unreadable : observed_.unreadable_progress == 0) {
+        spdlog::warn("connector report unreadable run_id={} trace_id={} connector_id={} connector_instance_id={} "
+                     "message={}: {}",
+                     printable(run_.run_id), printable(run_.trace_id), printable(run_.connector_id),
+                     printable(run_.connector_instance_id), is_done ? "DONE" : "PROGRESS", printable(message.why));
+    }
+    if (is_done) {
+        observed_.unreadable = std::move(message.why);
+    } else {
+        ++observed_.unreadable_progress;
 
 /// One report, tried again over lost connections as long as the run lasts. False if that was in vain: then the settle
 /// matters more. A report that the server refuses is left out, since the run does not depend on it.

@@ -66,7 +66,8 @@ class Launch {
     boost::asio::awaitable<void> record_progress();
     boost::asio::awaitable<bool> record(Progress progress);
     boost::asio::awaitable<void> sleep_until(ProgressQueue::Clock::time_point time);
-    void hear(std::string_view line);
+    void hear(const Line& line);
+    void hear_unreadable(Unreadable message);
 
     Recorder& recorder_;
     const AdmittedRun run_;

@@ -10,7 +10,7 @@ namespace pdpp::controller {
 
 namespace {
 
-/// A line longer than this is left out: it is no line for a log.
+/// A line longer than this is cut.
 constexpr std::size_t longest_line = std::size_t{16} * 1024;
 
 } // namespace
@@ -19,12 +19,12 @@ OutputLog::OutputLog(std::string run_id, std::string_view stream, bool shown)
     : run_id_(std::move(run_id)), stream_(stream), shown_(shown), lines_(longest_line) {}
 
 OutputLog::~OutputLog() {
-    lines_.finish([this](std::string_view line) { log(line); });
+    lines_.finish([this](const Line& line) { log(line); });
 }
 
 void OutputLog::write(std::string_view bytes) {
     if (shown_) {
-        lines_.feed(bytes, [this](std::string_view line) { log(line); });
+        lines_.feed(bytes, [this](const Line& line) { log(line); });
     }
 }
 
@@ -32,8 +32,9 @@ boost::asio::awaitable<void> OutputLog::room() {
     co_return;
 }
 
-void OutputLog::log(std::string_view line) const {
-    spdlog::info("output run_id={} {}: {}", printable(run_id_), stream_, printable(line));
+void OutputLog::log(const Line& line) const {
+    spdlog::info("output run_id={} {}: {}{}", printable(run_id_), stream_, printable(line.text),
+                 line.is_too_long ? "…" : "");
 }
 
 } // namespace pdpp::controller

@@ -1,6 +1,6 @@
 #pragma once
-// A connector's output in the controller's log: one line of it is one line there, under its run's name, made harmless;
-// or nowhere at all.
+// A connector's output in the controller's log: one line of it is one line there, under its run's name, made harmless
+// and not too long; or nowhere at all.
 
 #include "controller/connector_output.hpp"
 #include "controller/output.hpp"
@@ -23,7 +23,7 @@ class OutputLog : public Output {
     void lift_limit() override {}
 
   private:
-    void log(std::string_view line) const;
+    void log(const Line& line) const;
 
     std::string run_id_;
     std::string_view stream_;

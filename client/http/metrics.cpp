@@ -47,6 +47,7 @@ constexpr std::array known_endings{
     KnownEnding{"failed", "connector_exit_nonzero"},
     KnownEnding{"failed", "connector_killed_by_signal"},
     KnownEnding{"failed", "connector_reported_failed"},
+    KnownEnding{"failed", "connector_report_unreadable"},
     KnownEnding{"failed", "run_timed_out"},
     KnownEnding{"failed", no_reason},
     KnownEnding{"failed", other_reason},

@@ -146,6 +146,57 @@ subtest 'DONE decides over the exit code' => sub {
 	ended_as($run, 0, 'completed', undef, 'over the time limit after DONE');
 };
 
+subtest 'DONE that is hard to read' => sub {
+	my $says = sub { my ($line, $end) = @_; return run_of(start_run('--connector', 'says', '--', 'cat', write_file('said', $line . ($end // "\n"), 0644))) };
+	my $failed = sub { my ($message) = @_; return qq({"type":"DONE","status":"failed","error":{"message":"$message"}}) };
+	my $mark = "\xef\xbf\xbd"; # U+FFFD
+	for my $case (
+		[ 'half of a surrogate pair', $failed->('no report-\udce9.pdf'), "no report-$mark.pdf" ],
+		[ 'a Latin-1 byte', $failed->("caf\xe9"), "caf$mark" ],
+		[ 'a raw tab', $failed->("a\tb"), "a\tb" ],
+		[ 'NUL', $failed->("a\0b"), 'ab' ],
+		[ 'a byte order mark', "\xef\xbb\xbf" . $failed->('x'), 'x' ],
+		[ 'no line end', $failed->('x'), 'x', '' ],
+		[ 'blanks and another order', qq( { "error" : {"message": "x"} , "status" : "failed", "type" : "DONE" }\r), 'x' ])
+	{
+		my ($name, $line, $message, $end) = @{$case};
+		my $run = $says->($line, $end);
+		ended_as($run, 1, 'failed', 'connector_reported_failed', $name);
+		my $got = $run->{status}{failure}{connector_error_message};
+		utf8::encode($got);
+		is($got, $message, "$name: its message");
+	}
+	my $long = 'x' x (1 << 20);
+	for my $case (
+		[ 'an unknown status', '{"type":"DONE","status":"error"}', qr/neither succeeded nor failed nor cancelled, but "error"$/ ],
+		[ 'no status', '{"type":"DONE"}', qr/it has no status$/ ],
+		[ 'a status that is no string', '{"type":"DONE","status":1}', qr/its status is no string$/ ],
+		[ 'two of them', '{"type":"DONE","status":"failed","status":"succeeded"}', qr/status more than once$/ ],
+		[ 'cut short', '{"type":"DONE","status":"succeeded"', qr/cannot be parsed: \w/, '' ],
+		[ 'a trailing comma', '{"type":"DONE","status":"failed",}', qr/cannot be parsed: \w/ ],
+		[ 'a dictionary of Python', q({'type': 'DONE', 'status': 'failed'}), qr/cannot be parsed: \w/ ],
+		[ 'nested too deep', '{"type":"DONE","status":"succeeded","a":' . ('[' x 5000) . (']' x 5000) . '}', qr/cannot be parsed: \w/ ],
+		[ 'too long', qq({"type":"DONE","status":"succeeded","a":"$long"}), qr/longer than 1048576 bytes/ ],
+		[ 'too long, its type behind', qq({"a":"$long","status":"failed","type":"DONE"}), qr/longer than 1048576 bytes/ ],
+		[ 'one behind it that can be read', qq({"type":"DONE"}\n{"type":"DONE","status":"succeeded"}), qr/it has no status$/ ],
+		[ 'one before it that can be read', qq({"type":"DONE","status":"succeeded"}\n{"type":"DONE"}), qr/it has no status$/ ])
+	{
+		my ($name, $line, $message, $end) = @{$case};
+		my $run = $says->($line, $end);
+		ended_as($run, 1, 'failed', 'connector_report_unreadable', $name);
+		like($run->{status}{failure}{message}, $message, "$name: the message says what is wrong");
+		is($run->{status}{failure}{origin}, 'connector', "$name: origin");
+		is(scalar(grep { /connector report unreadable run_id=$run->{id} trace_id=$run->{ack}{trace_id} .*message=DONE: / } @{ $run->{lines} }),
+			1, "$name: one log line");
+	}
+	my $run = $says->(join("\n", '{"type":"PROGRESS","count":1}', '{"type":"PROGRESS","count":NaN}', '{"type":"PROGRESS"', '{"type":"PROGRESS","count":2}',
+			qq({"type":"RECORD","data":{"type":"DONE","text":"$long"}}), '{"type":"RECORD","data":{"type":"DONE"},"ratio":NaN}'));
+	ended_as($run, 0, 'completed', undef, 'PROGRESS that cannot be read');
+	is($run->{types}, 'run.admitted run.started run.progress_reported run.progress_reported run.completed', 'loses itself alone');
+	is_deeply($run->{data}, { unreadable_progress => 2 }, 'and is counted');
+	is(scalar(grep { /connector report unreadable .*message=PROGRESS: / } @{ $run->{lines} }), 1, 'one log line for all');
+};
+
 subtest 'what cannot be launched' => sub {
 	my $plain = write_file('plain', "#!/bin/sh\n", 0644);
 	mkdir "$folder/closed", 0;

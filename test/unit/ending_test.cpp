@@ -20,11 +20,15 @@ std::string ending(const Observed& observed) {
 }
 
 Observed exited(int code) {
-    return {.exit = {.code = code, .signal = 0}, .done = {}, .stopped = {}, .time_limit = {}};
+    Observed observed;
+    observed.exit.code = code;
+    return observed;
 }
 
 Observed killed(int signal) {
-    return {.exit = {.code = 0, .signal = signal}, .done = {}, .stopped = {}, .time_limit = {}};
+    Observed observed;
+    observed.exit.signal = signal;
+    return observed;
 }
 
 Observed with(Observed observed, Done done) {
@@ -76,6 +80,28 @@ BOOST_AUTO_TEST_CASE(done_decides_over_the_exit_code) {
                R"("the connector reported that it failed","failure_origin":"connector"})");
     BOOST_TEST(ending(with(exited(1), cancelled)) ==
                R"(cancelled {"reason":"connector_reported_cancelled","exit_code":1})");
+}
+
+BOOST_AUTO_TEST_CASE(a_report_that_cannot_be_read_is_no_success) {
+    auto observed = exited(0);
+    observed.unreadable = "it has no status";
+    BOOST_TEST(ending(observed) ==
+               R"(failed {"reason":"connector_report_unreadable","failure_message":)"
+               R"("the connector reported how it ended (DONE), and the report cannot be read: it has no status",)"
+               R"("failure_origin":"connector"})");
+    BOOST_TEST(ending_of(with(observed, succeeded)).outcome == "failed");
+    BOOST_TEST(ending_of(with(observed, cancelled)).outcome == "failed");
+    const auto both = ending_of(with(observed, failed)).data;
+    BOOST_TEST(both.at("reason").as_string() == "connector_report_unreadable");
+    BOOST_TEST(both.at("connector_error_message").as_string() == "the password was refused");
+    BOOST_TEST(ending(stopped(observed, StopReason::drained)) ==
+               R"(cancelled {"reason":"controller_drained","forced":false})");
+}
+
+BOOST_AUTO_TEST_CASE(progress_that_cannot_be_read_is_counted) {
+    auto observed = exited(0);
+    observed.unreadable_progress = 3;
+    BOOST_TEST(ending(observed) == R"(completed {"unreadable_progress":3})");
 }
 
 BOOST_AUTO_TEST_CASE(being_stopped_decides_over_everything) {
