@@ -12,6 +12,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -74,6 +75,14 @@ asio::awaitable<void> obey_signals(controller::Controller& controller, asio::sig
     }
 }
 
+void tell_waiting(std::size_t endings) {
+    tell_status(endings == 0 ? "All endings are recorded." : fmt::format("Endings not recorded yet: {}.", endings));
+}
+
+asio::awaitable<void> work_to_end(controller::Controller& controller, std::size_t& unrecorded) {
+    unrecorded = co_await controller.work();
+}
+
 /// `connections` were read before anything else was done: what is wrong with them is known before the database is
 /// asked.
 asio::awaitable<int> work(std::string database, controller::Connections connections, const Options& options) {
@@ -85,12 +94,14 @@ asio::awaitable<int> work(std::string database, controller::Connections connecti
     const controller::ControllerOptions settings{.parallel = options.parallel,
                                                  .show_output = options.show_output,
                                                  .drain_limit = std::chrono::round<std::chrono::milliseconds>(
-                                                     std::chrono::duration<double>(options.drain_seconds))};
+                                                     std::chrono::duration<double>(options.drain_seconds)),
+                                                 .endings_waiting = tell_waiting};
     controller::Controller controller(executor, boot, std::move(connections), settings);
-    co_await controller::first_of(controller.work(),
+    std::size_t unrecorded = 0;
+    co_await controller::first_of(work_to_end(controller, unrecorded),
                                   controller::first_of(obey_signals(controller, signals, options.connections_file),
                                                        pq::keep_reconciling(std::move(database))));
-    co_return exit_code::success;
+    co_return unrecorded == 0 ? exit_code::success : exit_code::other_ending;
 }
 
 } // namespace
@@ -136,7 +147,11 @@ void add_controller_command(CLI::App& app, Action& action) {
         "a second signal stops them at once, a third kills them. SIGKILL loses nothing either: the children go too, "
         "and\n"
         "the database ends their runs.\n\n"
-        "Exits with 0 when drained, 2 if FILE is wrong, 4 if the database cannot be reached at the start. Later it is\n"
+        "An ending that the database does not take is kept and tried again for as long as the controller lives; once\n"
+        "a minute the log says so. If the drain timeout is over it is given up a few seconds later, and the database\n"
+        "ends the run by itself.\n\n"
+        "Exits with 0 when drained, 1 if an ending was given up, 2 if FILE is wrong, 4 if the database cannot be "
+        "reached at the start. Later it is\n"
         "waited for.\n\n"
         "Example:\n"
         "  pdpp controller --connections /etc/pdpp/connections.json --db service=pdpp");

@@ -50,4 +50,8 @@ void tell_stopping() {
     notify("STOPPING=1");
 }
 
+void tell_status(std::string_view status) {
+    notify(fmt::format("STATUS={}", status));
+}
+
 } // namespace pdpp::cli

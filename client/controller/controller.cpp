@@ -30,6 +30,9 @@ namespace {
 constexpr auto round_pause = 5s;
 /// After a failure of the database.
 constexpr auto retry_pause = 1s;
+/// How long the database is given for the last endings, once a drain has taken too long and no process is left.
+constexpr auto last_endings = 5s;
+constexpr auto overdue_pause = 200ms;
 /// More would only wait for each other's commits.
 constexpr std::size_t most_connections = 4;
 
@@ -40,8 +43,7 @@ void log_ending(const AdmittedRun& run, const std::string& body) {
                  printable(pq::string_in(body, "terminal_reason")));
 }
 
-/// The database ends the run by itself when this process has gone, or at the launch deadline.
-void log_unrecorded(const AdmittedRun& run, const char* message) {
+void log_unrecorded(const AdmittedRun& run, std::string_view message) {
     spdlog::error("ending not recorded run_id={} trace_id={} connector_id={} connector_instance_id={} message={}",
                   printable(run.run_id), printable(run.trace_id), printable(run.connector_id),
                   printable(run.connector_instance_id), printable(message));
@@ -66,16 +68,17 @@ struct Controller::Active {
 Controller::Controller(const asio::any_io_executor& executor, Boot& boot, Connections connections,
                        const ControllerOptions& options)
     : executor_(executor), boot_(boot), connections_(std::move(connections)), options_(options),
-      recorder_(executor, boot, std::min(options.parallel, most_connections)), claim_(executor), look_(executor),
-      offer_(executor), drained_(executor) {}
+      recorder_(executor, boot, std::min(options.parallel, most_connections), options.endings_waiting),
+      claim_(executor), look_(executor), offer_(executor), drained_(executor) {}
 
 Controller::~Controller() = default;
 
-asio::awaitable<void> Controller::work() {
+asio::awaitable<std::size_t> Controller::work() {
     co_await recorder_.offer(offer_of(connections_));
     spdlog::info("offering connections={} parallel={}", connections_.size(), options_.parallel);
     co_await first_of(until_drained(), first_of(first_of(keep_boot(), go_round()),
                                                 first_of(keep_offering(), first_of(claim_runs(), look_at_runs()))));
+    co_return busy_;
 }
 
 // ---- runs -----------------------------------------------------------------------------------------------------------
@@ -272,14 +275,36 @@ asio::awaitable<void> Controller::until_drained() {
     } catch (const pq::Error& error) { // nobody claims for a boot that is gone
         spdlog::warn("cannot withdraw the offer: {}", printable(error.what()));
     }
+    auto last_try = Wake::Clock::time_point::max();
     while (busy_ > 0 || claiming_) {
-        const bool overdue = drain_requests_ > 1 || Wake::Clock::now() >= limit;
-        if (overdue) {
-            stop_runs();
+        const auto now = Wake::Clock::now();
+        if (drain_requests_ < 2 && now < limit) {
+            co_await drained_.wait(limit);
+            continue;
         }
-        co_await drained_.wait(overdue ? Wake::Clock::time_point::max() : limit);
+        stop_runs();
+        if (is_over()) {
+            last_try = std::min(last_try, now + last_endings);
+        }
+        if (now >= last_try) {
+            give_up();
+            co_return;
+        }
+        co_await drained_.wait(now + overdue_pause);
     }
     spdlog::info("drained");
+}
+
+/// No process is left.
+bool Controller::is_over() const {
+    return !claiming_ && std::ranges::all_of(active_, [](const auto& entry) { return entry.second->launch.is_over(); });
+}
+
+void Controller::give_up() const {
+    for (const auto& [digest, active] : active_) {
+        log_unrecorded(active->run, "the drain is over; the guard ends the run when this process is gone");
+    }
+    spdlog::error("drained but for {} endings that could not be recorded", busy_);
 }
 
 void Controller::stop_runs() {

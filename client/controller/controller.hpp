@@ -28,6 +28,7 @@ struct ControllerOptions {
     bool show_output = false; ///< what connectors print goes to the log
     /// How long runs may go on once the controller drains.
     std::chrono::milliseconds drain_limit = std::chrono::minutes(1);
+    Recorder::Waiting endings_waiting = {};
 };
 
 class Controller {
@@ -39,9 +40,10 @@ class Controller {
     Controller(const Controller&) = delete;
     Controller& operator=(const Controller&) = delete;
 
-    /// Works until it has been told to drain and the last run is over. Throws pq::Error only if the connections could
-    /// not be offered at the start.
-    boost::asio::awaitable<void> work();
+    /// Works until it has been told to drain and the last run is over. Gives the number of runs whose endings the
+    /// database would not take in time: this process must end then, with all its sessions, so that the guard ends them.
+    /// Throws pq::Error only if the connections could not be offered at the start.
+    boost::asio::awaitable<std::size_t> work();
 
     /// From now on these are the connections. Runs that are under way go on as they were launched.
     void reload(Connections connections);
@@ -67,6 +69,8 @@ class Controller {
     boost::asio::awaitable<void> try_to_offer();
     boost::asio::awaitable<void> until_drained();
     void stop_runs();
+    bool is_over() const;
+    void give_up() const;
     void hear(std::optional<std::string_view> digest);
 
     boost::asio::any_io_executor executor_;

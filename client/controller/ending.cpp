@@ -118,4 +118,25 @@ Ending controller_error(const std::string& message) {
     return failed("controller_error", "controller", "the controller could not follow the run: " + message);
 }
 
+std::vector<json::object> versions_of(const json::object& data) {
+    constexpr std::size_t short_text = 100;
+    json::object shortened = data;
+    for (auto& [key, value] : shortened) {
+        if (value.is_string()) {
+            value = storable(value.get_string(), short_text);
+        }
+    }
+    json::object reason;
+    if (const auto* value = shortened.if_contains("reason")) {
+        reason["reason"] = *value;
+    }
+    std::vector<json::object> versions{data};
+    for (auto& less : {shortened, reason, json::object()}) {
+        if (less != versions.back()) {
+            versions.push_back(less);
+        }
+    }
+    return versions;
+}
+
 } // namespace pdpp::controller

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pdpp::controller {
 
@@ -51,6 +52,10 @@ Ending ending_of(const Observed& observed);
 
 /// The ending of a run whose supervision itself broke: `failed`, reason `controller_error`.
 Ending controller_error(const std::string& message);
+
+/// The data of an ending, and then with ever less in it, for a database that does not take it as it is: its texts cut
+/// short, the reason alone, nothing.
+std::vector<boost::json::object> versions_of(const boost::json::object& data);
 
 /// `SIGKILL` for 9; `signal 42` for one without a name.
 std::string signal_name(int signal);

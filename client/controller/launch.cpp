@@ -42,7 +42,7 @@ asio::awaitable<std::string> report_launch_failure(Recorder& recorder, const Adm
     spdlog::warn("launch failed run_id={} trace_id={} connector_id={} connector_instance_id={} message={}",
                  printable(run.run_id), printable(run.trace_id), printable(run.connector_id),
                  printable(run.connector_instance_id), printable(message));
-    co_return co_await recorder.launch_failed(run.run_id, std::move(message));
+    co_return co_await recorder.launch_failed(run, std::move(message));
 }
 
 Launch::Launch(const asio::any_io_executor& executor, Recorder& recorder, AdmittedRun run, Command command,
@@ -65,6 +65,9 @@ void Launch::stop(StopReason reason) {
 }
 
 asio::awaitable<void> Launch::look() {
+    if (over_) {
+        co_return;
+    }
     const auto body = co_await recorder_.status(run_.run_id);
     if (pq::string_in(body, "status") != "active") {
         stop(StopReason::run_ended);
@@ -81,37 +84,56 @@ void Launch::hurry() {
 }
 
 asio::awaitable<std::string> Launch::execute() {
+    Ending ending;
     if (stop_reason_) {
         observed_.stopped = stop_reason_;
-        auto ending = ending_of(observed_);
-        co_return co_await recorder_.settle(run_.run_id, std::move(ending));
+        ending = ending_of(observed_);
+    } else {
+        std::optional<Process> process;
+        try {
+            auto started = co_await Process::start(command_);
+            process.emplace(std::move(started));
+        } catch (const std::exception& error) {
+            launch_trouble_ = error.what();
+        }
+        if (process) {
+            ending = co_await follow(std::move(*process));
+        }
     }
-    std::optional<Process> process;
-    std::string reason;
-    try {
-        auto started = co_await Process::start(command_);
-        process.emplace(std::move(started));
-        co_await recorder_.started(run_.run_id);
-    } catch (const pq::Error& error) {
-        reason = std::string("cannot record run.started: ") + error.what();
-    } catch (const std::exception& error) {
-        reason = error.what();
+    over_ = true;
+    if (!launch_trouble_.empty()) {
+        co_return co_await report_launch_failure(recorder_, run_, launch_trouble_);
     }
-    if (!reason.empty()) {
-        process.reset(); // kills the child, if there is one
-        co_return co_await report_launch_failure(recorder_, run_, std::move(reason));
-    }
-    auto ending = co_await follow(std::move(*process));
-    co_return co_await recorder_.settle(run_.run_id, std::move(ending));
+    co_return co_await recorder_.settle(run_, std::move(ending));
 }
 
 asio::awaitable<Ending> Launch::follow(Process process) {
     try {
-        co_await (supervise(process) && record_progress());
+        co_await (supervise(process) && record_life());
         co_return ending_of(observed_);
     } catch (const std::exception& error) {
         co_return controller_error(error.what());
     }
+}
+
+/// The process is supervised meanwhile, and does not wait for the database.
+asio::awaitable<void> Launch::record_life() {
+    const bool has_started = co_await record_start();
+    if (has_started) {
+        co_await record_progress();
+    }
+}
+
+/// False if the database does not want it to have started: then the process is killed.
+asio::awaitable<bool> Launch::record_start() {
+    try {
+        co_await recorder_.started(run_);
+        co_return true;
+    } catch (const pq::Error& error) {
+        launch_trouble_ = std::string("cannot record run.started: ") + error.what();
+    }
+    stop(StopReason::run_ended);
+    co_return false;
 }
 
 asio::awaitable<void> Launch::supervise(Process& process) {
@@ -206,6 +228,24 @@ void Launch::hear(const Line& line) {
         heard_.cancel();
     } else if (auto* done = std::get_if<Done>(&message)) {
         observed_.done = std::move(*done);
+    } else if (auto* unreadable = std::get_if<Unreadable>(&message)) {
+        hear_unreadable(std::move(*unreadable));
+    }
+}
+
+/// The first of each kind gets a line in the log: there may be many.
+void Launch::hear_unreadable(Unreadable message) {
+    const bool is_done = message.claim == Claim::done;
+    if (is_done ? !observed_.unreadable : observed_.unreadable_progress == 0) {
+        spdlog::warn("connector report unreadable run_id={} trace_id={} connector_id={} connector_instance_id={} "
+                     "message={}: {}",
+                     printable(run_.run_id), printable(run_.trace_id), printable(run_.connector_id),
+                     printable(run_.connector_instance_id), is_done ? "DONE" : "PROGRESS", printable(message.why));
+    }
+    if (is_done) {
+        observed_.unreadable = std::move(message.why);
+    } else {
+        ++observed_.unreadable_progress;
     }
 }
 
@@ -228,27 +268,10 @@ asio::awaitable<void> Launch::record_progress() {
         }
     }
 }
-    } else if (auto* unreadable = std::get_if<Unreadable>(&message)) {
-        hear_unreadable(std::move(*unreadable));
-    }
-}
 
-/// The first of each kind gets a line in the log: there may be many.
-void Launch::hear_unreadable(Unreadable message) {
-    const bool is_done = message.claim == Claim::done;
-    if (is_done ? !observed_.unreadable : observed_.unreadable_progress == 0) {
-        spdlog::warn("connector report unreadable run_id={} trace_id={} connector_id={} connector_instance_id={} "
-                     "message={}: {}",
-                     printable(run_.run_id), printable(run_.trace_id), printable(run_.connector_id),
-                     printable(run_.connector_instance_id), is_done ? "DONE" : "PROGRESS", printable(message.why));
-    }
-    if (is_done) {
-        observed_.unreadable = std::move(message.why);
-    } else {
-        ++observed_.unreadable_progress;
-
-/// One report, tried again over lost connections as long as the run lasts. False if that was in vain: then the settle
-/// matters more. A report that the server refuses is left out, since the run does not depend on it.
+/// One report, tried again over lost connections and passing troubles as long as the run lasts. False if that was in
+/// vain: then the settle matters more. A report that the server refuses is left out, since the run does not depend on
+/// it.
 asio::awaitable<bool> Launch::record(Progress progress) {
     const auto event_id = "evt_" + pq::random_hex(16);
     do {
@@ -256,7 +279,7 @@ asio::awaitable<bool> Launch::record(Progress progress) {
             co_await recorder_.progress(run_.run_id, progress, event_id);
             co_return true;
         } catch (const pq::Error& error) {
-            if (error.kind() == pq::ErrorKind::refused) {
+            if (!pq::is_passing(error)) {
                 co_return true;
             }
         }

@@ -22,13 +22,12 @@
 namespace pdpp::controller {
 
 struct Limits {
-    std::optional<std::chrono::milliseconds> time;             ///< from run.started; nothing: as long as it takes
+    std::optional<std::chrono::milliseconds> time;             ///< of its process; nothing: as long as it takes
     std::chrono::milliseconds grace{std::chrono::seconds(10)}; ///< between SIGTERM and SIGKILL
 };
 
 /// The launch guard's catch path: one log line that names the run, and the run ends as `launch_failed`. Gives the
-/// status that stands afterwards. Throws pq::Error if that could not be recorded; then the database ends the run by
-/// itself.
+/// status that stands afterwards. Throws as Recorder::launch_failed().
 boost::asio::awaitable<std::string> report_launch_failure(Recorder& recorder, const AdmittedRun& run,
                                                           std::string message);
 
@@ -38,9 +37,12 @@ class Launch {
     Launch(const boost::asio::any_io_executor& executor, Recorder& recorder, AdmittedRun run, Command command,
            Limits limits, Output& output, Output& errors);
 
-    /// Gives the status that stands when the run is over, as PostgreSQL prints it. Throws pq::Error only if the ending
-    /// could not be recorded; then the database ends the run by itself. Once per object.
+    /// Gives the status that stands when the run is over, as PostgreSQL prints it. Throws as Recorder::settle(): as
+    /// long as the database does not take the ending, this does not return. Once per object.
     boost::asio::awaitable<std::string> execute();
+
+    /// No process of it is left: at most its ending is still to be recorded.
+    bool is_over() const noexcept { return over_; }
 
     /// Ends the run: SIGTERM, and SIGKILL after the grace; or no process at all, if there is none yet. The first reason
     /// stands, whatever comes later. A process whose run has ended (StopReason::run_ended) is killed at once: the next
@@ -63,6 +65,8 @@ class Launch {
     boost::asio::awaitable<void> stop_due();
     boost::asio::awaitable<void> pump(boost::asio::readable_pipe& source, Output& output,
                                       std::function<void(std::string_view)> use);
+    boost::asio::awaitable<void> record_life();
+    boost::asio::awaitable<bool> record_start();
     boost::asio::awaitable<void> record_progress();
     boost::asio::awaitable<bool> record(Progress progress);
     boost::asio::awaitable<void> sleep_until(ProgressQueue::Clock::time_point time);
@@ -79,7 +83,8 @@ class Launch {
     Observed observed_;
     LineSplitter lines_;
     ProgressQueue progress_;
-    bool over_ = false; ///< the process has ended and been reaped
+    bool over_ = false;          ///< the process has ended and been reaped, or there is none
+    std::string launch_trouble_; ///< why there was no launch, or none that could be recorded
     std::optional<StopReason> stop_reason_;
     bool hurried_ = false;
     boost::asio::steady_timer stop_;  ///< expires when the run must stop; cancelled by stop() and hurry()

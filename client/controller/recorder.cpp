@@ -1,5 +1,6 @@
 #include "controller/recorder.hpp"
 
+#include "controller/text.hpp"
 #include "pq/body.hpp"
 #include "pq/error.hpp"
 #include "pq/random.hpp"
@@ -9,6 +10,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
@@ -25,9 +29,19 @@ namespace {
 
 /// The server gives up first, and says so.
 constexpr auto answer_timeout = call_timeout + 2s;
-/// How long a settle is tried again. A database that restarts is back by then; one that is gone for longer finds the
-/// launcher's session dead, and ends the run itself.
-constexpr auto patience = 60s;
+/// A lock is waited for no longer than this: what matters is repeated, and meanwhile others have the connection.
+constexpr auto lock_timeout = 2s;
+constexpr std::size_t repeating_connections = 2;
+constexpr std::chrono::milliseconds first_pause = 100ms;
+constexpr std::chrono::milliseconds longest_pause = 3s;
+/// How often the log says that something waits.
+constexpr auto word_interval = 1min;
+/// So often a refusal is taken for a passing one, whatever it says: somebody's trigger may have raised it.
+constexpr int passing_refusals = 3;
+/// How long it is tried to learn the fate of an admission that nobody was told of.
+constexpr auto doubt_limit = 60s;
+
+using Clock = std::chrono::steady_clock;
 
 std::string text_of(const json::object& object, std::string_view key) {
     return json::value_to<std::string>(object.at(key));
@@ -52,21 +66,93 @@ AdmittedRun run_in(const json::object& claim) {
             .ended = std::nullopt};
 }
 
+/// Whether it is the database's state that is at fault and not the call: besides what pq::is_passing() knows, a server
+/// that takes no writes just now, one that is beyond a limit of its own, and one whose disk fails.
+bool will_pass(const pq::Error& error) {
+    const auto group = error.sqlstate().substr(0, 2);
+    return pq::is_passing(error) || group == "25" || group == "54" || group == "58";
+}
+
+bool is_refusal(const pq::Error& error, std::string_view code) {
+    const auto refusal = pq::typed_refusal(error);
+    return refusal && refusal->code == code;
+}
+
 } // namespace
 
-Recorder::Recorder(asio::any_io_executor executor, const Boot& boot, std::size_t connections)
+/// What is repeated until it is answered.
+struct Recorder::Report {
+    std::string_view what; ///< as the log calls it
+    AdmittedRun run;
+    std::string_view function;
+    std::vector<std::vector<pq::Argument>> versions; ///< the first that is taken counts
+    bool is_ending = true;                           ///< and has no answer but that it stands, or that there is no run
+    Clock::time_point until = Clock::time_point::max();
+
+    /// Whether there is nothing to repeat.
+    bool is_answered_by(const pq::Error& error, int attempts) const {
+        if (is_refusal(error, "not_found") || Clock::now() >= until) {
+            return true;
+        }
+        return !is_ending && (is_refusal(error, "run_already_started") || is_refusal(error, "run_already_terminal") ||
+                              (attempts >= passing_refusals && !will_pass(error)));
+    }
+};
+
+/// Shared with the coroutines that wait: they may outlive the recorder.
+struct Recorder::Count {
+    std::size_t endings = 0;
+    Waiting changed;
+
+    void add(int number) {
+        endings += static_cast<std::size_t>(number);
+        if (changed) {
+            changed(endings);
+        }
+    }
+};
+
+/// Counts one that waits.
+class Recorder::Wait {
+  public:
+    explicit Wait(std::shared_ptr<Count> count) : count_(std::move(count)) { count_->add(1); }
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+    ~Wait() { count_->add(-1); }
+
+  private:
+    std::shared_ptr<Count> count_;
+};
+
+Recorder::Recorder(asio::any_io_executor executor, const Boot& boot, std::size_t connections, Waiting waiting)
     : executor_(std::move(executor)), options_{.conninfo = boot.conninfo(),
                                                .size = connections,
                                                .wait_limit = connect_timeout,
                                                .statement_timeout = call_timeout,
                                                .prepare =
                                                    [&boot](pq::Connection& connection) {
-                                                       return boot.join(connection);
+                                                       return prepare(boot, connection);
                                                    }},
-      pool_(executor_, options_) {}
+      repeating_options_(options_), pool_(executor_, options_), repeating_(executor_, options_),
+      waiting_(std::make_shared<Count>()) {
+    waiting_->changed = std::move(waiting);
+    repeating_options_.size = std::min(connections, repeating_connections);
+    repeating_ = pq::Pool(executor_, repeating_options_);
+}
+
+asio::awaitable<void> Recorder::prepare(const Boot& boot, pq::Connection& connection) {
+    co_await boot.join(connection);
+    co_await connection.query(fmt::format("SET lock_timeout = {}", std::chrono::milliseconds(lock_timeout).count()), {},
+                              answer_timeout);
+}
+
+Recorder::~Recorder() {
+    waiting_->changed = {};
+}
 
 void Recorder::renew() {
     pool_ = pq::Pool(executor_, options_);
+    repeating_ = pq::Pool(executor_, repeating_options_);
 }
 
 asio::awaitable<std::string> Recorder::call(std::string_view function, std::vector<pq::Argument> arguments,
@@ -75,20 +161,63 @@ asio::awaitable<std::string> Recorder::call(std::string_view function, std::vect
     co_return co_await call_over(*connection, function, std::move(arguments), effect);
 }
 
-asio::awaitable<std::string> Recorder::insist(std::string_view function, std::vector<pq::Argument> arguments) {
-    const auto executor = co_await asio::this_coro::executor;
-    asio::steady_timer timer(executor);
-    const auto last_try = std::chrono::steady_clock::now() + patience;
-    for (std::chrono::milliseconds pause = 100ms;; pause = std::min<std::chrono::milliseconds>(pause * 2, 2s)) {
+/// One attempt. Evidence that is refused for what it is, or by somebody who keeps refusing, gives way to less.
+asio::awaitable<std::string> Recorder::attempt(const Report& report, int attempts) {
+    for (auto version = report.versions.begin();; ++version) {
         try {
-            co_return co_await call(function, arguments);
+            auto connection = co_await (attempts == 1 ? pool_ : repeating_).acquire();
+            auto answer = co_await call_over(*connection, report.function, *version);
+            if (version != report.versions.begin()) {
+                spdlog::warn("ending recorded with less evidence run_id={} trace_id={}", printable(report.run.run_id),
+                             printable(report.run.trace_id));
+            }
+            co_return answer;
         } catch (const pq::Error& error) {
-            if (!pq::is_passing(error) || std::chrono::steady_clock::now() >= last_try) {
+            const bool is_content = is_refusal(error, "event_too_large") || is_refusal(error, "invalid_request") ||
+                                    (error.kind() == pq::ErrorKind::refused && attempts >= passing_refusals &&
+                                     !pq::is_passing(error) && error.sqlstate().substr(0, 2) != "25");
+            if (!is_content || version + 1 == report.versions.end()) {
                 throw;
             }
         }
+    }
+}
+
+asio::awaitable<std::string> Recorder::insist(Report report) {
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor);
+    std::optional<Wait> wait;
+    auto next_word = Clock::time_point::min();
+    auto pause = first_pause;
+    for (int attempts = 1;; ++attempts) {
+        std::string trouble;
+        try {
+            auto answer = co_await attempt(report, attempts);
+            if (attempts > 1) {
+                spdlog::info("{} recorded at last run_id={} trace_id={} attempts={}", report.what,
+                             printable(report.run.run_id), printable(report.run.trace_id), attempts);
+            }
+            co_return answer;
+        } catch (const pq::Error& error) {
+            if (report.is_answered_by(error, attempts)) {
+                throw;
+            }
+            trouble = error.what();
+        } catch (const std::exception& error) { // being cancelled among them, which ends the pause
+            trouble = error.what();
+        }
+        if (report.is_ending && !wait) {
+            wait.emplace(waiting_);
+        }
+        if (Clock::now() >= next_word) {
+            next_word = Clock::now() + word_interval;
+            spdlog::warn("{} not recorded yet run_id={} trace_id={} attempts={} endings_waiting={} message={}",
+                         report.what, printable(report.run.run_id), printable(report.run.trace_id), attempts,
+                         waiting_->endings, printable(trouble));
+        }
         timer.expires_after(pause);
         co_await timer.async_wait(asio::use_awaitable);
+        pause = std::min(pause * 2, longest_pause);
     }
 }
 
@@ -149,7 +278,7 @@ asio::awaitable<AdmittedRun> Recorder::admit(std::string connector_id,
     }
     connection.reset();
     if (doubt) {
-        run->ended = co_await look_up_lost_commit(run->run_id);
+        run->ended = co_await look_up_lost_commit(*run);
         if (!run->ended) {
             throw nothing_started(*doubt);
         }
@@ -161,6 +290,7 @@ asio::awaitable<AdmittedRun> Recorder::admit(std::string connector_id,
 asio::awaitable<AdmittedRun> Recorder::propose(pq::Connection& connection, std::string connector_id,
                                                std::optional<std::string> connector_instance_id) {
     co_await connection.query("BEGIN");
+    co_await connection.query("SET LOCAL lock_timeout = 0"); // this is not repeated
     std::vector<pq::Argument> admission;
     admission.push_back({"connector_id", "text", std::move(connector_id)});
     admission.push_back({"connector_instance_id", "text", std::move(connector_instance_id)});
@@ -181,24 +311,31 @@ asio::awaitable<AdmittedRun> Recorder::propose(pq::Connection& connection, std::
 
 /// Whether the COMMIT whose answer was lost took place. If so the run is ended here and now. Nobody has seen the handle
 /// yet, so should the server still be busy with that COMMIT, the guard ends a run that nobody knows.
-asio::awaitable<std::optional<std::string>> Recorder::look_up_lost_commit(std::string run_id) {
+asio::awaitable<std::optional<std::string>> Recorder::look_up_lost_commit(AdmittedRun run) {
+    auto report = launch_failure(run, "the connection to the database was lost at the acknowledgement");
+    report.until = Clock::now() + doubt_limit;
     try {
-        co_return co_await launch_failed(run_id, "the connection to the database was lost at the acknowledgement");
+        co_return co_await insist(std::move(report));
     } catch (const pq::Error& error) {
-        if (const auto refusal = pq::typed_refusal(error); refusal && refusal->code == "not_found") {
+        if (is_refusal(error, "not_found")) {
             co_return std::nullopt;
         }
         throw pq::Error(pq::ErrorKind::in_doubt,
-                        "the connection was lost at the acknowledgement of run " + run_id +
+                        "the connection was lost at the acknowledgement of run " + run.run_id +
                             ", and it could not be learned whether it was admitted: " + error.what());
     }
 }
 
-asio::awaitable<void> Recorder::started(std::string run_id) {
+asio::awaitable<void> Recorder::started(AdmittedRun run) {
     std::vector<pq::Argument> arguments;
-    arguments.push_back({"run_id", "text", std::move(run_id)});
+    arguments.push_back({"run_id", "text", run.run_id});
     arguments.push_back({"event_id", "text", "evt_" + pq::random_hex(16)});
-    co_await insist("pdpp_run_started", std::move(arguments));
+    Report report{.what = "start",
+                  .run = std::move(run),
+                  .function = "pdpp_run_started",
+                  .versions = {std::move(arguments)},
+                  .is_ending = false};
+    co_await insist(std::move(report));
 }
 
 asio::awaitable<void> Recorder::progress(std::string run_id, Progress progress, std::string event_id) {
@@ -210,20 +347,35 @@ asio::awaitable<void> Recorder::progress(std::string run_id, Progress progress, 
     co_await call("pdpp_run_event", std::move(arguments));
 }
 
-asio::awaitable<std::string> Recorder::settle(std::string run_id, Ending ending) {
-    std::vector<pq::Argument> arguments;
-    arguments.push_back({"run_id", "text", std::move(run_id)});
-    arguments.push_back({"outcome", "text", std::move(ending.outcome)});
-    arguments.push_back({"data", "jsonb", json::serialize(ending.data)});
-    arguments.push_back({"event_id", "text", "evt_" + pq::random_hex(16)});
-    co_return co_await insist("pdpp_run_settle", std::move(arguments));
+asio::awaitable<std::string> Recorder::settle(AdmittedRun run, Ending ending) {
+    const auto event_id = "evt_" + pq::random_hex(16);
+    std::vector<std::vector<pq::Argument>> versions;
+    for (const auto& data : versions_of(ending.data)) {
+        std::vector<pq::Argument> arguments;
+        arguments.push_back({"run_id", "text", run.run_id});
+        arguments.push_back({"outcome", "text", ending.outcome});
+        arguments.push_back({"data", "jsonb", json::serialize(data)});
+        arguments.push_back({"event_id", "text", event_id});
+        versions.push_back(std::move(arguments));
+    }
+    Report report{
+        .what = "ending", .run = std::move(run), .function = "pdpp_run_settle", .versions = std::move(versions)};
+    co_return co_await insist(std::move(report));
 }
 
-asio::awaitable<std::string> Recorder::launch_failed(std::string run_id, std::string message) {
+asio::awaitable<std::string> Recorder::launch_failed(AdmittedRun run, std::string message) {
+    auto report = launch_failure(std::move(run), std::move(message));
+    co_return co_await insist(std::move(report));
+}
+
+Recorder::Report Recorder::launch_failure(AdmittedRun run, std::string message) {
     std::vector<pq::Argument> arguments;
-    arguments.push_back({"run_id", "text", std::move(run_id)});
+    arguments.push_back({"run_id", "text", run.run_id});
     arguments.push_back({"message", "text", std::move(message)});
-    co_return co_await insist("pdpp_run_launch_failed", std::move(arguments));
+    return {.what = "ending",
+            .run = std::move(run),
+            .function = "pdpp_run_launch_failed",
+            .versions = {std::move(arguments)}};
 }
 
 } // namespace pdpp::controller

@@ -1,5 +1,9 @@
 #pragma once
 // What a launcher tells the database, over a few connections that act for its boot. One that is lost is replaced.
+//
+// A run is never forgotten while its launcher lives, since the database waits for it as long: a start, and above all an
+// ending, is repeated until the database has answered, whatever it says meanwhile. A run that is given up is ended by
+// the guard, and to that end the launcher must end as well.
 
 #include "controller/boot.hpp"
 #include "controller/connector_output.hpp"
@@ -9,6 +13,9 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,8 +37,17 @@ struct AdmittedRun {
 
 class Recorder {
   public:
-    /// `boot` has begun and outlives this. Connections are made when they are needed, `connections` at most.
-    Recorder(boost::asio::any_io_executor executor, const Boot& boot, std::size_t connections);
+    /// Told how many endings the database has not taken yet, whenever that changes.
+    using Waiting = std::function<void(std::size_t endings)>;
+
+    /// `boot` has begun and outlives this. Connections are made when they are needed, `connections` at most, and a few
+    /// more for what has to be repeated.
+    Recorder(boost::asio::any_io_executor executor, const Boot& boot, std::size_t connections, Waiting waiting = {});
+
+    Recorder(const Recorder&) = delete;
+    Recorder& operator=(const Recorder&) = delete;
+    /// What still waits is told of no more.
+    ~Recorder();
 
     /// The boot is another one by now: connections that act for the old one are used no more.
     void renew();
@@ -53,32 +69,45 @@ class Recorder {
     boost::asio::awaitable<AdmittedRun> admit(std::string connector_id,
                                               std::optional<std::string> connector_instance_id);
 
-    /// Writes `run.started`, once, however often the connection breaks over it: repeated as settle() is.
-    boost::asio::awaitable<void> started(std::string run_id);
+    /// Writes `run.started`, once, however often the connection breaks over it and for as long as that takes. Throws if
+    /// the run has ended or was started by others, and if the database refuses several times for another reason than
+    /// its own state.
+    boost::asio::awaitable<void> started(AdmittedRun run);
 
     /// Writes `run.progress_reported`, once, over a new connection if the last one broke. Given the same `event_id`
     /// again it is not written twice.
     boost::asio::awaitable<void> progress(std::string run_id, Progress progress, std::string event_id);
 
-    /// Settles the run, and gives the status that stands afterwards. Repeated for a minute over lost connections and
-    /// passing troubles of the server, always with the same event id, so that it is written once.
-    boost::asio::awaitable<std::string> settle(std::string run_id, Ending ending);
+    /// Settles the run, and gives the status that stands afterwards. Repeated until the database answers, whatever is
+    /// wrong with it, and always with the same event id, so that it is written once. Evidence that is refused for what
+    /// it is gives way to less. Throws only `not_found`: the database does not know the run.
+    boost::asio::awaitable<std::string> settle(AdmittedRun run, Ending ending);
 
     /// Ends the run as `launch_failed`, and gives the status that stands afterwards. Repeated as settle() is; the
     /// function is safe to call twice.
-    boost::asio::awaitable<std::string> launch_failed(std::string run_id, std::string message);
+    boost::asio::awaitable<std::string> launch_failed(AdmittedRun run, std::string message);
 
   private:
+    struct Report;
+    struct Count;
+    class Wait;
+
     boost::asio::awaitable<std::string> call(std::string_view function, std::vector<pq::Argument> arguments,
                                              pq::Effect effect = pq::Effect::writes);
-    boost::asio::awaitable<std::string> insist(std::string_view function, std::vector<pq::Argument> arguments);
+    boost::asio::awaitable<std::string> insist(Report report);
+    boost::asio::awaitable<std::string> attempt(const Report& report, int attempts);
+    static boost::asio::awaitable<void> prepare(const Boot& boot, pq::Connection& connection);
+    static Report launch_failure(AdmittedRun run, std::string message);
     static boost::asio::awaitable<AdmittedRun> propose(pq::Connection& connection, std::string connector_id,
                                                        std::optional<std::string> connector_instance_id);
-    boost::asio::awaitable<std::optional<std::string>> look_up_lost_commit(std::string run_id);
+    boost::asio::awaitable<std::optional<std::string>> look_up_lost_commit(AdmittedRun run);
 
     boost::asio::any_io_executor executor_;
     pq::PoolOptions options_;
+    pq::PoolOptions repeating_options_;
     pq::Pool pool_;
+    pq::Pool repeating_; ///< for what was tried before: it must not keep anything else from being recorded
+    std::shared_ptr<Count> waiting_;
 };
 
 } // namespace pdpp::controller

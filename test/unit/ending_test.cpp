@@ -119,6 +119,23 @@ BOOST_AUTO_TEST_CASE(being_stopped_decides_over_everything) {
                R"(cancelled {"reason":"owner_cancel_forced","signal":"SIGKILL","signal_number":9,"forced":true})");
 }
 
+BOOST_AUTO_TEST_CASE(versions_hold_ever_less) {
+    const auto versions = [](const boost::json::object& data) {
+        std::string all;
+        for (const auto& version : versions_of(data))
+            all += boost::json::serialize(version) + "\n";
+        return all;
+    };
+    const std::string text(101, 'x');
+    const std::string cut = std::string(100, 'x') + "…";
+    BOOST_TEST(versions({{"reason", "r"}, {"failure_message", text}, {"exit_code", 3}}) ==
+               R"({"reason":"r","failure_message":")" + text + R"(","exit_code":3})" + "\n" +
+                   R"({"reason":"r","failure_message":")" + cut + R"(","exit_code":3})" + "\n" + R"({"reason":"r"})" +
+                   "\n{}\n");
+    BOOST_TEST(versions({{"records_emitted", 3}}) == "{\"records_emitted\":3}\n{}\n");
+    BOOST_TEST(versions({}) == "{}\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_controllers_own_failure_names_it) {
     const auto result = controller_error("no memory");
     BOOST_TEST(result.outcome == "failed");
