@@ -11,6 +11,7 @@
 #include "cli/timeline.hpp"
 #include "cli/token.hpp"
 #include "cli/wait.hpp"
+#include "controller/process.hpp"
 #include "version.hpp"
 
 #include <spdlog/sinks/stdout_sinks.h>
@@ -97,6 +98,7 @@ int refuse_usage(const CLI::App& app, const CLI::ParseError& error, bool json) {
 int run_program(Words words) {
     open_standard_descriptors();
     log_to_standard_error();
+    pdpp::controller::take_in_orphans();
 
     CLI::App app("pdpp: run handles that never dangle.", "pdpp");
     app.set_version_flag("--version", "pdpp " + std::string{pdpp::program_version}, "Print the version and exit");

@@ -110,6 +110,9 @@ asio::awaitable<std::string> Launch::execute() {
 asio::awaitable<Ending> Launch::follow(Process process) {
     try {
         co_await (supervise(process) && record_life());
+        if (process.lost_guardian() && !observed_.done && !observed_.stopped) {
+            co_return controller_error("its guardian was killed, and so was the connector");
+        }
         co_return ending_of(observed_);
     } catch (const std::exception& error) {
         co_return controller_error(error.what());
@@ -142,7 +145,10 @@ asio::awaitable<void> Launch::supervise(Process& process) {
     }
     co_await first_of(read_to_end(process), enforce_limits(process));
     lines_.finish([this](const Line& line) { hear(line); });
-    observed_.exit = process.reap();
+    observed_.exit = co_await process.finish();
+    if (process.left_behind() > 0) {
+        spdlog::warn("could not kill all processes run_id={} left={}", printable(run_.run_id), process.left_behind());
+    }
     over_ = true;
     heard_.cancel();
 }

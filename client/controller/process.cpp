@@ -1,7 +1,8 @@
-// fork and exec. Everything the child needs is prepared before the fork: between fork and exec only async-signal-safe
-// calls are made, so that a thread of this process may hold any lock at that instant.
-
 #include "controller/process.hpp"
+
+#include "controller/descendants.hpp"
+#include "controller/exec.hpp"
+#include "controller/guardian.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/read.hpp>
@@ -11,12 +12,17 @@
 #include <fmt/format.h>
 
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <poll.h>
 #include <string_view>
 #include <system_error>
 #include <unistd.h>
@@ -31,14 +37,6 @@ namespace pdpp::controller {
 namespace asio = boost::asio;
 
 namespace {
-
-/// The steps in the child that can fail, as it tells them over the failure pipe.
-enum class Step : int { prepare, change_directory, execute };
-
-struct Failure {
-    Step step;
-    int error_number;
-};
 
 /// A descriptor that closes itself.
 class Descriptor {
@@ -136,87 +134,39 @@ std::vector<std::string> candidates(const std::string& executable, std::string_v
     return files;
 }
 
-/// What the child needs, ready before the fork.
-struct Plan {
-    const char* working_directory; ///< null: stay
-    char* const* files;
-    bool searches; ///< the files come from PATH
-    char* const* arguments;
-    char* const* environment;
-    int input; ///< -1: keep standard input
-    int output;
-    int errors;
-    int failure;
-    pid_t parent; ///< this process
+/// Two sockets that keep messages apart.
+struct Channel {
+    Channel() {
+        std::array<int, 2> ends{};
+        if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+            throw LaunchError("cannot make a socket", errno);
+        }
+        ours = Descriptor(ends[0]);
+        guardians = Descriptor(ends[1]);
+    }
+    Descriptor ours;
+    Descriptor guardians;
 };
 
-void restore_signals() noexcept {
-    struct sigaction action {};
-    for (int number = 1; number < NSIG; ++number) {
-        if (::sigaction(number, nullptr, &action) != 0) {
-            continue;
-        }
-        const bool nohup = number == SIGHUP && action.sa_handler == SIG_IGN;
-        if (action.sa_handler == SIG_DFL || nohup) {
-            continue;
-        }
-        action = {};
-        action.sa_handler = SIG_DFL;
-        ::sigaction(number, &action, nullptr);
-    }
-    sigset_t none;
-    sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
+/// The guardians that are at work. What else is a child of ours while we take in orphans has lost its guardian.
+std::vector<pid_t> guardians;
 
-[[noreturn]] void give_up(const Plan& plan, Step step, int error_number) noexcept {
-    const Failure failure{step, error_number};
-    // so short a write to a pipe is never cut; should it fail, the parent sees a child that ended with 127
-    [[maybe_unused]] const auto written = ::write(plan.failure, &failure, sizeof failure);
-    ::_exit(127);
-}
-
-/// The child's way from fork to exec.
-[[noreturn]] void become(const Plan& plan) noexcept {
-    // The controller's death is the run's: nobody is left to tell the database how it goes on.
-    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::setpgid(0, 0) != 0) {
-        give_up(plan, Step::prepare, errno);
-    }
-    if (::getppid() != plan.parent) {
-        ::_exit(127); // died before it could be noticed
-    }
-    if ((plan.input >= 0 && ::dup2(plan.input, STDIN_FILENO) < 0) || ::dup2(plan.output, STDOUT_FILENO) < 0 ||
-        ::dup2(plan.errors, STDERR_FILENO) < 0) {
-        give_up(plan, Step::prepare, errno);
-    }
-    restore_signals();
-    if (plan.working_directory != nullptr && ::chdir(plan.working_directory) != 0) {
-        give_up(plan, Step::change_directory, errno);
-    }
-    bool forbidden = false;
-    for (char* const* file = plan.files; *file != nullptr; ++file) {
-        ::execve(*file, plan.arguments, plan.environment);
-        const int error_number = errno;
-        // a folder of PATH that may not be looked into does not hold the command
-        if (error_number == EACCES && (!plan.searches || ::access(*file, F_OK) == 0)) {
-            forbidden = true;
-        }
-        if (error_number != EACCES && error_number != ENOENT && error_number != ENOTDIR) {
-            give_up(plan, Step::execute, error_number);
-        }
-    }
-    give_up(plan, Step::execute, forbidden ? EACCES : ENOENT);
+Title title() {
+    std::ifstream arguments("/proc/self/cmdline", std::ios::binary);
+    const auto size = std::distance(std::istreambuf_iterator<char>(arguments), {});
+    return {program_invocation_name, static_cast<std::size_t>(size)};
 }
 
 /// Forks with all signals blocked, so that no handler of this program runs in the child.
-pid_t fork_blocked(const Plan& plan) {
+pid_t fork_guardian(const ExecPlan& plan, int channel) {
+    static const Title our_title = title();
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     const pid_t pid = ::fork();
     if (pid == 0) {
-        become(plan);
+        guard(plan, channel, our_title);
     }
     const int error_number = errno;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -232,16 +182,23 @@ std::string describe(Step step, const Command& command) {
         return fmt::format("cannot enter the working directory \"{}\"", command.working_directory);
     case Step::execute:
         return fmt::format("cannot execute \"{}\"", command.arguments.front());
+    case Step::fork:
+        return "cannot start a process";
     case Step::prepare:
         break;
     }
     return "cannot prepare the new process";
 }
 
-void kill_and_collect(pid_t pid) noexcept {
-    ::kill(-pid, SIGKILL);
-    ::kill(pid, SIGKILL); // should it not have its group yet
-    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+/// Kills what has come to us of a run whose guardian was killed. Not for long, as this holds up the whole program.
+void kill_orphans(std::uint64_t born) noexcept {
+    constexpr timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
+    constexpr int most_rounds = 100;
+    int without_any = 0;
+    for (int round = 0; round < most_rounds && without_any < 2; ++round) {
+        const bool any = kill_all({.root = ::getpid(), .without = guardians, .since = born}) > 0;
+        without_any = any ? 0 : without_any + 1; // one look can miss who changes parents meanwhile
+        ::nanosleep(&pause, nullptr);
     }
 }
 
@@ -263,9 +220,11 @@ asio::awaitable<Process> Process::start(Command command) {
     Pipe output;
     Pipe errors;
     Pipe failure;
+    Channel channel;
     const bool reads = command.has_input && ::isatty(STDIN_FILENO) == 0;
     const Descriptor no_input(reads ? -1 : ::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    const pid_t pid = fork_blocked(
+    const auto born = started_from_now();
+    const pid_t pid = fork_guardian(
         {.working_directory = command.working_directory.empty() ? nullptr : command.working_directory.c_str(),
          .files = file_pointers.data(),
          .searches = !is_path(command.arguments.front()),
@@ -274,20 +233,24 @@ asio::awaitable<Process> Process::start(Command command) {
          .input = no_input.get(),
          .output = output.write.get(),
          .errors = errors.write.get(),
-         .failure = failure.write.get(),
-         .parent = ::getpid()});
+         .failure = failure.write.get()},
+        channel.guardians.get());
     output.write = Descriptor();
     errors.write = Descriptor();
     failure.write = Descriptor();
+    channel.guardians = Descriptor();
 
     Descriptor handle(::pidfd_open(pid, 0));
     if (handle.get() < 0) {
         const int error_number = errno;
-        kill_and_collect(pid);
+        channel.ours = Descriptor(); // which tells the guardian
+        while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+        }
         throw LaunchError("cannot watch the new process", error_number);
     }
     const auto executor = co_await asio::this_coro::executor;
-    Process process(pid, asio::posix::stream_descriptor(executor, handle.release()),
+    Process process(pid, born, asio::posix::stream_descriptor(executor, handle.release()),
+                    asio::posix::stream_descriptor(executor, channel.ours.release()),
                     asio::readable_pipe(executor, output.read.release()),
                     asio::readable_pipe(executor, errors.read.release()));
 
@@ -305,40 +268,81 @@ asio::awaitable<Process> Process::start(Command command) {
     co_return process;
 }
 
-Process::Process(pid_t pid, asio::posix::stream_descriptor handle, asio::readable_pipe output,
-                 asio::readable_pipe errors)
-    : pid_(pid), handle_(std::move(handle)), output_(std::move(output)), errors_(std::move(errors)) {}
+void take_in_orphans() noexcept {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    std::signal(SIGCHLD, SIG_IGN);
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) { // who ended before that
+    }
+}
+
+Process::Process(pid_t guardian, std::uint64_t born, asio::posix::stream_descriptor handle,
+                 asio::posix::stream_descriptor channel, asio::readable_pipe output, asio::readable_pipe errors)
+    : guardian_(guardian), born_(born), handle_(std::move(handle)), channel_(std::move(channel)),
+      output_(std::move(output)), errors_(std::move(errors)) {
+    guardians.push_back(guardian);
+}
 
 Process::Process(Process&& other) noexcept
-    : pid_(std::exchange(other.pid_, 0)), handle_(std::move(other.handle_)), output_(std::move(other.output_)),
-      errors_(std::move(other.errors_)) {}
+    : guardian_(std::exchange(other.guardian_, 0)), born_(other.born_), handle_(std::move(other.handle_)),
+      channel_(std::move(other.channel_)), output_(std::move(other.output_)), errors_(std::move(other.errors_)),
+      left_behind_(other.left_behind_), lost_guardian_(other.lost_guardian_) {}
 
 Process::~Process() {
-    if (pid_ != 0) {
-        kill_and_collect(pid_);
+    if (guardian_ != 0) {
+        release();
+        pollfd wait{handle_.native_handle(), POLLIN, 0};
+        while (::poll(&wait, 1, -1) < 0 && errno == EINTR) {
+        }
+        collect();
     }
 }
 
 asio::awaitable<void> Process::ended() {
-    co_await handle_.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable);
+    co_await channel_.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable);
 }
 
 void Process::signal(int number) noexcept {
-    if (pid_ != 0) {
-        ::kill(-pid_, number);
+    if (guardian_ != 0) {
+        const auto byte = static_cast<unsigned char>(number);
+        ::pidfd_send_signal(handle_.native_handle(), SIGCONT, nullptr, 0); // should somebody have stopped it
+        ::send(channel_.native_handle(), &byte, sizeof byte, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
 }
 
-ExitStatus Process::reap() noexcept {
-    ::kill(-pid_, SIGKILL);
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+asio::awaitable<ExitStatus> Process::finish() {
+    release();
+    co_await handle_.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable);
+    co_return collect();
+}
+
+/// Tells the guardian that the run is over.
+void Process::release() noexcept {
+    ::pidfd_send_signal(handle_.native_handle(), SIGCONT, nullptr, 0);
+    ::shutdown(channel_.native_handle(), SHUT_WR);
+}
+
+/// What the guardian, which has ended, has told.
+ExitStatus Process::collect() noexcept {
+    ExitStatus exit{.code = 0, .signal = SIGKILL};
+    lost_guardian_ = true;
+    Report report{};
+    while (::recv(channel_.native_handle(), &report, sizeof report, MSG_DONTWAIT) ==
+           static_cast<ssize_t>(sizeof report)) {
+        if (report.kind == Report::Kind::ended) {
+            exit = report.exit;
+        } else {
+            lost_guardian_ = false;
+            left_behind_ = report.left;
+        }
     }
-    pid_ = 0;
-    if (WIFSIGNALED(status)) {
-        return {.code = 0, .signal = WTERMSIG(status)};
+    siginfo_t info{};
+    // in vain where children are collected by themselves
+    ::waitid(P_PIDFD, static_cast<id_t>(handle_.native_handle()), &info, WEXITED);
+    std::erase(guardians, std::exchange(guardian_, 0));
+    if (lost_guardian_) {
+        kill_orphans(born_);
     }
-    return {.code = WEXITSTATUS(status), .signal = 0};
+    return exit;
 }
 
 } // namespace pdpp::controller
