@@ -180,7 +180,8 @@ subtest 'evidence that is too large' => sub {
 		my ($bytes) = @_;
 		sql("LOAD 'pdpp'; ALTER SYSTEM SET pdpp.max_event_bytes = $bytes");
 		sql('SELECT pg_reload_conf()');
-		$node->poll_query_until('postgres', "LOAD 'pdpp'; SELECT setting FROM pg_settings WHERE name = 'pdpp.max_event_bytes'", $bytes) or die 'not reloaded';
+		$node->poll_query_until('postgres', "SELECT pdpp_run_status('x') IS NOT NULL; SELECT setting FROM pg_settings WHERE name = 'pdpp.max_event_bytes'",
+			"t\n$bytes") or die 'not reloaded';
 		return;
 	};
 	$limit->(1000);
