@@ -23,9 +23,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// How long it is tried to kill what is left: not for ever, as some cannot be (those of another user; those that wait
-/// for a device), and the run's ending waits.
+/// How long it is tried to kill what is left while nobody goes: not for ever, as some cannot be killed (those of another
+/// user; those that wait for a device), and the run's ending waits. And how long in all, should some be made anew for
+/// ever.
 constexpr std::chrono::seconds patience{10};
+constexpr std::chrono::seconds longest{60};
 constexpr int pause_ms = 20;
 
 /// In `ps` and `top`. Without the program's own name, so that a SIGKILL for all that are called so leaves somebody.
@@ -99,7 +101,8 @@ class Guardian {
 
     /// Kills what is left. Gives how many could not be.
     int finish() noexcept {
-        const auto deadline = Clock::now() + patience;
+        const auto end = Clock::now() + longest;
+        auto deadline = Clock::now() + patience;
         // its number is its own until it is collected below
         ::kill(-connector_, SIGKILL);
         ::kill(connector_, SIGKILL);
@@ -108,6 +111,9 @@ class Guardian {
             pid_t collected = 0;
             do {
                 collected = ::waitpid(-1, nullptr, WNOHANG);
+                if (collected > 0) { // a machine that has much to do is slow, and no reason to give up
+                    deadline = std::min(end, Clock::now() + patience);
+                }
             } while (collected > 0);
             if (collected < 0) {
                 return 0; // there are no more children, so there are no descendants

@@ -151,10 +151,10 @@ subtest 'the upgrade' => sub {
 	is(objects('old'), $wanted, 'the same objects as a fresh one');
 	is(contents('old'), $before, 'nothing lost, every handle says the same');
 	is($session->query_safe(q{SELECT pdpp_run_timeline('ended completed')->>'event_count'}), 23, 'the session goes on');
-	is($session->query_safe(q{SELECT jsonb_array_length(pdpp_run_list()->'data')}), 7, 'and can do what is new');
+	is($session->query_safe(q{SELECT jsonb_array_length(pdpp_run_list()->'data')}), 8, 'and can do what is new');
 	$session->quit;
 	is($node->safe_psql('old', q{SELECT string_agg(run_id || ' ' || status, ', ' ORDER BY run_id) FROM pdpp_runs}),
-		'ended abandoned abandoned, ended cancelled cancelled, ended completed completed, ended failed failed, flying active, launch failed, waiting active', 'the view');
+		'ended abandoned abandoned, ended cancelled cancelled, ended completed completed, ended failed failed, flying active, launch failed, waiting active, writer active', 'the view');
 	is($node->safe_psql('old', q{SELECT pdpp_prune(clock_timestamp())->>'events'}), 20, 'retention');
 	is($node->safe_psql('old', q{SELECT count(*) FROM pdpp_check()}), 0, 'all is well');
 	my (undef, undef, $err) = $node->psql('old', q{DELETE FROM pdpp.spine_events WHERE event_type = 'run.late_outcome'});
