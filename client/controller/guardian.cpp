@@ -23,9 +23,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// How long it is tried to kill what is left while nobody goes: not for ever, as some cannot be killed (those of another
-/// user; those that wait for a device), and the run's ending waits. And how long in all, should some be made anew for
-/// ever.
+/// How long it is tried to kill what is left while nobody goes: not for ever, as some cannot be killed (those of
+/// another user; those that wait for a device), and the run's ending waits. And how long in all, should some be made
+/// anew for ever.
 constexpr std::chrono::seconds patience{10};
 constexpr std::chrono::seconds longest{60};
 constexpr int pause_ms = 20;
