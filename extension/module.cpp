@@ -6,6 +6,7 @@
 #include "store/announce.hpp"
 #include "store/boot_session.hpp"
 #include "store/catalogue.hpp"
+#include "store/clock.hpp"
 #include "store/durable.hpp"
 #include "store/endings.hpp"
 #include "store/wake.hpp"
@@ -29,6 +30,7 @@ void _PG_init(void) {
     pdpp::store::watch_announcements();
     pdpp::store::watch_prepared_transactions();
     if (process_shared_preload_libraries_in_progress) {
+        pdpp::store::prepare_clock();
         pdpp::store::prepare_wake();
         pdpp::store::prepare_announcements();
         pdpp::worker::register_launcher();

@@ -13,6 +13,10 @@
 extern "C" {
 #include <postgres.h>
 
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
 #include <access/genam.h>
 #include <access/heapam.h>
 #include <access/htup_details.h>
@@ -48,6 +52,7 @@ extern "C" {
 #include <pgstat.h>
 #include <postmaster/bgworker.h>
 #include <postmaster/interrupt.h>
+#include <storage/fd.h>
 #include <storage/ipc.h>
 #include <storage/latch.h>
 #include <storage/lmgr.h>
@@ -178,6 +183,40 @@ inline TimestampTz serving_since() {
         }
     }
     return 0;
+}
+
+/// For how long the postmaster has run, in microseconds, by the system's own clock that nobody sets; negative where the
+/// system does not say.
+inline std::int64_t server_age() {
+#ifdef __linux__
+    char path[64];
+    pg_snprintf(path, sizeof(path), "/proc/%d/stat", PostmasterPid);
+    char text[1024];
+    const int file = BasicOpenFile(path, O_RDONLY);
+    if (file < 0) {
+        return -1;
+    }
+    const ssize_t length = read(file, text, sizeof(text) - 1);
+    close(file);
+    if (length <= 0) {
+        return -1;
+    }
+    text[length] = '\0';
+    // the 22nd field, since the system's start; the second is a name in parentheses, with whatever characters
+    const char* field = strrchr(text, ')');
+    for (int i = 2; field != nullptr && i < 22; ++i) {
+        field = strchr(field + 1, ' ');
+    }
+    struct timespec now;
+    const long ticks = sysconf(_SC_CLK_TCK);
+    if (field == nullptr || ticks <= 0 || clock_gettime(CLOCK_BOOTTIME, &now) != 0) {
+        return -1;
+    }
+    const auto started = static_cast<std::int64_t>(strtoull(field, nullptr, 10)) * (1000000 / ticks);
+    return now.tv_sec * std::int64_t{1000000} + now.tv_nsec / 1000 - started;
+#else
+    return -1;
+#endif
 }
 
 /// Reserves shared memory while the module is preloaded; PostgreSQL 15 moved that to a hook.

@@ -3,6 +3,7 @@
 #include "boundary.hpp"
 #include "settings.hpp"
 #include "store/boot_session.hpp"
+#include "store/clock.hpp"
 #include "store/digest.hpp"
 #include "store/durable.hpp"
 #include "store/statement.hpp"
@@ -17,22 +18,18 @@ std::int64_t grace_micros() {
     return std::int64_t{settings::liveness_grace} * 1000;
 }
 
-/// When a boot that was seen lost then is dead. The grace counts anew from the server's start or promotion: every
-/// session was lost then, whoever had one. Nothing while the server is not quite up.
-std::optional<run::Instant> death_of(run::Instant lost_at) {
-    static run::Instant since{}; // of this server's life, which no session outlives; a promotion comes before any write
-    if (since.unix_micros == 0) {
-        const TimestampTz serving_since = pg::serving_since();
-        if (serving_since == 0) {
-            return {};
-        }
-        since = to_instant(serving_since);
+/// When a boot that was seen lost then is dead, in present time. The grace counts anew from the server's start or
+/// promotion: every session was lost then, whoever had one. Nothing while the server is not quite up.
+std::optional<run::Instant> death_of(const Clock& clock, run::Instant lost_at) {
+    const auto since = clock.serving_since();
+    if (!since) {
+        return {};
     }
-    return run::Instant{std::max(lost_at.unix_micros, since.unix_micros) + grace_micros()};
+    return run::Instant{std::max(clock.in_present_time(lost_at), *since).unix_micros + grace_micros()};
 }
 
-bool is_past(std::optional<run::Instant> instant) {
-    return instant && instant->unix_micros <= now().unix_micros;
+bool is_past(const Clock& clock, std::optional<run::Instant> instant) {
+    return instant && *instant <= clock.now;
 }
 
 /// Which boots to look at, and how.
@@ -40,8 +37,8 @@ struct Look {
     bool is_over; ///< they are lives of a controller that lives again: as if lost since ever
     BootWatch found;
 
-    [[nodiscard]] std::optional<run::Instant> death_of_lost(run::Instant lost_at) const {
-        return death_of(is_over ? run::Instant{} : lost_at);
+    [[nodiscard]] std::optional<run::Instant> death_of_lost(const Clock& clock, run::Instant lost_at) const {
+        return death_of(clock, is_over ? run::Instant{} : lost_at);
     }
 
     void expect(std::optional<run::Instant> death) {
@@ -67,9 +64,13 @@ void Look::at(const pg_uuid_t& epoch, std::optional<run::Instant> lost_at) {
     if (held && !lost_at) {
         return;
     }
-    if (!held && lost_at && lost_at->unix_micros <= now().unix_micros && !is_past(death_of_lost(*lost_at))) {
-        expect(death_of_lost(*lost_at));
-        return;
+    if (!held && lost_at) {
+        const Clock clock = read_clock();
+        const auto death = death_of_lost(clock, *lost_at);
+        if (clock.in_present_time(*lost_at) <= clock.now && !is_past(clock, death)) {
+            expect(death);
+            return;
+        }
     }
 
     const Rows row = lock.execute({epoch});
@@ -80,13 +81,13 @@ void Look::at(const pg_uuid_t& epoch, std::optional<run::Instant> lost_at) {
         mark.execute({epoch, never, never});
         return;
     }
-    const run::Instant seen_at = now();
+    const Clock clock = read_clock();
     const std::optional<run::Instant> earlier = row.instant(0, 0);
-    // a time to come was stamped by a clock that has been set back since, or by another server's
-    const run::Instant lost = earlier && earlier->unix_micros <= seen_at.unix_micros ? *earlier : seen_at;
-    const auto death = death_of_lost(lost);
-    const bool is_dead = is_past(death);
-    mark.execute({epoch, lost, is_dead ? std::optional{seen_at} : never});
+    // a time to come was stamped by another server's clock, or by one of which we do not know that it was set back
+    const run::Instant lost = earlier && clock.in_present_time(*earlier) <= clock.now ? *earlier : clock.now;
+    const auto death = death_of_lost(clock, lost);
+    const bool is_dead = is_past(clock, death);
+    mark.execute({epoch, lost, is_dead ? std::optional{clock.now} : never});
     found.lost += earlier ? 0 : 1;
     if (!is_dead) {
         expect(death);
@@ -205,7 +206,8 @@ bool is_dead(const pg_uuid_t& epoch) {
     if (!boot || boot->dead) {
         return true;
     }
-    return !is_held(epoch) && is_past(death_of(boot->lost_at.value_or(now())));
+    const Clock clock = read_clock();
+    return !is_held(epoch) && is_past(clock, death_of(clock, boot->lost_at.value_or(clock.now)));
 }
 
 BootWatch watch_boots() {

@@ -2,6 +2,7 @@
 
 #include "boundary.hpp"
 #include "settings.hpp"
+#include "store/clock.hpp"
 
 namespace pdpp::store {
 
@@ -82,9 +83,11 @@ where not exists (select from pdpp.spine_events as e where e.run_id = k.run_id a
     // A boot that was lost before this is dead, and a pass of the guard has been since: nothing while the server has
     // not been up for as long.
     const std::int64_t due = (std::int64_t{settings::liveness_grace} + settings::reconcile_interval) * 1000;
-    const run::Instant cutoff{now().unix_micros - due};
-    const TimestampTz serving_since = pg::serving_since();
-    const bool is_settled = serving_since == 0 || to_instant(serving_since).unix_micros < cutoff.unix_micros;
+    const Clock clock = read_clock();
+    const auto serving_since = clock.serving_since();
+    const bool is_settled = !serving_since || serving_since->unix_micros < clock.now.unix_micros - due;
+    // stamps of a clock that was set ahead since look older than they are
+    const run::Instant cutoff{clock.now.unix_micros - due - clock.past.furthest_forward()};
     return check.open({is_settled ? cutoff : run::Instant{}});
 }
 

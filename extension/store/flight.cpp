@@ -1,6 +1,7 @@
 #include "store/flight.hpp"
 
 #include "boundary.hpp"
+#include "store/clock.hpp"
 #include "store/direct.hpp"
 #include "store/statement.hpp"
 
@@ -89,6 +90,18 @@ std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, L
 /// While our own DELETE runs in this session.
 bool removing = false;
 
+/// What is overdue is not claimed any more. A clock that was set ahead says so too early, and the time before this
+/// server served does not count (store/guard.cpp): where in doubt the guard knows better.
+struct Claimable {
+    run::Instant after;
+    run::Instant serving_since;
+};
+Claimable claimable() {
+    const Clock clock = read_clock();
+    return {.after = {clock.now.unix_micros - clock.past.furthest_forward()},
+            .serving_since = clock.serving_since().value_or(run::Instant{})};
+}
+
 } // namespace
 
 bool insert_flight(const Flight& flight, OnConflict on_conflict) {
@@ -148,20 +161,26 @@ std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch) {
     static Statement claim{"update pdpp.controller_active_runs as f set boot_epoch = $1"
                            " where f.run_id = (select a.run_id from pdpp.controller_active_runs as a"
                            "   join pdpp.connections as c on c.connector_instance_id = a.connector_instance_id"
-                           "   where a.boot_epoch is null and c.boot_epoch = $1 and a.launch_deadline > $2"
+                           "   where a.boot_epoch is null and c.boot_epoch = $1"
+                           "     and (a.launch_deadline > $2 or (a.started_at < $3"
+                           "          and a.launch_deadline - a.started_at > $2 - $3))"
                            "     and a.cancel_requested_at is null"
                            "   order by a.started_at, a.run_id limit 1 for no key update of a skip locked)"
                            " returning " FLIGHT_COLUMNS};
-    return flight_in(claim.execute({boot_epoch, now()}));
+    const auto [after, serving_since] = claimable();
+    return flight_in(claim.execute({boot_epoch, after, serving_since}));
 }
 
 std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_epoch) {
     // "is true" keeps it from the index of all that is unclaimed, which a plan made for a short queue may prefer
     static Statement claim{"update pdpp.controller_active_runs as f set boot_epoch = $2"
-                           " where f.run_id = $1 and (f.boot_epoch is null) is true and f.launch_deadline > $3"
+                           " where f.run_id = $1 and (f.boot_epoch is null) is true"
+                           "   and (f.launch_deadline > $3 or (f.started_at < $4"
+                           "        and f.launch_deadline - f.started_at > $3 - $4))"
                            "   and f.cancel_requested_at is null"
                            " returning " FLIGHT_COLUMNS};
-    return flight_in(claim.execute({run_id, boot_epoch, now()}));
+    const auto [after, serving_since] = claimable();
+    return flight_in(claim.execute({run_id, boot_epoch, after, serving_since}));
 }
 
 void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch) {

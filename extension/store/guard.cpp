@@ -18,6 +18,19 @@ struct Verdict {
     std::string_view controller_id; ///< of the boot that owns the run; empty if none does
 };
 
+/// Whether a run that has not started should have: after as much time as it was given has passed since its admission,
+/// whatever the clock was set to. For one that was admitted before this server served, or by a clock that is ahead of
+/// ours, it counts from then: nobody could start it before.
+bool is_overdue(const Clock& clock, run::Instant admitted_at, run::Instant launch_deadline) {
+    const auto since = clock.serving_since();
+    if (!since) {
+        return false;
+    }
+    const run::Instant admitted = clock.in_present_time(admitted_at);
+    const run::Instant begin = admitted < *since || admitted > clock.now ? *since : admitted;
+    return begin.unix_micros + (launch_deadline.unix_micros - admitted_at.unix_micros) <= clock.now.unix_micros;
+}
+
 /// Judged again under the run's lock: it may have been claimed, started or settled since it was listed.
 std::optional<Verdict> judge(const Flight& flight) {
     Verdict verdict{.boot_dead = false, .controller_id = {}};
@@ -26,7 +39,8 @@ std::optional<Verdict> judge(const Flight& flight) {
         verdict.boot_dead = !boot || boot->dead;
         verdict.controller_id = boot ? boot->controller_id : std::string_view{};
     }
-    const bool overdue = flight.launch_deadline && *flight.launch_deadline <= now();
+    const bool overdue =
+        flight.launch_deadline && is_overdue(read_clock(), flight.run.admitted_at, *flight.launch_deadline);
     if (!verdict.boot_dead && !overdue) {
         return {};
     }
@@ -67,13 +81,24 @@ bool settle_abandoned(const Flight& flight, const Verdict& verdict, std::string_
 } // namespace
 
 Rows due_runs(std::optional<std::string_view> controller_id) {
-    static Statement candidates{"select f.run_id from pdpp.controller_active_runs as f"
+    // those of a clock that was set back, or is, are told from others by is_due()
+    static Statement candidates{"select f.run_id, f.started_at, f.launch_deadline,"
+                                "  f.boot_epoch is not null and (b.boot_epoch is null or b.dead_at is not null)"
+                                " from pdpp.controller_active_runs as f"
                                 " left join pdpp.controller_boots as b on b.boot_epoch = f.boot_epoch"
                                 " where (f.boot_epoch is not null and (b.boot_epoch is null or b.dead_at is not null)"
-                                "        and ($2 is null or b.controller_id = $2))"
-                                "    or ($2 is null and f.launch_deadline <= $1)"
+                                "        and ($3 is null or b.controller_id = $3))"
+                                "    or ($3 is null and (f.launch_deadline <= $1"
+                                "                        or (f.launch_deadline is not null and f.started_at > $2)))"
                                 " order by f.run_id"};
-    return candidates.execute({now(), controller_id});
+    const Clock clock = read_clock();
+    const run::Instant latest{clock.now.unix_micros - clock.past.furthest_back()};
+    return candidates.execute({latest, clock.now, controller_id});
+}
+
+bool is_due(const Clock& clock, const Rows& rows, std::uint64_t row) {
+    const auto launch_deadline = rows.instant(row, 2);
+    return rows.is_true(row, 3) || (launch_deadline && is_overdue(clock, required(rows.instant(row, 1)), *launch_deadline));
 }
 
 void end_due_run(std::string_view run_id, std::string_view reconciled_by, Pass& pass) {
@@ -100,8 +125,12 @@ Pass reconcile(std::optional<std::string_view> controller_id) {
     Pass pass;
     pass.lost_boots = (controller_id ? watch_boots_of(*controller_id) : watch_boots()).lost;
     const Rows rows = due_runs(controller_id);
+    const Clock clock = read_clock();
     for (std::uint64_t row = 0; row < rows.count(); ++row) {
         CHECK_FOR_INTERRUPTS();
+        if (!is_due(clock, rows, row)) {
+            continue;
+        }
         end_due_run(required(rows.text(row, 0)), reconciler::function, pass);
     }
     return pass;

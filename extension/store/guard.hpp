@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "store/clock.hpp"
 #include "store/statement.hpp"
 
 #include <cstdint>
@@ -28,8 +29,11 @@ struct Pass {
 /// Runs that somebody else is at work on are left to the next pass.
 Pass reconcile(std::optional<std::string_view> controller_id = {});
 
-/// The runs that a pass has to look at, in order: a column of run ids. As flight state shows them, without a lock.
+/// The runs that a pass has to look at, in order, the run id first. As flight state shows them, without a lock.
 Rows due_runs(std::optional<std::string_view> controller_id = {});
+
+/// Whether one of them has to be ended, as far as that can be seen without a lock.
+bool is_due(const Clock& clock, const Rows& rows, std::uint64_t row);
 
 /// Ends one of them, if it is still due under the run's lock and nobody else is at work on it.
 void end_due_run(std::string_view run_id, std::string_view reconciled_by, Pass& pass);

@@ -9,6 +9,7 @@
 #include "settings.hpp"
 #include "store/announce.hpp"
 #include "store/boots.hpp"
+#include "store/clock.hpp"
 #include "store/guard.hpp"
 #include "store/statement.hpp"
 #include "store/wake.hpp"
@@ -37,8 +38,8 @@ constexpr std::int64_t longest_nap = second;
 struct Progress {
     bool installed = false; ///< the extension is there
     bool failed = false;
-    bool reloaded = false;                       ///< the configuration, meanwhile
-    std::optional<run::Instant> next_death = {}; ///< of a boot that is lost
+    bool reloaded = false;                        ///< the configuration, meanwhile
+    std::optional<std::int64_t> until_death = {}; ///< of the next boot that is lost, in microseconds
     store::Pass pass;
 };
 
@@ -141,17 +142,24 @@ void make_pass(Progress& progress, MemoryContext memory) {
     make_step(progress, "looking for runs to end", [&] {
         const store::BootWatch watched = store::watch_boots();
         progress.pass.lost_boots = watched.lost;
-        progress.next_death = watched.next_death;
+        if (watched.next_death) {
+            progress.until_death = watched.next_death->unix_micros - now().unix_micros;
+        }
         const store::Rows rows = store::due_runs();
         if (!rows.any()) {
             return;
         }
         run_ids = static_cast<char**>(MemoryContextAllocHuge(memory, rows.count() * sizeof(char*)));
-        for (; count < rows.count(); ++count) {
-            const std::string_view run_id = store::required(rows.text(count, 0));
+        const store::Clock clock = store::read_clock();
+        for (std::uint64_t row = 0; row < rows.count(); ++row) {
+            if (!store::is_due(clock, rows, row)) {
+                continue;
+            }
+            const std::string_view run_id = store::required(rows.text(row, 0));
             run_ids[count] = static_cast<char*>(MemoryContextAlloc(memory, run_id.size() + 1));
             memcpy(run_ids[count], run_id.data(), run_id.size());
             run_ids[count][run_id.size()] = '\0';
+            ++count;
         }
     });
     if (progress.failed || !progress.installed) {
@@ -187,6 +195,7 @@ void serve(Oid database) {
     Steady due = steady_micros();
     // A launcher that died has another after it, which does not know us.
     while (!is_wanted(MyDatabaseId) && store::launcher_pid() == MyBgworkerEntry->bgw_notify_pid) {
+        (void)store::read_clock(); // once for each nap: so the server knows when the clock was set
         const std::int64_t interval =
             std::max(std::int64_t{settings::reconcile_interval} * millisecond, shortest_interval);
         if (steady_micros() >= due) {
@@ -203,8 +212,8 @@ void serve(Oid database) {
             } else {
                 backoff = 0;
                 due = progress.reloaded ? now : now + interval;
-                if (progress.next_death) {
-                    due = std::min(due, now + progress.next_death->unix_micros - pdpp::now().unix_micros);
+                if (progress.until_death) {
+                    due = std::min(due, now + *progress.until_death);
                 }
                 pgstat_report_activity(STATE_IDLE, progress.installed ? "waiting for the next pass"
                                                                       : "waiting for CREATE EXTENSION pdpp");

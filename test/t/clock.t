@@ -1,0 +1,207 @@
+# A server whose clock is set: ahead, back, before its start, while it serves. Nobody is ended early for it, and what is
+# due is ended in time. A module that is preloaded sets the clock of the server alone; the steady clock goes on.
+#
+# An hour is longer than any test waits, so what ends at all did not wait for the clock; and what ended was given the
+# time that it should have, measured by a clock of our own. A slow machine can only make that longer.
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use PostgreSQL::Test::BackgroundPsql;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Programs;
+use Test::More;
+use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+
+use constant { HOUR => 3600, SECOND => 1 };
+my $folder = abs_path($PostgreSQL::Test::Utils::tmp_check); # the server has another working directory
+my ($module, $clock) = ("$folder/set_clock.so", "$folder/clock");
+system_or_bail('gcc', '-shared', '-fPIC', '-o', $module, dirname(__FILE__) . '/../lib/set_clock.c');
+append_to_file($clock, pack 'q', 0);
+my $ahead = 0;
+
+# From here on the server's clock is so many seconds ahead of ours.
+sub set_clock
+{
+	($ahead) = @_;
+	open my $file, '+<', $clock or die "$clock: $!";
+	syswrite($file, pack 'q', $ahead) == 8 or die "$clock: $!";
+	close $file or die;
+	return;
+}
+
+sub steady { return clock_gettime(CLOCK_MONOTONIC) }
+
+sub new_node
+{
+	my ($name, $conf) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+	$node->append_conf('postgresql.conf', "pdpp.reconcile_interval = 200ms\npdpp.liveness_grace = 6s\npdpp.launch_deadline = 6s\nautovacuum = off\n$conf");
+	return $node;
+}
+
+sub start_server
+{
+	my ($node) = @_;
+	local @ENV{qw(LD_PRELOAD CLOCK_AHEAD)} = ($module, $clock);
+	return $node->start;
+}
+
+my $node;
+my $database;
+my $by_hand; # nobody but us makes passes, each in a session of its own
+
+sub sql { my ($sql) = @_; return $node->safe_psql($database, $sql) }
+sub make_pass { sql('select pdpp_reconcile()') if $by_hand; return }
+sub status_of { return sql("select concat_ws(' ', s->>'status', s->>'terminal_reason') from pdpp_run_status('$_[0]') as s") }
+sub ends { my ($run, $as) = @_; return within(sub { make_pass(); status_of($run) =~ /^$as/ }) }
+sub admit { my ($run) = @_; sql("select pdpp_run_now('c', '$run', '$run')"); return }
+sub set_deadline { my ($time) = @_; return set_parameter('pdpp.launch_deadline', $time) }
+sub set_grace { my ($time) = @_; return set_parameter('pdpp.liveness_grace', $time) }
+sub set_parameter
+{
+	my ($name, $value) = @_;
+	$node->adjust_conf('postgresql.conf', $name, $value);
+	$node->reload;
+	within(sub { sql(qq{load 'pdpp'; select current_setting('$name')}) =~ /^$value$/m }) or die "$name is not $value";
+	return;
+}
+
+# What is due now is ended, and whatever else has been looked at.
+my $passes = 0;
+sub all_is_looked_at
+{
+	my $run = 'marker ' . ++$passes;
+	sql(qq{select pdpp_run_now('c', '$run', '$run'); update pdpp.controller_active_runs set launch_deadline = started_at where run_id = '$run'});
+	return ok(ends($run, 'failed'), 'what is overdue is ended');
+}
+
+# A controller whose session goes away.
+sub lose
+{
+	my ($run) = @_;
+	my $controller = $node->background_psql($database);
+	$controller->query_safe("select pdpp_controller_boot('controller of $run')");
+	admit($run);
+	$controller->query_safe("select pdpp_run_claim('$run')");
+	$controller->query_safe("select pdpp_run_started('$run')");
+	my $since = steady();
+	$controller->quit;
+	within(sub { make_pass(); sql("select lost_at is not null from pdpp.controller_boots where controller_id = 'controller of $run'") eq 't' }) or die "$run is not lost";
+	return $since;
+}
+
+# Sets the clock, with runs under way that have no proof of life but time.
+sub survive
+{
+	my ($name, $step) = @_;
+	my $admitted = steady();
+	admit("$name: unclaimed");
+	my $lost = lose("$name: lost");
+	set_clock($ahead + $step);
+	my $server_time = sql('select extract(epoch from clock_timestamp())');
+	ok(abs($server_time - time - $ahead) < 60, "$name: the server's clock is " . $ahead / HOUR . ' hours ahead');
+	ok(ends("$name: unclaimed", 'failed launch_failed'), "$name: a run that nobody starts is ended");
+	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before its time');
+	ok(ends("$name: lost", 'abandoned'), "$name: so is one whose controller was lost");
+	cmp_ok(steady() - $lost, '>=', 6 - SECOND, 'not before the grace was over');
+	$admitted = steady();
+	admit("$name: after");
+	ok(ends("$name: after", 'failed launch_failed'), "$name: and one of the new time");
+	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'which is given as much');
+	$lost = lose("$name: lost after");
+	ok(ends("$name: lost after", 'abandoned'), "$name: controllers too");
+	cmp_ok(steady() - $lost, '>=', 6 - SECOND, 'as much');
+	return;
+}
+
+# Sets it ahead, where there is proof of life, or more time to wait.
+sub live_on
+{
+	my ($name) = @_;
+	$name .= ', living';
+	set_deadline('10min');
+	set_grace('10min');
+	my $controller = $node->background_psql($database);
+	$controller->query_safe("select pdpp_controller_boot('alive $name')");
+	admit("$name: $_") for 'unclaimed', 'claimed', 'started';
+	$controller->query_safe("select pdpp_run_claim('$name: $_')") for 'claimed', 'started';
+	$controller->query_safe("select pdpp_run_started('$name: started')");
+	lose("$name: lost");
+	set_clock($ahead + HOUR);
+	# a fresh session decides as well as the worker, at once
+	is(sql(q{select pdpp_reconcile()->>'launch_failed'}), 0, "$name: a pass by hand ends nothing");
+	all_is_looked_at();
+	is(status_of("$name: $_"), 'active', "$name: $_ lives on") for 'unclaimed', 'claimed', 'started', 'lost';
+	is($controller->query_safe("select pdpp_run_claim('$name: unclaimed')->>'run_id'"), "$name: unclaimed", 'and can still be claimed');
+	is($controller->query_safe("select pdpp_run_started('$name: claimed')->>'object'"), 'run_event', 'and started');
+	my $epoch = sql("select boot_epoch from pdpp.controller_boots where controller_id = 'controller of $name: lost'");
+	is($controller->query_safe("select pdpp_controller_rejoin('$epoch')->>'object'"), 'controller_rejoin', 'and rejoined');
+	$controller->quit;
+	set_deadline('6s');
+	set_grace('6s');
+	return;
+}
+
+# --- with a worker
+set_clock(0);
+$node = new_node('served', "shared_preload_libraries = 'pdpp'\npdpp.databases = 'served'\n");
+start_server($node);
+$node->safe_psql('postgres', 'create database served');
+$database = 'served';
+sql('create extension pdpp');
+all_is_looked_at();
+live_on('ahead');
+survive('ahead', HOUR);
+survive('back', -&HOUR());
+survive('back again', -&HOUR());
+live_on('and ahead');
+survive('once more', HOUR);
+
+# what the worker does from time to time, it goes on doing, and it relays notifications
+my $listener = $node->background_psql($database);
+$listener->query_safe('listen pdpp_run');
+set_clock($ahead - HOUR);
+admit('heard of');
+my $heard = '';
+ok(within(sub { $heard .= $listener->query('select'); $heard =~ /notification "pdpp_run"/ }), 'a clock that was set back holds no notification up');
+all_is_looked_at();
+$listener->quit;
+
+# --- the clock is wrong when the server starts, and right later
+set_deadline('10min');
+admit('over the restart');
+set_deadline('6s');
+$node->stop;
+set_clock($ahead + HOUR);
+start_server($node);
+all_is_looked_at();
+is(status_of('over the restart'), 'active', 'a restart with a clock that is ahead ends nothing');
+survive('ahead at the start', -&HOUR());
+$node->stop;
+
+# --- without a worker
+set_clock(0);
+$node = new_node('alone', '');
+start_server($node);
+$node->safe_psql('postgres', 'create database alone');
+$database = 'alone';
+$by_hand = 1;
+sql('create extension pdpp');
+live_on('alone, ahead');
+$node->stop; # what a session knows by itself is one setting of this server's life
+start_server($node);
+survive('alone, ahead', HOUR);
+$node->stop;
+start_server($node);
+survive('alone, back', -&HOUR());
+$node->stop;
+set_clock(HOUR);
+start_server($node);
+survive('alone, ahead at the start', -&HOUR());
+$node->stop;
+
+done_testing();
