@@ -185,6 +185,9 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
         }
         wire.attach();
         PQsetnonblocking(wire.handle, 1);
+        // What a call does is right by locks, in read committed; a stricter default would have it refused, and a standby
+        // refuses everything in serializable. Not in the startup packet, which poolers refuse.
+        co_await run("SET default_transaction_isolation = 'read committed'", {}, Effect::reads);
         const auto schema = co_await run("SELECT extnamespace::pg_catalog.regnamespace::pg_catalog.text, "
                                          "pg_catalog.pg_is_in_recovery() "
                                          "FROM pg_catalog.pg_extension WHERE extname = 'pdpp'",

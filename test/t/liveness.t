@@ -142,9 +142,6 @@ sql(q{update pdpp.controller_boots set lost_at = now(), dead_at = now() where co
 is_dead($reaching, 'this boot has been declared dead', 'a boot that was declared dead by hand');
 is($reaching->query_safe(q{select pdpp_run_started('replayed', '{}', 'e')->>'event_seq'}), '2', 'a start that is repeated gets its first answer');
 sql('select pdpp_reconcile()');
-$reaching->query_safe(q{select pdpp_controller_boot('reached')});
-sql(q{delete from pdpp.controller_boots where controller_id = 'reached'});
-is_dead($reaching, 'no boot has this epoch', 'a boot that is not on record');
 
 # A client whose host dies is noticed soon: over TCP the keepalives are set, where nobody has configured them. What the kernel
 # was told is what SHOW tells.
