@@ -14,7 +14,7 @@ VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" control/pdpp.cont
 # What a fresh Debian 12 lacks. The second line is for the tests, the third for `make lint`.
 PACKAGES = gcc g++ make pkgconf postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR) postgresql-common libpq-dev \
 	libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libcli11-dev libspdlog-dev libxxhash-dev prometheus-cpp-dev perl \
-	libboost-test1.81-dev postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl curl python3-jsonschema
+	libboost-test1.81-dev postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl curl python3-jsonschema pgbouncer
 BENCH_PACKAGES = wrk
 LINT_PACKAGES = clang clang-format clang-tidy cppcheck
 

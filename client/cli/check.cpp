@@ -44,7 +44,7 @@ std::string violation_text(const pq::Result& result, int row, bool json) {
 asio::awaitable<int> check(std::string database, bool json) {
     const auto executor = co_await asio::this_coro::executor;
     pq::Connection connection(executor);
-    co_await connection.open(std::move(database));
+    co_await connection.open_primary(std::move(database), pq::Effect::reads);
     std::vector<pq::Argument> none;
     const auto violations = co_await connection.rows("pdpp_check", std::move(none), longest_check, pq::Effect::reads);
     for (int row = 0; row < violations.rows(); ++row) {
@@ -64,7 +64,8 @@ void add_check_command(CLI::App& app, Action& action) {
         "A line for each violation: the invariant, the run, what was found; as JSON an object a line. What the\n"
         "invariants are stands in docs/design/check.md. It reads everything, in one snapshot, and locks nothing: a\n"
         "million runs take about half a minute. Calling pdpp_check() is granted to nobody but superusers.\n\n"
-        "Exits with 0 if there is none, with 1 if there is one.\n\n"
+        "Exits with 0 if there is none, with 1 if there is one, with 4 if there is no primary: what a standby has not\n"
+        "heard of cannot be checked there.\n\n"
         "Example:\n"
         "  pdpp check --db service=pdpp");
     command->callback([&app, &action] {

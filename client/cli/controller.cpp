@@ -90,6 +90,9 @@ asio::awaitable<int> work(std::string database, controller::Connections connecti
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
     controller::Boot boot(executor, database, options.controller_id);
     co_await boot.begin();
+    if (!boot.warning().empty()) {
+        spdlog::warn(boot.warning());
+    }
     tell_ready();
     const controller::ControllerOptions settings{.parallel = options.parallel,
                                                  .show_output = options.show_output,

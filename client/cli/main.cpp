@@ -31,6 +31,7 @@ using Words = std::vector<std::string>;
 constexpr auto footer =
     R"(The database is found the usual ways of PostgreSQL: --db takes a connection string (keywords or URI) or a database
 name; what it leaves out comes from the service file and the environment (PGHOST, PGPORT, PGUSER, PGDATABASE, ...).
+Of several hosts (host=a,b) the primary is found, and found again when it moves; a standby tells how runs ended.
 On a terminal the output is for people; where it is piped, and with --json, it is JSON. Errors go to standard error.
 
 Exit codes:
@@ -39,7 +40,7 @@ Exit codes:
      of controller: an ending could not be recorded before it had to stop
   2  the command line is wrong
   3  no such run was ever handed out
-  4  the database cannot be reached
+  4  the database cannot be reached, or only a standby that cannot tell
   5  the database refused
   124  of wait: the run has not ended in time
 

@@ -42,6 +42,11 @@ Failure refusal(const pq::Error& error) {
         if (!typed->param.empty()) {
             failure.details["param"] = typed->param;
         }
+    } else if (error.sqlstate() == "25006") {
+        failure.exit_code = exit_code::cannot_connect;
+        failure.code = "no_primary";
+        failure.message = "the server takes no writes: it is a standby, or its default_transaction_read_only is on";
+        failure.hint = "Name the primary with --db, or all hosts: host=a,b.";
     } else if (error.sqlstate() == "42501") {
         failure.code = "permission_denied";
         failure.hint = "Ask whoever owns the database to allow it: SELECT pdpp_grant('your_role', 'owner') to look at "
@@ -236,6 +241,14 @@ std::string runs_text(std::string_view body, bool with_heading) {
 std::optional<std::string> next_page(std::string_view body) {
     auto cursor = pq::string_in(body, "next_cursor");
     return cursor.empty() ? std::nullopt : std::optional(std::move(cursor));
+}
+
+bool is_ended_status(std::string_view body) {
+    return !is_error_envelope(body) && is_terminal(pq::string_in(body, "status"));
+}
+
+bool is_ended_timeline(std::string_view body) {
+    return !is_error_envelope(body) && timeline_page(body).has_ended;
 }
 
 bool is_terminal(std::string_view status) {

@@ -54,6 +54,10 @@ std::string status_text(std::string_view body);
 /// An ending in one line: `run X failed: connector_exit_nonzero (the connector exited with code 3)`.
 std::string ending_text(std::string_view body);
 
+/// Whether the body of a status, or of a timeline, is that of a run that has ended.
+bool is_ended_status(std::string_view body);
+bool is_ended_timeline(std::string_view body);
+
 /// Whether a status is an ending. A word we do not know is not: such a run is active.
 bool is_terminal(std::string_view status);
 

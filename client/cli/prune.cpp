@@ -54,7 +54,7 @@ asio::awaitable<std::string> cutoff(pq::Connection& connection, const Options& o
 asio::awaitable<int> prune(std::string database, const Options& options, bool json) {
     const auto executor = co_await asio::this_coro::executor;
     pq::Connection connection(executor);
-    co_await connection.open(std::move(database));
+    co_await connection.open_primary(std::move(database));
     const auto before = co_await cutoff(connection, options);
     std::int64_t removed = 0;
     for (;;) {

@@ -127,6 +127,9 @@ asio::awaitable<int> run(std::string database, const Options& options, const std
     auto admitted = co_await recorder.admit(options.connector_id, options.connector_instance_id);
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
     say(json ? admitted.acknowledgement + "\n" : acknowledgement_text(admitted.acknowledgement));
+    if (!boot.warning().empty()) { // the first line is the handle
+        spdlog::warn(boot.warning());
+    }
     std::string ending = admitted.ended.value_or("");
     if (!admitted.ended) {
         controller::Command command{

@@ -1,6 +1,6 @@
 #include "cli/runs.hpp"
 
-#include "pq/connection.hpp"
+#include "pq/reads.hpp"
 #include "pq/run_watch.hpp"
 
 #include <boost/asio/this_coro.hpp>
@@ -49,12 +49,10 @@ std::vector<pq::Argument> arguments_of(const Options& options, const std::option
 
 asio::awaitable<int> show_runs(std::string database, const Options& options, bool json) {
     const auto executor = co_await asio::this_coro::executor;
-    pq::Connection connection(executor);
-    co_await connection.open(std::move(database));
+    pq::Reads reads(executor, std::move(database));
     auto cursor = options.cursor;
     for (bool is_first = true;; is_first = false) {
-        const auto page = co_await connection.body("pdpp_run_list", arguments_of(options, cursor), pq::default_timeout,
-                                                   pq::Effect::reads);
+        const auto page = co_await reads.read("pdpp_run_list", arguments_of(options, cursor), {});
         print(json ? page + "\n" : runs_text(page, is_first));
         cursor = next_page(page);
         if (cursor && options.all) {
@@ -109,7 +107,8 @@ void add_runs_command(CLI::App& app, Action& action) {
         "PostgreSQL prints it: its data are run statuses, its next_cursor leads to the next page. With --all and\n"
         "--watch it is one such body a line.\n"
         "TIME is anything that PostgreSQL reads as one: 2026-11-22, '2026-11-22 09:00+01', yesterday.\n"
-        "With --watch the database tells when to look again (LISTEN); a lost connection is made again.\n\n"
+        "With --watch the database tells when to look again (LISTEN); a lost connection is made again.\n"
+        "The primary is asked, never a standby: no page says that it is complete.\n\n"
         "Examples:\n"
         "  pdpp runs --status failed --since yesterday\n"
         "  pdpp runs --watch --status active\n"

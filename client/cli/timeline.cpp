@@ -1,6 +1,6 @@
 #include "cli/timeline.hpp"
 
-#include "pq/connection.hpp"
+#include "pq/reads.hpp"
 #include "pq/run_watch.hpp"
 
 #include <boost/asio/this_coro.hpp>
@@ -36,18 +36,16 @@ std::vector<pq::Argument> arguments_of(const Options& options, const std::option
 
 asio::awaitable<int> show_timeline(std::string database, const Options& options, bool json) {
     const auto executor = co_await asio::this_coro::executor;
-    pq::Connection connection(executor);
-    co_await connection.open(std::move(database));
+    pq::Reads reads(executor, std::move(database));
     const bool every_page = options.all || (!json && !options.limit);
     auto cursor = options.cursor;
     for (;;) {
-        const auto page = co_await connection.call("pdpp_run_timeline", arguments_of(options, cursor),
-                                                   pq::default_timeout, pq::Effect::reads);
-        if (is_error_envelope(*page)) {
-            co_return report(failure_of_envelope(*page), json);
+        const auto page = co_await reads.read("pdpp_run_timeline", arguments_of(options, cursor), is_ended_timeline);
+        if (is_error_envelope(page)) {
+            co_return report(failure_of_envelope(page), json);
         }
-        print(json ? *page + "\n" : timeline_text(*page));
-        const auto said = timeline_page(*page);
+        print(json ? page + "\n" : timeline_text(page));
+        const auto said = timeline_page(page);
         if (!said.is_truncated) {
             co_return exit_code::success;
         }
@@ -68,7 +66,7 @@ asio::awaitable<int> follow_timeline(std::string database, const Options& option
     pq::RunWatch run(executor, std::move(database), options.run_id);
     auto cursor = options.cursor;
     for (;;) {
-        const auto page = co_await run.read("pdpp_run_timeline", arguments_of(options, cursor));
+        const auto page = co_await run.read("pdpp_run_timeline", arguments_of(options, cursor), is_ended_timeline);
         if (is_error_envelope(page)) {
             co_return report(failure_of_envelope(page), json);
         }
@@ -108,8 +106,10 @@ void add_timeline_command(CLI::App& app, Action& action) {
         "JSON output is one page: the body of pdpp_run_timeline() as PostgreSQL prints it; its truncated\n"
         "and next_cursor tell whether there is more. With --all it is one such body a line.\n"
         "With --follow each line of JSON is a page too, of what was new; a lost connection is made again, and\n"
-        "nothing is skipped or repeated. A hot standby, which cannot LISTEN, is asked once a second.\n"
-        "Exits with 3 if no such run was ever handed out.\n\n"
+        "nothing is skipped or repeated. A hot standby that is the only host, and cannot LISTEN, is asked once a "
+        "second.\n"
+        "Exits with 3 if no such run was ever handed out. A standby is believed about runs that have ended: with 4 if\n"
+        "it knows of no ending, and there is no primary to ask.\n\n"
         "Examples:\n"
         "  pdpp timeline --follow run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b\n"
         "  pdpp timeline run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b\n"

@@ -34,7 +34,7 @@ asio::awaitable<void> watch(std::string database, std::string run_id, std::optio
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_id", "text", std::move(run_id)});
     for (;;) {
-        auto body = co_await run.read("pdpp_run_status", arguments);
+        auto body = co_await run.read("pdpp_run_status", arguments, is_ended_status);
         if (is_error_envelope(body) || is_terminal(pq::string_in(body, "status"))) {
             found = std::move(body);
             co_return;
@@ -83,9 +83,9 @@ void add_wait_command(CLI::App& app, Action& action) {
     command->footer(
         "Prints how the run ended; JSON output is the body of pdpp_run_status() as PostgreSQL prints it.\n"
         "The database tells when there is something to see (LISTEN); a lost connection is made again. On a hot\n"
-        "standby, which cannot listen, it looks once a second.\n"
+        "standby that is the only host, and cannot listen, it looks once a second.\n"
         "Exits with 0 if the run completed, with 1 if it ended in any other way, with 124 after --timeout,\n"
-        "with 3 if no such run was ever handed out.\n\n"
+        "with 3 if no such run was ever handed out, with 4 if only a standby is there and does not know it.\n\n"
         "Examples:\n"
         "  pdpp wait run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b\n"
         "  pdpp wait --timeout 60 \"$(pdpp now gmail-anna | jq -r .run_id)\" || echo 'no mail today'");

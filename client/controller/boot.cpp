@@ -2,6 +2,7 @@
 
 #include "controller/text.hpp"
 #include "pq/error.hpp"
+#include "pq/hosts.hpp"
 #include "pq/run_channel.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -25,6 +26,17 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto longest_pause = 2s;
+/// How often the session is looked at: well within the grace, whose default is five seconds.
+constexpr auto look_pause = 1s;
+
+constexpr auto shared_sessions =
+    "there is a pooler between this program and the database, and it gives a session to several clients in turn: a "
+    "launcher needs a session of its own, which is the proof that it lives";
+constexpr auto what_to_do = "Connect directly to the server, or through a pool in session mode.";
+constexpr auto session_mode =
+    "there is a pooler between this program and the database. It must be in session mode and reset a session (DISCARD "
+    "ALL) as soon as its client is gone, or the runs of a launcher that died stay active for as long as the pooler "
+    "keeps the session. Better connect directly to the server";
 
 std::vector<pq::Argument> epoch_argument(std::string epoch) {
     std::vector<pq::Argument> arguments;
@@ -35,13 +47,40 @@ std::vector<pq::Argument> epoch_argument(std::string epoch) {
 } // namespace
 
 Boot::Boot(asio::any_io_executor executor, std::string conninfo, std::string controller_id)
-    : executor_(std::move(executor)), conninfo_(std::move(conninfo)), controller_id_(std::move(controller_id)),
+    : executor_(std::move(executor)), conninfo_(pq::to_primary(conninfo)), controller_id_(std::move(controller_id)),
       session_(executor_) {}
 
 asio::awaitable<void> Boot::begin() {
-    co_await session_.open(conninfo_);
+    co_await session_.open_primary(conninfo_);
+    co_await look_for_pooler(session_);
     co_await boot();
     co_await session_.listen(pq::run_channel);
+}
+
+/// A pooler in transaction or statement mode takes a session from a client as soon as that says nothing: another client
+/// of the same pool gets it, or this one gets another. One that does neither is taken for one in session mode.
+asio::awaitable<void> Boot::look_for_pooler(pq::Connection& session) {
+    warning_.clear();
+    if (!session.is_pooled()) {
+        co_return;
+    }
+    bool is_shared = false;
+    try {
+        pq::Connection other(executor_);
+        co_await other.open(conninfo_, connect_timeout);
+        const auto standing = co_await session.standing(call_timeout);
+        is_shared = other.backend_pid() == session.backend_pid() || standing == pq::Standing::not_ours;
+    } catch (const pq::Error&) {
+        // a pool that has one session, which is ours
+    }
+    if (!is_shared) {
+        const auto standing = co_await session.standing(call_timeout);
+        is_shared = standing == pq::Standing::not_ours;
+    }
+    if (is_shared) {
+        throw pq::Error(pq::ErrorKind::refused, shared_sessions, {}, {}, what_to_do);
+    }
+    warning_ = session_mode;
 }
 
 asio::awaitable<void> Boot::boot() {
@@ -82,23 +121,32 @@ asio::awaitable<bool> Boot::rejoin() {
     co_return false;
 }
 
+/// Makes the session, which is new, that of the boot; or of a new boot, if that is dead.
+asio::awaitable<void> Boot::take_up(const Renewed& renewed) {
+    const bool lives = co_await rejoin();
+    if (!lives) {
+        co_await boot();
+    }
+    co_await session_.listen(pq::run_channel);
+    if (!lives) {
+        co_await renewed();
+    }
+}
+
 /// Tries until there is a session again. The pauses begin short, so that a restart is over before anybody is missed.
-asio::awaitable<void> Boot::restore(const std::function<asio::awaitable<void>()>& renewed) {
+asio::awaitable<void> Boot::restore(const Renewed& renewed) {
     asio::steady_timer timer(executor_);
     std::string known_trouble;
     for (std::chrono::milliseconds pause = 50ms;;
          pause = std::min<std::chrono::milliseconds>(pause * 2, longest_pause)) {
         std::string trouble;
         try {
-            co_await session_.open(conninfo_, connect_timeout);
-            const bool lives = co_await rejoin();
-            if (!lives) {
-                co_await boot();
+            co_await session_.open_primary(conninfo_, pq::Effect::writes, connect_timeout);
+            co_await look_for_pooler(session_);
+            if (!warning_.empty()) {
+                spdlog::warn(warning_);
             }
-            co_await session_.listen(pq::run_channel);
-            if (!lives) {
-                co_await renewed();
-            }
+            co_await take_up(renewed);
             co_return;
         } catch (const pq::Error& error) {
             trouble = error.what();
@@ -112,14 +160,60 @@ asio::awaitable<void> Boot::restore(const std::function<asio::awaitable<void>()>
     }
 }
 
+/// Whether another server has become the primary, and has the session now. The session with the server that takes no
+/// writes is kept until then: that may be for a moment only, and where its boots are known to live.
+asio::awaitable<bool> Boot::follow_primary(const Renewed& renewed) {
+    if (!std::exchange(is_searching_, true)) {
+        spdlog::warn("the server takes no writes, looking for the primary controller_id={}", printable(controller_id_));
+    }
+    pq::Connection found(executor_);
+    try {
+        co_await found.open_primary(conninfo_, pq::Effect::writes, connect_timeout);
+        co_await look_for_pooler(found);
+    } catch (const pq::Error&) {
+        co_return false;
+    }
+    session_ = std::move(found);
+    is_searching_ = false;
+    co_await take_up(renewed);
+    co_return true;
+}
+
+/// For as long as the session stays what it was. Throws pq::Error.
+asio::awaitable<void> Boot::listen(const Heard& heard, const Renewed& renewed) {
+    using Clock = asio::steady_timer::clock_type;
+    for (auto next_look = Clock::now() + look_pause;;) {
+        const auto patience = std::chrono::ceil<std::chrono::milliseconds>(next_look - Clock::now());
+        const auto notification = co_await session_.notification_within(patience);
+        if (notification) {
+            heard(notification->payload);
+        }
+        if (Clock::now() < next_look) {
+            continue;
+        }
+        next_look = Clock::now() + look_pause;
+        const auto standing = co_await session_.standing(call_timeout);
+        if (standing == pq::Standing::not_ours) {
+            session_.close();
+            throw pq::Error(pq::ErrorKind::connection_lost,
+                            "a pooler has exchanged the session, which was the proof that this process lives");
+        }
+        if (standing == pq::Standing::primary) {
+            is_searching_ = false;
+            continue;
+        }
+        const bool has_moved = co_await follow_primary(renewed);
+        if (has_moved) {
+            heard(std::nullopt);
+        }
+    }
+}
+
 asio::awaitable<void> Boot::keep(Heard heard, std::function<asio::awaitable<void>()> renewed) {
     for (;;) {
         heard(std::nullopt);
         try {
-            for (;;) {
-                const auto notification = co_await session_.notification();
-                heard(notification.payload);
-            }
+            co_await listen(heard, renewed);
         } catch (const pq::Error& error) {
             spdlog::warn("connection lost controller_id={} message={}", printable(controller_id_),
                          printable(error.what()));

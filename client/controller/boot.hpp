@@ -1,7 +1,8 @@
 #pragma once
 // This process as the database knows it: one boot of a controller. The session that stays open here is the proof that
 // it lives; it is also the one that listens. If it is lost, it is made again and rejoins its boot, and nothing has
-// happened; if it stays away for longer than the database's grace, the boot is dead and a new one is begun.
+// happened; if it stays away for longer than the database's grace, the boot is dead and a new one is begun. The session
+// is with the primary, and moves when another server becomes that.
 
 #include "pq/connection.hpp"
 
@@ -28,8 +29,12 @@ class Boot {
 
     Boot(boost::asio::any_io_executor executor, std::string conninfo, std::string controller_id);
 
-    /// Connects, boots and listens. Throws pq::Error.
+    /// Connects, boots and listens. Throws pq::Error; `refused` if there is a pooler between that gives a session to
+    /// several clients in turn, since it would be no proof of anybody's life.
     boost::asio::awaitable<void> begin();
+
+    /// What is to be said about a pooler that was found between and goes on; empty if there is none.
+    const std::string& warning() const noexcept { return warning_; }
 
     /// Keeps the session, for ever. After begin(). Each time that it had to begin a new boot it calls `renewed` before
     /// it says that anything may have happened.
@@ -39,17 +44,26 @@ class Boot {
     /// now the session acts for nobody: what it still says of a run is kept as evidence.
     boost::asio::awaitable<void> join(pq::Connection& connection) const;
 
+    /// For sessions that act for the boot: it leads to the primary.
     const std::string& conninfo() const noexcept { return conninfo_; }
 
   private:
+    using Renewed = std::function<boost::asio::awaitable<void>()>;
+
     boost::asio::awaitable<void> boot();
     boost::asio::awaitable<bool> rejoin();
-    boost::asio::awaitable<void> restore(const std::function<boost::asio::awaitable<void>()>& renewed);
+    boost::asio::awaitable<void> look_for_pooler(pq::Connection& session);
+    boost::asio::awaitable<void> take_up(const Renewed& renewed);
+    boost::asio::awaitable<void> restore(const Renewed& renewed);
+    boost::asio::awaitable<void> listen(const Heard& heard, const Renewed& renewed);
+    boost::asio::awaitable<bool> follow_primary(const Renewed& renewed);
 
     boost::asio::any_io_executor executor_;
     std::string conninfo_;
     std::string controller_id_;
     std::string epoch_; ///< empty before the first boot
+    std::string warning_;
+    bool is_searching_ = false; ///< the log knows that the server takes no writes
     pq::Connection session_;
 };
 

@@ -120,10 +120,6 @@ bool is_unknown_run(const Refusal& refusal) {
     return refusal.error_code == "not_found" && refusal.param == "run_id";
 }
 
-pq::Error no_primary() {
-    return {pq::ErrorKind::cannot_connect, "there is a standby only, and what it says may be the past"};
-}
-
 std::optional<Refusal> refusal_in(std::string_view body) {
     if (!body.starts_with(R"({"error": {)"))
         return std::nullopt;
@@ -151,7 +147,7 @@ class PoolCaller : public pq::Caller {
         for (;;) {
             auto connection = co_await pool_.acquire();
             if (effect == pq::Effect::reads && connection->is_standby())
-                throw no_primary();
+                throw pq::no_primary();
             try {
                 auto body = co_await connection->body(function, arguments, timeout, effect);
                 if (effect == pq::Effect::writes || !connection.is_stale())
@@ -193,15 +189,8 @@ asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind, std::s
 
 namespace {
 
-/// Whether to ask the primary after a standby has failed so: not when it took all the time there was.
-bool is_worth_asking_again(const pq::Error& error) {
-    return error.kind() != pq::ErrorKind::timeout && error.sqlstate() != query_canceled;
-}
-
-/// The answer of a standby if it was one and will never be another.
-bool is_final(const SqlCall& call, const StatusAnswer& answer) {
-    return !answer.from_standby ||
-           (call.returns == Returns::run_status ? is_terminal_status(answer.body) : is_terminal_timeline(answer.body));
+pq::Finality finality_of(const SqlCall& call) {
+    return call.returns == Returns::run_status ? is_terminal_status : is_terminal_timeline;
 }
 
 } // namespace
@@ -215,17 +204,15 @@ Database::Database(const asio::any_io_executor& executor, const DatabaseOptions&
       primary_(executor,
                {.conninfo = pq::to_primary(options.conninfo),
                 .size = options.pool_size,
-                .statement_timeout = options.statement_timeout,
-                .fails_over = pq::to_primary(options.conninfo) != options.conninfo},
+                .statement_timeout = options.statement_timeout},
                timeout_),
       ended_(options.status_cache_bytes) {
     const auto to_standby = pq::to_standby(options.conninfo);
-    if (to_standby != options.conninfo)
+    if (to_standby != pq::to_primary(options.conninfo))
         standby_.emplace(executor,
                          pq::PoolOptions{.conninfo = to_standby,
                                          .size = options.pool_size,
-                                         .statement_timeout = options.statement_timeout,
-                                         .fails_over = true},
+                                         .statement_timeout = options.statement_timeout},
                          timeout_);
 }
 
@@ -296,19 +283,16 @@ asio::awaitable<std::string> Database::status(const SqlCall& call, std::vector<p
 }
 
 asio::awaitable<std::string> Database::read_final(const SqlCall& call, std::vector<pq::Argument> arguments) {
+    const auto is_final = finality_of(call);
+    const auto of_primary = [&]() { return read(primary_, call, arguments); };
     if (standby_) {
-        try {
-            auto answer = co_await read(*standby_, call, arguments);
-            if (is_final(call, answer))
-                co_return std::move(answer.body);
-        } catch (const pq::Error& error) {
-            if (!is_worth_asking_again(error))
-                throw;
-        }
+        const auto of_standby = [&]() { return read(*standby_, call, arguments); };
+        auto body = co_await pq::read_of_either(of_standby, of_primary, is_final);
+        co_return body;
     }
-    auto answer = co_await read(primary_, call, std::move(arguments));
-    if (!is_final(call, answer))
-        throw no_primary();
+    auto answer = co_await of_primary();
+    if (!pq::is_present(answer, is_final))
+        throw pq::no_primary();
     co_return std::move(answer.body);
 }
 

@@ -27,9 +27,6 @@ Refusal refusal_for(const pq::Error& error);
 /// Whether it is about a run id that was never handed out.
 bool is_unknown_run(const Refusal& refusal);
 
-/// Nobody is there who could say what is the case now: the only server is a standby.
-pq::Error no_primary();
-
 /// The refusal in a body that is an error envelope, `{"error": {...}}`, as reads answer for an unknown run; nothing if
 /// it is not one. A body is jsonb as PostgreSQL prints it, so its first bytes tell, and the body of a run, which may be
 /// megabytes long, is neither parsed nor copied.

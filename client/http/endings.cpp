@@ -34,11 +34,9 @@ constexpr auto scrape_patience = std::chrono::milliseconds(500);
 } // namespace
 
 Endings::Endings(const asio::any_io_executor& executor, const std::string& conninfo, Metrics& metrics)
-    : connection_(executor, {.conninfo = pq::to_primary(conninfo),
-                             .size = 1,
-                             .wait_limit = patience,
-                             .statement_timeout = patience,
-                             .fails_over = pq::to_primary(conninfo) != conninfo}),
+    : connection_(
+          executor,
+          {.conninfo = pq::to_primary(conninfo), .size = 1, .wait_limit = patience, .statement_timeout = patience}),
       metrics_(metrics) {}
 
 asio::awaitable<void> Endings::count() {
@@ -74,11 +72,11 @@ asio::awaitable<std::string> Endings::ask() {
     auto connection = co_await connection_.acquire();
     if (connection->is_standby()) {
         connection->close(); // the next one may be the primary
-        throw no_primary();
+        throw pq::no_primary();
     }
     auto body = co_await connection->body("pdpp_run_endings", std::move(arguments), patience, pq::Effect::reads);
     if (connection.is_stale())
-        throw no_primary();
+        throw pq::no_primary();
     co_return body;
 }
 

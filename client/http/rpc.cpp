@@ -70,13 +70,13 @@ asio::awaitable<Result> read(pq::Pool& pool, const RpcCall& call, const Request&
     const auto arguments = argument_list(call.arguments, parameters);
     auto connection = co_await pool.acquire();
     if (connection->is_standby())
-        throw no_primary();
+        throw pq::no_primary();
     auto statement = fmt::format(read_statement, fmt::arg("columns", columns), fmt::arg("schema", connection->schema()),
                                  fmt::arg("function", call.function.name), fmt::arg("arguments", arguments));
     const auto rows =
         co_await connection->query(std::move(statement), std::move(parameters), timeout, pq::Effect::reads);
     if (connection.is_stale())
-        throw no_primary();
+        throw pq::no_primary();
     Result result{.body = std::string{rows.text(0, 0).value()}};
     const auto total = rows.text(0, 1).value();
     std::from_chars(total.data(), total.data() + total.size(), result.total);

@@ -3,6 +3,7 @@
 // A request that finds none on its way goes at once and waits for no company; a call that takes long is not waited for.
 
 #include "pq/pool.hpp"
+#include "pq/reads.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -16,10 +17,7 @@
 
 namespace pdpp::http {
 
-struct StatusAnswer {
-    std::string body;          ///< the status, or the envelope of an unknown run
-    bool from_standby = false; ///< what is not terminal may be the past
-};
+using StatusAnswer = pq::Answer; ///< the status, or the envelope of an unknown run
 
 class StatusReads {
   public:

@@ -6,6 +6,11 @@
 #include "pq/hosts.hpp"
 #include "pq/wire.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <charconv>
+#include <sstream>
 #include <utility>
 
 namespace pdpp::pq {
@@ -77,6 +82,45 @@ void note_farewell(void* doomed, const PGresult* notice) {
         *static_cast<bool*>(doomed) = true;
 }
 
+constexpr std::string_view read_only_sql_transaction = "25006";
+
+/// What an opened session is asked for first.
+constexpr auto first_question =
+    "SELECT (SELECT extnamespace::pg_catalog.regnamespace::pg_catalog.text FROM pg_catalog.pg_extension"
+    " WHERE extname = 'pdpp'), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'),"
+    " pg_catalog.pg_backend_pid(), pg_catalog.set_config('array_nulls', 'on', false)"; // NULL in an array is null
+
+constexpr auto question_of_standing =
+    "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'),"
+    " pg_catalog.pg_backend_pid()";
+
+/// Why libpq found that a server is not the one that is wanted, where it told so itself.
+std::string said_of_itself(const PGconn* handle) {
+    const auto is_on = [&](const char* name) {
+        const char* const reported = PQparameterStatus(handle, name);
+        return reported != nullptr && std::string_view{reported} == "on";
+    };
+    if (is_on("in_hot_standby"))
+        return " (it is a standby)";
+    return is_on("default_transaction_read_only") ? " (its default_transaction_read_only is on)" : "";
+}
+
+/// libpq's words in one line, without the questions that it asks below each address of a host.
+std::string in_one_line(const std::string& text) {
+    std::string joined;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);)
+        if (!line.starts_with('\t'))
+            joined.append(joined.empty() ? "" : "; ").append(line);
+    return joined;
+}
+
+int number_in(std::string_view text) {
+    int number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
 bool is_copy(const PGresult* result) {
     const auto status = PQresultStatus(result);
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
@@ -136,7 +180,22 @@ bool Connection::is_standby() const noexcept {
 
 bool Connection::is_read_only() const noexcept {
     const char* const reported = PQparameterStatus(wire_->handle, "default_transaction_read_only");
-    return reported != nullptr && std::string_view{reported} == "on";
+    return reported != nullptr ? std::string_view{reported} == "on" : opened_read_only_;
+}
+
+bool Connection::has_refused_writes() const noexcept {
+    return wire_->has_refused_writes;
+}
+
+bool Connection::is_pooled() const noexcept {
+    return PQbackendPID(wire_->handle) != backend_pid_;
+}
+
+std::string Connection::place() const {
+    const auto text = [](const char* value) { return std::string{value == nullptr ? "" : value}; };
+    const auto host = text(PQhost(wire_->handle));
+    return host.starts_with('/') ? "server on socket \"" + host + "/.s.PGSQL." + text(PQport(wire_->handle)) + '"'
+                                 : "server at \"" + host + "\", port " + text(PQport(wire_->handle));
 }
 
 asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::milliseconds timeout,
@@ -156,10 +215,26 @@ asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::millis
         } catch (const Error& error) {
             if (error.kind() != ErrorKind::cannot_connect || attempts.size() == 1)
                 throw;
-            failures.append(i == 0 ? "" : "; ").append(error.what());
+            const std::string failure = error.what();
+            if (failures.find(failure) == std::string::npos) // a host that is tried twice may say the same again
+                failures.append(failures.empty() ? "" : "; ").append(failure);
         }
     }
     throw Error(ErrorKind::cannot_connect, failures);
+}
+
+asio::awaitable<void> Connection::open_primary(std::string conninfo, Effect effect, std::chrono::milliseconds timeout,
+                                               std::string application_name) {
+    co_await open(to_primary(conninfo), timeout, std::move(application_name));
+    std::string why_not;
+    if (is_standby())
+        why_not = place() + " is a standby";
+    else if (is_read_only() && effect == Effect::writes)
+        why_not = place() + " takes no writes: its default_transaction_read_only is on";
+    if (!why_not.empty()) {
+        close();
+        throw Error(ErrorKind::cannot_connect, why_not);
+    }
 }
 
 asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::milliseconds timeout,
@@ -177,7 +252,8 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
         auto step = PQstatus(wire.handle) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
         while (step != PGRES_POLLING_OK) {
             if (step == PGRES_POLLING_FAILED)
-                throw wire.failure(ErrorKind::cannot_connect);
+                throw Error(ErrorKind::cannot_connect,
+                            in_one_line(PQerrorMessage(wire.handle)) + said_of_itself(wire.handle));
             wire.attach();
             co_await wire.wait(step == PGRES_POLLING_READING ? Wire::WaitType::wait_read : Wire::WaitType::wait_write);
             wire.detach();
@@ -185,21 +261,23 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
         }
         wire.attach();
         PQsetnonblocking(wire.handle, 1);
-        // What a call does is right by locks, in read committed; a stricter default would have it refused, and a standby
-        // refuses everything in serializable. Not in the startup packet, which poolers refuse.
+        // What a call does is right by locks, in read committed; a stricter default would have it refused, and a
+        // standby refuses everything in serializable. Not in the startup packet, which poolers refuse.
         co_await run("SET default_transaction_isolation = 'read committed'", {}, Effect::reads);
-        const auto schema = co_await run("SELECT extnamespace::pg_catalog.regnamespace::pg_catalog.text, "
-                                         "pg_catalog.pg_is_in_recovery() "
-                                         "FROM pg_catalog.pg_extension WHERE extname = 'pdpp'",
-                                         {}, Effect::reads);
-        if (schema.rows() != 1)
-            throw Error(ErrorKind::refused, "extension pdpp is not installed in database \"" +
-                                                std::string{PQdb(wire.handle)} + "\": run CREATE EXTENSION pdpp");
-        schema_ = *schema.text(0, 0);
-        opened_on_standby_ = schema.text(0, 1) == "t";
+        const auto answer = co_await run(first_question, {}, Effect::reads);
+        opened_on_standby_ = answer.text(0, 1) == "t";
+        opened_read_only_ = answer.text(0, 2) == "on";
+        backend_pid_ = number_in(answer.text(0, 3).value());
+        const auto schema = answer.text(0, 0);
+        const auto missing = "extension pdpp is not installed in database \"" + std::string{PQdb(wire.handle)} + "\"";
+        if (!schema && opened_on_standby_) // another server may have it already
+            throw Error(ErrorKind::cannot_connect, place() + ": " + missing + " as far as this standby knows");
+        if (!schema)
+            throw Error(ErrorKind::refused, missing + ": run CREATE EXTENSION pdpp");
+        schema_ = *schema;
     } catch (const Error& error) {
         if (error.kind() == ErrorKind::timeout || error.kind() == ErrorKind::connection_lost)
-            throw Error(ErrorKind::cannot_connect, error.what(), error.sqlstate());
+            throw Error(ErrorKind::cannot_connect, place() + ": " + error.what(), error.sqlstate());
         throw;
     }
     use.done();
@@ -289,8 +367,10 @@ asio::awaitable<Result> Connection::answer(Effect effect) {
                     refusal ? refusal->what() : "the connection to the database was lost",
                     refusal ? refusal->sqlstate() : "");
     }
-    if (refusal)
+    if (refusal) {
+        wire.has_refused_writes = wire.has_refused_writes || refusal->sqlstate() == read_only_sql_transaction;
         throw *refusal;
+    }
     if (!completed)
         throw wire.failure(ErrorKind::misused);
     co_return std::move(*completed);
@@ -379,6 +459,33 @@ asio::awaitable<Notification> Connection::notification() {
             throw lost;
         }
     }
+}
+
+asio::awaitable<std::optional<Notification>> Connection::notification_within(std::chrono::milliseconds patience) {
+    using namespace asio::experimental::awaitable_operators;
+    asio::steady_timer timer(wire_->deadline.get_executor(), patience);
+    // no results of the wait, which takes one and drops the other, and goes on over a failure
+    std::optional<Notification> heard;
+    std::optional<Error> failure;
+    const auto hear = [&]() -> asio::awaitable<void> {
+        try {
+            heard = co_await notification();
+        } catch (const Error& error) {
+            failure = error;
+        }
+    };
+    const auto wait = [&]() -> asio::awaitable<void> { co_await timer.async_wait(asio::use_awaitable); };
+    co_await (hear() || wait());
+    if (failure)
+        throw *failure;
+    co_return heard;
+}
+
+asio::awaitable<Standing> Connection::standing(std::chrono::milliseconds timeout) {
+    const auto answer = co_await query(question_of_standing, {}, timeout, Effect::reads);
+    if (number_in(answer.text(0, 2).value()) != backend_pid_)
+        co_return Standing::not_ours;
+    co_return answer.text(0, 0) == "t" || answer.text(0, 1) == "on" ? Standing::replaced : Standing::primary;
 }
 
 } // namespace pdpp::pq

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,13 @@ constexpr std::chrono::milliseconds default_timeout = std::chrono::seconds(30);
 /// What a statement may leave behind: decides whether losing the connection under it is `connection_lost` or
 /// `in_doubt`.
 enum class Effect { reads, writes };
+
+/// What the server at the other end is for those who write.
+enum class Standing {
+    primary,  ///< it takes writes
+    replaced, ///< it takes none: it is a standby, or its default_transaction_read_only is on
+    not_ours, ///< the session is not the one that was opened: a pooler has exchanged it
+};
 
 /// A named argument of a function of the SQL API. `name` and `type` come from this program, never from its users.
 struct Argument {
@@ -51,6 +59,12 @@ class Connection {
     /// says.
     boost::asio::awaitable<void> open(std::string conninfo, std::chrono::milliseconds timeout = default_timeout,
                                       std::string application_name = {});
+
+    /// The same, to the server that takes writes (pq/hosts.hpp); with Effect::reads to the primary, which a lone host
+    /// may be without taking writes just now. Throws Error `cannot_connect` if there is none.
+    boost::asio::awaitable<void> open_primary(std::string conninfo, Effect effect = Effect::writes,
+                                              std::chrono::milliseconds timeout = default_timeout,
+                                              std::string application_name = {});
 
     /// Runs one statement in a transaction of its own (unless one is open). Throws Error; after `refused` the
     /// connection goes on, after any other kind but `misused` it is closed. On timeout it is closed rather than
@@ -91,6 +105,12 @@ class Connection {
     /// The next notification, however long it takes. Cancelling the wait does the connection no harm.
     boost::asio::awaitable<Notification> notification();
 
+    /// The next one, or nothing if none comes within `patience`.
+    boost::asio::awaitable<std::optional<Notification>> notification_within(std::chrono::milliseconds patience);
+
+    /// Asks what the server is now: a session that is idle does not hear of a change.
+    boost::asio::awaitable<Standing> standing(std::chrono::milliseconds timeout = default_timeout);
+
     /// True if open and idle, and not known to be cut. Looks at what has already arrived on the socket, so that a
     /// connection the server has closed is noticed before anything is sent over it.
     bool usable() const noexcept;
@@ -100,8 +120,21 @@ class Connection {
     bool is_standby() const noexcept;
 
     /// Whether the server told with its last answer that it takes no writes (default_transaction_read_only, reported
-    /// from PostgreSQL 14 on): how a primary is fenced off that is to be one no longer.
+    /// from PostgreSQL 14 on; before, as it was when the session began): how a primary is fenced off that is to be one
+    /// no longer.
     bool is_read_only() const noexcept;
+
+    /// Whether the server has refused a write for that reason (25006), or because it is a standby.
+    bool has_refused_writes() const noexcept;
+
+    /// The process of the server that served the session when it was opened.
+    int backend_pid() const noexcept { return backend_pid_; }
+
+    /// Whether that is not the process that the connection was told of: there is a pooler between.
+    bool is_pooled() const noexcept;
+
+    /// Where the server is, as libpq puts it: `server at "db1", port 5432`.
+    std::string place() const;
 
     /// Closes at once; an operation that waits on the connection fails.
     void close() noexcept;
@@ -121,6 +154,8 @@ class Connection {
     std::shared_ptr<Wire> wire_;
     std::string schema_; ///< quoted where SQL needs it
     bool opened_on_standby_ = false;
+    bool opened_read_only_ = false;
+    int backend_pid_ = 0;
     std::map<std::string, std::string> prepared_; ///< names by statement
     bool keeps_statements_ = true;
 };

@@ -41,8 +41,10 @@ Error::Error(ErrorKind kind, const std::string& message, std::string sqlstate, s
 bool is_passing(const Error& error) {
     if (error.kind() != ErrorKind::refused)
         return error.kind() != ErrorKind::misused;
+    constexpr auto read_only_sql_transaction = "25006";
     const auto group = error.sqlstate().substr(0, 2);
-    return group == "40" || group == "53" || group == "55" || group == "57";
+    return error.sqlstate() == read_only_sql_transaction || group == "40" || group == "53" || group == "55" ||
+           group == "57";
 }
 
 std::optional<TypedRefusal> typed_refusal(const Error& error) {

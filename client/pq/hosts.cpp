@@ -7,9 +7,12 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
+#include <random>
 #include <string_view>
 
 namespace pdpp::pq {
@@ -89,13 +92,19 @@ std::string wanted_session(const Options& options) {
     return found == options.end() ? "any" : found->second;
 }
 
-std::string with_session(const std::string& conninfo, const char* wanted) {
-    auto said = said_in(conninfo);
-    const auto meant = resolved(conninfo);
-    if (!said || number_of_hosts(meant) < 2 || wanted_session(meant) != "any")
-        return conninfo;
-    (*said)["target_session_attrs"] = wanted;
-    return written(*said);
+std::string with_session(Options options, const char* wanted) {
+    options["target_session_attrs"] = wanted;
+    return written(options);
+}
+
+/// The places of the hosts in their lists, in the order to try them.
+std::vector<std::size_t> order_of(const Options& options) {
+    std::vector<std::size_t> order(number_of_hosts(options));
+    std::iota(order.begin(), order.end(), 0);
+    const auto balance = options.find("load_balance_hosts");
+    if (balance != options.end() && balance->second == "random")
+        std::ranges::shuffle(order, std::random_device{});
+    return order;
 }
 
 } // namespace
@@ -103,18 +112,18 @@ std::string with_session(const std::string& conninfo, const char* wanted) {
 std::vector<std::string> attempts_for(const std::string& conninfo) {
     const auto said = said_in(conninfo);
     const auto meant = resolved(conninfo);
-    const auto hosts = number_of_hosts(meant);
-    if (!said || hosts < 2)
+    const auto hosts = order_of(meant);
+    if (!said || hosts.size() < 2)
         return {conninfo};
 
     const bool prefers_standby = wanted_session(meant) == "prefer-standby";
     std::vector<std::string> attempts;
     const auto try_each = [&](Options options) {
-        for (std::size_t i = 0; i < hosts; ++i) {
+        for (const auto place : hosts) {
             for (const std::string keyword : {host, address, port}) {
                 const auto list = elements(meant, keyword);
-                if (list.size() == hosts)
-                    options[keyword] = list[i];
+                if (list.size() == hosts.size())
+                    options[keyword] = list[place];
                 else if (list.size() > 1 || (list.size() == 1 && keyword != port)) // one port is that of all hosts
                     return false;
             }
@@ -133,12 +142,27 @@ std::vector<std::string> attempts_for(const std::string& conninfo) {
     return is_readable ? attempts : std::vector<std::string>{conninfo};
 }
 
+bool names_several_hosts(const std::string& conninfo) {
+    return number_of_hosts(resolved(conninfo)) > 1;
+}
+
 std::string to_primary(const std::string& conninfo) {
-    return with_session(conninfo, "read-write");
+    const auto said = said_in(conninfo);
+    const auto meant = resolved(conninfo);
+    const auto wanted = wanted_session(meant);
+    const bool leads_elsewhere = wanted == "standby" || wanted == "prefer-standby" || wanted == "read-only" ||
+                                 (wanted == "any" && number_of_hosts(meant) > 1);
+    if (!said || !leads_elsewhere) // a word that libpq does not know is left to it
+        return conninfo;
+    return with_session(*said, "read-write");
 }
 
 std::string to_standby(const std::string& conninfo) {
-    return with_session(conninfo, "prefer-standby");
+    const auto said = said_in(conninfo);
+    const auto meant = resolved(conninfo);
+    if (!said || number_of_hosts(meant) < 2 || wanted_session(meant) != "any")
+        return conninfo;
+    return with_session(*said, "prefer-standby");
 }
 
 } // namespace pdpp::pq

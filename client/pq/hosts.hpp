@@ -9,16 +9,20 @@
 namespace pdpp::pq {
 
 /// The connection strings to try one after the other: one for each host that `conninfo`, the service file and the
-/// environment name, in their order. With target_session_attrs=prefer-standby each host is tried as a standby first.
-/// `conninfo` itself where there is one host, or it cannot be read.
+/// environment name, in their order, or in any with load_balance_hosts=random (libpq 16). With
+/// target_session_attrs=prefer-standby each host is tried as a standby first. `conninfo` itself where there is one
+/// host, or it cannot be read.
 std::vector<std::string> attempts_for(const std::string& conninfo);
 
-/// `conninfo` for whoever must reach the primary. The same as given where it names one host, or says what it wants
-/// itself (target_session_attrs).
+/// Whether there is another server to go to when one is a primary no longer.
+bool names_several_hosts(const std::string& conninfo);
+
+/// `conninfo` for whoever must reach the primary, whatever server it wants itself (target_session_attrs). The same as
+/// given where that is the primary, and where one host is named and none is wanted.
 std::string to_primary(const std::string& conninfo);
 
-/// `conninfo` for whoever is served by a standby too; the primary where there is none. The same as given in the same
-/// cases.
+/// `conninfo` for whoever is served by a standby too, the primary where there is none; but the same as given where it
+/// says itself what server it wants, or names one host.
 std::string to_standby(const std::string& conninfo);
 
 } // namespace pdpp::pq

@@ -3,6 +3,8 @@
 
 #include "pq/pool.hpp"
 
+#include "pq/hosts.hpp"
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -34,7 +36,8 @@ std::chrono::milliseconds until(Clock::time_point deadline) {
 
 struct Pool::State {
     State(asio::any_io_executor executor_, PoolOptions options_)
-        : executor(std::move(executor_)), options(std::move(options_)), permits(options.size) {}
+        : executor(std::move(executor_)), options(std::move(options_)),
+          fails_over(names_several_hosts(options.conninfo)), permits(options.size) {}
 
     asio::awaitable<void> take_permit(Clock::time_point deadline);
     void give_permit();
@@ -43,6 +46,7 @@ struct Pool::State {
 
     asio::any_io_executor executor;
     PoolOptions options;
+    bool fails_over;
     std::size_t permits;
     std::list<std::shared_ptr<Waiter>> queue;
     std::vector<std::unique_ptr<Connection>> idle; ///< the most recently used last
@@ -127,7 +131,7 @@ Pool::Lease::Lease(std::shared_ptr<State> state, std::unique_ptr<Connection> con
     : state_(std::move(state)), connection_(std::move(connection)) {}
 
 bool Pool::Lease::is_stale() const noexcept {
-    return state_->options.fails_over && !connection_->is_standby() && connection_->is_read_only();
+    return state_->fails_over && !connection_->is_standby() && connection_->is_read_only();
 }
 
 // NOLINTNEXTLINE(bugprone-exception-escape): a pool that is out of memory may end the program
@@ -135,8 +139,8 @@ Pool::Lease::~Lease() {
     if (!state_) // moved from
         return;
     if (connection_ && is_stale())
-        state_->idle.clear(); // which are to the same server
-    else if (connection_ && connection_->usable())
+        state_->idle.clear();                                                            // which are to the same server
+    else if (connection_ && connection_->usable() && !connection_->has_refused_writes()) // the next may take them
         state_->idle.push_back(std::move(connection_));
     state_->give_permit();
 }

@@ -23,8 +23,6 @@ struct PoolOptions {
     std::chrono::milliseconds backoff = std::chrono::milliseconds(100);
     /// Given to the server for every statement; 0 leaves the server's own setting.
     std::chrono::milliseconds statement_timeout = std::chrono::milliseconds(0);
-    /// There are several hosts: a primary that takes no writes any more has been replaced.
-    bool fails_over = false;
     /// Run on each connection when it has been made, before it is lent out. What it throws counts as a failed attempt.
     std::function<boost::asio::awaitable<void>(Connection&)> prepare = {};
 };
@@ -44,8 +42,8 @@ class Pool {
         Connection* operator->() const noexcept { return connection_.get(); }
         /// Whether the connection was made for this loan.
         bool is_new() const noexcept { return is_new_; }
-        /// Whether another server has taken the place of this one, by all that is known: what was just read may be the
-        /// past. The connection is not lent again.
+        /// Whether another server has taken the place of this one, by all that is known: several hosts are named, and
+        /// this primary takes no writes. What was just read may be the past. The connection is not lent again.
         bool is_stale() const noexcept;
 
       private:

@@ -1,5 +1,6 @@
 #pragma once
-// Calls over one connection, which is made when it is first needed and made again when it is lost.
+// Calls over one connection to the primary, which is made when it is first needed, and made again when it is lost or
+// the server takes no writes any more.
 
 #include "pq/write.hpp"
 

@@ -31,32 +31,31 @@ asio::awaitable<void> pause(std::chrono::milliseconds time) {
 
 } // namespace
 
+RunWatch::RunWatch(const asio::any_io_executor& executor, std::string conninfo, Digest digest)
+    : digest_(std::move(digest.text)),
+      reads_(executor, std::move(conninfo), [this](Connection& primary) { return begin(primary); }) {}
+
 RunWatch::RunWatch(const asio::any_io_executor& executor, std::string conninfo, std::string_view run_id)
-    : conninfo_(std::move(conninfo)), digest_(run_digest(run_id)), connection_(executor) {}
+    : RunWatch(executor, std::move(conninfo), Digest{run_digest(run_id)}) {}
 
 RunWatch::RunWatch(const asio::any_io_executor& executor, std::string conninfo)
-    : conninfo_(std::move(conninfo)), connection_(executor) {}
+    : RunWatch(executor, std::move(conninfo), Digest{}) {}
 
-asio::awaitable<void> RunWatch::connect() {
-    co_await connection_.open(conninfo_);
-    const bool listening = co_await listen_for_runs(connection_);
+asio::awaitable<void> RunWatch::begin(Connection& primary) {
+    const bool listening = co_await listen_for_runs(primary);
     listening_ = listening ? Listening::yes : Listening::impossible;
-    was_connected_ = true;
 }
 
-asio::awaitable<std::string> RunWatch::read_once(std::string_view function, std::vector<Argument> arguments) {
-    if (!connection_.usable())
-        co_await connect();
-    co_return co_await connection_.body(function, std::move(arguments), default_timeout, Effect::reads);
-}
-
-asio::awaitable<std::string> RunWatch::read(std::string function, std::vector<Argument> arguments) {
+asio::awaitable<std::string> RunWatch::read(std::string function, std::vector<Argument> arguments, Finality is_final) {
+    if (is_final && reads_.has_one_host())
+        is_final = [](std::string_view body) { return !body.starts_with(R"({"error": {)"); };
     for (auto time = first_pause;; time = std::min(2 * time, longest_pause)) {
         try {
-            auto body = co_await read_once(function, arguments);
+            auto body = co_await reads_.read(function, arguments, is_final);
+            was_answered_ = true;
             co_return body;
         } catch (const Error& error) {
-            if (!was_connected_ || !is_passing(error))
+            if (!was_answered_ || !is_passing(error))
                 throw;
         }
         co_await pause(time);
@@ -66,7 +65,7 @@ asio::awaitable<std::string> RunWatch::read(std::string function, std::vector<Ar
 asio::awaitable<void> RunWatch::hear() {
     try {
         for (;;) {
-            const auto heard = co_await connection_.notification();
+            const auto heard = co_await reads_.primary().notification();
             if (!digest_ || heard.payload == *digest_)
                 co_return;
         }
@@ -79,7 +78,7 @@ asio::awaitable<void> RunWatch::hear() {
 asio::awaitable<void> RunWatch::overhear() {
     try {
         for (;;)
-            co_await connection_.notification();
+            co_await reads_.primary().notification();
     } catch (const Error&) {
         co_return;
     }

@@ -42,6 +42,7 @@ void Connection::Wire::close() noexcept {
     PQfinish(handle);
     handle = nullptr;
     doomed = false;
+    has_refused_writes = false;
 }
 
 void Connection::Wire::check_still_open() const {

@@ -46,6 +46,7 @@ struct Connection::Wire : std::enable_shared_from_this<Connection::Wire> {
     bool expired = false;
     bool busy = false;
     bool doomed = false; ///< the server has said that it ends this session
+    bool has_refused_writes = false;
 
   private:
     void check_still_open() const;

@@ -86,14 +86,36 @@ BOOST_AUTO_TEST_CASE(reads_go_to_a_standby_if_there_is_one) {
                          "host='a' target_session_attrs='any'", "host='b' target_session_attrs='any'"}));
 }
 
-BOOST_AUTO_TEST_CASE(who_says_what_he_wants_is_taken_at_his_word) {
-    for (const std::string conninfo :
-         {"host=a,b target_session_attrs=read-write", "postgresql://a,b/app?target_session_attrs=standby"}) {
-        BOOST_TEST(to_primary(conninfo) == conninfo);
-        BOOST_TEST(to_standby(conninfo) == conninfo);
-    }
+BOOST_AUTO_TEST_CASE(who_says_what_he_wants_begins_to_read_there) {
+    for (const std::string wanted : {"read-write", "primary", "read-only", "standby", "prefer-standby"})
+        BOOST_TEST(to_standby("host=a,b target_session_attrs=" + wanted) == "host=a,b target_session_attrs=" + wanted);
     const Environment wanted("PGTARGETSESSIONATTRS", "primary");
     BOOST_TEST(to_standby("host=a,b") == "host=a,b");
+}
+
+BOOST_AUTO_TEST_CASE(who_writes_reaches_the_primary_whatever_is_wanted) {
+    for (const std::string wanted : {"any", "read-only", "standby", "prefer-standby"})
+        BOOST_TEST(to_primary("host=a,b target_session_attrs=" + wanted) ==
+                   "host='a,b' target_session_attrs='read-write'");
+    for (const std::string wanted : {"read-write", "primary", "no such"}) { // libpq says what is wrong with a word
+        const auto conninfo = "host=a,b target_session_attrs='" + wanted + "'";
+        BOOST_TEST(to_primary(conninfo) == conninfo);
+    }
+    BOOST_TEST(to_primary("host=a target_session_attrs=standby") == "host='a' target_session_attrs='read-write'");
+    BOOST_TEST(to_primary("host=a target_session_attrs=any") == "host=a target_session_attrs=any");
+    BOOST_TEST(to_primary(to_primary("host=a,b")) == to_primary("host=a,b"));
+    const Environment wanted("PGTARGETSESSIONATTRS", "standby");
+    BOOST_TEST(to_primary("host=a,b") == "host='a,b' target_session_attrs='read-write'");
+}
+
+BOOST_AUTO_TEST_CASE(hosts_are_counted_however_they_are_named) {
+    for (const std::string conninfo : {"host=a,b", "hostaddr=10.0.0.1,10.0.0.2", "postgresql://a,b/app"})
+        BOOST_TEST(names_several_hosts(conninfo), conninfo);
+    for (const std::string conninfo : {"", "app", "host=a", "host=a hostaddr=10.0.0.1", "no such=thing"})
+        BOOST_TEST(!names_several_hosts(conninfo), conninfo);
+    const Environment hosts("PGHOST", "a,b");
+    BOOST_TEST(names_several_hosts("app"));
+    BOOST_TEST(!names_several_hosts("host=c"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
