@@ -65,7 +65,8 @@ sub all_go { my ($mark, $name) = @_; ok(within(sub { !%{ parts_of($mark) } }), $
 
 my @parts = qw(daemon deaf group plain renewed session stopped timeout);
 
-# A script whose processes go all the ways there are, and which then does `last`.
+# A script whose processes go all the ways there are, and which then does `last`. What makes new ones for ever does so while
+# this test runs.
 sub scattered {
 	my ($mark, $last) = @_;
 	return <<"SH";
@@ -76,7 +77,7 @@ PART=session setsid sleep 1000 &
 PART=group bash -c 'set -m; sleep 1000 & wait' &
 PART=timeout timeout 1000 sleep 1000 &
 PART=deaf setsid sh -c 'trap "" TERM HUP INT; while :; do sleep 0.1; done' &
-PART=renewed setsid bash -c 'trap "" TERM; while :; do (sleep 1000 &) & sleep 0.1; kill \$!; done' 2>/dev/null &
+PART=renewed setsid bash -c 'trap "" TERM; while kill -0 $$; do (sleep 30 &) & sleep 0.1; done' 2>/dev/null &
 PART=stopped setsid sh -c 'kill -STOP \$\$; sleep 1000' &
 echo guardian=\$PPID
 $last

@@ -159,6 +159,9 @@ asio::awaitable<std::string> read_line(asio::readable_pipe& pipe) {
     }
 }
 
+/// What makes new processes for ever does so while this program runs.
+const std::string tests_run = "kill -0 " + std::to_string(::getpid()) + " 2>/dev/null";
+
 /// Every way out of the group and the parent's sight that a process can take by itself; then `last`.
 std::string scattered(const std::string& last) {
     return "sleep 1000 & "        // plain
@@ -167,7 +170,9 @@ std::string scattered(const std::string& last) {
            "(setsid sh -c 'sleep 1000 & sleep 1000 & exit' &) ; " // a daemon: its parent has gone
            "bash -c 'set -m; sleep 1000 & sleep 1000' & "         // a group of its own
            "setsid sh -c 'kill -STOP $$' & "                      // stopped
-           "setsid bash -c 'trap \"\" TERM; while :; do sleep 1000 & sleep 0.01; kill $!; done' & " // always anew
+           "setsid bash -c 'trap \"\" TERM; while " +
+           tests_run +
+           "; do sleep 1000 & sleep 0.01; kill $!; done' & " // always anew
            "sleep 0.2; echo ready; " +
            last;
 }
@@ -413,7 +418,8 @@ BOOST_AUTO_TEST_CASE(what_a_signal_makes_it_start_is_not_signalled) {
 
 BOOST_AUTO_TEST_CASE(a_flood_of_processes_is_stopped_and_killed) {
     // each starts another and ends: no two looks at them see the same ones
-    const auto seen = end_of("setsid sh -c 'f() { (f &) }; f' & echo ready; wait; exit 4", [](Process&, pid_t) {});
+    const auto seen = end_of("setsid sh -c 'f() { " + tests_run + " && (f &) }; f' & echo ready; wait; exit 4",
+                             [](Process&, pid_t) {});
     BOOST_TEST(seen.exit.code == 4);
     BOOST_TEST(!seen.is_anybody_left);
 }
