@@ -237,6 +237,26 @@ const Ending* Database::kept_ending(const SqlCall& call, const std::vector<pq::A
     return ending;
 }
 
+asio::awaitable<void> Database::meet_primary(pq::Connection& connection) {
+    // a promotion begins a timeline
+    constexpr auto question =
+        "SELECT system_identifier::pg_catalog.text || CASE WHEN pg_catalog.pg_is_in_recovery() THEN ''"
+        " ELSE '/' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8) END"
+        " FROM pg_catalog.pg_control_system()";
+    std::string history;
+    try {
+        const auto answer = co_await connection.query(question, {}, timeout_, pq::Effect::reads);
+        history = answer.text(0, 0).value();
+    } catch (const pq::Error& error) {
+        if (error.kind() != pq::ErrorKind::refused)
+            throw;
+        spdlog::debug("the primary does not say which history it writes: {:?}", error.what());
+    }
+    if (history.empty() || history != history_)
+        ended_.clear();
+    history_ = std::move(history);
+}
+
 asio::awaitable<void> Database::try_connecting() {
     co_await primary_.pool.acquire();
 }
@@ -276,8 +296,9 @@ asio::awaitable<std::string> Database::status(const SqlCall& call, std::vector<p
     if (const auto* const ending = kept_ending(call, arguments))
         co_return std::string{ending->body};
     metrics_.looked_in_cache(false);
+    const auto history = history_;
     auto body = co_await read_final(call, std::move(arguments));
-    if (is_terminal_status(body))
+    if (is_terminal_status(body) && history == history_)
         ended_.insert(run_id, body);
     co_return body;
 }

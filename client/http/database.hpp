@@ -66,6 +66,10 @@ class Database {
     /// null pointer. Good until the caller awaits something. Counts as a look into that memory if it is there.
     const Ending* kept_ending(const SqlCall& call, const std::vector<pq::Argument>& arguments);
 
+    /// Learns from a new connection which history the primary writes: endings of another are forgotten, since a server
+    /// that took over may not have them.
+    boost::asio::awaitable<void> meet_primary(pq::Connection& connection);
+
     /// Makes a connection, for the next who needs one. Throws pq::Error.
     boost::asio::awaitable<void> try_connecting();
 
@@ -99,6 +103,7 @@ class Database {
     Side primary_;
     std::optional<Side> standby_; ///< if there are several hosts
     StatusCache ended_;
+    std::string history_; ///< that of `ended_`
 };
 
 } // namespace pdpp::http

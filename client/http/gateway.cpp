@@ -76,6 +76,7 @@ Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& op
       public_origin_(options.public_origin), target_bytes_(options.target_bytes),
       live_(
           executor, pq::to_primary(options.database.conninfo),
+          [this](pq::Connection& connection) { return database_.meet_primary(connection); },
           std::max<std::size_t>(options.database.pool_size / 2, 1), // the others are for requests
           [this](std::string_view function, std::vector<pq::Argument> arguments) {
               return call_function(database_.primary(), CallKind::reads, function, std::move(arguments),

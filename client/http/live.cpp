@@ -12,10 +12,10 @@ namespace pdpp::http {
 
 namespace asio = boost::asio;
 
-LiveRuns::LiveRuns(const asio::any_io_executor& executor, std::string conninfo, std::size_t at_once,
-                   pq::SharedReads::Call call, const LiveOptions& options)
-    : executor_(executor), feed_(executor, std::move(conninfo)), reads_(executor, at_once, std::move(call)),
-      options_(options) {}
+LiveRuns::LiveRuns(const asio::any_io_executor& executor, std::string conninfo, pq::RunFeed::Met met,
+                   std::size_t at_once, pq::SharedReads::Call call, const LiveOptions& options)
+    : executor_(executor), feed_(executor, std::move(conninfo), std::move(met)),
+      reads_(executor, at_once, std::move(call)), options_(options) {}
 
 pq::RunFeed::Subscription LiveRuns::subscribe(std::string_view run_id, std::function<void()> wake) {
     return feed_.subscribe(run_id, std::move(wake));

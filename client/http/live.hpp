@@ -30,9 +30,9 @@ class LiveRuns {
   public:
     using Body = pq::SharedReads::Body;
 
-    /// `conninfo` for the feed; at most `at_once` reads are under way at a time.
-    LiveRuns(const boost::asio::any_io_executor& executor, std::string conninfo, std::size_t at_once,
-             pq::SharedReads::Call call, const LiveOptions& options);
+    /// `conninfo` and `met` for the feed; at most `at_once` reads are under way at a time.
+    LiveRuns(const boost::asio::any_io_executor& executor, std::string conninfo, pq::RunFeed::Met met,
+             std::size_t at_once, pq::SharedReads::Call call, const LiveOptions& options);
 
     const LiveOptions& options() const noexcept { return options_; }
 

@@ -34,6 +34,12 @@ class StatusCache {
     /// Keeps the body of a run that has ended.
     void insert(std::string_view run_id, std::string_view body);
 
+    /// Forgets all.
+    void clear() noexcept {
+        entries_.clear();
+        bytes_ = 0;
+    }
+
     std::size_t bytes() const noexcept { return bytes_; }
     std::size_t entries() const noexcept { return entries_.size(); }
 

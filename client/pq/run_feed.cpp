@@ -2,6 +2,7 @@
 
 #include "pq/run_feed.hpp"
 
+#include "pq/hosts.hpp"
 #include "pq/run_channel.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -22,6 +23,8 @@ namespace {
 
 constexpr std::chrono::milliseconds first_pause(100);
 constexpr std::chrono::milliseconds longest_pause(2000);
+/// How often the server is asked whether it is the primary still.
+constexpr std::chrono::milliseconds look_pause(1000);
 
 /// The number that a digest of a run prints; nothing for what is no digest.
 std::optional<std::uint64_t> read_digest(std::string_view hex) {
@@ -35,15 +38,19 @@ std::optional<std::uint64_t> read_digest(std::string_view hex) {
 } // namespace
 
 struct RunFeed::State {
-    State(asio::any_io_executor executor_, std::string conninfo_)
-        : executor(std::move(executor_)), conninfo(std::move(conninfo_)) {}
+    State(asio::any_io_executor executor_, std::string conninfo_, Met met_)
+        : executor(std::move(executor_)), conninfo(std::move(conninfo_)), fails_over(names_several_hosts(conninfo)),
+          met(std::move(met_)) {}
 
     asio::awaitable<std::string> listen_once();
+    asio::awaitable<void> hear(Connection& connection) const;
     void wake(std::string_view payload) const;
     void wake_all() const;
 
     asio::any_io_executor executor;
     std::string conninfo;
+    bool fails_over;
+    Met met;
     bool is_listening = false;
     bool was_told = false; ///< the log knows that nothing is heard
     Wakers wakers;
@@ -68,23 +75,42 @@ asio::awaitable<std::string> RunFeed::State::listen_once() {
     try {
         Connection connection(executor);
         co_await connection.open(conninfo, default_timeout, "pdpp feed");
+        if (met)
+            co_await met(connection);
         is_listening = co_await listen_for_runs(connection);
         if (!is_listening)
             co_return "a hot standby cannot LISTEN";
         if (std::exchange(was_told, false))
             spdlog::info("notified of changes to runs again");
         wake_all();
-        for (;;) {
-            const auto heard = co_await connection.notification();
-            wake(heard.payload);
-        }
+        co_await hear(connection);
+        co_return "the server takes no writes any more";
     } catch (const Error& error) {
         co_return error.what();
     }
 }
 
-RunFeed::RunFeed(const asio::any_io_executor& executor, std::string conninfo)
-    : state_(std::make_shared<State>(executor, std::move(conninfo))) {}
+/// For as long as the server is the primary; a lone host is what it is.
+asio::awaitable<void> RunFeed::State::hear(Connection& connection) const {
+    using Clock = asio::steady_timer::clock_type;
+    for (auto next_look = Clock::now() + look_pause;;) {
+        const auto patience = std::chrono::ceil<std::chrono::milliseconds>(next_look - Clock::now());
+        const auto heard = co_await connection.notification_within(patience);
+        if (heard)
+            wake(heard->payload);
+        if (Clock::now() < next_look)
+            continue;
+        next_look = Clock::now() + look_pause;
+        if (!fails_over)
+            continue;
+        const auto standing = co_await connection.standing();
+        if (standing == Standing::replaced)
+            co_return;
+    }
+}
+
+RunFeed::RunFeed(const asio::any_io_executor& executor, std::string conninfo, Met met)
+    : state_(std::make_shared<State>(executor, std::move(conninfo), std::move(met))) {}
 
 asio::awaitable<void> RunFeed::listen() {
     const auto state = state_;

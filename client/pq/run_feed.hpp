@@ -2,6 +2,8 @@
 // What is committed about runs, heard over one connection for all who want to know. A notification is only a hint to
 // look again: whoever subscribes looks after that, and again whenever it is woken.
 
+#include "pq/connection.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
@@ -36,11 +38,14 @@ class RunFeed {
         Wakers::iterator place_;
     };
 
-    /// `conninfo` must lead to the primary if there are several hosts: a standby has nothing to tell.
-    RunFeed(const boost::asio::any_io_executor& executor, std::string conninfo);
+    /// What is done with each new connection before it listens. Must not throw Error for what will not pass.
+    using Met = std::function<boost::asio::awaitable<void>(Connection&)>;
 
-    /// Listens until the loop ends. A connection that is lost is made again, and then everybody is woken, because
-    /// notifications may have been lost with it.
+    /// `conninfo` must lead to the primary if there are several hosts: a standby has nothing to tell.
+    RunFeed(const boost::asio::any_io_executor& executor, std::string conninfo, Met met = {});
+
+    /// Listens until the loop ends. A connection that is lost is made again, as is one to a server that is the primary
+    /// no longer, and then everybody is woken, because notifications may have been lost with it.
     boost::asio::awaitable<void> listen();
 
     /// `wake` is called from now on when something was committed about the run, or when that cannot be excluded. It

@@ -53,7 +53,7 @@ sub are_told
 subtest 'the feed is the primary' => sub {
 	my @clients = watched('run_feed');
 	$primary->poll_query_until('postgres',
-		q{SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'pdpp feed' AND query LIKE 'LISTEN%'}) or die 'nobody listens';
+		q{SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'pdpp feed' AND query ~ '^(LISTEN|SELECT pg_catalog.pg_is_in_recovery)'}) or die 'nobody listens';
 	is($standby->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pdpp feed'}), 0, 'nobody listens to the standby');
 	sql("pdpp_run_settle('run_feed', 'completed')");
 	are_told('live', @clients);

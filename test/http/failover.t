@@ -1,0 +1,77 @@
+# A gateway whose primary is replaced: what it kept in memory of the endings of the old one is forgotten, and who waits
+# hears from the new one, also if the old one still runs and only takes no writes.
+
+use strict;
+use warnings;
+
+use PdppGateway;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Programs qw(within);
+use Test::More;
+
+my $primary = PostgreSQL::Test::Cluster->new('primary');
+$primary->init(allows_streaming => 1);
+$primary->start;
+$primary->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+$primary->safe_psql('postgres', "SELECT pdpp_run_now('c', 'c-$_', run_id => '$_')") for 'run_early', 'run_late';
+$primary->safe_psql('postgres', q{SELECT pdpp_run_settle('run_early', 'completed')});
+$primary->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+
+my $both = sprintf 'host=%s,%s port=%d,%d dbname=postgres', $standby->host, $primary->host, $standby->port, $primary->port;
+my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
+
+# The standby hears of nothing from here on: it is not there.
+my $gateway = PdppGateway->start(conninfo => $both);
+my $feed = q{SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'pdpp feed'
+	AND query ~ '^(LISTEN|SELECT pg_catalog.pg_is_in_recovery)'};
+$primary->poll_query_until('postgres', $feed) or die 'nobody listens';
+sub status { my ($id) = @_; my $answer = $gateway->get_as_owner("/_ref/runs/$id"); return $answer->{json}{status} // $answer->{status} }
+
+$primary->safe_psql('postgres', q{SELECT pdpp_run_settle('run_late', 'completed')});
+is(status($_), 'completed', "$_: completed") for 'run_early', 'run_late';
+
+subtest 'the same primary again changes nothing' => sub {
+	$primary->restart;
+	$primary->poll_query_until('postgres', $feed) or die 'nobody listens';
+	$primary->stop;
+	is(status($_), 'completed', "$_: told from memory, while no server is there") for 'run_early', 'run_late';
+};
+
+subtest 'an ending that the new primary does not have is no more' => sub {
+	$standby->start;
+	$standby->promote;
+	ok(within(sub { status('run_late') eq 'active' }), 'it is active there');
+	is(status('run_early'), 'completed', 'the other is known there, too');
+	$standby->safe_psql('postgres', q{SELECT pdpp_run_settle('run_late', 'failed')});
+	is(status('run_late'), 'failed', 'and ends in its own way');
+};
+
+subtest 'who waits leaves a primary that takes no writes any more' => sub {
+	my $third = PostgreSQL::Test::Cluster->new('third');
+	$standby->backup('again');
+	$third->init_from_backup($standby, 'again', has_streaming => 1);
+	$third->start;
+	my $there = PdppGateway->start(
+		conninfo => sprintf('host=%s,%s port=%d,%d dbname=postgres', $standby->host, $third->host, $standby->port, $third->port),
+		args => [ '--wait-limit', 3600 ]);
+	$standby->safe_psql('postgres', q{SELECT pdpp_run_now('c', 'c-waits', run_id => 'run_waits')});
+	my $waiter = $there->connect;
+	$waiter->send_request('GET', '/_ref/runs/run_waits', [ @owner, Prefer => 'wait=3600' ]);
+	$standby->poll_query_until('postgres', $feed) or die 'nobody listens';
+	$standby->safe_psql('postgres', 'ALTER SYSTEM SET default_transaction_read_only = on');
+	$standby->reload;
+	$standby->wait_for_catchup($third);
+	$third->promote;
+	$third->poll_query_until('postgres', $feed) or fail('the feed stays where it was');
+	$third->safe_psql('postgres', q{SELECT pdpp_run_settle('run_waits', 'completed')});
+	is($waiter->receive->{json}{status}, 'completed', 'told');
+	is($there->stop, 0, 'stops');
+	$third->stop;
+};
+
+is($gateway->stop, 0, 'stops');
+$standby->stop;
+done_testing();
