@@ -47,14 +47,16 @@ my $stopped = 0;
 my $set_up = 0;    # runs that put the connections on record
 my $next_port = 0;
 my $processes = Chaos::Processes->new;
-my ($cluster, $faults);
+my ($cluster, $faults, $pooled);
+# what runs leave behind sleeps for so many seconds: whoever does is one of theirs
+my $mark = 1_000_000 + $$;
 $SIG{$_} = sub { exit 130 if $stopped++ } for qw(INT TERM HUP);
 
 END {
 	if ($$ == $me)
 	{
 		local $?;
-		$processes->stop(0.5, qw(checker follower poller client launcher controller gateway)) if $processes;
+		$processes->stop(0.5, qw(checker follower poller client launcher controller gateway pool)) if $processes;
 		$cluster->stop if $cluster;
 	}
 }
@@ -70,9 +72,10 @@ sub main
 	  . "interval $option{interval} ms, launch deadline $option{deadline} ms\n";
 	set_up($durability);
 	my $record = Chaos::Record->new("$folder", 'chaos');
-	$faults = Chaos::Faults->new(cluster => $cluster, processes => $processes, record => $record, grace => $grace, gap => $option{gap});
+	$faults = Chaos::Faults->new(cluster => $cluster, processes => $processes, record => $record, grace => $grace, gap => $option{gap},
+		clock => "$folder/clock", queue => $cluster->{queue}, pool => $pooled && sub { my ($slot) = $processes->running('pool'); return $slot && $slot->{pid} });
 
-	my @places = qw(gateway controller launcher client poller follower checker);
+	my @places = qw(pool gateway controller launcher client poller follower checker);
 	my $began = time;
 	my $next = $began + 1;
 	while (!$stopped && time < $began + $option{seconds})
@@ -92,6 +95,7 @@ sub main
 	# ends what they leave
 	$faults->thaw('all');
 	$processes->stop(60, qw(client launcher));
+	$processes->stop(10, 'pool');
 	$processes->tend(qw(gateway controller poller));
 	$cluster->await_session('chaos');
 	open my $healed, '>', "$folder/healed" or die "healed: $!\n";
@@ -108,9 +112,10 @@ sub main
 	await_the_end();
 	$processes->stop(30, qw(checker controller gateway));
 
-	my $verdict = Chaos::Verdict->new(cluster => $cluster, folder => "$folder", outages => $faults->{outages}, grace => $grace,
+	my $verdict = Chaos::Verdict->new(cluster => $cluster, folder => "$folder", outages => $faults->{outages}, steps => $faults->{steps}, grace => $grace,
 		interval => $option{interval} / 1000);
 	$verdict->examine;
+	$verdict->violation('a process outlived its run', '', $_) for left_behind();
 	print_figures($verdict, $seconds);
 	my $wrong = judge($verdict, $seconds);
 	print_violations($verdict) if $wrong;
@@ -122,16 +127,27 @@ sub main
 sub set_up
 {
 	my ($durability) = @_;
-	$cluster = Chaos::Cluster->new(folder => "$folder", log => "$logs/chaos-server.log", settings => {
+	open my $clock, '>', "$folder/clock" or die "clock: $!\n";
+	print {$clock} pack 'q', 0;
+	close $clock;
+	build('set_clock');
+	# before 17 the queue of notifications has 8 GB, which takes minutes to fill (test/t/full_queue.t pretends, which no new
+	# listener may see)
+	my ($version) = Chaos::Cluster::run_quietly('postgres', '--version') =~ /(\d+)/;
+	my %queue = $version >= 17 ? (max_notify_queue_pages => 64) : ();
+	$cluster = Chaos::Cluster->new(folder => "$folder", log => "$logs/chaos-server.log", environment => { LD_PRELOAD => "$folder/set_clock.so",
+			CLOCK_AHEAD => "$folder/clock" }, settings => {
 			shared_preload_libraries => 'pdpp', 'pdpp.databases' => 'chaos', 'pdpp.liveness_grace' => $option{grace},
 			'pdpp.reconcile_interval' => $option{interval}, 'pdpp.launch_deadline' => $option{deadline},
-			restart_after_crash => 'on', recovery_init_sync_method => 'syncfs', max_connections => 100, checkpoint_timeout => '30s', log_line_prefix => '%m [%p] %a ' });
+			restart_after_crash => 'on', recovery_init_sync_method => 'syncfs', max_connections => 100, checkpoint_timeout => '30s', log_line_prefix => '%m [%p] %a ', %queue });
+	$cluster->{queue} = keys %queue;
 	{
 		local $cluster->{database} = 'postgres';
 		$cluster->rows('create database chaos');
 	}
 	$cluster->rows('create extension pdpp');
 	$cluster->rows("alter database chaos set synchronous_commit = $durability");
+	set_up_pool();
 
 	$ENV{PDPP_OWNER_PASSWORD} = join '', map { ('a' .. 'z')[ rand 26 ] } 1 .. 20;
 	chomp(my $token = Chaos::Cluster::run_quietly($pdpp, 'token', '--ttl', 86400));
@@ -164,7 +180,8 @@ sub set_up
 		my $name = "launcher-$index";
 		$processes->add(kind => 'launcher', name => $name, work => sub {
 				my ($life) = @_;
-				Chaos::Launcher::run(cluster => $cluster, folder => "$folder", name => $name, life => $life,
+				# every other one through the pool
+				Chaos::Launcher::run(cluster => $index % 2 && $pooled || $cluster, folder => "$folder", name => $name, life => $life,
 					seed => $option{seed} + 1000 * $index + $life, connections => $launched{$name}, unoffered => \@unoffered, pause => $option{pause});
 			});
 	}
@@ -202,6 +219,66 @@ sub set_up
 	return;
 }
 
+# A module that the server loads, from its source.
+sub build
+{
+	my ($name) = @_;
+	Chaos::Cluster::run_quietly('gcc', '-shared', '-fPIC', '-o', "$folder/$name.so", "$FindBin::Bin/../lib/$name.c");
+	return;
+}
+
+# A pool in session mode, which hands a session from one client to the next.
+sub set_up_pool
+{
+	if (!grep { -x "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin') { print "no pgbouncer: nobody goes through a pool\n"; return; }
+	$pooled = bless { %$cluster, port => 6432 }, 'Chaos::Cluster';
+	open my $users, '>', "$folder/users" or die "users: $!\n";
+	print {$users} qq("$cluster->{user}" ""\n);
+	close $users;
+	open my $file, '>', "$folder/pgbouncer.ini" or die "pgbouncer.ini: $!\n";
+	print {$file} <<"INI";
+[databases]
+* = host=$cluster->{socket_folder} port=$cluster->{port}
+[pgbouncer]
+listen_addr =
+listen_port = 6432
+unix_socket_dir = $cluster->{socket_folder}
+auth_type = trust
+auth_file = $folder/users
+pool_mode = session
+server_login_retry = 1
+INI
+	close $file;
+	$processes->add(kind => 'pool', name => 'pool', work => sub {
+			open STDERR, '>>', "$logs/pgbouncer.log" or die "pgbouncer.log: $!\n";
+			open STDOUT, '>&', \*STDERR or die "pgbouncer.log: $!\n";
+			local $ENV{PATH} = "$ENV{PATH}:/usr/sbin";
+			exec 'pgbouncer', "$folder/pgbouncer.ini" or die "cannot run pgbouncer: $!\n";
+		});
+	return;
+}
+
+# Whoever is still at work for a run: all runs have ended, and their launchers too. The last guardian may need a moment.
+sub left_behind
+{
+	my $deadline = time + 60;
+	my @left;
+	do
+	{
+		@left = grep { /^sleep $mark\b/ } map { command_line($_) } glob '/proc/[0-9]*/cmdline';
+		sleep 0.1 if @left;
+	} while (@left && time < $deadline);
+	return @left;
+}
+
+sub command_line
+{
+	my ($path) = @_;
+	open my $file, '<', $path or return;
+	local $/ = undef;
+	return join ' ', split /\0/, readline($file) // '';
+}
+
 # A port that a gateway keeps over its lives: none that the system hands out to clients, who might get it while it is away.
 sub free_port
 {
@@ -235,6 +312,8 @@ sub setups
 		quick => ['true'], fails => [ 'sh', '-c', 'exit 3' ], missing => ['/no/such/executable'],
 		killed => [ 'sh', '-c', 'kill -9 $$' ], slow => [ 'sleep', '1.5' ], late => [ 'sleep', '100' ],
 		deaf => [ 'sh', '-c', q(trap '' TERM; while :; do sleep 0.2; done) ],
+		breeds => [ 'sh', '-c', "setsid sleep $mark & (sleep $mark </dev/null >/dev/null 2>&1 &); sleep 0.5" ],
+		garbled => [ 'sh', '-c', q(echo '{"type":"DONE","status":"fai') ],
 		says => [ 'sh', '-c', q(echo '{"type":"PROGRESS","count":1}'; sleep 0.1; echo '{"type":"DONE","status":"succeeded"}') ]);
 	my %more = (late => { timeout_seconds => 0.5 }, deaf => { timeout_seconds => 1, grace_seconds => 0.3 });
 	return map {
@@ -308,6 +387,8 @@ sub judge
 	$never->('what a writer was told about an ending stands', 'a settle that was told otherwise');
 	$never->('one idempotency key, one run', 'another answer to one key');
 	$never->('pdpp_check() is empty', 'pdpp_check');
+	$never->('no process outlived its run', 'a process outlived its run');
+	$never->('what a connector said and nobody could read is no success', 'unreadable and completed');
 	$holds->(!grep({ !%{ $verdict->{told}{$_} // {} } || !$verdict->{breaks}{$_} } qw(wait stream)), 'runs were waited for and followed as streams, over breaks');
 	$never->('whoever waits or follows is told the one ending', 'told nothing', 'told otherwise');
 	$never->('and nothing else', keys %violated);

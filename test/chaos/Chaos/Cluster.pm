@@ -11,12 +11,12 @@ use Time::HiRes qw(sleep time);
 
 my $patience = 120;
 
-# folder, log (file), settings (name => value)
+# folder, log (file), settings (name => value), environment (name => value, of the server alone)
 sub new
 {
 	my ($class, %option) = @_;
 	my $self = bless {
-		data => "$option{folder}/data", socket_folder => $option{folder}, log => $option{log}, port => 5432,
+		environment => $option{environment} // {}, data => "$option{folder}/data", socket_folder => $option{folder}, log => $option{log}, port => 5432,
 		user => scalar getpwuid($>), database => 'chaos' }, $class;
 	run_quietly('initdb', '-D', $self->{data}, '--auth=trust', '--encoding=UTF8', '--locale=C.UTF-8', '--username', $self->{user});
 	open my $file, '>>', "$self->{data}/postgresql.conf" or die "postgresql.conf: $!\n";
@@ -33,6 +33,7 @@ sub start
 {
 	my ($self) = @_;
 	my $deadline = time + $patience;
+	local @ENV{ keys %{ $self->{environment} } } = values %{ $self->{environment} };
 	until (system("pg_ctl -D '$self->{data}' -l '$self->{log}' -w -t 60 start >/dev/null 2>&1") == 0)
 	{
 		die "the server does not start, see $self->{log}\n" if time > $deadline;

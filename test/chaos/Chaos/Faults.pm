@@ -11,13 +11,32 @@ use Time::HiRes qw(sleep time);
 
 my %often = (
 	kill_launcher => 7, kill_controller => 5, kill_gateway => 3, terminate_backend => 12, terminate_worker => 2,
-	freeze_controller => 2, kill_backend => 2, kill_postmaster => 1, immediate_shutdown => 1);
+	freeze_controller => 2, kill_backend => 2, kill_postmaster => 1, immediate_shutdown => 1, kill_pool => 2, read_only => 2, step_clock => 3,
+	cancel_worker => 1, alter_tables => 4, fill_queue => 2);
 
-# cluster, processes (Chaos::Processes), record, grace (seconds), gap (seconds between faults, on average)
+# What somebody does to the tables while they are at work, each undone by its second half.
+my @alterations = (
+	[ 'create index concurrently chaos_text on pdpp.spine_events (client_id)', 'drop index concurrently pdpp.chaos_text' ],
+	[ 'reindex index concurrently pdpp.spine_events_lifecycle' ],
+	[ 'reindex table concurrently pdpp.controller_active_runs' ],
+	[ 'alter table pdpp.spine_events add chaos text', 'alter table pdpp.spine_events drop chaos' ],
+	[ 'alter table pdpp.controller_active_runs add chaos text', 'alter table pdpp.controller_active_runs drop chaos' ],
+	[ 'alter table pdpp.spine_events alter version set default 2', 'alter table pdpp.spine_events alter version set default 1' ],
+	[ 'vacuum full pdpp.controller_active_runs' ],
+	[ 'analyze pdpp.connections', 'analyze pdpp.spine_events' ]);
+
+# cluster, processes (Chaos::Processes), record, grace (seconds), gap (seconds between faults, on average), pool (its pid, as code;
+# undef without one), clock (the file that says how far the server's clock is ahead; undef: it cannot be set), queue (whether
+# the server's queue of notifications is small enough to be filled)
 sub new
 {
 	my ($class, %option) = @_;
-	my $self = bless { %option, kills => {}, deck => [ shuffle sort keys %often ], outages => [], thaw => {} }, $class;
+	my $self = bless { %option, kills => {}, outages => [], thaw => {}, undo => {}, steps => [] }, $class;
+	delete local $often{kill_pool} unless $self->{pool};
+	delete local $often{step_clock} unless $self->{clock};
+	delete local $often{fill_queue} unless $self->{queue};
+	$self->{faults} = [ map { ($_) x $often{$_} } sort keys %often ];
+	$self->{deck} = [ shuffle sort keys %often ];
 	return $self;
 }
 
@@ -26,7 +45,7 @@ sub next_gap { my ($self) = @_; return -$self->{gap} * log(1 - rand) }
 sub strike
 {
 	my ($self) = @_;
-	$self->{deck} = [ shuffle map { ($_) x $often{$_} } sort keys %often ] unless @{ $self->{deck} };
+	$self->{deck} = [ shuffle @{ $self->{faults} } ] unless @{ $self->{deck} };
 	my $fault = shift @{ $self->{deck} };
 	# one that finds nothing to strike just now comes again later
 	my $struck = $self->$fault;
@@ -73,9 +92,106 @@ sub thaw
 		kill 'CONT', $self->{thaw}{$name}{pid};
 		delete $self->{thaw}{$name};
 	}
+	# what could not be undone is tried again, at the end until it is
+	for my $name (sort keys %{ $self->{undo} })
+	{
+		my $undo = $self->{undo}{$name};
+		next unless $all || time > $undo->{at};
+		sleep 0.1 until $undo->{by}->() || !$all;
+		delete $self->{undo}{$name} if $undo->{done};
+	}
 	return;
 }
 
+# What will be undone after so many seconds, more or less: `by` says whether it is.
+sub undo_after
+{
+	my ($self, $name, $seconds, $by) = @_;
+	my $undo = $self->{undo}{$name} = { at => time + $seconds * (0.5 + rand) };
+	$undo->{by} = sub { $undo->{done} = $by->() };
+	return;
+}
+
+# Nobody can write for a while, as when a disk is nearly full and somebody has pulled the brake.
+sub read_only
+{
+	my ($self) = @_;
+	return if $self->{undo}{read_only} || !$self->command('alter system set default_transaction_read_only = on');
+	$self->command('select pg_reload_conf()');
+	$self->{record}->write('read-only', 'on');
+	$self->undo_after('read_only', 1,
+		sub { $self->command('alter system reset default_transaction_read_only') && $self->command('select pg_reload_conf()') });
+	return 'read-only moment';
+}
+
+# The server's clock jumps, by minutes at most, ahead or back.
+sub step_clock
+{
+	my ($self) = @_;
+	my $off = int((rand() < 0.5 ? -1 : 1) * (5 + rand 300));
+	$off = 0 if rand() < 0.3;
+	# in its place: the server has it mapped
+	open my $file, '+<', $self->{clock} or die "$self->{clock}: $!\n";
+	syswrite $file, pack 'q', $off;
+	close $file;
+	push @{ $self->{steps} }, [ time, $off ];
+	$self->{record}->write('step', $off);
+	return 'clock step';
+}
+
+sub kill_pool
+{
+	my ($self) = @_;
+	my $pid = $self->{pool}->() or return;
+	$self->{record}->write('kill', 'pool', $pid);
+	return kill('KILL', $pid) && 'pool SIGKILL';
+}
+
+# A session listens and stays within a transaction; the queue is full until it goes.
+sub fill_queue
+{
+	my ($self) = @_;
+	return if $self->{undo}{queue};
+	my $listener = Chaos::Session->connect($self->{cluster}, 'listener') or return;
+	my $answer = $listener->query('listen chaos');
+	$answer = $listener->query('begin; select 1') unless $answer->{lost} || $answer->{error};
+	return if $answer->{lost} || $answer->{error};
+	# until the server has no room
+	$self->command(q(do $$ begin loop perform pg_notify('chaos', clock_timestamp() || repeat('x', 7900)); commit; end loop; end $$));
+	$self->{record}->write('queue', 'full');
+	$self->undo_after('queue', 1, sub { $listener->cut; return 1 });
+	return 'NOTIFY queue full';
+}
+
+sub alter_tables
+{
+	my ($self) = @_;
+	return if $self->{undo}{alteration};
+	my ($do, $undo) = @{ $alterations[ rand @alterations ] };
+	# whoever alters a table that is at work takes its lock quickly, or not at all
+	my $session = Chaos::Session->connect($self->{cluster}, 'judge') or return;
+	$session->query('set lock_timeout = 300');
+	$session->query('set statement_timeout = 5000');
+	my $answer = $session->query($do);
+	# an index that is built concurrently stays, invalid, where that failed
+	$session->query('drop index if exists pdpp.chaos_text') if !$answer->{lost} && $answer->{error};
+	return if $answer->{lost} || $answer->{error};
+	$self->{record}->write('altered', $do);
+	$self->undo_after('alteration', 0.5, sub { $self->command($undo) }) if $undo;
+	return 'table altered';
+}
+
+# A statement that must be done, once there is a server to do it.
+sub command
+{
+	my ($self, $sql) = @_;
+	$self->{session} = undef if $self->{session} && $self->{session}->is_lost;
+	$self->{session} //= Chaos::Session->connect($self->{cluster}, 'chaos') or return 0;
+	my $answer = $self->{session}->query($sql);
+	return !$answer->{lost} && !$answer->{error};
+}
+
+sub cancel_worker { my ($self) = @_; return $self->signal_backend('INT', q(backend_type like 'pdpp%')) && 'worker SIGINT' }
 sub terminate_backend { my ($self) = @_; return $self->signal_backend('TERM', q(backend_type = 'client backend')) && 'backend SIGTERM' }
 sub terminate_worker { my ($self) = @_; return $self->signal_backend('TERM', q(backend_type like 'pdpp%')) && 'worker SIGTERM' }
 

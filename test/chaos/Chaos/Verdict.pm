@@ -9,7 +9,7 @@ use Chaos::Record;
 use Chaos::Session;
 use JSON::PP ();
 
-# cluster, folder, outages ([from, to]…), grace and interval (seconds)
+# cluster, folder, outages ([from, to]…), steps ([when, seconds ahead]…), grace and interval (seconds)
 sub new
 {
 	my ($class, %option) = @_;
@@ -82,6 +82,8 @@ sub examine
 		    and e.data_json->>'message' ~ '^(not claimed by any|claimed by controller|controller \\S+ terminated before)'));
 	$self->violation('pdpp_check', $_->[1], "$_->[0]: $_->[2]")
 	  for $cluster->rows(q(select invariant, coalesce(run_id, ''), detail from pdpp_check()));
+	$self->violation('unreadable and completed', @$_) for $cluster->rows(
+		q(select run_id, data_json::text from pdpp.spine_events where event_type = 'run.completed' and actor_id = 'garbled'));
 	my %run_of = map { @$_ } $cluster->rows('select key, run_id from pdpp.idempotency_keys');
 	for my $key (sort keys %{ $self->{keys} })
 	{
@@ -125,7 +127,8 @@ sub examine
 
 # From the SIGKILL of a controller or launcher to each ending that the background worker wrote for it: seconds. Endings that
 # the next life of the controller may have written do not count, nor kills where the server was away, or had just come
-# back, before the ending was due: which those are does not depend on when it came.
+# back, before the ending was due: which those are does not depend on when it came. Nor do those that the server's clock was not
+# right for.
 sub detection_times
 {
 	my ($self) = @_;
@@ -133,6 +136,7 @@ sub detection_times
 	for my $kill (@{ $self->{kills} })
 	{
 		my ($at, $name) = @$kill;
+		next if $self->clock_is_off($at, $at + 10);
 		next if grep { $at < $_->[1] + $self->{grace} && $at + $self->{grace} + $self->{interval} + 0.5 > $_->[0] } @{ $self->{outages} };
 		push @times, map { $_->[0] } $self->{cluster}->rows(qq{
 			with next as (select coalesce(min(booted_at), 'infinity') as boot from pdpp.controller_boots
@@ -146,6 +150,20 @@ sub detection_times
 			    or (e.event_type = 'run.failed' and e.data_json->>'message' = 'controller $name terminated before it started the run'))});
 	}
 	return sort { $a <=> $b } @times;
+}
+
+# Whether the server's clock was other than ours at any moment between the two.
+sub clock_is_off
+{
+	my ($self, $from, $to) = @_;
+	my $off = 0;
+	for my $step (@{ $self->{steps} })
+	{
+		last if $step->[0] > $to;
+		return 1 if $step->[0] >= $from;
+		$off = $step->[1];
+	}
+	return $off != 0;
 }
 
 # All that is known about a run, from every record and from the database.
