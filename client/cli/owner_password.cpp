@@ -4,12 +4,57 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <cstdlib>
-#include <fstream>
+#include <memory>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace pdpp::cli {
 
 namespace {
+
+[[noreturn]] void refuse(std::string message, std::string hint) {
+    throw Failure{exit_code::usage, "usage", std::move(message), std::move(hint), {}};
+}
+
+/// Throws Failure for a file that others than us and root could read or replace. Where root has made it for us, as
+/// systemd and orchestrators do, its group, or the mask of its access list, may be who we are.
+void check_secrecy(const std::string& path, const struct stat& file) {
+    const bool is_ours = file.st_uid == ::geteuid();
+    const mode_t others = is_ours ? S_IRWXG | S_IRWXO : S_IWGRP | S_IXGRP | S_IRWXO;
+    if (!is_ours && file.st_uid != 0)
+        refuse(fmt::format("the password file {} belongs to another user", path),
+               "It must belong to the user that runs this, or to root.");
+    if ((file.st_mode & others) != 0)
+        refuse(fmt::format("the password file {} can be read by others", path),
+               fmt::format("Take that from them (chmod 600 {}), and if they may have read it, choose another password.",
+                           path));
+}
+
+struct Close {
+    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+    void operator()(char* memory) const noexcept { std::free(memory); } // NOLINT: it is getline()'s
+};
+
+/// Empty if there is none. Throws Failure as check_secrecy() does.
+std::string first_line_of(const std::string& path) {
+    const std::unique_ptr<std::FILE, Close> file{std::fopen(path.c_str(), "re")};
+    struct stat found {};
+    if (!file || ::fstat(::fileno(file.get()), &found) != 0)
+        return {};
+    check_secrecy(path, found);
+    char* memory = nullptr;
+    std::size_t size = 0;
+    const auto length = ::getline(&memory, &size, file.get());
+    const std::unique_ptr<char, Close> owner{memory};
+    if (length <= 0)
+        return {};
+    std::string line(memory, static_cast<std::size_t>(length));
+    if (line.back() == '\n')
+        line.pop_back();
+    return line;
+}
 
 /// The value of a variable; empty if it is not set.
 std::string in_environment(const char* name) {
@@ -25,18 +70,11 @@ std::optional<std::string> owner_password() {
     if (path.empty())
         return password.empty() ? std::nullopt : std::optional{std::move(password)};
     if (!password.empty())
-        throw Failure{exit_code::usage,
-                      "usage",
-                      "PDPP_OWNER_PASSWORD and PDPP_OWNER_PASSWORD_FILE are both set",
-                      "Unset one of them.",
-                      {}};
-    std::ifstream file(path);
-    if (!std::getline(file, password) || password.empty())
-        throw Failure{exit_code::usage,
-                      "usage",
-                      fmt::format("there is no password in {}", path),
-                      "PDPP_OWNER_PASSWORD_FILE names a file whose first line is the owner's password.",
-                      {}};
+        refuse("PDPP_OWNER_PASSWORD and PDPP_OWNER_PASSWORD_FILE are both set", "Unset one of them.");
+    password = first_line_of(path);
+    if (password.empty())
+        refuse(fmt::format("there is no password in {}", path),
+               "PDPP_OWNER_PASSWORD_FILE names a file whose first line is the owner's password.");
     return password;
 }
 

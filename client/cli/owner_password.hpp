@@ -8,7 +8,8 @@
 namespace pdpp::cli {
 
 /// PDPP_OWNER_PASSWORD, or the first line of the file PDPP_OWNER_PASSWORD_FILE; nothing if neither is set, or the
-/// former is empty. Throws Failure if both are set, or the file cannot be read or begins with an empty line.
+/// former is empty. Throws Failure if both are set, or the file cannot be read, begins with an empty line, can be read
+/// by others, or belongs to somebody else than us and root.
 std::optional<std::string> owner_password();
 
 } // namespace pdpp::cli

@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace pdpp::cli {
 
@@ -60,6 +61,16 @@ http::Listener listener(asio::io_context& loop, std::string_view option, const s
     }
 }
 
+/// This machine, by the names that need no looking up, by the one that it listens on and by the one that it was given.
+http::LocalHosts local_hosts(const ServeOptions& options, const std::optional<http::Origin>& public_origin) {
+    std::vector<std::string> more;
+    if (!options.listen.starts_with("unix:"))
+        more.push_back(options.listen.substr(0, options.listen.rfind(':')));
+    if (public_origin)
+        more.push_back(public_origin->host);
+    return http::LocalHosts(std::move(more));
+}
+
 http::GatewayOptions gateway_options(const ServeOptions& options, std::string database, const http::Endpoint& address) {
     http::GatewayOptions gateway{
         .database = {.conninfo = std::move(database),
@@ -67,6 +78,7 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
                      .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
                      .status_cache_bytes = options.status_cache_mb << 20U},
         .owner_password = owner_password(),
+        .hosts = {},
         .public_origin = {},
         .target_bytes = options.target_bytes,
         .live = {}};
@@ -85,6 +97,8 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
             throw refusal(fmt::format("--public-url {} is not the URL of a site", options.public_url),
                           "Give scheme and host, and the port if it is unusual: https://pdpp.example.org");
     }
+    if (!gateway.owner_password)
+        gateway.hosts = local_hosts(options, gateway.public_origin);
     return gateway;
 }
 
@@ -108,7 +122,7 @@ class Serving {
           settings_(gateway_options(options_, std::move(database), endpoint(loop, "--listen", options_.listen))),
           gateway_(loop.get_executor(), settings_),
           server_(loop, listener(loop, "--listen", options_.listen, options_.socket_mode), gateway_, options_.limits),
-          readiness_(loop.get_executor(), primary_, guard_),
+          readiness_(loop.get_executor(), settings_.database.conninfo, guard_),
           endings_(loop.get_executor(), settings_.database.conninfo, gateway_.metrics()),
           admin_(readiness_, endings_, [this] { return gateway_.metrics_text(); }) {
         server_.count_in(gateway_.metrics());

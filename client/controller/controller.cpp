@@ -74,8 +74,7 @@ Controller::Controller(const asio::any_io_executor& executor, Boot& boot, Connec
 Controller::~Controller() = default;
 
 asio::awaitable<std::size_t> Controller::work() {
-    co_await recorder_.offer(offer_of(connections_));
-    spdlog::info("offering connections={} parallel={}", connections_.size(), options_.parallel);
+    offer_.up();
     co_await first_of(until_drained(), first_of(first_of(keep_boot(), go_round()),
                                                 first_of(keep_offering(), first_of(claim_runs(), look_at_runs()))));
     co_return busy_;
@@ -243,8 +242,12 @@ asio::awaitable<void> Controller::try_to_offer() {
         const auto count = connections_.size();
         co_await recorder_.offer(offer_of(connections_));
         spdlog::info("offering connections={} parallel={}", count, options_.parallel);
+        has_offered_ = true;
         claim_.up();
     } catch (const pq::Error& error) {
+        if (!has_offered_ && !pq::is_passing(error)) { // it would never do anything
+            throw;
+        }
         spdlog::warn("cannot offer the connections: {}", printable(error.what()));
         failed = true;
     }

@@ -83,6 +83,7 @@ class Controller {
     std::size_t busy_ = 0;         ///< runs between claim and ending, those that are being refused among them
     std::set<std::string> unseen_; ///< digests of active runs about which something was committed
     bool claiming_ = false;
+    bool has_offered_ = false;                                ///< once, at least
     std::set<std::string, std::less<>> heard_while_claiming_; ///< one of these may turn out to be ours
     int drain_requests_ = 0;
 

@@ -12,7 +12,8 @@ namespace pdpp::http {
 namespace asio = boost::asio;
 namespace json = boost::json;
 
-asio::awaitable<Answer> Admin::answer(const Request& request, Client&) {
+asio::awaitable<Answer> Admin::answer(const Request& request, Client& client) {
+    client.recognise(); // there are no others here
     const auto request_id = request_id_of(request);
     Response response;
     try {

@@ -34,6 +34,13 @@ class Client : public std::enable_shared_from_this<Client> {
     /// The server is to end: what waits has to come to an end too.
     bool is_draining() const noexcept { return is_draining_; }
 
+    /// Whether its last request came from somebody who may come in: had a session, where there are any. Others are the
+    /// first to go when there is no place left.
+    bool is_known() const noexcept { return is_known_; }
+    /// To be called with each request, as soon as that is found out.
+    void recognise() noexcept { is_known_ = true; }
+    void forget() noexcept { is_known_ = false; }
+
     /// Leaves the socket to others: to be called before anything is read from it again.
     void stop_watching();
 
@@ -44,6 +51,7 @@ class Client : public std::enable_shared_from_this<Client> {
     std::string address_;
     boost::asio::steady_timer timer_;
     char peeked_ = 0;
+    bool is_known_ = false;
     bool is_watching_ = false;
     bool was_woken_ = false;
     bool has_left_ = false;

@@ -10,7 +10,12 @@
 
 #include <boost/json/parse.hpp>
 
+#include <fmt/format.h>
+
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
 
 namespace pdpp::http {
 
@@ -34,23 +39,31 @@ Refusal internal_error() {
     return {status::internal_server_error, "internal_error", "Something went wrong here."};
 }
 
+/// Somebody else's transaction is open on what the call needs, and for how long is not known.
+Refusal busy() {
+    return {.code = status::service_unavailable,
+            .error_code = "run_busy",
+            .message = "Another transaction holds what this needs. Nothing was done. Try again.",
+            .headers = {{field::retry_after, "1"}}};
+}
+
 /// Data exceptions come from the casts of a request's body alone: text that is no JSON, U+0000, a number beyond all
-/// bounds, nesting beyond the server's stack. All else our functions check themselves.
+/// bounds. All else our functions check themselves.
 bool is_unstorable(std::string_view sqlstate) {
-    return sqlstate == "22P02" || sqlstate == "22P05" || sqlstate == "22003" || sqlstate == "54001";
+    return sqlstate == "22P02" || sqlstate == "22P05" || sqlstate == "22003";
 }
 
 constexpr std::string_view query_canceled = "57014"; // the statement_timeout
 constexpr std::string_view read_only = "25006";      // read_only_sql_transaction
+constexpr std::string_view lock_not_available = "55P03";
 
 Refusal for_sqlstate(std::string_view sqlstate) {
     if (sqlstate == query_canceled)
         return timed_out();
+    if (sqlstate == lock_not_available)
+        return busy();
     // Without a SQLSTATE it is the client library that refuses: a database without the extension.
-    // 55P03 lock_not_available; 57P operator intervention; 53 insufficient resources, 53400 being a misconfiguration;
-    // 40 what was in the way of others, such as a read in the way of a standby's replay; 25006 the primary is none now
-    if (sqlstate.empty() || sqlstate == "55P03" || sqlstate == read_only || sqlstate.starts_with("57P") ||
-        sqlstate.starts_with("40") || sqlstate.starts_with("08") || (sqlstate.starts_with("53") && sqlstate != "53400"))
+    if (sqlstate.empty() || is_passing_trouble(sqlstate))
         return unavailable();
     if (is_unstorable(sqlstate))
         return invalid_request("data holds what PostgreSQL cannot store as JSON.", "data");
@@ -91,6 +104,18 @@ bool is_our_trouble(const Refusal& refusal) {
 }
 
 } // namespace
+
+bool is_passing_trouble(std::string_view sqlstate) {
+    constexpr std::string_view misconfigured = "53400"; // configuration_limit_exceeded
+    constexpr std::string_view snapshot_too_old = "72000";
+    // 08 the connection; 25006 the server is no primary now; 40 what was in the way of others, such as a read in the
+    // way of a standby's replay; 53 insufficient resources; 54 limits, such as the length of the queue of notifications
+    // or the age of the oldest transaction; 57P operator intervention; 58 the disk, or another part of the system
+    constexpr std::array<std::string_view, 6> classes{"08", "40", "53", "54", "57P", "58"};
+    return sqlstate != misconfigured &&
+           (sqlstate == read_only || sqlstate == lock_not_available || sqlstate == snapshot_too_old ||
+            std::ranges::any_of(classes, [&](std::string_view prefix) { return sqlstate.starts_with(prefix); }));
+}
 
 Refusal refusal_for(const pq::Error& error) {
     if (auto typed = pq::typed_refusal(error)) {
@@ -134,27 +159,23 @@ std::optional<Refusal> refusal_in(std::string_view body) {
     return refusal;
 }
 
-namespace {
-
-/// Calls over a pool, and a line in the log for each write whose answer is lost. A server that has become read-only
+/// Calls over the pools, and a line in the log for each write whose answer is lost. A server that has become read-only
 /// since it was connected is left for the one that took its place: it refuses writes, and its reads are the past.
-class PoolCaller : public pq::Caller {
+class Database::PoolCaller : public pq::Caller {
   public:
-    PoolCaller(pq::Pool& pool, std::string_view request_id) : pool_(pool), request_id_(request_id) {}
+    PoolCaller(Database& database, std::string_view request_id) : database_(database), request_id_(request_id) {}
 
     asio::awaitable<std::string> call(std::string_view function, std::vector<pq::Argument> arguments,
                                       std::chrono::milliseconds timeout, pq::Effect effect) override {
+        if (effect == pq::Effect::reads)
+            co_return co_await read(function, std::move(arguments), timeout);
+        const auto turn = co_await database_.turn_to_write(arguments);
         for (;;) {
-            auto connection = co_await pool_.acquire();
-            if (effect == pq::Effect::reads && connection->is_standby())
-                throw pq::no_primary();
+            auto connection = co_await database_.writes_.acquire();
             try {
-                auto body = co_await connection->body(function, arguments, timeout, effect);
-                if (effect == pq::Effect::writes || !connection.is_stale())
-                    co_return body;
+                co_return co_await connection->body(function, arguments, timeout, pq::Effect::writes);
             } catch (const pq::Error& error) {
-                const bool is_lost = error.kind() == pq::ErrorKind::in_doubt || error.kind() == pq::ErrorKind::timeout;
-                if (is_lost && effect == pq::Effect::writes)
+                if (error.kind() == pq::ErrorKind::in_doubt || error.kind() == pq::ErrorKind::timeout)
                     spdlog::warn("request_id={} function={} answer lost, finding out: {:?}", request_id_, function,
                                  error.what());
                 if (error.sqlstate() != read_only || connection.is_new())
@@ -165,17 +186,33 @@ class PoolCaller : public pq::Caller {
     }
 
   private:
-    pq::Pool& pool_;
+    asio::awaitable<std::string> read(std::string_view function, std::vector<pq::Argument> arguments,
+                                      std::chrono::milliseconds timeout) {
+        for (;;) {
+            auto loan = co_await database_.lend();
+            auto& connection = loan.connection;
+            if (connection->is_standby())
+                throw pq::no_primary();
+            try {
+                auto body = co_await connection->body(function, arguments, timeout, pq::Effect::reads);
+                if (!connection.is_stale())
+                    co_return body;
+            } catch (const pq::Error& error) {
+                if (error.sqlstate() != read_only || connection.is_new())
+                    throw;
+            }
+            connection->close();
+        }
+    }
+
+    Database& database_;
     std::string_view request_id_;
 };
 
-} // namespace
-
-asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind, std::string_view function,
-                                           std::vector<pq::Argument> arguments, std::chrono::milliseconds timeout,
-                                           std::string_view request_id) {
-    PoolCaller caller(pool, request_id);
-    const pq::Patience patience{.call = timeout};
+asio::awaitable<std::string> Database::call(CallKind kind, std::string_view function,
+                                            std::vector<pq::Argument> arguments, std::string_view request_id) {
+    PoolCaller caller(*this, request_id);
+    const pq::Patience patience{.call = timeout_};
     switch (kind) {
     case CallKind::reads:
         break;
@@ -184,7 +221,7 @@ asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind, std::s
     case CallKind::writes:
         co_return co_await pq::write_again_until_known(caller, function, std::move(arguments), patience);
     }
-    co_return co_await caller.call(function, std::move(arguments), timeout, pq::Effect::reads);
+    co_return co_await caller.call(function, std::move(arguments), timeout_, pq::Effect::reads);
 }
 
 namespace {
@@ -193,38 +230,96 @@ pq::Finality finality_of(const SqlCall& call) {
     return call.returns == Returns::run_status ? is_terminal_status : is_terminal_timeline;
 }
 
+/// What a write may have to wait for: the run that it names, or the connection, by whichever name. An admission may
+/// bring the id of its run, but what it waits for is the connection.
+std::string lock_of(const std::vector<pq::Argument>& arguments) {
+    for (const std::string_view name : {"connector_instance_id", "connector_id", "run_id"}) {
+        const auto found = std::ranges::find(arguments, name, &pq::Argument::name);
+        if (found != arguments.end() && found->value)
+            return fmt::format("{} {}", name, *found->value);
+    }
+    return {};
+}
+
+/// For a write.
+asio::awaitable<void> set_lock_timeout(pq::Connection& connection, std::chrono::milliseconds timeout) {
+    constexpr auto patience = std::chrono::seconds(2);
+    co_await connection.query(fmt::format("SET lock_timeout = {}", timeout.count()), {}, patience);
+}
+
+/// How long anybody waits for a connection, or his turn for one.
+constexpr auto wait_limit = std::chrono::seconds(2);
+
+pq::PoolOptions primary_options(const DatabaseOptions& options) {
+    return {.conninfo = pq::to_primary(options.conninfo),
+            .size = options.pool_size,
+            .wait_limit = wait_limit,
+            .statement_timeout = options.statement_timeout};
+}
+
+pq::PoolOptions write_options(const DatabaseOptions& options, std::chrono::milliseconds lock_timeout) {
+    auto write = primary_options(options);
+    write.prepare = [lock_timeout](pq::Connection& connection) { return set_lock_timeout(connection, lock_timeout); };
+    return write;
+}
+
 } // namespace
 
 Database::Side::Side(const asio::any_io_executor& executor, const pq::PoolOptions& options,
                      std::chrono::milliseconds timeout)
-    : pool(executor, options), statuses(executor, statuses_over(pool, timeout), {.calls = options.size}) {}
+    : pool(executor, options), statuses(executor, statuses_over(pool, timeout), {.calls = options.size}),
+      long_reads(executor, options.size - options.size / 4) {}
+
+asio::awaitable<Database::Loan> Database::Side::lend() {
+    auto turn = co_await long_reads.take({}, wait_limit);
+    if (!turn)
+        throw pq::Error(pq::ErrorKind::cannot_connect, "all database connections for long reads are in use");
+    auto connection = co_await pool.acquire();
+    co_return Loan{std::move(*turn), std::move(connection)};
+}
 
 Database::Database(const asio::any_io_executor& executor, const DatabaseOptions& options, Metrics& metrics)
     : metrics_(metrics), timeout_(options.statement_timeout + std::chrono::seconds(2)),
-      primary_(executor,
-               {.conninfo = pq::to_primary(options.conninfo),
-                .size = options.pool_size,
-                .statement_timeout = options.statement_timeout},
-               timeout_),
-      ended_(options.status_cache_bytes) {
+      lock_timeout_(std::min(options.lock_timeout, options.statement_timeout / 2 + std::chrono::milliseconds(1))),
+      primary_(executor, primary_options(options), timeout_), writes_(executor, write_options(options, lock_timeout_)),
+      write_turns_(executor, std::max<std::size_t>(options.pool_size - 1, 1)), ended_(options.status_cache_bytes) {
     const auto to_standby = pq::to_standby(options.conninfo);
     if (to_standby != pq::to_primary(options.conninfo))
         standby_.emplace(executor,
                          pq::PoolOptions{.conninfo = to_standby,
                                          .size = options.pool_size,
+                                         .wait_limit = wait_limit,
                                          .statement_timeout = options.statement_timeout},
                          timeout_);
 }
 
+asio::awaitable<Database::Loan> Database::lend() {
+    return primary_.lend();
+}
+
+asio::awaitable<Turns::Turn> Database::turn_to_write(const std::vector<pq::Argument>& arguments) {
+    auto turn = co_await write_turns_.take(lock_of(arguments), lock_timeout_);
+    if (!turn)
+        throw pq::Error(pq::ErrorKind::refused, "others wait for the same lock", std::string{lock_not_available});
+    co_return std::move(*turn);
+}
+
 pq::Pool::Usage Database::usage() const {
-    auto all = primary_.pool.usage();
-    all.waiting += primary_.statuses.waiting();
-    if (standby_) {
-        const auto usage = standby_->pool.usage();
+    pq::Pool::Usage all{.open = 0, .busy = 0, .waiting = write_turns_.waiting()};
+    const auto add = [&all](const pq::Pool& pool) {
+        const auto usage = pool.usage();
         all.open += usage.open;
         all.busy += usage.busy;
-        all.waiting += usage.waiting + standby_->statuses.waiting();
-    }
+        all.waiting += usage.waiting;
+    };
+    const auto add_side = [&](const Side& side) {
+        add(side.pool);
+        all.waiting += side.statuses.waiting() + side.long_reads.waiting();
+    };
+    add_side(primary_);
+    add(writes_);
+    if (standby_)
+        add_side(*standby_);
     return all;
 }
 
@@ -287,8 +382,7 @@ asio::awaitable<std::string> Database::make_call(const SqlCall& call, std::vecto
     case Returns::run_timeline:
         co_return co_await read_final(call, std::move(arguments));
     }
-    co_return co_await call_function(primary_.pool, call.kind, call.function, std::move(arguments), timeout_,
-                                     request_id);
+    co_return co_await this->call(call.kind, call.function, std::move(arguments), request_id);
 }
 
 asio::awaitable<std::string> Database::status(const SqlCall& call, std::vector<pq::Argument> arguments) {
@@ -323,7 +417,8 @@ asio::awaitable<StatusAnswer> Database::read(Side& side, const SqlCall& call, st
         co_return co_await side.statuses.read(std::move(run_id));
     }
     for (;;) {
-        auto connection = co_await side.pool.acquire();
+        const auto loan = co_await side.lend();
+        const auto& connection = loan.connection;
         const bool is_standby = connection->is_standby();
         auto body = co_await connection->body(call.function, arguments, timeout_, pq::Effect::reads);
         if (!connection.is_stale())

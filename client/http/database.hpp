@@ -4,6 +4,7 @@
 #include "http/mapping.hpp"
 #include "http/status_cache.hpp"
 #include "http/status_reads.hpp"
+#include "http/turns.hpp"
 #include "pq/pool.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -20,9 +21,13 @@ namespace pdpp::http {
 
 /// What a failed call means for the client: a typed refusal (SQLSTATE PTnnn) is passed on with its status and DETAIL
 /// (and the Location of the run that is in the way), a write whose fate is unknown is 503 `in_doubt` with the ids to
-/// look for, a timeout is 504, a database that is away, busy or going down is 503 with Retry-After, and anything else
-/// is 500. No text of the database gets out but a typed refusal's own.
+/// look for, a timeout is 504, a lock that somebody holds, and a database that is away, busy, full, read-only or going
+/// down are 503 with Retry-After, and anything else is 500. No text of the database gets out but a typed refusal's own.
 Refusal refusal_for(const pq::Error& error);
+
+/// Whether a SQLSTATE tells of load, or of something else that passes, and of nothing that the call or the program did.
+/// A statement that was cancelled for its time (57014) is none of these.
+bool is_passing_trouble(std::string_view sqlstate);
 
 /// Whether it is about a run id that was never handed out.
 bool is_unknown_run(const Refusal& refusal);
@@ -32,19 +37,16 @@ bool is_unknown_run(const Refusal& refusal);
 /// megabytes long, is neither parsed nor copied.
 std::optional<Refusal> refusal_in(std::string_view body);
 
-/// Calls the function and returns its answer byte for byte, an error envelope too; that of a write once it is known to
-/// have committed, whatever happened to the connection; that of a read if the server is no standby. Throws pq::Error.
-boost::asio::awaitable<std::string> call_function(pq::Pool& pool, CallKind kind, std::string_view function,
-                                                  std::vector<pq::Argument> arguments,
-                                                  std::chrono::milliseconds timeout, std::string_view request_id);
-
 class Metrics;
 
 struct DatabaseOptions {
     std::string conninfo;
-    std::size_t pool_size = 4; ///< connections at most; as many again to standbys where `conninfo` names several hosts
+    /// Connections for reads at most, as many for writes, and as many to standbys where `conninfo` names several hosts.
+    std::size_t pool_size = 4;
     /// The server cancels a statement after this long; we wait a little longer and then give up on it.
     std::chrono::milliseconds statement_timeout = std::chrono::seconds(10);
+    /// A write waits for a lock for no longer, nor for more than half the time of a statement.
+    std::chrono::milliseconds lock_timeout = std::chrono::seconds(1);
     std::size_t status_cache_bytes = std::size_t{64} << 20; ///< for the statuses of runs that have ended; 0 for none
 };
 
@@ -62,6 +64,21 @@ class Database {
     boost::asio::awaitable<std::string> ask(const SqlCall& call, std::vector<pq::Argument> arguments,
                                             std::string_view request_id);
 
+    /// The same, without a look into the memory of endings; an error envelope is an answer as well. What a write says
+    /// is returned once it is known to have committed, whatever happened to the connection; what a read says if the
+    /// server is no standby. Throws pq::Error.
+    boost::asio::awaitable<std::string> call(CallKind kind, std::string_view function,
+                                             std::vector<pq::Argument> arguments, std::string_view request_id);
+
+    /// A connection for a read that may take long: not all of them are lent for such at once, so that a status has one.
+    struct Loan {
+        Turns::Turn turn;
+        pq::Pool::Lease connection;
+    };
+
+    /// One to the primary. Throws pq::Error.
+    boost::asio::awaitable<Loan> lend();
+
     /// What is known of the run that `call` asks for without asking: how it ended, if that is kept in memory; else a
     /// null pointer. Good until the caller awaits something. Counts as a look into that memory if it is there.
     const Ending* kept_ending(const SqlCall& call, const std::vector<pq::Argument>& arguments);
@@ -72,9 +89,6 @@ class Database {
 
     /// Makes a connection, for the next who needs one. Throws pq::Error.
     boost::asio::awaitable<void> try_connecting();
-
-    /// Connections to the primary.
-    pq::Pool& primary() noexcept { return primary_.pool; }
 
     /// All connections, and all who wait for one.
     pq::Pool::Usage usage() const;
@@ -88,10 +102,16 @@ class Database {
         Side(const boost::asio::any_io_executor& executor, const pq::PoolOptions& options,
              std::chrono::milliseconds timeout);
 
+        boost::asio::awaitable<Loan> lend();
+
         pq::Pool pool;
         StatusReads statuses;
+        Turns long_reads;
     };
 
+    class PoolCaller;
+
+    boost::asio::awaitable<Turns::Turn> turn_to_write(const std::vector<pq::Argument>& arguments);
     boost::asio::awaitable<std::string> make_call(const SqlCall& call, std::vector<pq::Argument> arguments,
                                                   std::string_view request_id);
     boost::asio::awaitable<std::string> status(const SqlCall& call, std::vector<pq::Argument> arguments);
@@ -100,7 +120,10 @@ class Database {
 
     Metrics& metrics_;
     std::chrono::milliseconds timeout_;
+    std::chrono::milliseconds lock_timeout_;
     Side primary_;
+    pq::Pool writes_;   ///< connections of their own: a write may wait for a lock, a read must not wait for a write
+    Turns write_turns_; ///< by what they wait for, so that one that is stuck leaves connections to the others
     std::optional<Side> standby_; ///< if there are several hosts
     StatusCache ended_;
     std::string history_; ///< that of `ended_`

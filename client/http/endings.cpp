@@ -74,6 +74,9 @@ asio::awaitable<std::string> Endings::ask() {
         connection->close(); // the next one may be the primary
         throw pq::no_primary();
     }
+    const auto queue =
+        co_await connection->query("select pg_catalog.pg_notification_queue_usage()", {}, patience, pq::Effect::reads);
+    metrics_.set_notification_queue_usage(std::stod(std::string{queue.text(0, 0).value_or("0")}));
     auto body = co_await connection->body("pdpp_run_endings", std::move(arguments), patience, pq::Effect::reads);
     if (connection.is_stale())
         throw pq::no_primary();

@@ -1,5 +1,6 @@
 #pragma once
-// How runs end, for the metrics: the database counts, in windows of time that lose none and count none twice.
+// What the metrics know from the database: how runs end, which it counts in windows of time that lose none and count
+// none twice, and how full its queue of notifications is.
 
 #include "http/metrics.hpp"
 #include "pq/pool.hpp"

@@ -59,6 +59,14 @@ bool is_host(std::string_view text) {
     thread_local std::string last; // the same for nearly all
     if (text == last)
         return true;
+    // Boost takes 127.0.0.1.example.org for an address with something behind it.
+    constexpr std::string_view digits = "0123456789";
+    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+    const auto name = text.substr(0, text.find(':'));
+    const auto port = text.substr(std::min(name.size() + 1, text.size()));
+    if (name.find_first_not_of(plain) == std::string_view::npos &&
+        port.find_first_not_of(digits) == std::string_view::npos)
+        return true;
     const auto authority = urls::parse_authority(text);
     if (!authority || authority->has_userinfo())
         return false;
@@ -130,11 +138,11 @@ Exchange::Exchange(Socket socket, const ServerLimits& limits) : stream_(std::mov
     stream_.socket().non_blocking(true, ignored); // write() tries first
 }
 
-asio::awaitable<bool> Exchange::wait_for_request() {
+asio::awaitable<bool> Exchange::wait_for_request(std::chrono::milliseconds patience) {
     in_flight_ = false;
     if (buffer_.size() > 0)
         co_return true; // the client did not wait for the last answer
-    stream_.expires_after(limits_.idle_time);
+    stream_.expires_after(patience);
     const auto [failure, size] = co_await stream_.async_read_some(buffer_.prepare(chunk), as_result);
     buffer_.commit(size);
     co_return !failure;

@@ -20,8 +20,8 @@ class Exchange {
   public:
     Exchange(Socket socket, const ServerLimits& limits);
 
-    /// Waits for a client to begin a request; false when it has gone, or has been silent for too long.
-    boost::asio::awaitable<bool> wait_for_request();
+    /// Waits for a client to begin a request; false when it has gone, or has been silent for so long.
+    boost::asio::awaitable<bool> wait_for_request(std::chrono::milliseconds patience);
 
     /// Reads the request that has begun. Nothing if the client went away or was too slow, or close() was called. Throws
     /// Refusal 400, 413, 414 or 431 for what is no acceptable HTTP; the connection is then of no further use but for

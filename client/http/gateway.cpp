@@ -73,14 +73,13 @@ class CountedBody : public BodySource {
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
     : database_(executor, options.database, metrics_),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
-      public_origin_(options.public_origin), target_bytes_(options.target_bytes),
+      hosts_(options.hosts), public_origin_(options.public_origin), target_bytes_(options.target_bytes),
       live_(
           executor, pq::to_primary(options.database.conninfo),
           [this](pq::Connection& connection) { return database_.meet_primary(connection); },
           std::max<std::size_t>(options.database.pool_size / 2, 1), // the others are for requests
           [this](std::string_view function, std::vector<pq::Argument> arguments) {
-              return call_function(database_.primary(), CallKind::reads, function, std::move(arguments),
-                                   database_.timeout(), {});
+              return database_.call(CallKind::reads, function, std::move(arguments), {});
           },
           options.live) {}
 
@@ -91,8 +90,10 @@ asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) 
     try {
         if (request.target().size() > target_bytes_)
             throw Refusal{status::uri_too_long, "uri_too_long", "The request target is too long."};
+        if (hosts_)
+            hosts_->check(request);
         if (is_rpc(request.target()))
-            answer = co_await respond_to_rpc(request, notes);
+            answer = co_await respond_to_rpc(request, client, notes);
         else
             answer = co_await respond(request, client, notes);
     } catch (const RpcError& error) {
@@ -140,8 +141,10 @@ asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client,
     for (const auto& variable : variables)
         if (variable.name == "run_id")
             notes.run_id = variable.value;
-    if (route.needs_session)
+    if (route.needs_session) {
         owner_.check_session(request);
+        client.recognise();
+    }
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
     if (const auto* const action = std::get_if<OwnerAction>(&route.answer))
@@ -198,7 +201,7 @@ asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client,
     co_return response;
 }
 
-asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, Notes& notes) {
+asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, Client& client, Notes& notes) {
     const auto target = parse_target(request.target());
     const auto& function = find_function(functions(), target);
     notes.route = "/rpc/{function}";
@@ -209,13 +212,14 @@ asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, Notes&
         refusal.error_code = request.count(field::authorization) == 0 ? "PGRST302" : "PGRST301";
         throw;
     }
+    client.recognise();
     if (request.method() == verb::options)
         co_return rpc_options(function);
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
     const auto call = read_call(function, target, request);
     notes.run_id = run_id_in(call.arguments);
-    auto response = co_await answer_rpc(database_.primary(), call, request, database_.timeout(), notes.request_id);
+    auto response = co_await answer_rpc(database_, call, request, notes.request_id);
     note(function.kind, response.body(), notes);
     count_statuses(call, response.body());
     co_return response;

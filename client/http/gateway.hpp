@@ -5,6 +5,7 @@
 #include "http/database.hpp"
 #include "http/handler.hpp"
 #include "http/live.hpp"
+#include "http/local_hosts.hpp"
 #include "http/message.hpp"
 #include "http/metrics.hpp"
 #include "http/origin.hpp"
@@ -22,6 +23,8 @@ namespace pdpp::http {
 struct GatewayOptions {
     DatabaseOptions database = {};
     std::optional<std::string> owner_password;
+    /// The only hosts that requests may be for. Where everybody is let in there must be some.
+    std::optional<LocalHosts> hosts = {};
     std::optional<Origin> public_origin;
     std::size_t target_bytes = 8192; ///< path and query: 414; the longest run id and cursor need far less
     LiveOptions live = {};
@@ -63,7 +66,7 @@ class Gateway : public Handler {
     boost::asio::awaitable<std::string> ask(const SqlCall& call, std::vector<pq::Argument> arguments, Notes& notes);
     boost::asio::awaitable<Answer> stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
                                           const Request& request, Client& client, Notes& notes);
-    boost::asio::awaitable<Response> respond_to_rpc(const Request& request, Notes& notes);
+    boost::asio::awaitable<Response> respond_to_rpc(const Request& request, Client& client, Notes& notes);
     void note(CallKind kind, std::string_view body, Notes& notes);
     void count_statuses(const RpcCall& call, std::string_view body);
     void record(const Request& request, const Response& response, const std::string& peer, const Notes& notes,
@@ -73,6 +76,7 @@ class Gateway : public Handler {
     Metrics metrics_;
     Database database_;
     OwnerAccess owner_;
+    std::optional<LocalHosts> hosts_;
     std::optional<Origin> public_origin_;
     std::size_t target_bytes_;
     LiveRuns live_;

@@ -119,11 +119,18 @@ struct Metrics::Families {
         gauges(registry, "pdpp_pool_connections", "Database connections of the pool that are open, and in use.");
     prom::Gauge& pool_open = pool.Add({{"state", "open"}});
     prom::Gauge& pool_busy = pool.Add({{"state", "busy"}});
+    prom::Gauge& notification_queue_usage =
+        gauges(registry, "pdpp_notification_queue_usage",
+               "How full the server's queue of notifications is, from 0 to 1, as of the last scrape that was answered.")
+            .Add({});
     prom::Gauge& pool_waiting =
         gauges(registry, "pdpp_pool_waiting", "Requests that wait for a database connection.").Add({});
     prom::Gauge& waiters = gauges(registry, "pdpp_waiters", "Requests that wait for a run to change.").Add({});
     prom::Gauge& streams = gauges(registry, "pdpp_streams", "Open streams of events.").Add({});
     prom::Gauge& connections = gauges(registry, "pdpp_http_connections", "Open connections of clients.").Add({});
+    prom::Counter& gave_way = counters(registry, "pdpp_http_connections_evicted_total",
+                                       "Connections without a session that gave up their place to another.")
+                                  .Add({});
     prom::Counter& turned_away =
         counters(registry, "pdpp_http_connections_refused_total", "Connections beyond --max-connections.").Add({});
     prom::Gauge& memory = gauges(registry, "process_resident_memory_bytes", "Resident memory size in bytes.").Add({});
@@ -198,10 +205,18 @@ void Metrics::turned_away() {
     families_->turned_away.Increment();
 }
 
+void Metrics::gave_way() {
+    families_->gave_way.Increment();
+}
+
 void Metrics::set_pool(std::size_t open, std::size_t busy, std::size_t waiting) {
     families_->pool_open.Set(static_cast<double>(open));
     families_->pool_busy.Set(static_cast<double>(busy));
     families_->pool_waiting.Set(static_cast<double>(waiting));
+}
+
+void Metrics::set_notification_queue_usage(double usage) {
+    families_->notification_queue_usage.Set(usage);
 }
 
 std::string Metrics::text() {

@@ -67,9 +67,14 @@ class Metrics {
     Held connection() { return Held(connections_); }
     /// A client was turned away because there are too many connections.
     void turned_away();
+    /// One that nobody knows had to give up its place to another.
+    void gave_way();
 
     /// The pool's connections as of now: all that are open, those that somebody uses, and the requests in its queue.
     void set_pool(std::size_t open, std::size_t busy, std::size_t waiting);
+
+    /// How full the server's queue of notifications is, from 0 to 1.
+    void set_notification_queue_usage(double usage);
 
     /// All of it, in the text exposition format 0.0.4.
     std::string text();

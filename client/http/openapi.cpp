@@ -61,13 +61,13 @@ Names error_codes(const Route& route) {
     auto codes = route.errors;
     const auto add = [&](std::initializer_list<std::string_view> more) { codes.insert(codes.end(), more); };
     add({"invalid_request", "body_too_large", "uri_too_long", "headers_too_large", "internal_error",
-         "too_many_connections"});
+         "too_many_connections", "host_not_allowed"});
     if (route.needs_session)
         add({"owner_session_required"});
     if (is_write(route))
         add({"origin_mismatch"});
     if (const auto* const call = sql_call(route)) {
-        add({"not_acceptable", "database_unavailable", "timeout"});
+        add({"not_acceptable", "database_unavailable", "run_busy", "timeout"});
         if (call->kind == CallKind::reads)
             add({"precondition_failed"});
         else
@@ -376,8 +376,9 @@ json::object rpc_responses(const Function& function, verb method, json::object& 
         list["200"] = rpc_result(function, "Its result", components);
     if (method != verb::options && function.shape == ResultShape::rows) {
         list["416"] = error_responses("RpcError", {"PGRST103"}, method, components).at("416");
-        list["206"] =
-            rpc_result(function, "Some of the rows, by limit, offset and Range, with Prefer: count=exact", components);
+        list["206"] = rpc_result(
+            function, "Some of the rows: 4 MiB of them, or, with Prefer: count=exact, those of limit, offset and Range",
+            components);
     }
     if (method != verb::options && is_about_run(function))
         list["404"] = rpc_not_found(components);

@@ -607,6 +607,17 @@ std::string_view openapi_components() {
         }
       }
     },
+    "Error.host_not_allowed": {
+      "x-status": 421,
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "host_not_allowed",
+          "message": "This server runs without an owner's password, and answers to names of this machine only.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
     "Error.idempotency_conflict": {
       "x-status": 422,
       "value": {
@@ -661,6 +672,18 @@ std::string_view openapi_components() {
           "type": "api_error",
           "code": "database_unavailable",
           "message": "The database cannot be reached just now. Try again.",
+          "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
+        }
+      }
+    },
+    "Error.run_busy": {
+      "x-status": 503,
+      "x-headers": ["Retry-After"],
+      "value": {
+        "error": {
+          "type": "api_error",
+          "code": "run_busy",
+          "message": "Another transaction holds what this needs. Nothing was done. Try again.",
           "request_id": "req_0a1dae269bb903cb1b1c8e48248034ab"
         }
       }
@@ -860,6 +883,15 @@ std::string_view openapi_components() {
         "details": "{\"code\": \"run_id_taken\", \"param\": \"run_id\"}",
         "hint": "Choose another run id, or leave it out to get one.",
         "message": "Run id is taken: run_demo"
+      }
+    },
+    "RpcError.22023": {
+      "x-status": 400,
+      "value": {
+        "code": "22023",
+        "details": null,
+        "hint": "Ask for them in several calls.",
+        "message": "run_ids must not have more than 5000 elements"
       }
     },
     "RpcError.25006": {

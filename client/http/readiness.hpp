@@ -1,6 +1,6 @@
 #pragma once
-// Whether the gateway can do its work: is the database there, does the extension fit, is somebody calling the launch
-// guard.
+// Whether the gateway can do its work: is the database there, does it take writes, does the extension fit, is there
+// room for notifications, is somebody calling the launch guard.
 
 #include "pq/pool.hpp"
 #include "pq/reconcile.hpp"
@@ -17,15 +17,19 @@ namespace pdpp::http {
 /// Whether the program works with an extension of this version: of the same major version, and not older than itself.
 bool fits(std::string_view extension_version);
 
+/// What is said about a queue of notifications that is filled so far, from 0 to 1.
+boost::json::object notifications_check(double queue_usage);
+
 class Readiness {
   public:
-    /// `guard` must outlive the checks.
-    Readiness(const boost::asio::any_io_executor& executor, std::string conninfo, const pq::GuardHealth& guard);
+    /// `conninfo` may name several hosts; the primary is asked. `guard` must outlive the checks.
+    Readiness(const boost::asio::any_io_executor& executor, const std::string& conninfo, const pq::GuardHealth& guard);
 
     struct Report {
         bool ready;
-        /// `{"database": {"ok": true}, "extension": {"ok": true, "version": "0.3.0"}, "reconciler": {"ok": true, "by":
-        /// "worker"}}`. A check that fails says why as `message`; one that could not be made is not there.
+        /// `{"database": {"ok": true}, "writes": {"ok": true}, "extension": {"ok": true, "version": "0.3.0"},
+        /// "notifications": {"ok": true, "queue_usage": 0.0}, "reconciler": {"ok": true, "by": "worker"}}`. A check
+        /// that fails says why as `message`; one that could not be made is not there.
         boost::json::object checks;
     };
 
@@ -34,6 +38,7 @@ class Readiness {
     boost::asio::awaitable<Report> look();
 
   private:
+    bool has_several_hosts_;
     pq::Pool connection_;
     const pq::GuardHealth& guard_;
 };

@@ -2,13 +2,12 @@
 // `/rpc/{function}`: the SQL API by PostgREST's conventions, so that its clients find here what they know. What is
 // served, and what is not, stands in docs/postgrest.md.
 
+#include "http/database.hpp"
 #include "http/message.hpp"
 #include "http/rpc_request.hpp"
-#include "pq/pool.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
-#include <chrono>
 #include <string_view>
 
 namespace pdpp::http {
@@ -19,7 +18,7 @@ Response rpc_options(const Function& function);
 /// Makes the call and answers with its result: a read in one read-only transaction that knows the request's method and
 /// path, as PostgREST makes it, a write as all writes of the gateway are made. Throws RpcError; failures that are not
 /// the client's doing are logged under `request_id`.
-boost::asio::awaitable<Response> answer_rpc(pq::Pool& pool, const RpcCall& call, const Request& request,
-                                            std::chrono::milliseconds timeout, std::string_view request_id);
+boost::asio::awaitable<Response> answer_rpc(Database& database, const RpcCall& call, const Request& request,
+                                            std::string_view request_id);
 
 } // namespace pdpp::http

@@ -22,32 +22,24 @@ struct Rule {
     status code;
 };
 
-/// The first that fits counts.
+/// The first that fits counts, for what is_passing_trouble() leaves.
 constexpr std::array rules{
-    Rule{"08", status::service_unavailable},
     Rule{"09", status::internal_server_error},
     Rule{"0L", status::forbidden},
     Rule{"0P", status::forbidden},
     Rule{"23503", status::conflict},
     Rule{"23505", status::conflict},
-    Rule{"25006", status::method_not_allowed},
     Rule{"21000", status::internal_server_error},
     Rule{"25", status::internal_server_error},
     Rule{"2D", status::internal_server_error},
     Rule{"38", status::internal_server_error},
     Rule{"39", status::internal_server_error},
     Rule{"3B", status::internal_server_error},
-    Rule{"40", status::service_unavailable}, // 500 in PostgREST; what was in the way of others can be tried again
     Rule{"28", status::forbidden},
-    Rule{"53400", status::internal_server_error},
-    Rule{"53", status::service_unavailable},
-    Rule{"54", status::internal_server_error},
-    Rule{"55P03", status::service_unavailable},
+    Rule{"53", status::internal_server_error},
     Rule{"55", status::internal_server_error},
     Rule{"57014", status::gateway_timeout},
-    Rule{"57P", status::service_unavailable},
     Rule{"57", status::internal_server_error},
-    Rule{"58", status::internal_server_error},
     Rule{"F0", status::internal_server_error},
     Rule{"HV", status::internal_server_error},
     Rule{"XX", status::internal_server_error},
@@ -85,8 +77,6 @@ std::string_view message_for(std::string_view sqlstate, status code) {
         return "The database does not allow this server to make this call.";
     case status::not_found:
         return "The database does not have this function.";
-    case status::method_not_allowed:
-        return "This function writes, and the transaction is read-only.";
     case status::conflict:
         return "This is in conflict with what the database holds.";
     case status::service_unavailable:
@@ -118,6 +108,8 @@ json::value string_or_null(const std::optional<std::string>& text) {
 status status_for_sqlstate(std::string_view sqlstate) {
     if (const auto raised = raised_status(sqlstate))
         return *raised;
+    if (is_passing_trouble(sqlstate))
+        return status::service_unavailable;
     const auto* const rule =
         std::ranges::find_if(rules, [&](const Rule& candidate) { return sqlstate.starts_with(candidate.prefix); });
     return rule == rules.end() ? status::bad_request : rule->code;

@@ -25,7 +25,7 @@ struct RpcError {
 };
 
 /// The HTTP status of a SQLSTATE, by PostgREST's table, but for what is not our caller's fault and not a fault of ours
-/// either: a cancelled statement is 504, a lock or a server that is not to be had just now 503.
+/// either: a cancelled statement is 504, and what passes (is_passing_trouble) is 503.
 status status_for_sqlstate(std::string_view sqlstate);
 
 /// A failed call. A typed refusal (PTnnn) keeps its message, DETAIL and HINT; of all else only the SQLSTATE gets out,

@@ -289,6 +289,29 @@ std::string array_literal(const json::array& elements, std::string_view name) {
     return literal.empty() ? "{}" : literal + '}';
 }
 
+/// How many elements a literal of an array has at most: the commas that are not quoted, and one.
+std::size_t elements_in(std::string_view literal) {
+    std::size_t count = 1;
+    bool is_quoted = false;
+    for (std::size_t i = 0; i < literal.size(); ++i) {
+        if (literal[i] == '\\')
+            ++i;
+        else if (literal[i] == '"')
+            is_quoted = !is_quoted;
+        else if (literal[i] == ',' && !is_quoted)
+            ++count;
+    }
+    return count;
+}
+
+void check_length(const FunctionArgument& argument, const pq::Parameter& value) {
+    if (argument.type == "text[]" && value && elements_in(*value) > most_elements)
+        throw RpcError{.code = status::bad_request,
+                       .error_code = "22023", // invalid_parameter_value
+                       .message = fmt::format("{} must not have more than {} elements", argument.name, most_elements),
+                       .hint = "Ask for them in several calls."};
+}
+
 Given given_by(const FunctionArgument& argument, const json::value& value, std::string_view body) {
     if (value.is_null())
         return {};
@@ -345,6 +368,7 @@ std::vector<pq::Argument> bound(const Function& function, Arguments arguments) {
         if (!given)
             continue;
         auto& [value, is_body] = given.mapped();
+        check_length(argument, value);
         if (!value && function.kind == CallKind::admits && !argument.is_required)
             continue; // NULL stands for the default: an id that is made here before the call
         result.push_back({argument.name, is_body ? argument.from_body : argument.type, std::move(value)});

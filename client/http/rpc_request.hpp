@@ -47,10 +47,14 @@ struct RpcCall {
     std::string applied_preferences; ///< for Preference-Applied; empty if there are none
 };
 
+/// Of an array that is an argument: each may be a row of the result to be looked for.
+constexpr std::size_t most_elements = 5000;
+
 /// Everything that GET, HEAD or POST says. Throws RpcError: 416 PGRST103 for a range of no rows, 406 PGRST106 for
 /// another schema and PGRST107 for media types that are not on offer, 400 PGRST122 for unknown preferences under
 /// handling=strict, 400 PGRST100 for filters, ordering and columns, which are not supported, 400 PGRST102 for a body
-/// that cannot be read, 404 PGRST202 if the arguments are not those of the function. Throws Refusal as read_json_body()
+/// that cannot be read, 404 PGRST202 if the arguments are not those of the function, 400 22023 for
+/// an array that is too long. Throws Refusal as read_json_body()
 /// does.
 RpcCall read_call(const Function& function, const Target& target, const Request& request);
 

@@ -13,7 +13,10 @@
 #include <spdlog/fmt/chrono.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <ctime>
+#include <list>
+#include <optional>
 #include <set>
 
 namespace pdpp::http {
@@ -33,7 +36,11 @@ struct Server::State {
     asio::steady_timer patience; ///< while draining
     bool draining = false;
     std::set<Session*> sessions;
-    std::size_t turned_away = 0; ///< connections that are just now told that there is no place for them
+    std::list<Session*> strangers; ///< of them: whose client was not known when last looked at, the oldest first
+    std::size_t leaving = 0;       ///< of them: those that have lost their place
+    std::size_t turned_away = 0;   ///< connections that are just now told that there is no place for them
+
+    bool make_room();
 };
 
 /// One connection on the server's list, for as long as this lives.
@@ -42,6 +49,7 @@ struct Server::Session {
         : state(std::move(state_)), exchange(std::move(socket), state->limits),
           client(std::make_shared<Client>(exchange.socket(), std::move(peer))) {
         state->sessions.insert(this);
+        place = state->strangers.insert(state->strangers.end(), this);
         if (state->metrics != nullptr)
             counted.emplace(state->metrics->connection());
     }
@@ -49,15 +57,49 @@ struct Server::Session {
     Session& operator=(const Session&) = delete;
     ~Session() {
         state->sessions.erase(this);
+        if (place)
+            state->strangers.erase(*place);
+        if (is_leaving)
+            --state->leaving;
         if (state->draining && state->sessions.empty())
             state->loop.stop();
     }
 
+    /// After an answer: who is not known has the time of a request's headers for his next one, and may have to go.
+    void note_client() {
+        const auto& limits = state->limits;
+        patience = client->is_known() ? limits.idle_time : std::min(limits.idle_time, limits.header_time);
+        if (!client->is_known() && !place)
+            place = state->strangers.insert(state->strangers.end(), this);
+    }
+
     std::shared_ptr<State> state;
     Exchange exchange;
+    std::chrono::milliseconds patience = state->limits.idle_time; ///< how long its client may keep silent
+    std::optional<std::list<Session*>::iterator> place;           ///< among the strangers
+    bool is_leaving = false;
     std::optional<Metrics::Held> counted;
     std::shared_ptr<Client> client;
 };
+
+/// Closes the connection that is the first to go, if there is one. Nothing is lost with it but a request that came
+/// without a session, or has not come yet: who is let in is known before anything is done for him.
+bool Server::State::make_room() {
+    while (!strangers.empty()) {
+        auto* const oldest = strangers.front();
+        strangers.pop_front();
+        oldest->place.reset();
+        if (oldest->client->is_known())
+            continue;
+        oldest->is_leaving = true;
+        ++leaving;
+        oldest->exchange.close();
+        if (metrics != nullptr)
+            metrics->gave_way();
+        return true;
+    }
+    return false;
+}
 
 namespace {
 
@@ -114,8 +156,8 @@ void Server::start() {
 asio::awaitable<void> Server::accept(std::shared_ptr<State> state) {
     while (!state->draining) {
         auto [failure, socket] = co_await state->listener.acceptor().async_accept(asio::as_tuple(asio::use_awaitable));
-        const bool is_full = state->sessions.size() >= state->limits.connections;
-        if (!failure && is_full) {
+        const bool is_full = state->sessions.size() - state->leaving >= state->limits.connections;
+        if (!failure && is_full && !state->make_room()) {
             if (state->metrics != nullptr)
                 state->metrics->turned_away();
             if (state->turned_away < turned_away_limit)
@@ -161,7 +203,7 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
     bool keep = true;
     while (keep && !state->draining) {
         // Each awaited answer has a name of its own: gcc 12 gets a co_await inside a condition wrong.
-        const bool has_begun = co_await exchange.wait_for_request();
+        const bool has_begun = co_await exchange.wait_for_request(session.patience);
         if (!has_begun)
             break;
         std::optional<Request> request;
@@ -173,6 +215,7 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
         } catch (const Refusal& refusal) {
             answer = state->handler.refuse(refusal, session.client->address());
         }
+        session.client->forget();
         if (request)
             answer = co_await state->handler.answer(*request, *session.client);
         auto& response = answer->head;
@@ -194,6 +237,7 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
         answer.reset();
         if (!is_sent)
             co_return;
+        session.note_client();
     }
     co_await exchange.finish();
 }

@@ -17,9 +17,12 @@ namespace pdpp::http {
 struct ServerLimits {
     std::size_t header_bytes = 16384; ///< request line and headers together: 431
     std::size_t body_bytes = 131072;  ///< 413; twice what pdpp.max_event_bytes allows a run's data by default
-    std::size_t connections = 16384;  ///< open at once; one more is answered 503 and closed
-    std::chrono::milliseconds header_time =
-        std::chrono::seconds(10); ///< from a request's first byte to the end of its headers
+    /// Open at once. One more takes the place of the oldest whose client is not known (Client::is_known); if there is
+    /// none it is answered 503 and closed.
+    std::size_t connections = 16384;
+    /// From a request's first byte to the end of its headers; to its first byte as well, after an answer to a client
+    /// that is not known.
+    std::chrono::milliseconds header_time = std::chrono::seconds(10);
     std::chrono::milliseconds body_time = std::chrono::seconds(30);
     std::chrono::milliseconds write_time = std::chrono::seconds(30);
     std::chrono::milliseconds idle_time = std::chrono::seconds(75); ///< between requests

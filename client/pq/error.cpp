@@ -43,8 +43,8 @@ bool is_passing(const Error& error) {
         return error.kind() != ErrorKind::misused;
     constexpr auto read_only_sql_transaction = "25006";
     const auto group = error.sqlstate().substr(0, 2);
-    return error.sqlstate() == read_only_sql_transaction || group == "40" || group == "53" || group == "55" ||
-           group == "57";
+    return error.sqlstate() == read_only_sql_transaction || group == "40" || group == "53" || group == "54" ||
+           group == "55" || group == "57" || group == "58";
 }
 
 std::optional<TypedRefusal> typed_refusal(const Error& error) {

@@ -40,9 +40,9 @@ class Error : public std::runtime_error {
     std::string hint_;
 };
 
-/// Whether trying again can help: the connection was at fault and not the call, or the server is short of something,
-/// going down, busy with a lock, or ended this transaction for another's sake (SQLSTATE classes 53, 57, 55 and 40), or
-/// it takes no writes just now (25006), and another connection may find a primary.
+/// Whether trying again can help: the connection was at fault and not the call, or the SQLSTATE is one of shortage (53,
+/// 54), the disk (58), going down (57), being busy (55) or of others who went before (40); or the server takes no
+/// writes just now (25006), and another connection may find a primary.
 bool is_passing(const Error& error);
 
 /// A refusal in the convention that PostgREST speaks too: SQLSTATE `PTnnn`, MESSAGE for people, DETAIL a JSON object.

@@ -113,7 +113,7 @@ subtest 'the metrics' => sub {
 		'pdpp_run_resolutions_total{status="failed"}' => 0,
 		'pdpp_run_unknown_total' => 2,
 		'pdpp_run_admissions_total' => 1,
-		'pdpp_pool_connections{state="open"}' => 1,
+		'pdpp_pool_connections{state="open"}' => 2,    # one for reads, one for writes
 		'pdpp_pool_connections{state="busy"}' => 0,
 		'pdpp_pool_waiting' => 0,
 		'pdpp_waiters' => 0,
@@ -250,6 +250,87 @@ subtest 'busy connections and the queue for them are seen, and do not make it un
 	$session->quit;
 	$_->receive for @clients;
 	is($busy->stop, 0, 'stops');
+};
+
+subtest 'not ready where no run can be started' => sub {
+	my $database = PostgreSQL::Test::Cluster->new('writable');
+	$database->init(allows_streaming => 1);
+	$database->append_conf('postgresql.conf', 'max_connections = 50');
+	$database->start;
+	$database->safe_psql('postgres', q{CREATE EXTENSION pdpp; SELECT pdpp_run_now('c', run_id => 'run_1')});
+	my $probed = PdppGateway->start(conninfo => $database->connstr('postgres'), admin => 1);
+	my $ready = sub { my ($of) = @_; return ($of // $probed)->admin->get('/ready'); };
+	PdppGateway::await(sub { $ready->()->{status} == 200 }, 'ready');
+	is_deeply($ready->()->{json}{checks}{writes}, { ok => JSON::PP::true }, 'writes are possible');
+
+	$database->safe_psql('postgres', q{ALTER SYSTEM SET default_transaction_read_only = on});
+	$database->reload;
+	PdppGateway::await(sub { $ready->()->{status} == 503 }, 'a server that turns read-only is noticed');
+	my $answer = $ready->();
+	like($answer->{json}{checks}{writes}{message}, qr/default_transaction_read_only/, 'which it says');
+	is_deeply([ grep { !$answer->{json}{checks}{$_}{ok} } sort keys %{ $answer->{json}{checks} } ], ['writes'], 'and nothing else');
+	my $post = $probed->request('POST', '/_ref/connections/c/run', [ Authorization => 'Bearer ' . PdppGateway::token() ], '');
+	is($post->{status}, 503, 'a write is 503');
+	is($post->{headers}{'retry-after'}, '1', 'with Retry-After');
+	is($probed->get_as_owner('/_ref/runs/run_1')->{status}, 200, 'reads are answered');
+	$database->safe_psql('postgres', q{SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only});
+	$database->reload;
+	PdppGateway::await(sub { $ready->()->{status} == 200 }, 'ready again');
+
+	$database->backup('base');
+	my $standby = PostgreSQL::Test::Cluster->new('read_only');
+	$standby->init_from_backup($database, 'base', has_streaming => 1);
+	$standby->start;
+	my $alone = PdppGateway->start(conninfo => $standby->connstr('postgres'), admin => 1);
+	$answer = $ready->($alone);
+	is($answer->{status}, 503, 'a standby alone: 503');
+	ok($answer->{json}{checks}{database}{ok}, 'it is there');
+	like($answer->{json}{checks}{writes}{message}, qr/standby only/, 'but it is a standby');
+	my $both = PdppGateway->start(admin => 1, conninfo =>
+		  sprintf('host=%s,%s port=%d,%d dbname=postgres', $standby->host, $database->host, $standby->port, $database->port));
+	PdppGateway::await(sub { $ready->($both)->{status} == 200 }, 'ready with a primary among several hosts');
+	$database->stop;
+	$answer = $ready->($both);
+	is($answer->{status}, 503, 'without it: 503');
+	like($answer->{json}{checks}{database}{message}, qr/no server that takes writes/, 'which it says');
+	$standby->promote;
+	for my $promoted ($alone, $both)
+	{
+		PdppGateway::await(sub { $ready->($promoted)->{status} == 200 }, 'ready with the new primary');
+		is($promoted->stop, 0, 'stops');
+	}
+	is($probed->stop, 0, 'stops');
+	$standby->stop;
+};
+
+subtest 'the queue of notifications' => sub {
+	my $probed = start('postgres');
+	is($probed->admin->get('/ready')->{json}{checks}{notifications}{ok}, JSON::PP::true, 'there is room');
+	# Somebody listens, to something of his own, and idles in a transaction, while others notify.
+	my $idler = $node->background_psql('unserved');
+	$idler->query_safe('LISTEN something');
+	$idler->query_safe('BEGIN; SELECT 1');
+	$node->safe_psql('unserved', q{SELECT count(pg_notify('x', repeat('x', 7000) || n)) FROM generate_series(1, 2000) AS n});
+	my $usage = $node->safe_psql('postgres', 'SELECT pg_notification_queue_usage()');
+	cmp_ok($usage, '>', 0, 'the queue fills');
+	cmp_ok(abs($probed->admin->get('/ready')->{json}{checks}{notifications}{queue_usage} - $usage), '<', 1e-9, 'which /ready says');
+	PdppGateway::await(sub { (metric($probed, 'pdpp_notification_queue_usage') // 0) > 0 }, 'and a metric');
+	# To fill it takes 8 GB. So the function says it instead; SQL is put in its place where it is called.
+	$idler->quit;
+	for my $case ([ '0.49', 200, undef ], [ '0.5', 200, qr/fills/ ], [ '0.9999', 503, qr/is full.*pg_stat_activity/ ])
+	{
+		my ($level, $status, $message) = @$case;
+		$node->safe_psql('postgres',
+			"CREATE OR REPLACE FUNCTION pg_catalog.pg_notification_queue_usage() RETURNS float8 LANGUAGE sql AS 'SELECT ${level}::float8'");
+		my $answer = $probed->admin->get('/ready');
+		is($answer->{status}, $status, "$level of it used: $status");
+		my $check = $answer->{json}{checks}{notifications};
+		is($check->{message} // '', defined $message ? ($check->{message} =~ $message ? $check->{message} : 'something else') : '', 'says so');
+	}
+	$node->safe_psql('postgres',
+		q{CREATE OR REPLACE FUNCTION pg_catalog.pg_notification_queue_usage() RETURNS float8 LANGUAGE internal AS 'pg_notification_queue_usage'});
+	is($probed->admin->get('/ready')->{status}, 200, 'ready again');
+	is($probed->stop, 0, 'stops');
 };
 
 subtest 'not ready without the database, nor while it drains' => sub {

@@ -106,10 +106,15 @@ subtest 'patience, as it is set' => sub {
 	is($hasty->stop, 0, 'stops');
 };
 
+my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
+
+# An owner's request for his session, on a connection: its status.
+sub as_owner { my ($client) = @_; return ($client->request('GET', '/owner/session', \@owner) // { status => 'closed' })->{status}; }
+
 subtest 'connections' => sub {
 	my $full = PdppGateway->start(conninfo => 'host=/nowhere', admin => 1, args => [ '--max-connections', '2' ]);
 	my @clients = map { $full->connect } 1 .. 2;
-	is($_->request('GET', '/nowhere')->{status}, 404, 'two are served') for @clients;
+	is(as_owner($_), 204, 'two are served') for @clients;
 	my $third = $full->connect;
 	my $answer = $third->receive;
 	is($answer->{status}, 503, 'the third is told that there is no place, whatever it wants');
@@ -117,19 +122,66 @@ subtest 'connections' => sub {
 	is($answer->{headers}{'retry-after'}, '1', 'Retry-After');
 	is($answer->{headers}{connection}, 'close', 'Connection: close');
 	ok($third->is_closed, 'and closed');
-	is($clients[0]->request('GET', '/nowhere')->{status}, 404, 'the others are served on');
-	pop @clients;
-	PdppGateway::await(sub { ($full->get('/nowhere') // { status => 0 })->{status} == 404 }, 'a place comes free');
-	pass('a place comes free');
-	PdppGateway::await(sub { $full->admin->get('/metrics')->{body} =~ /^pdpp_http_connections 1$/m }, 'one is left');
-	# more at once than are answered: the first takes the place, none of the others is kept
+	# more at once than are answered
 	my @many = map { $full->connect } 1 .. 200;
 	my %seen;
-	$seen{ ($_->receive // { status => 'closed' })->{status} }++ for @many[ 1 .. $#many ];
-	is($seen{503} + ($seen{closed} // 0), $#many, 'each of a crowd is told, or at least closed');
-	is($clients[0]->request('GET', '/nowhere')->{status}, 404, 'a crowd shuts out nobody who is in');
+	$seen{ ($_->receive // { status => 'closed' })->{status} }++ for @many;
+	is($seen{503} + ($seen{closed} // 0), @many, 'each of a crowd is told, or at least closed');
+	is(as_owner($_), 204, 'a crowd shuts out nobody who is in') for @clients;
 	undef @many;
+	pop @clients;
+	PdppGateway::await(sub { $full->admin->get('/metrics')->{body} =~ /^pdpp_http_connections 1$/m }, 'one is left');
+	is(as_owner($full->connect), 204, 'a place comes free');
 	is($full->stop, 0, 'stops');
+};
+
+subtest 'who has no session gives way to who comes later' => sub {
+	my $full = PdppGateway->start(conninfo => 'host=/nowhere', admin => 1, args => [ '--max-connections', '6' ]);
+	my %stranger = map { $_ => $full->connect } qw(silent refused header body);
+	$stranger{header}->send("GET / HTTP/1.1\r\nHo");
+	$stranger{body}->send("POST /owner/login HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\npass");
+	is($stranger{refused}->request('GET', '/owner/session')->{status}, 401, 'one that is refused');
+	my $fallen = $full->connect;
+	is(as_owner($fallen), 204, 'one that has a session');
+	is($fallen->request('GET', '/owner/session')->{status}, 401, 'and then none');
+	my $patient = $full->connect;
+	is(as_owner($patient), 204, 'one that has a session');
+	# all places are taken
+	my @owners;
+	for (1 .. 5)
+	{
+		push @owners, $full->connect;
+		is(as_owner($owners[-1]), 204, 'an owner who comes later is served');
+	}
+	ok($stranger{$_}->is_closed, "$_: gone") for sort keys %stranger;
+	ok($fallen->is_closed, 'and the one whose session is over');
+	is(as_owner($_), 204, 'whoever has a session is served on') for $patient, @owners;
+	is($full->connect->receive->{json}{error}{code}, 'too_many_connections', 'there is no place for one more');
+	is(as_owner($_), 204, 'nobody gave way to him') for $patient, @owners;
+	like($full->admin->get('/metrics')->{body}, qr/^pdpp_http_connections_evicted_total 5$/m, 'counted');
+	# a crowd of strangers pushes out itself
+	pop @owners;
+	PdppGateway::await(sub { $full->admin->get('/metrics')->{body} =~ /^pdpp_http_connections 5$/m }, 'a place is free');
+	my @crowd = map { $full->connect } 1 .. 50;
+	ok($_->is_closed, 'an older stranger') for @crowd[ 0 .. 48 ];
+	is($crowd[49]->request('GET', '/nowhere')->{status}, 404, 'the last one is there');
+	is(as_owner($_), 204, 'whoever has a session is served on') for $patient, @owners;
+	is($full->stop, 0, 'stops');
+};
+
+subtest 'who has no session is not waited for as long' => sub {
+	my $hasty = start('--header-timeout', '0.05', '--idle-timeout', '3600');
+	my $owner = $hasty->connect;
+	is(as_owner($owner), 204, 'a client with a session');
+	my $silent = $hasty->connect;
+	for my $path ('/owner/session', '/_ref/runs', '/', '/nowhere')
+	{
+		my $stranger = $hasty->connect;
+		ok($stranger->request('GET', $path)->{status}, "one without, after $path");
+		ok($stranger->is_closed, 'is closed');
+	}
+	is(as_owner($_), 204, 'the others are still there') for $owner, $silent;
+	is($hasty->stop, 0, 'stops');
 };
 
 subtest 'requests sent ahead of their answers' => sub {

@@ -23,6 +23,7 @@ sub write_file
 	my ($name, $text) = @_;
 	open my $file, '>', "$folder/$name" or die "$name: $!";
 	print $file $text;
+	chmod 0600, $file;
 	close $file;
 	return "$folder/$name";
 }
@@ -220,6 +221,38 @@ subtest 'and the owner\'s password' => sub {
 		is($? >> 8, 2, "$name: usage");
 		like($err, qr/PDPP_OWNER_PASSWORD_FILE|no password in/, 'says why');
 	}
+
+	write_file('password', "third password\n");
+	$gateway = PdppGateway->start(@database, password => undef, env => { PDPP_OWNER_PASSWORD_FILE => $file });
+	write_file('password', "fourth password\n");
+	my $reloads = 0;
+	for my $mode (0644, 0640, 0604, 0620, 0602, 0660, 0610)
+	{
+		chmod $mode, $file;
+		my $name = sprintf 'mode %04o', $mode;
+		for my $command ([ 'serve', '--listen', '127.0.0.1:0' ], ['token'])
+		{
+			local $ENV{PDPP_OWNER_PASSWORD_FILE} = $file;
+			delete local $ENV{PDPP_OWNER_PASSWORD};
+			IPC::Run::run([ 'pdpp', @$command ], '>', \my $out, '2>', \my $err);
+			is($? >> 8, 2, "$name, $command->[0]: refused");
+			like($err, qr/can be read by others.*chmod 600 \Q$file\E/s, "$name, $command->[0]: with what to do");
+			is($out, '', "$name, $command->[0]: nothing else");
+		}
+		kill 'HUP', $gateway->pid;
+		$reloads++;
+		PdppGateway::await(sub { (() = $gateway->log =~ /not reloaded: the password file .* can be read by others/g) == $reloads }, 'it is refused');
+		is(log_in($gateway, 'third password'), 204, "$name: a reload changes nothing");
+	}
+	for my $mode (0600, 0400)
+	{
+		chmod $mode, $file;
+		local $ENV{PDPP_OWNER_PASSWORD_FILE} = $file;
+		delete local $ENV{PDPP_OWNER_PASSWORD};
+		IPC::Run::run([ 'pdpp', 'token' ], '>', \my $out);
+		is($?, 0, sprintf('mode %04o will do', $mode));
+	}
+	is($gateway->stop, 0, 'stops');
 };
 
 subtest 'systemd hears when it is ready, reloads and stops' => sub {

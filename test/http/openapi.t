@@ -197,7 +197,7 @@ ask('post', '/owner/login', '/owner/login', 429, '{"password": "x"}', @json);
 # what needs a broken world: too many connections, a database that is away
 my $full = PdppGateway->start(conninfo => $node->connstr('postgres'), args => [ '--max-connections', 1 ]);
 my $held = $full->connect;
-is($held->request('GET', '/')->{status}, 200, 'one connection');
+is($held->request('GET', '/owner/session', [ Authorization => 'Bearer ' . PdppGateway::token() ])->{status}, 204, 'one connection');
 note_answer('get', '/', my $refused = $full->get('/'));
 is($refused->{json}{error}{code}, 'too_many_connections', 'and no other');
 is($full->stop, 0, 'stopped');

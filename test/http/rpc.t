@@ -625,6 +625,46 @@ subtest 'a database that is lost at COMMIT' => sub {
 	$proxy->stop;
 };
 
+subtest 'no answer is endless' => sub {
+	sql(qq{SELECT pdpp_run_now('mail', 'mail-big', 'run_big'); SELECT pdpp_run_settle('run_big', 'failed', jsonb_build_object('message', repeat('"', 30000)))});
+	my $one = length JSON::PP->new->canonical->encode(post('pdpp_run_status', { run_id => 'run_big' })->{json});
+	cmp_ok($one, '>', 60000, 'a status that takes some place');
+	my @ids = map { $_ % 3 ? 'run_big' : 'run_1' } 1 .. 300;
+	my (@seen, $pages);
+	my $offset = 0;
+	while ($offset < @ids)
+	{
+		$pages++;
+		my $answer = get('pdpp_run_statuses', [ run_ids => '{' . join(',', @ids) . '}', offset => $offset ]);
+		cmp_ok(length $answer->{body}, '<=', (4 << 20) + 1000, "page $pages: a page of 4 MiB");
+		my $rows = $answer->{json};
+		my $last = $offset + @$rows - 1;
+		my $is_last = $last == $#ids;
+		is($answer->{status}, $is_last ? 200 : 206, "page $pages: whether there is more");
+		is($answer->{headers}{'content-range'}, $is_last ? "$offset-$last/*" : "$offset-$last/300", "page $pages: what it has, and of how many");
+		push @seen, map { "$_->{ordinal} $_->{run_id}" } @$rows;
+		last unless @$rows;
+		$offset = $last + 1;
+	}
+	is_deeply(\@seen, [ map { "$_ $ids[$_ - 1]" } 1 .. @ids ], 'all of them, each once');
+	cmp_ok($pages, '>', 2, 'on several pages');
+	my $posted = post('pdpp_run_statuses', { run_ids => \@ids }, Prefer => 'count=exact');
+	is($posted->{status}, 206, 'POST, counted: 206');
+	like($posted->{headers}{'content-range'}, qr{^0-\d+/300$}, 'of how many');
+	my $limited = get('pdpp_run_statuses', [ run_ids => '{' . join(',', @ids) . '}', limit => 10 ]);
+	is_result($limited, 200, '0-9/*', 'a limit that there is room for cuts nothing off');
+
+	my @many = ('run_1') x 5000;
+	my $answer = post('pdpp_run_statuses', { run_ids => \@many, });
+	is($answer->{status}, 200, 'as many ids as there may be');
+	is(scalar @{ $answer->{json} }, 5000, 'all are answered');
+	is_error($_, 400, '22023', 'one more')
+	  for post('pdpp_run_statuses', { run_ids => [ @many, undef ] }), post('pdpp_run_statuses', { run_ids => '{' . join(',', @many, '"a"') . '}' }),
+	  $gateway->request('POST', '/rpc/pdpp_run_statuses', [ @owner, 'Content-Type' => 'application/x-www-form-urlencoded' ],
+		'run_ids={' . join(',', @many, 'x') . '}');
+	is_result(post('pdpp_run_statuses', { run_ids => [ join(',', @many) ] }), 200, '0-0/*', 'commas in an id do not count');
+};
+
 subtest 'what the transaction is told, and what becomes of the database\'s errors' => sub {
 	sql(q{CREATE OR REPLACE FUNCTION pdpp_run_status(run_id text) RETURNS jsonb LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE AS $$
 		BEGIN
@@ -649,10 +689,10 @@ subtest 'what the transaction is told, and what becomes of the database\'s error
 	is_error(get('pdpp_run_status', [ run_id => "status $_" ]), 500, 'PGRST112', "response.status <$_>")
 	  for 'x', '99', '4040', '1e2';
 	my %status = (
-		'08006' => 503, '09000' => 500, '0L000' => 403, '0P000' => 403, '23503' => 409, '23505' => 409, '23514' => 400, '25006' => 405,
+		'08006' => 503, '09000' => 500, '0L000' => 403, '0P000' => 403, '23503' => 409, '23505' => 409, '23514' => 400, '25006' => 503,
 		'21000' => 500, '22023' => 400, '25001' => 500, '2D000' => 500, '38000' => 500, '39000' => 500, '3B000' => 500, '40001' => 503,
-		'40P01' => 503, '28000' => 403, '53400' => 500, '53300' => 503, '54001' => 500, '55P03' => 503, '55006' => 500, '57014' => 504,
-		'57P01' => 503, '57000' => 500, '58030' => 500, 'F0000' => 500, 'HV000' => 500, 'XX000' => 500, 'P0001' => 400, 'P0002' => 500,
+		'40P01' => 503, '28000' => 403, '53400' => 500, '53300' => 503, '54000' => 503, '54001' => 503, '55P03' => 503, '55006' => 500, '57014' => 504,
+		'57P01' => 503, '57000' => 500, '58030' => 503, '58P01' => 503, '72000' => 503, 'F0000' => 500, 'HV000' => 500, 'XX000' => 500, 'P0001' => 400, 'P0002' => 500,
 		'42883' => 404, '42P01' => 404, '42P17' => 500, '42501' => 403, '42601' => 400, 'PT402' => 402, 'PT599' => 599, 'PT200' => 400,
 		'PTXYZ' => 400, 'ZZ000' => 400);
 	for my $sqlstate (sort keys %status)

@@ -254,9 +254,43 @@ subtest 'without a password' => sub {
 	my $open = PdppGateway->start(@database, password => undef, args => ['--insecure-no-owner']);
 	is($open->get($run)->{status}, 200, 'everybody is let in on loopback, if that is asked for');
 	is($open->request('POST', '/owner/login', [ 'Content-Type' => $form ], 'password=')->{status}, 403, 'nobody logs in');
+	# A page can have its own name resolved to 127.0.0.1, and its browser sends that name.
+	my $ask = sub {
+		my ($server, @lines) = @_;
+		my $client = $server->connect;
+		$client->send(join("\r\n", @lines, '', ''));
+		return $client->receive;
+	};
+	my $port = $open->port;
+	for my $host ('localhost', "localhost:$port", 'LOCALHOST.', 'app.localhost', "127.0.0.1:$port", '127.1.2.3:1', "[::1]:$port")
+	{
+		is($ask->($open, "GET $run HTTP/1.1", "Host: $host")->{status}, 200, "Host: $host");
+	}
+	for my $host ('evil.example', "evil.example:$port", 'localhost.evil.example', '127.0.0.1.evil.example', 'notlocalhost', '10.0.0.1',
+		'0.0.0.0', '[::2]', '')
+	{
+		my $answer = $ask->($open, "GET $run HTTP/1.1", "Host: $host");
+		is($answer->{status}, 421, "Host: <$host>");
+		is($answer->{json}{error}{code}, 'host_not_allowed', 'typed');
+		like($answer->{json}{error}{message}, qr/localhost.*password/, 'says what to do');
+		unlike($answer->{body}, qr/run_ack|run_status/, 'and nothing of a run');
+		is($ask->($open, "GET /rpc/pdpp_run_list HTTP/1.1", "Host: $host")->{json}{code}, 'host_not_allowed', '/rpc');
+		is($ask->($open, "POST /owner/logout HTTP/1.1", "Host: $host", "Origin: http://$host")->{status}, 421, 'a page of this name')
+		  if length $host;
+	}
+	is($ask->($open, "GET http://evil.example$run HTTP/1.1", 'Host: localhost')->{status}, 421, 'the host of the target counts');
+	is($ask->($open, "GET http://localhost$run HTTP/1.1", 'Host: evil.example')->{status}, 200, 'and no other');
+	is($ask->($open, "GET $run HTTP/1.0")->{status}, 200, 'a request that names no host is no page\'s');
+	is($ask->($open, "GET $run HTTP/1.0", 'Host: evil.example')->{status}, 421, 'one that does is judged by it');
 	is($open->stop, 0, 'stops');
+	my $public = PdppGateway->start(@database, password => undef, args => [ '--insecure-no-owner', '--public-url', 'https://Runs.example.org' ]);
+	is($ask->($public, "GET $run HTTP/1.1", 'Host: runs.example.org')->{status}, 200, 'the host of the public URL');
+	is($ask->($public, "GET $run HTTP/1.1", 'Host: example.org')->{status}, 421, 'and no other');
+	is($public->stop, 0, 'stops');
 	my $closed = PdppGateway->start(@database, args => ['--insecure-no-owner']);
 	is($closed->get($run)->{status}, 401, 'with a password the flag opens nothing');
+	is($ask->($closed, "GET /owner/session HTTP/1.1", 'Host: evil.example', 'Authorization: Bearer ' . PdppGateway::token())->{status}, 204,
+		'and any host will do');
 	is($closed->stop, 0, 'stops');
 };
 

@@ -349,6 +349,7 @@ subtest 'and when the password changes' => sub {
 	my $run = new_run();
 	my $file = PostgreSQL::Test::Utils::tempdir() . '/password';
 	append_to_file($file, "$PdppGateway::password\n");
+	chmod 0600, $file;
 	my $guarded = PdppGateway->start(conninfo => $node->connstr('postgres'), password => undef, args => [ '--keep-alive', '3600' ],
 		env => { PDPP_OWNER_PASSWORD_FILE => $file });
 	my @paths = ("/_ref/runs/$run", "/_ref/runs/$run/timeline");

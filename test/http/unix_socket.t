@@ -51,6 +51,8 @@ is($gateway->stop('KILL'), 'signal 9', 'a gateway is killed');
 ok(-S $path, 'its socket is left');
 $gateway = PdppGateway->start(@database, path => $path, args => ['--insecure-no-owner'], password => undef);
 is($gateway->get('/_ref/runs/run_1')->{status}, 200, 'the next one takes its place; without a password, since it is local');
+my $stranger = PdppGateway::Client->of(IO::Socket::UNIX->new(Peer => $path), 'evil.example');
+is($stranger->request('GET', '/_ref/runs/run_1')->{status}, 421, 'as long as it is addressed as such: a proxy may be in front');
 
 # somebody moved in while it was running
 unlink $path;

@@ -267,6 +267,25 @@ subtest 'SIGHUP' => sub {
 	$controller->stop;
 };
 
+subtest 'a first offer that is in somebody\'s way waits like the later ones' => sub {
+	sql(q{SELECT pdpp_run_settle(pdpp_run_now('held-connector', 'held')->>'run_id', 'completed')});
+	my $holder = $node->background_psql('postgres');
+	$holder->query_safe(q{BEGIN; SELECT FROM pdpp.connections WHERE connector_instance_id = 'held' FOR UPDATE});
+	my $controller = PdppServer->launch(
+		name => 'controller',
+		arguments => [ '--db', "$db options='-c lock_timeout=100'", 'controller', '--connections', connections_file('held.json', 'held' => ['true']),
+			'--controller-id', 'patient' ],
+		ready => qr/cannot offer the connections.*cannot offer the connections/s);
+	$holder->quit;
+	$controller->await_log(qr/offering connections=1/);
+	ends_as(run_now('held'), 'completed', undef, 'it goes on once the row is free');
+	is($controller->stop, 0, 'and ends as ever');
+	my (undef, undef, $err) = ();
+	IPC::Run::run([ PdppServer::program(), '--db', $db, 'controller', '--connections',
+			connections_file('bad.json', 'x' x 10000 => ['true']) ], '>', \my $out, '2>', \$err);
+	is($? >> 8, 5, 'an offer that is refused for what it is ends it');
+};
+
 subtest 'draining' => sub {
 	my $file = connections_file('drain.json', 'quick' => shell("while [ ! -e $folder/go ]; do sleep 0.05; done"),
 		'endless' => [ 'sleep', '1000' ]);

@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(other_failures_of_the_database_tell_nothing_of_it) {
              {pq::ErrorKind::misused, "", 500, "internal_error"},
              {pq::ErrorKind::refused, "", 503, "database_unavailable"},
              {pq::ErrorKind::refused, "57014", 504, "timeout"},
-             {pq::ErrorKind::refused, "55P03", 503, "database_unavailable"},
+             {pq::ErrorKind::refused, "55P03", 503, "run_busy"},
              {pq::ErrorKind::refused, "57P01", 503, "database_unavailable"},
              {pq::ErrorKind::refused, "57P02", 503, "database_unavailable"},
              {pq::ErrorKind::refused, "57P03", 503, "database_unavailable"},

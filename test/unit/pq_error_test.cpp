@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(what_passes) {
     BOOST_TEST(is_passing(Error(ErrorKind::in_doubt, "")));
     BOOST_TEST(is_passing(Error(ErrorKind::timeout, "")));
     BOOST_TEST(!is_passing(Error(ErrorKind::misused, "")));
-    for (const auto* sqlstate : {"40001", "40P01", "53300", "55P03", "57014", "57P01", "25006"})
+    for (const auto* sqlstate : {"25006", "40001", "40P01", "53300", "54000", "55P03", "57014", "57P01", "58030"})
         BOOST_TEST(is_passing(Error(ErrorKind::refused, "", sqlstate)), sqlstate);
     for (const auto* sqlstate : {"", "PT409", "42501", "22P02", "XX000"})
         BOOST_TEST(!is_passing(Error(ErrorKind::refused, "", sqlstate)), sqlstate);
