@@ -111,8 +111,7 @@ Readiness::Readiness(const asio::any_io_executor& executor, const std::string& c
       connection_(executor, {.conninfo = pq::to_primary(conninfo),
                              .size = 1,
                              .wait_limit = patience,
-                             .statement_timeout = patience,
-                             .fails_over = has_several_hosts_}),
+                             .statement_timeout = patience}),
       guard_(guard) {}
 
 asio::awaitable<Readiness::Report> Readiness::look() {
