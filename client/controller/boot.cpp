@@ -200,6 +200,10 @@ asio::awaitable<void> Boot::listen(const Heard& heard, const Renewed& renewed) {
         }
         if (standing == pq::Standing::primary) {
             is_searching_ = false;
+            if (std::exchange(is_doubted_, false)) {
+                co_await take_up(renewed);
+                heard(std::nullopt);
+            }
             continue;
         }
         const bool has_moved = co_await follow_primary(renewed);

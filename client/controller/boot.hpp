@@ -44,6 +44,10 @@ class Boot {
     /// now the session acts for nobody: what it still says of a run is kept as evidence.
     boost::asio::awaitable<void> join(pq::Connection& connection) const;
 
+    /// A call that acted for the boot was refused because it has died, though its session goes on: soon it is taken up
+    /// again, or a new one begun.
+    void doubt() noexcept { is_doubted_ = true; }
+
     /// For sessions that act for the boot: it leads to the primary.
     const std::string& conninfo() const noexcept { return conninfo_; }
 
@@ -64,6 +68,7 @@ class Boot {
     std::string epoch_; ///< empty before the first boot
     std::string warning_;
     bool is_searching_ = false; ///< the log knows that the server takes no writes
+    bool is_doubted_ = false;
     pq::Connection session_;
 };
 

@@ -104,6 +104,7 @@ asio::awaitable<std::optional<AdmittedRun>> Controller::claim() {
         run = co_await recorder_.claim();
     } catch (const pq::Error& error) {
         spdlog::warn("cannot claim: {}", printable(error.what()));
+        doubt_boot_after(error);
         failed = true;
     }
     claiming_ = false;
@@ -114,6 +115,14 @@ asio::awaitable<std::optional<AdmittedRun>> Controller::claim() {
         claim_.up();
     }
     co_return run;
+}
+
+/// Declared dead, or gone with the extension, while its session lives.
+void Controller::doubt_boot_after(const pq::Error& error) {
+    const auto refusal = pq::typed_refusal(error);
+    if (refusal && (refusal->code == "boot_lost" || refusal->code == "not_booted")) {
+        boot_.doubt();
+    }
 }
 
 /// From here on the run ends in one way or another.
@@ -249,6 +258,7 @@ asio::awaitable<void> Controller::try_to_offer() {
             throw;
         }
         spdlog::warn("cannot offer the connections: {}", printable(error.what()));
+        doubt_boot_after(error);
         failed = true;
     }
     if (failed) {

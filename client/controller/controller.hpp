@@ -8,6 +8,7 @@
 #include "controller/launch.hpp"
 #include "controller/recorder.hpp"
 #include "controller/wake.hpp"
+#include "pq/error.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -57,6 +58,7 @@ class Controller {
 
     boost::asio::awaitable<void> claim_runs();
     boost::asio::awaitable<std::optional<AdmittedRun>> claim();
+    void doubt_boot_after(const pq::Error& error);
     void take_on(AdmittedRun run);
     boost::asio::awaitable<void> see_through(std::shared_ptr<Active> active);
     boost::asio::awaitable<void> fail(AdmittedRun run, std::string message);

@@ -353,6 +353,17 @@ subtest 'the database restarts under it' => sub {
 	$controller->stop;
 };
 
+subtest 'its boot dies under a session that lives' => sub {
+	my $controller = start_controller(connections_file('reborn.json', reborn => ['true']), '--controller-id', 'reborn');
+	for my $death ("UPDATE pdpp.controller_boots SET lost_at = now(), dead_at = now() WHERE controller_id = 'reborn' AND dead_at IS NULL",
+		'DROP EXTENSION pdpp; CREATE EXTENSION pdpp') {
+		sql($death);
+		ends_as(run_now('reborn'), 'completed', undef, $death);
+	}
+	is(sql(q{SELECT seq FROM pdpp.controller_boots WHERE controller_id = 'reborn'}), '1', 'it has booted anew');
+	$controller->stop;
+};
+
 subtest 'a command line or a file that is wrong' => sub {
 	my $refused = sub {
 		my ($content, $pattern, $name) = @_;
