@@ -280,8 +280,8 @@ asio::awaitable<Database::Loan> Database::Side::lend() {
 
 Database::Database(const asio::any_io_executor& executor, const DatabaseOptions& options, Metrics& metrics)
     : metrics_(metrics), timeout_(options.statement_timeout + std::chrono::seconds(2)),
-      lock_timeout_(std::min(options.lock_timeout, options.statement_timeout / 2 + std::chrono::milliseconds(1))),
-      primary_(executor, primary_options(options), timeout_), writes_(executor, write_options(options, lock_timeout_)),
+      lock_timeout_(options.lock_timeout), primary_(executor, primary_options(options), timeout_),
+      writes_(executor, write_options(options, lock_timeout_)),
       write_turns_(executor, std::max<std::size_t>(options.pool_size - 1, 1)), ended_(options.status_cache_bytes) {
     const auto to_standby = pq::to_standby(options.conninfo);
     if (to_standby != pq::to_primary(options.conninfo))

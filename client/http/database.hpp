@@ -45,7 +45,7 @@ struct DatabaseOptions {
     std::size_t pool_size = 4;
     /// The server cancels a statement after this long; we wait a little longer and then give up on it.
     std::chrono::milliseconds statement_timeout = std::chrono::seconds(10);
-    /// A write waits for a lock for no longer, nor for more than half the time of a statement.
+    /// A write waits for a lock for no longer.
     std::chrono::milliseconds lock_timeout = std::chrono::seconds(1);
     std::size_t status_cache_bytes = std::size_t{64} << 20; ///< for the statuses of runs that have ended; 0 for none
 };
