@@ -108,10 +108,9 @@ json::object notifications_check(double queue_usage) {
 
 Readiness::Readiness(const asio::any_io_executor& executor, const std::string& conninfo, const pq::GuardHealth& guard)
     : has_several_hosts_(pq::to_primary(conninfo) != conninfo),
-      connection_(executor, {.conninfo = pq::to_primary(conninfo),
-                             .size = 1,
-                             .wait_limit = patience,
-                             .statement_timeout = patience}),
+      connection_(
+          executor,
+          {.conninfo = pq::to_primary(conninfo), .size = 1, .wait_limit = patience, .statement_timeout = patience}),
       guard_(guard) {}
 
 asio::awaitable<Readiness::Report> Readiness::look() {
