@@ -323,7 +323,7 @@ subtest 'the queue of notifications' => sub {
 		$node->safe_psql('postgres',
 			"CREATE OR REPLACE FUNCTION pg_catalog.pg_notification_queue_usage() RETURNS float8 LANGUAGE sql AS 'SELECT ${level}::float8'");
 		my $answer = $probed->admin->get('/ready');
-		is($answer->{status}, $status, "$level of it used: $status");
+		is($answer->{status}, $status, "$level of it used: $status") or diag explain $answer->{json};
 		my $check = $answer->{json}{checks}{notifications};
 		is($check->{message} // '', defined $message ? ($check->{message} =~ $message ? $check->{message} : 'something else') : '', 'says so');
 	}

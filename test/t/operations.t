@@ -14,7 +14,7 @@ my @queries = map { s/;\s*\z//r } map { split /(?<=;)\n/ } slurp_file(abs_path(d
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
 $node->start;
-$node->safe_psql('postgres', q{CREATE EXTENSION pdpp; CREATE ROLE monitor LOGIN; GRANT pg_read_all_data TO monitor;
+$node->safe_psql('postgres', q{CREATE EXTENSION pdpp; CREATE ROLE monitor LOGIN; GRANT pg_read_all_data, pg_read_all_stats TO monitor;
 	SELECT pdpp_controller_boot('alive');
 	SELECT pdpp_run_launch_failed(pdpp_run_now('c')->>'run_id', 'no');
 	SELECT pdpp_run_now('flying');

@@ -27,6 +27,14 @@ delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};
 $ENV{PGUSER} = getpwuid($>);
 my $db = $node->connstr('postgres');
 
+# The run in flight of this connector has started, as far as the database knows.
+sub await_start
+{
+	my ($connector) = @_;
+	$node->poll_query_until('postgres', "SELECT launch_deadline IS NULL FROM pdpp.controller_active_runs WHERE connector_id = '$connector'")
+		or die 'it does not start';
+	return;
+}
 sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query) }
 
 sub pdpp { my (@arguments) = @_; return finish(start('', $pdpp, '--db', $db, @arguments)) }
@@ -309,6 +317,7 @@ subtest 'the connection is lost while the child runs' => sub {
 	$started = start_run('--connector', 'cut', '--', 'sh', '-c',
 		q(echo ready; while [ ! -e ) . $folder . q(/stopped ]; do sleep 0.1; done; exit 7));
 	wait_for($started, 'out', qr/ready/);
+	await_start('cut');
 	$node->stop('immediate');
 	write_file('stopped', '', 0644);
 	$node->start;
@@ -319,6 +328,7 @@ subtest 'the connection is lost while the child runs' => sub {
 	$started = start_run('--connector', 'cut', '--', 'sh', '-c',
 		q(echo ready; while [ ! -e ) . $folder . q(/lost ]; do sleep 0.1; done; exit 0));
 	wait_for($started, 'out', qr/ready/);
+	await_start('cut'); # the child is at work before its start is on record
 	# stopped, it cannot rejoin its boot within the grace
 	kill 'STOP', pid_of($started);
 	sql("ALTER SYSTEM SET pdpp.liveness_grace = '100ms'");
