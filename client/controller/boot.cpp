@@ -196,7 +196,7 @@ asio::awaitable<void> Boot::listen(const Heard& heard, const Renewed& renewed) {
         if (standing == pq::Standing::not_ours) {
             session_.close();
             throw pq::Error(pq::ErrorKind::connection_lost,
-                            "a pooler has exchanged the session, which was the proof that this process lives");
+                            "a pooler has exchanged or reset the session, which was the proof that this process lives");
         }
         if (standing == pq::Standing::primary) {
             is_searching_ = false;

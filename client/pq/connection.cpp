@@ -92,7 +92,7 @@ constexpr auto first_question =
 
 constexpr auto question_of_standing =
     "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'),"
-    " pg_catalog.pg_backend_pid()";
+    " pg_catalog.pg_backend_pid(), EXISTS (SELECT FROM pg_catalog.pg_listening_channels())";
 
 /// Why libpq found that a server is not the one that is wanted, where it told so itself.
 std::string said_of_itself(const PGconn* handle) {
@@ -244,6 +244,7 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
     wire.close();
     prepared_.clear();
     keeps_statements_ = true;
+    listens_ = false;
     wire.handle = start_connecting(conninfo, application_name);
     if (wire.handle == nullptr)
         throw Error(ErrorKind::cannot_connect, "out of memory");
@@ -443,6 +444,7 @@ asio::awaitable<void> Connection::listen(std::string channel, std::chrono::milli
     if (!name)
         throw wire_->failure(ErrorKind::misused);
     co_await query(std::string{"LISTEN "} + name.get(), {}, timeout);
+    listens_ = true;
 }
 
 asio::awaitable<Notification> Connection::notification() {
@@ -483,7 +485,8 @@ asio::awaitable<std::optional<Notification>> Connection::notification_within(std
 
 asio::awaitable<Standing> Connection::standing(std::chrono::milliseconds timeout) {
     const auto answer = co_await query(question_of_standing, {}, timeout, Effect::reads);
-    if (number_in(answer.text(0, 2).value()) != backend_pid_)
+    // a pooler that gives a session to somebody else has it forget what it listens to
+    if (number_in(answer.text(0, 2).value()) != backend_pid_ || (listens_ && answer.text(0, 3) != "t"))
         co_return Standing::not_ours;
     co_return answer.text(0, 0) == "t" || answer.text(0, 1) == "on" ? Standing::replaced : Standing::primary;
 }

@@ -29,7 +29,7 @@ enum class Effect { reads, writes };
 enum class Standing {
     primary,  ///< it takes writes
     replaced, ///< it takes none: it is a standby, or its default_transaction_read_only is on
-    not_ours, ///< the session is not the one that was opened: a pooler has exchanged it
+    not_ours, ///< the session is not the one that was opened: a pooler has exchanged or reset it
 };
 
 /// A named argument of a function of the SQL API. `name` and `type` come from this program, never from its users.
@@ -158,6 +158,7 @@ class Connection {
     int backend_pid_ = 0;
     std::map<std::string, std::string> prepared_; ///< names by statement
     bool keeps_statements_ = true;
+    bool listens_ = false;
 };
 
 } // namespace pdpp::pq
