@@ -17,6 +17,8 @@ my $node = PostgreSQL::Test::Cluster->new('rpc');
 $node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
 $node->start;
 $node->safe_psql('postgres', 'CREATE SCHEMA "Run API"; CREATE EXTENSION pdpp SCHEMA "Run API"');
+# with which a null in an array would be the word NULL
+$node->safe_psql('postgres', 'ALTER DATABASE postgres SET array_nulls = off');
 my $gateway = PdppGateway->start(conninfo => $node->connstr('postgres'));
 my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
 my @json = ('Content-Type' => 'application/json');
