@@ -361,6 +361,7 @@ subtest 'and when the password changes' => sub {
 	is($clients[0]->event->{json}{status}, 'active', 'the same password: the status goes on');
 	is($clients[1]->event->{json}{event_type}, 'run.started', 'and the timeline');
 	append_to_file("$file.new", "another password\n");
+	chmod 0600, "$file.new";
 	rename "$file.new", $file or die "rename: $!";
 	kill 'HUP', $guarded->pid;
 	is_sent_away($clients[$_], $paths[$_]) for 0, 1;
