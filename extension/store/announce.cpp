@@ -1,6 +1,8 @@
 #include "store/announce.hpp"
 
 #include "boundary.hpp"
+#include "run/id.hpp"
+#include "run/text.hpp"
 #include "settings.hpp"
 #include "store/digest.hpp"
 #include "store/notify_queue.hpp"
@@ -196,11 +198,26 @@ std::uint64_t dropped_hints() {
     return drops().count;
 }
 
+namespace {
+
+/// The hint about a run. Who writes to a run mostly writes to it again, and a digest costs a twentieth of a short life.
+std::uint64_t hint_about(std::string_view run_id) {
+    static run::Text<run::max_id_bytes> latest; // ids are checked to be no longer, and never empty
+    static std::uint64_t hint;
+    if (latest.view() != run_id) {
+        hint = sha256_head(run_id);
+        latest = run::Text<run::max_id_bytes>{run_id};
+    }
+    return hint;
+}
+
+} // namespace
+
 void announce(std::string_view run_id) {
     if (!settings::notify) {
         return;
     }
-    const std::uint64_t hint = sha256_head(run_id);
+    const std::uint64_t hint = hint_about(run_id);
     if (announcements.settled) { // by another's callback of the commit
         send_hints({&hint, 1});
         return;

@@ -305,6 +305,7 @@ subtest 'not ready where no run can be started' => sub {
 
 subtest 'the queue of notifications' => sub {
 	my $probed = start('postgres');
+	PdppGateway::await(sub { $probed->admin->get('/ready')->{status} == 200 }, 'ready, once its guard has passed');
 	is($probed->admin->get('/ready')->{json}{checks}{notifications}{ok}, JSON::PP::true, 'there is room');
 	# Somebody listens, to something of his own, and idles in a transaction, while others notify.
 	my $idler = $node->background_psql('unserved');
