@@ -95,8 +95,8 @@ sub main
 	# ends what they leave
 	$faults->thaw('all');
 	$processes->stop(60, qw(client launcher));
-	$processes->stop(10, 'pool');
-	$processes->tend(qw(gateway controller poller));
+	# the pool stays, and keeps the sessions of launchers that are gone
+	$processes->tend(qw(pool gateway controller poller));
 	$cluster->await_session('chaos');
 	open my $healed, '>', "$folder/healed" or die "healed: $!\n";
 	close $healed;
@@ -104,13 +104,13 @@ sub main
 	$poller->{stopping} = 1;
 	while ($poller->{pid})
 	{
-		$processes->tend(qw(gateway controller));
+		$processes->tend(qw(pool gateway controller));
 		$processes->collect($poller);
 		sleep 0.05;
 	}
 	$processes->stop($option{patience}, 'follower');
 	await_the_end();
-	$processes->stop(30, qw(checker controller gateway));
+	$processes->stop(30, qw(checker controller gateway pool));
 
 	my $verdict = Chaos::Verdict->new(cluster => $cluster, folder => "$folder", outages => $faults->{outages}, steps => $faults->{steps}, grace => $grace,
 		interval => $option{interval} / 1000);
