@@ -33,12 +33,12 @@ $ENV{PGUSER} = $user;
 my $poolers = 0;
 sub configure
 {
-	my ($pooler, $mode, $settings) = @_;
+	my ($pooler, $mode) = @_;
 	open my $file, '>', $pooler->{file} or die "$pooler->{file}: $!";
 	printf {$file} "[databases]\npostgres = host=%s port=%d dbname=postgres user=$user\n[pgbouncer]\nlisten_addr =\nlisten_port = %d\n"
 	  . "unix_socket_dir = %s\nauth_type = any\npool_mode = %s\ndefault_pool_size = 20\n"
-	  . "ignore_startup_parameters = extra_float_digits\nlogfile = %s\n%s\n",
-	  $node->host, $node->port, $pooler->{port}, $pooler->{folder}, $mode, $pooler->{log}, $settings // '';
+	  . "ignore_startup_parameters = extra_float_digits\nlogfile = %s\n",
+	  $node->host, $node->port, $pooler->{port}, $pooler->{folder}, $mode, $pooler->{log};
 	close $file or die;
 	return;
 }
@@ -109,17 +109,6 @@ subtest 'a session that is exchanged is not ours' => sub {
 	$controller->await_log(qr/gives a session to several clients in turn/);
 	pass('and it is said why there is no other');
 	$_->{handle}->kill_kill for @others;
-	is($controller->stop('KILL'), 'signal 9', 'killed');
-	stop_pooler($pooler);
-};
-
-subtest 'nor is one that was reset' => sub {
-	my $pooler = start_pooler('session');
-	my $controller = PdppController->start(conninfo => $pooler->{to}, file => $connections);
-	configure($pooler, 'transaction', 'server_reset_query_always = 1');
-	kill 'HUP', pid_of($pooler->{process});
-	$controller->await_log(qr/a pooler has exchanged or reset the session/);
-	pass('it is noticed, though nobody else is there');
 	is($controller->stop('KILL'), 'signal 9', 'killed');
 	stop_pooler($pooler);
 };

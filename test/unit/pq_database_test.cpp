@@ -225,6 +225,49 @@ BOOST_AUTO_TEST_CASE(notifications_arrive_and_a_cancelled_wait_does_no_harm) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_notification_is_waited_for_as_long_as_it_is_told) {
+    on_a_loop([](asio::any_io_executor executor) -> asio::awaitable<void> {
+        auto listener = co_await connected(executor);
+        auto sender = co_await connected(executor);
+        co_await listener.listen("pdpp_test");
+        const auto none = co_await listener.notification_within(1ms);
+        BOOST_TEST(!none);
+        co_await sender.query("SELECT pg_notify('pdpp_test', 'one')");
+        const auto one = co_await listener.notification_within(30s);
+        BOOST_TEST_REQUIRE(one.has_value());
+        BOOST_TEST(one->payload == "one");
+        co_await sender.query("SELECT pg_terminate_backend(" + std::to_string(listener.backend_pid()) + ", 30000)");
+        std::optional<pq::ErrorKind> failure;
+        try {
+            co_await listener.notification_within(30s);
+        } catch (const pq::Error& error) {
+            failure = error.kind();
+        }
+        BOOST_TEST((failure == pq::ErrorKind::connection_lost));
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_session_is_asked_what_it_is_now) {
+    on_a_loop([](asio::any_io_executor executor) -> asio::awaitable<void> {
+        auto connection = co_await connected(executor);
+        BOOST_TEST(!connection.is_pooled());
+        const auto at_first = co_await connection.standing();
+        BOOST_TEST((at_first == pq::Standing::primary));
+        co_await connection.query("SET default_transaction_read_only = on");
+        const auto fenced = co_await connection.standing();
+        BOOST_TEST((fenced == pq::Standing::replaced));
+        BOOST_TEST(connection.is_read_only());
+        co_await connection.query("SET default_transaction_read_only = off");
+        co_await connection.listen("pdpp_test");
+        const auto listening = co_await connection.standing();
+        BOOST_TEST((listening == pq::Standing::primary));
+        // as a pooler does before another client gets the session
+        co_await connection.query("DISCARD ALL");
+        const auto reset = co_await connection.standing();
+        BOOST_TEST((reset == pq::Standing::not_ours));
+    });
+}
+
 BOOST_AUTO_TEST_CASE(a_call_names_its_arguments_and_finds_the_extension_by_itself) {
     on_a_loop([](auto executor) -> asio::awaitable<void> {
         auto connection = co_await connected(executor);
