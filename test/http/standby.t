@@ -11,7 +11,7 @@ use Time::HiRes qw(sleep);
 
 my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', "log_statement = all\nmax_connections = 50");
+$primary->append_conf('postgresql.conf', "log_statement = all\nmax_connections = 50\npdpp.launch_deadline = '1h'");    # however slow the machine
 $primary->start;
 $primary->safe_psql('postgres', 'CREATE EXTENSION pdpp');
 $primary->backup('base');

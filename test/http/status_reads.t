@@ -12,7 +12,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('status_reads');
 $node->init;
-$node->append_conf('postgresql.conf', "log_statement = all\nclient_encoding = UTF8");
+$node->append_conf('postgresql.conf', "log_statement = all\nclient_encoding = UTF8\npdpp.launch_deadline = '1h'");    # however slow the machine
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
 
