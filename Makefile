@@ -22,11 +22,13 @@ BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps lint-deps bench-deps all extension client unit install uninstall demo check chaos fuzz bench lint dist format clean
+.PHONY: help deps lint-deps bench-deps all extension client unit install uninstall demo check chaos fuzz bench lint dist format clean \
+	compile_commands.json
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Variables: PREFIX=$(PREFIX)  PG_CONFIG=$(PG_CONFIG)  CXX, CC, with_llvm=no, DESTDIR"
+	@echo "           CHUNKS=no: compile file by file, for whoever changes files"
 
 deps: ## install the Debian packages that are missing (elsewhere: say which)
 	@.ci/deps $(PACKAGES)
@@ -62,11 +64,10 @@ demo: deps ## build, install, and show real runs on a private cluster (ONCE=1: s
 	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@PATH="$(PREFIX)/bin:$$PATH" test/demo/in-cluster
 
-# The client that is tested is built apart: without optimisation, which takes the compiler half as long.
-CHECKED = build/checked
-CHECKED_CLIENT = CXXFLAGS=-O0
+CHECKED = build
+CHECKED_CLIENT =
 CHECKED_SUITES =
-# its client's suites under sanitizers, where a finding ends the program, and so fails the test
+# the client's suites under sanitizers, where a finding ends the program, and so fails the test
 ifdef SAN
 CHECKED = build/san
 CHECKED_CLIENT = SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" CXXFLAGS="-O0 -g1"
@@ -74,7 +75,7 @@ CHECKED_SUITES = unit cluster http
 endif
 check: deps ## build, and run every test (SAN=1: the client's, under address and undefined sanitizers)
 	@mkdir -p build && echo "building (build/install.log) ..."
-	@{ $(MAKE) --no-print-directory -j$(JOBS) extension && $(BUILD_EXTENSION) install && \
+	@{ $(MAKE) --no-print-directory -j$(JOBS) extension $(if $(SAN),,unit) && $(BUILD_EXTENSION) install && \
 	   $(BUILD_CLIENT) BUILD=$(CHECKED) $(CHECKED_CLIENT) -j$(JOBS) all unit; } >build/install.log 2>&1 \
 	    || { cat build/install.log; exit 1; }
 	@PDPP_BUILD=$(CHECKED) PDPP_SANITIZED=$(SAN) perl test/check.pl $(CHECKED_SUITES)
@@ -100,6 +101,10 @@ bench: deps bench-deps ## measure the speed, as ratios in one run
 
 lint: deps lint-deps ## formatting, clang-tidy, cppcheck, the project's own rules, both compilers
 	@.ci/lint
+
+# for editors and other tools: how each source is compiled by itself
+compile_commands.json: ## write down how each source is compiled
+	@{ $(MAKE) -Bn CHUNKS=no with_llvm=no --no-print-directory extension unit; } | .ci/compile-commands >$@
 
 dist: ## pack what is committed for PGXN: pdpp-VERSION.zip
 	git archive --format=zip --prefix=pdpp-$(VERSION)/ -o pdpp-$(VERSION).zip HEAD

@@ -27,7 +27,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-struct Options {
+struct ControllerOptions {
     std::string connections_file;
     std::string controller_id = asio::ip::host_name();
     std::size_t parallel = 8;
@@ -85,7 +85,7 @@ asio::awaitable<void> work_to_end(controller::Controller& controller, std::size_
 
 /// `connections` were read before anything else was done: what is wrong with them is known before the database is
 /// asked.
-asio::awaitable<int> work(std::string database, controller::Connections connections, const Options& options) {
+asio::awaitable<int> work(std::string database, controller::Connections connections, const ControllerOptions& options) {
     const auto executor = co_await asio::this_coro::executor;
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
     controller::Boot boot(executor, database, options.controller_id);
@@ -112,7 +112,7 @@ asio::awaitable<int> work(std::string database, controller::Connections connecti
 void add_controller_command(CLI::App& app, Action& action) {
     auto* const command =
         app.add_subcommand("controller", "Launch the runs of the connections in a file, until told to stop");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<ControllerOptions>();
     command->add_option("--connections", options->connections_file, "what can be launched, a JSON file (see below)")
         ->required()
         ->option_text("FILE");

@@ -1,6 +1,6 @@
 #include "cli/log.hpp"
 
-#include "http/utf8.hpp"
+#include "http/syntax/utf8.hpp"
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>

@@ -37,7 +37,8 @@ On a terminal the output is for people; where it is piped, and with --json, it i
 Exit codes:
   0  success; of run and wait: the run completed
   1  of run and wait: the run ended in any other way; of check: a violation was found;
-     of controller: an ending could not be recorded before it had to stop
+     of controller: an ending could not be recorded before it had to stop;
+     of serve: the system does not let it listen
   2  the command line is wrong
   3  no such run was ever handed out
   4  the database cannot be reached, or only a standby that cannot tell

@@ -16,7 +16,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-struct Options {
+struct NowOptions {
     std::optional<std::string> connector_instance_id;
     std::optional<std::string> connector_id;
     std::optional<std::string> run_id;
@@ -25,14 +25,14 @@ struct Options {
 };
 
 /// Which function admits, by what is named.
-std::string_view function_for(const Options& options) {
+std::string_view function_for(const NowOptions& options) {
     if (!options.connector_id) {
         return "pdpp_connection_run_now";
     }
     return options.connector_instance_id ? "pdpp_run_now" : "pdpp_connector_run_now";
 }
 
-std::vector<pq::Argument> arguments_of(const Options& options) {
+std::vector<pq::Argument> arguments_of(const NowOptions& options) {
     std::vector<pq::Argument> arguments;
     const auto add = [&](std::string_view name, std::string_view type, const std::optional<std::string>& value) {
         if (value) {
@@ -47,7 +47,7 @@ std::vector<pq::Argument> arguments_of(const Options& options) {
     return arguments;
 }
 
-asio::awaitable<int> run_now(std::string database, const Options& options, bool json) {
+asio::awaitable<int> run_now(std::string database, const NowOptions& options, bool json) {
     const auto executor = co_await asio::this_coro::executor;
     pq::Reopening caller(executor, std::move(database));
     const pq::Patience patience;
@@ -80,7 +80,7 @@ std::string check_json(const std::string& text) {
 
 void add_now_command(CLI::App& app, Action& action) {
     auto* const command = app.add_subcommand("now", "Start a run of a connection, and print its handle");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<NowOptions>();
     command->add_option("CONNECTION", options->connector_instance_id, "the connection's id");
     command
         ->add_option("--connector", options->connector_id,

@@ -42,16 +42,16 @@ Failure refusal(const pq::Error& error) {
         if (!typed->param.empty()) {
             failure.details["param"] = typed->param;
         }
-    } else if (error.sqlstate() == "25006") {
+    } else if (error.sqlstate() == pq::sqlstate::read_only_sql_transaction) {
         failure.exit_code = exit_code::cannot_connect;
         failure.code = "no_primary";
         failure.message = "the server takes no writes: it is a standby, or its default_transaction_read_only is on";
         failure.hint = "Name the primary with --db, or all hosts: host=a,b.";
-    } else if (error.sqlstate() == "42501") {
+    } else if (error.sqlstate() == pq::sqlstate::insufficient_privilege) {
         failure.code = "permission_denied";
         failure.hint = "Ask whoever owns the database to allow it: SELECT pdpp_grant('your_role', 'owner') to look at "
                        "runs, 'controller' to launch them.";
-    } else if (error.sqlstate() == "42883") {
+    } else if (error.sqlstate() == pq::sqlstate::undefined_function) {
         failure.code = "extension_outdated";
         failure.message = "the extension in this database is older than this program";
         failure.hint = "Bring it up to date: ALTER EXTENSION pdpp UPDATE";

@@ -23,7 +23,7 @@ namespace {
 
 constexpr auto longest_batch = std::chrono::minutes(10);
 
-struct Options {
+struct PruneOptions {
     std::optional<std::string> before;
     std::optional<std::string> older_than;
     int batch_size = 1000;
@@ -43,7 +43,7 @@ Batch batch_in(std::string_view body) {
 }
 
 /// The same instant for every batch, by the database's clock and calendar.
-asio::awaitable<std::string> cutoff(pq::Connection& connection, const Options& options) {
+asio::awaitable<std::string> cutoff(pq::Connection& connection, const PruneOptions& options) {
     std::vector<pq::Parameter> parameters{options.before ? options.before : options.older_than};
     const auto* const sql = options.before ? "SELECT $1::pg_catalog.timestamptz::pg_catalog.text"
                                            : "SELECT (pg_catalog.now() - $1::pg_catalog.interval)::pg_catalog.text";
@@ -51,7 +51,7 @@ asio::awaitable<std::string> cutoff(pq::Connection& connection, const Options& o
     co_return std::string{*result.text(0, 0)};
 }
 
-asio::awaitable<int> prune(std::string database, const Options& options, bool json) {
+asio::awaitable<int> prune(std::string database, const PruneOptions& options, bool json) {
     const auto executor = co_await asio::this_coro::executor;
     pq::Connection connection(executor);
     co_await connection.open_primary(std::move(database));
@@ -85,7 +85,7 @@ asio::awaitable<int> prune(std::string database, const Options& options, bool js
 
 void add_prune_command(CLI::App& app, Action& action) {
     auto* const command = app.add_subcommand("prune", "Remove what runs that ended long ago said in between");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<PruneOptions>();
     auto* const when = command->add_option_group("when")->require_option(1);
     when->add_option("--before", options->before, "of runs that ended before this time")->option_text("TIME");
     when->add_option("--older-than", options->older_than, "of runs that ended longer ago than this")

@@ -5,9 +5,9 @@
 #include "controller/launch.hpp"
 #include "controller/mirror.hpp"
 #include "controller/recorder.hpp"
-#include "controller/wake.hpp"
 #include "pq/body.hpp"
 #include "pq/run_channel.hpp"
+#include "pq/wake.hpp"
 
 #include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -35,7 +35,7 @@ namespace {
 /// How often the run is looked at although nothing was heard of it.
 constexpr auto slow_round = std::chrono::seconds(5);
 
-struct Options {
+struct RunOptions {
     std::string connector_id;
     std::optional<std::string> connector_instance_id;
     std::optional<double> timeout_seconds;
@@ -54,9 +54,9 @@ asio::awaitable<void> forward_interrupts(controller::Launch& launch, asio::signa
     co_await forever.async_wait(asio::use_awaitable);
 }
 
-asio::awaitable<void> look_again_and_again(controller::Launch& launch, controller::Wake& look) {
+asio::awaitable<void> look_again_and_again(controller::Launch& launch, pq::Wake& look) {
     for (;;) {
-        co_await look.wait(controller::Wake::Clock::now() + slow_round);
+        co_await look.wait(pq::Wake::Clock::now() + slow_round);
         try {
             co_await launch.look();
         } catch (const pq::Error&) {
@@ -68,7 +68,7 @@ asio::awaitable<void> look_again_and_again(controller::Launch& launch, controlle
 /// Keeps the proof that this process lives, and stops the run when somebody has cancelled or ended it.
 asio::awaitable<void> follow_database(controller::Boot& boot, controller::Launch& launch, std::string run_id) {
     const auto executor = co_await asio::this_coro::executor;
-    controller::Wake look(executor);
+    pq::Wake look(executor);
     const auto digest = pq::run_digest(run_id);
     const auto heard = [&](std::optional<std::string_view> about) {
         if (!about || *about == digest) {
@@ -108,7 +108,7 @@ asio::awaitable<void> see_through(controller::Boot& boot, controller::Recorder& 
     }
 }
 
-controller::Limits limits_of(const Options& options) {
+controller::Limits limits_of(const RunOptions& options) {
     controller::Limits limits;
     if (options.timeout_seconds) {
         limits.time =
@@ -117,7 +117,7 @@ controller::Limits limits_of(const Options& options) {
     return limits;
 }
 
-asio::awaitable<int> run(std::string database, const Options& options, const std::vector<std::string>& child,
+asio::awaitable<int> run(std::string database, const RunOptions& options, const std::vector<std::string>& child,
                          bool json) {
     const auto executor = co_await asio::this_coro::executor;
     auto controller_id = fmt::format("run@{}:{}", asio::ip::host_name(), ::getpid());
@@ -150,7 +150,7 @@ std::string base_name(const std::string& path) {
 void add_run_command(CLI::App& app, Action& action, const std::vector<std::string>& child) {
     auto* const command = app.add_subcommand("run", "Launch a command as a run, and record how it ends:\n"
                                                     "pdpp run [OPTIONS] -- COMMAND [ARGUMENT...]");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<RunOptions>();
     command->add_option("--connector", options->connector_id, "the connector's id (default: the command's base name)")
         ->option_text("ID");
     command

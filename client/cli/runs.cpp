@@ -16,7 +16,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-struct Options {
+struct RunsOptions {
     std::optional<std::string> status;
     std::optional<std::string> connector_id;
     std::optional<std::string> connector_instance_id;
@@ -28,7 +28,7 @@ struct Options {
     bool watch = false;
 };
 
-std::vector<pq::Argument> arguments_of(const Options& options, const std::optional<std::string>& cursor) {
+std::vector<pq::Argument> arguments_of(const RunsOptions& options, const std::optional<std::string>& cursor) {
     std::vector<pq::Argument> arguments;
     const auto add = [&](std::string_view name, std::string_view type, const std::optional<std::string>& value) {
         if (value) {
@@ -47,7 +47,7 @@ std::vector<pq::Argument> arguments_of(const Options& options, const std::option
     return arguments;
 }
 
-asio::awaitable<int> show_runs(std::string database, const Options& options, bool json) {
+asio::awaitable<int> show_runs(std::string database, const RunsOptions& options, bool json) {
     const auto executor = co_await asio::this_coro::executor;
     pq::Reads reads(executor, std::move(database));
     auto cursor = options.cursor;
@@ -66,7 +66,7 @@ asio::awaitable<int> show_runs(std::string database, const Options& options, boo
 }
 
 /// Shows the first page again whenever it has changed, for ever.
-asio::awaitable<int> watch_runs(std::string database, const Options& options, bool json) {
+asio::awaitable<int> watch_runs(std::string database, const RunsOptions& options, bool json) {
     constexpr std::string_view clear_screen = "\x1b[H\x1b[2J";
     const auto executor = co_await asio::this_coro::executor;
     pq::RunWatch runs(executor, std::move(database));
@@ -85,7 +85,7 @@ asio::awaitable<int> watch_runs(std::string database, const Options& options, bo
 
 void add_runs_command(CLI::App& app, Action& action) {
     auto* const command = app.add_subcommand("runs", "List runs, newest admission first");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<RunsOptions>();
     command->add_option("--status", options->status, "only these")
         ->check(CLI::IsMember({"active", "completed", "failed", "cancelled", "abandoned"}));
     command->add_option("--connector", options->connector_id, "of this connector")->option_text("ID");

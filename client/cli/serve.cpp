@@ -3,10 +3,10 @@
 #include "cli/owner_password.hpp"
 #include "cli/serve_options.hpp"
 #include "cli/service_manager.hpp"
-#include "http/admin.hpp"
+#include "http/admin/admin.hpp"
+#include "http/admin/readiness.hpp"
 #include "http/gateway.hpp"
-#include "http/readiness.hpp"
-#include "http/server.hpp"
+#include "http/wire/server.hpp"
 #include "pq/hosts.hpp"
 #include "pq/reconcile.hpp"
 
@@ -39,6 +39,15 @@ Failure refusal(std::string message, std::string hint) {
     return {exit_code::usage, "usage", std::move(message), std::move(hint), {}};
 }
 
+/// What the system refuses: it may have it a moment later, and a service manager tries again.
+Failure cannot_listen(std::string_view option, const std::string& text, const boost::system::system_error& failure) {
+    return {exit_code::other_ending,
+            "cannot_listen",
+            fmt::format("cannot listen on {}: {}", text, failure.code().message()),
+            fmt::format("Choose another address with {} HOST:PORT.", option),
+            {}};
+}
+
 /// Throws Failure.
 http::Endpoint endpoint(asio::io_context& loop, std::string_view option, const std::string& text) {
     try {
@@ -46,6 +55,8 @@ http::Endpoint endpoint(asio::io_context& loop, std::string_view option, const s
     } catch (const std::invalid_argument& wrong) {
         throw refusal(fmt::format("{} {}", option, wrong.what()),
                       "Give it as HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, or as unix:/PATH.");
+    } catch (const boost::system::system_error& failure) {
+        throw cannot_listen(option, text, failure);
     }
 }
 
@@ -56,8 +67,7 @@ http::Listener listener(asio::io_context& loop, std::string_view option, const s
     try {
         return {loop, address, static_cast<mode_t>(std::stoul(socket_mode, nullptr, 8))};
     } catch (const boost::system::system_error& failure) {
-        throw refusal(fmt::format("cannot listen on {}: {}", text, failure.code().message()),
-                      fmt::format("Choose another address with {} HOST:PORT.", option));
+        throw cannot_listen(option, text, failure);
     }
 }
 
@@ -81,9 +91,9 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
         .hosts = {},
         .public_origin = {},
         .target_bytes = options.target_bytes,
-        .live = {}};
-    gateway.live.wait_limit = std::chrono::seconds(options.wait_limit_s);
-    gateway.live.keep_alive = options.keep_alive;
+        .follow = {}};
+    gateway.follow.wait_limit = std::chrono::seconds(options.wait_limit_s);
+    gateway.follow.keep_alive = options.keep_alive;
     if (!gateway.owner_password && !options.insecure_no_owner)
         throw refusal("PDPP_OWNER_PASSWORD is not set",
                       "Set it to the owner's password, or PDPP_OWNER_PASSWORD_FILE to a file that holds it. To serve "
@@ -205,7 +215,7 @@ class Serving {
     http::Gateway gateway_;
     http::Server server_;
     http::Readiness readiness_;
-    http::Endings endings_;
+    http::EndingCounts endings_;
     http::Admin admin_;
     std::optional<http::Server> admin_server_;
 };

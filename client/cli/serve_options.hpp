@@ -3,7 +3,7 @@
 
 #include "cli/log.hpp"
 #include "http/gateway.hpp"
-#include "http/server.hpp"
+#include "http/wire/server.hpp"
 
 #include <CLI/CLI.hpp>
 

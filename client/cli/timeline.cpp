@@ -16,7 +16,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-struct Options {
+struct TimelineOptions {
     std::string run_id;
     std::optional<int> limit;
     std::optional<std::string> cursor;
@@ -24,7 +24,7 @@ struct Options {
     bool follow = false;
 };
 
-std::vector<pq::Argument> arguments_of(const Options& options, const std::optional<std::string>& cursor) {
+std::vector<pq::Argument> arguments_of(const TimelineOptions& options, const std::optional<std::string>& cursor) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_id", "text", options.run_id});
     if (options.limit) {
@@ -34,7 +34,7 @@ std::vector<pq::Argument> arguments_of(const Options& options, const std::option
     return arguments;
 }
 
-asio::awaitable<int> show_timeline(std::string database, const Options& options, bool json) {
+asio::awaitable<int> show_timeline(std::string database, const TimelineOptions& options, bool json) {
     const auto executor = co_await asio::this_coro::executor;
     pq::Reads reads(executor, std::move(database));
     const bool every_page = options.all || (!json && !options.limit);
@@ -61,7 +61,7 @@ asio::awaitable<int> show_timeline(std::string database, const Options& options,
 
 /// Prints events as they are committed, to the end of the run. The cursor moves on only with what was printed, so a
 /// lost connection neither skips nor repeats anything.
-asio::awaitable<int> follow_timeline(std::string database, const Options& options, bool json) {
+asio::awaitable<int> follow_timeline(std::string database, const TimelineOptions& options, bool json) {
     const auto executor = co_await asio::this_coro::executor;
     pq::RunWatch run(executor, std::move(database), options.run_id);
     auto cursor = options.cursor;
@@ -91,7 +91,7 @@ asio::awaitable<int> follow_timeline(std::string database, const Options& option
 
 void add_timeline_command(CLI::App& app, Action& action) {
     auto* const command = app.add_subcommand("timeline", "Show everything that happened to a run, in order");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<TimelineOptions>();
     command->add_option("RUN", options->run_id, "the run's id")->required();
     command->add_option("--limit", options->limit, "events in a page (the server's default: 2000)")
         ->check(CLI::Range(1, 5000))

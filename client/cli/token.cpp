@@ -1,7 +1,7 @@
 #include "cli/token.hpp"
 
 #include "cli/owner_password.hpp"
-#include "http/owner_session.hpp"
+#include "http/owner/session.hpp"
 
 #include <memory>
 #include <unistd.h>

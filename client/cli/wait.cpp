@@ -22,7 +22,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-struct Options {
+struct WaitOptions {
     std::string run_id;
     std::optional<double> timeout_seconds;
 };
@@ -47,7 +47,7 @@ asio::awaitable<void> until(asio::steady_timer& timer) {
     co_await timer.async_wait(asio::use_awaitable);
 }
 
-asio::awaitable<int> wait_for_end(std::string database, const Options& options, bool json) {
+asio::awaitable<int> wait_for_end(std::string database, const WaitOptions& options, bool json) {
     const auto executor = co_await asio::this_coro::executor;
     asio::steady_timer patience(executor, asio::steady_timer::time_point::max());
     if (options.timeout_seconds) {
@@ -75,7 +75,7 @@ asio::awaitable<int> wait_for_end(std::string database, const Options& options, 
 
 void add_wait_command(CLI::App& app, Action& action) {
     auto* const command = app.add_subcommand("wait", "Wait until a run has ended");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<WaitOptions>();
     command->add_option("RUN", options->run_id, "the run's id")->required();
     command->add_option("--timeout", options->timeout_seconds, "give up after this time (default: never)")
         ->check(CLI::Range(0.001, 1e9))

@@ -1,6 +1,7 @@
 #include "controller/boot.hpp"
 
 #include "controller/text.hpp"
+#include "pq/backoff.hpp"
 #include "pq/error.hpp"
 #include "pq/hosts.hpp"
 #include "pq/run_channel.hpp"
@@ -25,7 +26,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto longest_pause = 2s;
 /// How often the session is looked at: well within the grace, whose default is five seconds.
 constexpr auto look_pause = 1s;
 
@@ -53,8 +53,9 @@ Boot::Boot(asio::any_io_executor executor, std::string conninfo, std::string con
 asio::awaitable<void> Boot::begin() {
     co_await session_.open_primary(conninfo_);
     co_await look_for_pooler(session_);
-    co_await boot();
+    co_await boot(session_);
     co_await session_.listen(pq::run_channel);
+    is_renewed_ = false;
 }
 
 /// A pooler in transaction or statement mode takes a session from a client as soon as that says nothing: another client
@@ -83,12 +84,13 @@ asio::awaitable<void> Boot::look_for_pooler(pq::Connection& session) {
     warning_ = session_mode;
 }
 
-asio::awaitable<void> Boot::boot() {
+asio::awaitable<void> Boot::boot(pq::Connection& session) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"controller_id", "text", controller_id_});
-    const auto answer = co_await session_.call("pdpp_controller_boot", std::move(arguments), call_timeout);
+    const auto answer = co_await session.call("pdpp_controller_boot", std::move(arguments), call_timeout);
     const auto body = json::parse(*answer);
     epoch_ = json::value_to<std::string>(body.at("boot_epoch"));
+    is_renewed_ = true;
     spdlog::info("booted controller_id={} seq={} boot_epoch={}", printable(controller_id_),
                  json::value_to<std::int64_t>(body.at("seq")), epoch_);
 }
@@ -105,10 +107,10 @@ asio::awaitable<void> Boot::join(pq::Connection& connection) const {
 }
 
 /// False if the boot is dead.
-asio::awaitable<bool> Boot::rejoin() {
+asio::awaitable<bool> Boot::rejoin(pq::Connection& session) const {
     try {
         auto arguments = epoch_argument(epoch_);
-        co_await session_.call("pdpp_controller_rejoin", std::move(arguments), call_timeout);
+        co_await session.call("pdpp_controller_rejoin", std::move(arguments), call_timeout);
         spdlog::info("rejoined controller_id={} boot_epoch={}", printable(controller_id_), epoch_);
         co_return true;
     } catch (const pq::Error& error) {
@@ -121,24 +123,28 @@ asio::awaitable<bool> Boot::rejoin() {
     co_return false;
 }
 
-/// Makes the session, which is new, that of the boot; or of a new boot, if that is dead.
-asio::awaitable<void> Boot::take_up(const Renewed& renewed) {
-    const bool lives = co_await rejoin();
+/// Makes `session`, which is new, one of the boot; or of a new boot, if that is dead.
+asio::awaitable<void> Boot::take_up(pq::Connection& session) {
+    const bool lives = co_await rejoin(session);
     if (!lives) {
-        co_await boot();
+        co_await boot(session);
     }
-    co_await session_.listen(pq::run_channel);
-    if (!lives) {
+    co_await session.listen(pq::run_channel);
+}
+
+/// Tells of a new boot, whatever went wrong since it began: nothing is offered for it before.
+asio::awaitable<void> Boot::tell_if_renewed(const Renewed& renewed) {
+    if (is_renewed_) {
         co_await renewed();
+        is_renewed_ = false;
     }
 }
 
 /// Tries until there is a session again. The pauses begin short, so that a restart is over before anybody is missed.
 asio::awaitable<void> Boot::restore(const Renewed& renewed) {
-    asio::steady_timer timer(executor_);
+    pq::Backoff backoff(50ms, 2s);
     std::string known_trouble;
-    for (std::chrono::milliseconds pause = 50ms;;
-         pause = std::min<std::chrono::milliseconds>(pause * 2, longest_pause)) {
+    for (;;) {
         std::string trouble;
         try {
             co_await session_.open_primary(conninfo_, pq::Effect::writes, connect_timeout);
@@ -146,7 +152,8 @@ asio::awaitable<void> Boot::restore(const Renewed& renewed) {
             if (!warning_.empty()) {
                 spdlog::warn(warning_);
             }
-            co_await take_up(renewed);
+            co_await take_up(session_);
+            co_await tell_if_renewed(renewed);
             co_return;
         } catch (const pq::Error& error) {
             trouble = error.what();
@@ -155,13 +162,12 @@ asio::awaitable<void> Boot::restore(const Renewed& renewed) {
             spdlog::warn("no database controller_id={} message={}", printable(controller_id_), printable(trouble));
             known_trouble = std::move(trouble);
         }
-        timer.expires_after(pause);
-        co_await timer.async_wait(asio::use_awaitable);
+        co_await backoff.pause();
     }
 }
 
 /// Whether another server has become the primary, and has the session now. The session with the server that takes no
-/// writes is kept until then: that may be for a moment only, and where its boots are known to live.
+/// writes is kept until the other one holds the boot: that may be for a moment only, and both may be the same server.
 asio::awaitable<bool> Boot::follow_primary(const Renewed& renewed) {
     if (!std::exchange(is_searching_, true)) {
         spdlog::warn("the server takes no writes, looking for the primary controller_id={}", printable(controller_id_));
@@ -170,12 +176,13 @@ asio::awaitable<bool> Boot::follow_primary(const Renewed& renewed) {
     try {
         co_await found.open_primary(conninfo_, pq::Effect::writes, connect_timeout);
         co_await look_for_pooler(found);
+        co_await take_up(found);
     } catch (const pq::Error&) {
         co_return false;
     }
     session_ = std::move(found);
     is_searching_ = false;
-    co_await take_up(renewed);
+    co_await tell_if_renewed(renewed);
     co_return true;
 }
 
@@ -201,7 +208,8 @@ asio::awaitable<void> Boot::listen(const Heard& heard, const Renewed& renewed) {
         if (standing == pq::Standing::primary) {
             is_searching_ = false;
             if (std::exchange(is_doubted_, false)) {
-                co_await take_up(renewed);
+                co_await take_up(session_);
+                co_await tell_if_renewed(renewed);
                 heard(std::nullopt);
             }
             continue;

@@ -54,10 +54,11 @@ class Boot {
   private:
     using Renewed = std::function<boost::asio::awaitable<void>()>;
 
-    boost::asio::awaitable<void> boot();
-    boost::asio::awaitable<bool> rejoin();
+    boost::asio::awaitable<void> boot(pq::Connection& session);
+    boost::asio::awaitable<bool> rejoin(pq::Connection& session) const;
     boost::asio::awaitable<void> look_for_pooler(pq::Connection& session);
-    boost::asio::awaitable<void> take_up(const Renewed& renewed);
+    boost::asio::awaitable<void> take_up(pq::Connection& session);
+    boost::asio::awaitable<void> tell_if_renewed(const Renewed& renewed);
     boost::asio::awaitable<void> restore(const Renewed& renewed);
     boost::asio::awaitable<void> listen(const Heard& heard, const Renewed& renewed);
     boost::asio::awaitable<bool> follow_primary(const Renewed& renewed);
@@ -68,6 +69,7 @@ class Boot {
     std::string epoch_; ///< empty before the first boot
     std::string warning_;
     bool is_searching_ = false; ///< the log knows that the server takes no writes
+    bool is_renewed_ = false;   ///< nobody has been told of the boot that this is
     bool is_doubted_ = false;
     pq::Connection session_;
 };

@@ -28,7 +28,7 @@ constexpr std::array<std::string_view, 7> known_keys = {
     "connector_instance_id", "connector_id", "command", "env", "cwd", "timeout_seconds", "grace_seconds"};
 
 /// Seconds, up to about thirty years.
-constexpr double longest = 1e9;
+constexpr double longest_time = 1e9;
 
 [[noreturn]] void fault(const std::string& place, std::string_view message) {
     throw ConnectionsError(place + ": " + std::string(message));
@@ -125,7 +125,7 @@ std::optional<std::chrono::milliseconds> seconds(const json::object& object, std
         return std::nullopt;
     }
     const double number = value->is_number() ? value->to_number<double>() : std::nan("");
-    if (!(number >= least && number <= longest)) {
+    if (!(number >= least && number <= longest_time)) {
         fault(fmt::format("{}.{}", place, key), fmt::format("must be a number of seconds, at least {:g}", least));
     }
     return std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(number));

@@ -35,6 +35,8 @@ constexpr auto last_endings = 5s;
 constexpr auto overdue_pause = 200ms;
 /// More would only wait for each other's commits.
 constexpr std::size_t most_connections = 4;
+/// Beside the runs that have processes. What is claimed beyond them could not be told to the database either.
+constexpr std::size_t most_endings_waiting = 1000;
 
 void log_ending(const AdmittedRun& run, const std::string& body) {
     spdlog::info("ended run_id={} trace_id={} connector_id={} connector_instance_id={} status={} reason={}",
@@ -84,7 +86,7 @@ asio::awaitable<std::size_t> Controller::work() {
 
 asio::awaitable<void> Controller::claim_runs() {
     for (;;) {
-        if (drain_requests_ == 0 && busy_ < options_.parallel) {
+        if (drain_requests_ == 0 && has_place()) {
             auto run = co_await claim();
             if (run) {
                 take_on(std::move(*run));
@@ -93,6 +95,13 @@ asio::awaitable<void> Controller::claim_runs() {
         }
         co_await claim_.wait();
     }
+}
+
+/// For one more process. Those whose processes are over hold no place: their endings may wait for the database long.
+bool Controller::has_place() const {
+    const auto over = std::ranges::count_if(active_, [](const auto& entry) { return entry.second->launch.is_over(); });
+    return busy_ - static_cast<std::size_t>(over) - refused_.size() < options_.parallel &&
+           busy_ < options_.parallel + most_endings_waiting;
 }
 
 asio::awaitable<std::optional<AdmittedRun>> Controller::claim() {
@@ -117,12 +126,14 @@ asio::awaitable<std::optional<AdmittedRun>> Controller::claim() {
     co_return run;
 }
 
-/// Declared dead, or gone with the extension, while its session lives.
-void Controller::doubt_boot_after(const pq::Error& error) {
+/// Declared dead, or gone with the extension, while its session lives. Whether that is what the error says.
+bool Controller::doubt_boot_after(const pq::Error& error) {
     const auto refusal = pq::typed_refusal(error);
-    if (refusal && (refusal->code == "boot_lost" || refusal->code == "not_booted")) {
+    const bool is_lost = refusal && (refusal->code == "boot_lost" || refusal->code == "not_booted");
+    if (is_lost) {
         boot_.doubt();
     }
+    return is_lost;
 }
 
 /// From here on the run ends in one way or another.
@@ -154,7 +165,7 @@ asio::awaitable<void> Controller::see_through(std::shared_ptr<Active> active) {
     spdlog::info("launching run_id={} trace_id={} connector_id={} connector_instance_id={}", printable(run.run_id),
                  printable(run.trace_id), printable(run.connector_id), printable(run.connector_instance_id));
     try {
-        const auto body = co_await active->launch.execute();
+        const auto body = co_await active->launch.execute([this] { claim_.up(); });
         log_ending(run, body);
     } catch (const std::exception& error) {
         log_unrecorded(run, error.what());
@@ -166,11 +177,13 @@ asio::awaitable<void> Controller::see_through(std::shared_ptr<Active> active) {
 }
 
 asio::awaitable<void> Controller::fail(AdmittedRun run, std::string message) {
+    const auto place = refused_.insert(refused_.end(), run);
     try {
         co_await report_launch_failure(recorder_, run, std::move(message));
     } catch (const std::exception& error) {
         log_unrecorded(run, error.what());
     }
+    refused_.erase(place);
     --busy_;
     claim_.up();
     drained_.up();
@@ -254,15 +267,15 @@ asio::awaitable<void> Controller::try_to_offer() {
         has_offered_ = true;
         claim_.up();
     } catch (const pq::Error& error) {
-        if (!has_offered_ && !pq::is_passing(error)) { // it would never do anything
+        const bool is_boot_lost = doubt_boot_after(error);
+        if (!has_offered_ && !is_boot_lost && !pq::is_passing(error)) { // it would never do anything
             throw;
         }
         spdlog::warn("cannot offer the connections: {}", printable(error.what()));
-        doubt_boot_after(error);
         failed = true;
     }
     if (failed) {
-        co_await offer_.wait(Wake::Clock::now() + retry_pause);
+        co_await offer_.wait(pq::Wake::Clock::now() + retry_pause);
         offer_.up();
     }
 }
@@ -282,15 +295,15 @@ asio::awaitable<void> Controller::until_drained() {
         co_await drained_.wait();
     }
     spdlog::info("draining runs={} limit={}ms", busy_, options_.drain_limit.count());
-    const auto limit = Wake::Clock::now() + options_.drain_limit;
+    const auto limit = pq::Wake::Clock::now() + options_.drain_limit;
     try {
         co_await recorder_.offer("[]");
     } catch (const pq::Error& error) { // nobody claims for a boot that is gone
         spdlog::warn("cannot withdraw the offer: {}", printable(error.what()));
     }
-    auto last_try = Wake::Clock::time_point::max();
+    auto last_try = pq::Wake::Clock::time_point::max();
     while (busy_ > 0 || claiming_) {
-        const auto now = Wake::Clock::now();
+        const auto now = pq::Wake::Clock::now();
         if (drain_requests_ < 2 && now < limit) {
             co_await drained_.wait(limit);
             continue;
@@ -314,8 +327,12 @@ bool Controller::is_over() const {
 }
 
 void Controller::give_up() const {
+    constexpr auto why = "the drain is over; the guard ends the run when this process is gone";
     for (const auto& [digest, active] : active_) {
-        log_unrecorded(active->run, "the drain is over; the guard ends the run when this process is gone");
+        log_unrecorded(active->run, why);
+    }
+    for (const auto& run : refused_) {
+        log_unrecorded(run, why);
     }
     spdlog::error("drained but for {} endings that could not be recorded", busy_);
 }

@@ -7,14 +7,15 @@
 #include "controller/connections_file.hpp"
 #include "controller/launch.hpp"
 #include "controller/recorder.hpp"
-#include "controller/wake.hpp"
 #include "pq/error.hpp"
+#include "pq/wake.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
 #include <cstddef>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -57,8 +58,9 @@ class Controller {
     struct Active;
 
     boost::asio::awaitable<void> claim_runs();
+    bool has_place() const;
     boost::asio::awaitable<std::optional<AdmittedRun>> claim();
-    void doubt_boot_after(const pq::Error& error);
+    bool doubt_boot_after(const pq::Error& error);
     void take_on(AdmittedRun run);
     boost::asio::awaitable<void> see_through(std::shared_ptr<Active> active);
     boost::asio::awaitable<void> fail(AdmittedRun run, std::string message);
@@ -82,17 +84,18 @@ class Controller {
     Recorder recorder_;
 
     std::map<std::string, std::shared_ptr<Active>, std::less<>> active_; ///< by the run's digest
-    std::size_t busy_ = 0;         ///< runs between claim and ending, those that are being refused among them
-    std::set<std::string> unseen_; ///< digests of active runs about which something was committed
+    std::list<AdmittedRun> refused_; ///< runs of connections that are not there any more, until that is recorded
+    std::size_t busy_ = 0;           ///< runs between claim and ending, those that are being refused among them
+    std::set<std::string> unseen_;   ///< digests of active runs about which something was committed
     bool claiming_ = false;
     bool has_offered_ = false;                                ///< once, at least
     std::set<std::string, std::less<>> heard_while_claiming_; ///< one of these may turn out to be ours
     int drain_requests_ = 0;
 
-    Wake claim_;   ///< there may be something to claim
-    Wake look_;    ///< something is unseen
-    Wake offer_;   ///< the offer has to be made again
-    Wake drained_; ///< something about draining has changed
+    pq::Wake claim_;   ///< there may be something to claim
+    pq::Wake look_;    ///< something is unseen
+    pq::Wake offer_;   ///< the offer has to be made again
+    pq::Wake drained_; ///< something about draining has changed
 };
 
 } // namespace pdpp::controller

@@ -27,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 /// another user; those that wait for a device), and the run's ending waits. And how long in all, should some be made
 /// anew for ever.
 constexpr std::chrono::seconds patience{10};
-constexpr std::chrono::seconds longest{60};
+constexpr std::chrono::seconds longest_finish{60};
 constexpr int pause_ms = 20;
 
 /// In `ps` and `top`. Without the program's own name, so that a SIGKILL for all that are called so leaves somebody.
@@ -69,6 +69,9 @@ ExitStatus exit_status(const siginfo_t& info) noexcept {
     return {.code = 0, .signal = info.si_status};
 }
 
+/// In milliseconds: how often children are looked for where the system has no descriptor left that tells of them.
+constexpr int look_interval = 100;
+
 class Guardian {
   public:
     explicit Guardian(pid_t connector) noexcept : connector_(connector) {
@@ -82,7 +85,7 @@ class Guardian {
     void serve() noexcept {
         for (;;) {
             std::array<pollfd, 2> waits{{{channel, POLLIN, 0}, {children_, POLLIN, 0}}};
-            ::poll(waits.data(), waits.size(), -1);
+            ::poll(waits.data(), waits.size(), children_ < 0 ? look_interval : -1);
             if (waits[0].revents != 0) {
                 unsigned char number = 0;
                 const auto size = ::recv(channel, &number, sizeof number, MSG_DONTWAIT);
@@ -92,7 +95,7 @@ class Guardian {
                     return;
                 }
             }
-            if (waits[1].revents != 0) {
+            if (children_ < 0 || waits[1].revents != 0) {
                 drain();
                 collect();
             }
@@ -101,7 +104,7 @@ class Guardian {
 
     /// Kills what is left. Gives how many could not be.
     int finish() noexcept {
-        const auto end = Clock::now() + longest;
+        const auto end = Clock::now() + longest_finish;
         auto deadline = Clock::now() + patience;
         // its number is its own until it is collected below
         ::kill(-connector_, SIGKILL);

@@ -1,6 +1,7 @@
 #include "controller/recorder.hpp"
 
 #include "controller/text.hpp"
+#include "pq/backoff.hpp"
 #include "pq/body.hpp"
 #include "pq/error.hpp"
 #include "pq/random.hpp"
@@ -32,8 +33,6 @@ constexpr auto answer_timeout = call_timeout + 2s;
 /// A lock is waited for no longer than this: what matters is repeated, and meanwhile others have the connection.
 constexpr auto lock_timeout = 2s;
 constexpr std::size_t repeating_connections = 2;
-constexpr std::chrono::milliseconds first_pause = 100ms;
-constexpr std::chrono::milliseconds longest_pause = 3s;
 /// How often the log says that something waits.
 constexpr auto word_interval = 1min;
 /// So often a refusal is taken for a passing one, whatever it says: somebody's trigger may have raised it.
@@ -66,11 +65,10 @@ AdmittedRun run_in(const json::object& claim) {
             .ended = std::nullopt};
 }
 
-/// Whether it is the database's state that is at fault and not the call: besides what pq::is_passing() knows, a server
-/// that takes no writes just now, one that is beyond a limit of its own, and one whose disk fails.
-bool will_pass(const pq::Error& error) {
-    const auto group = error.sqlstate().substr(0, 2);
-    return pq::is_passing(error) || group == "25" || group == "54" || group == "58";
+/// Whether less evidence may be taken where this is refused: a limit of the server's (54) may be one that the whole of
+/// it exceeds, such as that of an index row.
+bool may_be_about_evidence(const pq::Error& error) {
+    return error.kind() == pq::ErrorKind::refused && (!pq::is_passing(error) || error.sqlstate().starts_with("54"));
 }
 
 bool is_refusal(const pq::Error& error, std::string_view code) {
@@ -95,7 +93,7 @@ struct Recorder::Report {
             return true;
         }
         return !is_ending && (is_refusal(error, "run_already_started") || is_refusal(error, "run_already_terminal") ||
-                              (attempts >= passing_refusals && !will_pass(error)));
+                              (attempts >= passing_refusals && !pq::is_passing(error)));
     }
 };
 
@@ -174,8 +172,7 @@ asio::awaitable<std::string> Recorder::attempt(const Report& report, int attempt
             co_return answer;
         } catch (const pq::Error& error) {
             const bool is_content = is_refusal(error, "event_too_large") || is_refusal(error, "invalid_request") ||
-                                    (error.kind() == pq::ErrorKind::refused && attempts >= passing_refusals &&
-                                     !pq::is_passing(error) && error.sqlstate().substr(0, 2) != "25");
+                                    (attempts >= passing_refusals && may_be_about_evidence(error));
             if (!is_content || version + 1 == report.versions.end()) {
                 throw;
             }
@@ -184,11 +181,9 @@ asio::awaitable<std::string> Recorder::attempt(const Report& report, int attempt
 }
 
 asio::awaitable<std::string> Recorder::insist(Report report) {
-    const auto executor = co_await asio::this_coro::executor;
-    asio::steady_timer timer(executor);
     std::optional<Wait> wait;
     auto next_word = Clock::time_point::min();
-    auto pause = first_pause;
+    pq::Backoff backoff(100ms, 3s);
     for (int attempts = 1;; ++attempts) {
         std::string trouble;
         try {
@@ -215,9 +210,7 @@ asio::awaitable<std::string> Recorder::insist(Report report) {
                          report.what, printable(report.run.run_id), printable(report.run.trace_id), attempts,
                          waiting_->endings, printable(trouble));
         }
-        timer.expires_after(pause);
-        co_await timer.async_wait(asio::use_awaitable);
-        pause = std::min(pause * 2, longest_pause);
+        co_await backoff.pause();
     }
 }
 

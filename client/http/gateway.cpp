@@ -2,17 +2,17 @@
 
 #include "http/gateway.hpp"
 
-#include "http/access_log.hpp"
-#include "http/answers.hpp"
-#include "http/envelope.hpp"
-#include "http/openapi.hpp"
-#include "http/request_id.hpp"
-#include "http/rpc.hpp"
-#include "http/rpc_error.hpp"
-#include "http/run_stream.hpp"
-#include "http/status_body.hpp"
-#include "http/target.hpp"
-#include "http/wait.hpp"
+#include "http/follow/run_stream.hpp"
+#include "http/follow/wait.hpp"
+#include "http/routes/openapi.hpp"
+#include "http/rpc/call.hpp"
+#include "http/rpc/error.hpp"
+#include "http/runs/representation.hpp"
+#include "http/runs/status_body.hpp"
+#include "http/syntax/target.hpp"
+#include "http/watch/access_log.hpp"
+#include "http/wire/envelope.hpp"
+#include "http/wire/request_id.hpp"
 #include "pq/hosts.hpp"
 #include "pq/jsonb_text.hpp"
 
@@ -34,17 +34,15 @@ Response refused(std::string_view target, const Refusal& refusal, const std::str
     return error_response(refusal, request_id);
 }
 
-/// What no refusal foresees, whose details are for the log. (Apart from answer(), for the sake of that one's frame: see
-/// client/Makefile.)
-Response in_trouble(std::string_view target, const std::exception& error, const std::string& request_id) {
-    spdlog::error("request_id={} {:?}", request_id, error.what());
-    return refused(target, {status::internal_server_error, "internal_error", "Something went wrong here."}, request_id);
-}
-
 /// The run that a call is about; empty if it is about none, or that is not said.
 std::string run_id_in(const std::vector<pq::Argument>& arguments) {
     const auto found = std::ranges::find(arguments, std::string_view{"run_id"}, &pq::Argument::name);
     return found == arguments.end() ? std::string{} : found->value.value_or("");
+}
+
+std::string run_id_in(std::span<const PathVariable> variables) {
+    const auto found = std::ranges::find(variables, std::string_view{"run_id"}, &PathVariable::name);
+    return found == variables.end() ? std::string{} : std::string{found->value};
 }
 
 /// The routes do not change, but with the program.
@@ -53,6 +51,12 @@ Response api_description() {
     auto response = json_response(status::ok, document);
     response.set(field::cache_control, "no-cache");
     return response;
+}
+
+/// What a call answered, as it is.
+std::string_view body_of(const std::variant<StatusText, std::string>& said) {
+    const auto* const status = std::get_if<StatusText>(&said);
+    return status != nullptr ? status->status().body : std::get<std::string>(said);
 }
 
 /// A stream that is counted for as long as it is open.
@@ -70,173 +74,284 @@ class CountedBody : public BodySource {
 
 } // namespace
 
+/// What the body of an answer tells about the request. That of a list tells of many runs, and none of them is it.
+void Gateway::Answered::note(CallKind kind, std::string_view body) {
+    if (kind == CallKind::admits)
+        run_id = run_id_in_body(body);
+    if (!run_id.empty())
+        trace_id = trace_id_in_body(body);
+}
+
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
     : database_(executor, options.database, metrics_),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
       hosts_(options.hosts), public_origin_(options.public_origin), target_bytes_(options.target_bytes),
-      live_(
+      followed_(
           executor, pq::to_primary(options.database.conninfo),
           [this](pq::Connection& connection) { return database_.meet_primary(connection); },
           std::max<std::size_t>(options.database.pool_size / 2, 1), // the others are for requests
           [this](std::string_view function, std::vector<pq::Argument> arguments) {
               return database_.call(CallKind::reads, function, std::move(arguments), {});
           },
-          options.live) {}
+          options.follow) {}
 
-asio::awaitable<Answer> Gateway::answer(const Request& request, Client& client) {
+asio::awaitable<Reply> Gateway::answer(const Request& request, Peer& peer) {
     const auto began = std::chrono::steady_clock::now();
-    Notes notes{.request_id = request_id_of(request), .run_id = {}, .trace_id = {}};
-    Answer answer;
+    const auto request_id = request_id_of(request);
+    Answered answered;
     try {
-        if (request.target().size() > target_bytes_)
-            throw Refusal{status::uri_too_long, "uri_too_long", "The request target is too long."};
-        if (hosts_)
-            hosts_->check(request);
+        check_admissible(request);
         if (is_rpc(request.target()))
-            answer = co_await respond_to_rpc(request, client, notes);
+            answered = co_await respond_to_rpc(request, peer, request_id);
         else
-            answer = co_await respond(request, client, notes);
-    } catch (const RpcError& error) {
-        if (error.is_unknown_run)
-            metrics_.unknown_run();
-        answer = rpc_error_response(error);
-    } catch (const Refusal& refusal) {
-        if (is_unknown_run(refusal))
-            metrics_.unknown_run();
-        answer = refused(request.target(), refusal, notes.request_id);
-    } catch (const std::exception& error) {
-        answer = in_trouble(request.target(), error, notes.request_id);
+            answered = co_await respond(request, peer, request_id);
+    } catch (...) {
+        answered.reply = told_of(std::current_exception(), request.target(), request_id);
     }
-    answer.head.set("Request-Id", notes.request_id);
-    record(request, answer.head, client.address(), notes, std::chrono::steady_clock::now() - began);
-    co_return answer;
+    answered.reply.head.set("Request-Id", request_id);
+    record(request, answered, request_id, peer.address(), std::chrono::steady_clock::now() - began);
+    co_return std::move(answered.reply);
 }
 
 Response Gateway::refuse(const Refusal& refusal, const std::string& peer) {
-    const Notes notes{.request_id = new_request_id(), .run_id = {}, .trace_id = {}};
-    auto response = refused(refusal.target, refusal, notes.request_id);
-    response.set("Request-Id", notes.request_id);
-    record({}, response, peer, notes, {});
-    return response;
+    const auto request_id = new_request_id();
+    Answered answered;
+    answered.reply = refused(refusal.target, refusal, request_id);
+    answered.reply.head.set("Request-Id", request_id);
+    record({}, answered, request_id, peer, {});
+    return std::move(answered.reply.head);
 }
 
-void Gateway::record(const Request& request, const Response& response, const std::string& peer, const Notes& notes,
-                     std::chrono::steady_clock::duration time) {
+void Gateway::record(const Request& request, const Answered& answered, std::string_view request_id,
+                     const std::string& peer, std::chrono::steady_clock::duration time) {
     // a method that is not HTTP's has no name of its own here
-    metrics_.answered(notes.route, request.method(), response.result_int(), time);
-    log_access({.request_id = notes.request_id,
-                .run_id = notes.run_id,
-                .trace_id = notes.trace_id,
+    const auto result = answered.reply.head.result_int();
+    metrics_.answered(answered.route, request.method(), result, time);
+    log_access({.request_id = request_id,
+                .run_id = answered.run_id,
+                .trace_id = answered.trace_id,
                 .method = beast::http::to_string(request.method()),
-                .route = notes.route,
-                .status = response.result_int(),
+                .route = answered.route,
+                .status = result,
                 .duration = time,
                 .peer = peer});
 }
 
-asio::awaitable<Answer> Gateway::respond(const Request& request, Client& client, Notes& notes) {
+/// What went wrong, in the form that the path of the request has for it.
+Response Gateway::told_of(const std::exception_ptr& failure, std::string_view target, const std::string& request_id) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const RpcError& error) {
+        if (error.is_unknown_run)
+            metrics_.unknown_run();
+        return rpc_error_response(error);
+    } catch (const Refusal& refusal) {
+        if (is_unknown_run(refusal))
+            metrics_.unknown_run();
+        return refused(target, refusal, request_id);
+    } catch (const std::exception& error) { // whose details are for the log
+        spdlog::error("request_id={} {:?}", request_id, error.what());
+        return refused(target, {status::internal_server_error, "internal_error", "Something went wrong here."},
+                       request_id);
+    }
+}
+
+/// Before anything else is looked at.
+void Gateway::check_admissible(const Request& request) const {
+    if (request.target().size() > target_bytes_)
+        throw Refusal{status::uri_too_long, "uri_too_long", "The request target is too long."};
+    if (hosts_)
+        hosts_->check(request);
+}
+
+// ---- the routes of the mapping table --------------------------------------------------------------------------------
+
+asio::awaitable<Gateway::Answered> Gateway::respond(const Request& request, Peer& peer, const std::string& request_id) {
     const auto target = parse_target(request.target());
-    const auto [route, variables] = find_route(routes(), request.method(), target);
-    notes.route = route.path;
-    for (const auto& variable : variables)
-        if (variable.name == "run_id")
-            notes.run_id = variable.value;
+    const auto match = find_route(routes(), request.method(), target);
+    Answered answered{.reply = {}, .route = match.route.path, .run_id = run_id_in(match.variables), .trace_id = {}};
+    try {
+        authenticate(match.route, request, peer);
+        if (auto own = own_answer(match.route, request, peer)) {
+            answered.reply = *std::move(own);
+            co_return answered;
+        }
+        auto asked = bind(match, target, request, peer, request_id);
+        if (asked.stream) {
+            answered.reply = co_await open_stream(std::move(asked));
+        } else if (const auto* const kept = kept_status(asked)) {
+            answered.trace_id = kept->trace_id;
+            answered.reply = represent(asked, *kept);
+        } else {
+            auto said = co_await ask(asked);
+            answered.note(asked.call.kind, body_of(said));
+            answered.reply = co_await represent(asked, std::move(said));
+        }
+    } catch (...) {
+        answered.reply = told_of(std::current_exception(), request.target(), request_id);
+    }
+    co_return answered;
+}
+
+void Gateway::authenticate(const Route& route, const Request& request, Peer& peer) {
     if (route.needs_session) {
         owner_.check_session(request);
-        client.recognise();
+        peer.recognise();
     }
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
+}
+
+/// The answer of a route that asks no database; nothing for one that does.
+std::optional<Response> Gateway::own_answer(const Route& route, const Request& request, const Peer& peer) {
     if (const auto* const action = std::get_if<OwnerAction>(&route.answer))
-        co_return act(*action, request, client.address());
-
+        return act(*action, request, peer.address());
     if (std::holds_alternative<ApiDescription>(route.answer))
-        co_return api_description();
+        return api_description();
+    return std::nullopt;
+}
 
-    const auto& call = std::get<SqlCall>(route.answer);
-    const auto kind = acceptable_stream(route, request);
-    auto arguments = bind_arguments(call, variables, target.query, request);
-    if (kind) {
-        auto answer = co_await stream(*kind, call, std::move(arguments), request, client, notes);
-        co_return answer;
-    }
+Gateway::Asked Gateway::bind(const Match& match, const Target& target, const Request& request, Peer& peer,
+                             const std::string& request_id) const {
+    const auto& call = std::get<SqlCall>(match.route.answer);
+    const auto stream = acceptable_stream(match.route, request);
+    auto arguments = bind_arguments(call, match.variables, target.query, request);
     std::optional<std::chrono::seconds> wait;
-    if (route.may_wait)
-        wait = wanted_wait(request, live_.options().wait_limit);
+    if (match.route.may_wait && !stream)
+        wait = wanted_wait(request, followed_.options().wait_limit);
+    return {.request = request,
+            .peer = peer,
+            .request_id = request_id,
+            .route = match.route,
+            .call = call,
+            .arguments = std::move(arguments),
+            .stream = stream,
+            .wait = wait};
+}
 
-    if (const auto* const ending = database_.kept_ending(call, arguments)) {
-        notes.trace_id = ending->trace_id;
-        metrics_.resolved(ending->status);
-        auto response = answer_to_read(request, *ending);
-        if (wait)
-            confirm_wait(response, *wait);
-        co_return response;
+/// How the run whose status is asked for ended, if that is kept in memory.
+const RunStatus* Gateway::kept_status(const Asked& asked) {
+    if (asked.call.returns != Returns::run_status)
+        return nullptr;
+    const auto* const kept = database_.kept_status(asked.arguments.at(0).value.value());
+    if (kept != nullptr)
+        metrics_.resolved(kept->status);
+    return kept;
+}
+
+/// Reads, or writes.
+asio::awaitable<Gateway::Said> Gateway::ask(const Asked& asked) {
+    if (asked.call.returns == Returns::run_status) {
+        auto status = co_await database_.status(asked.arguments.at(0).value.value(), asked.request_id);
+        metrics_.resolved(status.status().status);
+        co_return status;
     }
+    auto body = co_await database_.ask(asked.call, asked.arguments, asked.request_id);
+    if (asked.call.kind == CallKind::admits)
+        metrics_.admitted();
+    co_return body;
+}
 
-    auto body = co_await ask(call, std::move(arguments), notes);
+Response Gateway::represent(const Asked& asked, const RunStatus& kept) {
+    auto response = answer_to_status(asked.request, kept);
+    if (asked.wait)
+        confirm_wait(response, *asked.wait);
+    return response;
+}
+
+/// Of what was said, or, if the client would rather wait, of what is said later.
+asio::awaitable<Response> Gateway::represent(const Asked& asked, Said said) {
     std::optional<Metrics::Held> waiting;
-    if (wait)
+    if (asked.wait)
         waiting.emplace(metrics_.waiter());
     Response response;
-    LiveRuns::Body ended;
-    switch (call.kind) {
-    case CallKind::reads:
-        if (wait)
-            body = co_await changed_status(live_, request, client, std::move(body), *wait);
-        response = answer_to_read(request, call, std::move(body));
-        break;
-    case CallKind::admits:
-        if (wait)
-            ended = co_await ended_status(live_, client, body, *wait);
-        response = answer_to_admission(request, route.success, std::move(body));
+    if (auto* const status = std::get_if<StatusText>(&said)) {
+        if (asked.wait)
+            *status = co_await changed_status(followed_, asked.request, asked.peer, std::move(*status), *asked.wait);
+        response = answer_to_status(asked.request, std::move(*status));
+    } else {
+        auto& body = std::get<std::string>(said);
+        FollowedRuns::Body ended;
+        if (asked.wait)
+            ended = co_await ended_status(followed_, asked.peer, body, *asked.wait);
+        switch (asked.call.kind) {
+        case CallKind::reads:
+            response = answer_to_read(asked.request, std::move(body));
+            break;
+        case CallKind::admits:
+            response = answer_to_admission(asked.request, asked.route.success, std::move(body));
+            break;
+        case CallKind::writes:
+            response = json_response(asked.route.success, std::move(body));
+            break;
+        }
         if (ended)
             replace_acknowledgement(response, *ended);
-        break;
-    case CallKind::writes:
-        response = json_response(route.success, std::move(body));
-        break;
     }
-    if (wait)
-        confirm_wait(response, *wait);
+    if (asked.wait)
+        confirm_wait(response, *asked.wait);
     co_return response;
 }
 
-asio::awaitable<Response> Gateway::respond_to_rpc(const Request& request, Client& client, Notes& notes) {
+/// The stream, once its first read has told that there is something to stream; 204 if it never will be.
+asio::awaitable<Reply> Gateway::open_stream(Asked asked) {
+    auto source = make_stream(*asked.stream, asked.call, std::move(asked.arguments), asked.request["Last-Event-ID"],
+                              owner_.check_session(asked.request), followed_, asked.peer);
+    asked.arguments = source->question();
+    bool has_something = false;
+    if (const auto* const kept = kept_status(asked)) {
+        has_something = source->begin(kept->body);
+    } else {
+        const auto said = co_await ask(asked);
+        has_something = source->begin(body_of(said));
+    }
+    if (!has_something)
+        co_return json_response(status::no_content, {});
+    co_return Reply(stream_head(*asked.stream), std::make_unique<CountedBody>(std::move(source), metrics_.stream()));
+}
+
+// ---- /rpc -----------------------------------------------------------------------------------------------------------
+
+asio::awaitable<Gateway::Answered> Gateway::respond_to_rpc(const Request& request, Peer& peer,
+                                                           const std::string& request_id) {
     const auto target = parse_target(request.target());
     const auto& function = find_function(functions(), target);
-    notes.route = "/rpc/{function}";
-    check_method(function, request.method());
+    Answered answered{.reply = {}, .route = "/rpc/{function}", .run_id = {}, .trace_id = {}};
+    try {
+        check_method(function, request.method());
+        authenticate_rpc(request, peer);
+        if (request.method() == verb::options) {
+            answered.reply = rpc_options(function);
+            co_return answered;
+        }
+        const auto call = read_call(function, target, request);
+        answered.run_id = run_id_in(call.arguments);
+        auto response = co_await answer_rpc(database_, call, request, request_id);
+        answered.note(function.kind, response.body());
+        count_statuses(call, response.body());
+        answered.reply = std::move(response);
+    } catch (...) {
+        answered.reply = told_of(std::current_exception(), request.target(), request_id);
+    }
+    co_return answered;
+}
+
+void Gateway::authenticate_rpc(const Request& request, Peer& peer) {
     try {
         owner_.check_session(request);
     } catch (Refusal& refusal) {
         refusal.error_code = request.count(field::authorization) == 0 ? "PGRST302" : "PGRST301";
         throw;
     }
-    client.recognise();
-    if (request.method() == verb::options)
-        co_return rpc_options(function);
+    peer.recognise();
     if (request.method() == verb::post)
         check_origin(request, public_origin_);
-    const auto call = read_call(function, target, request);
-    notes.run_id = run_id_in(call.arguments);
-    auto response = co_await answer_rpc(database_, call, request, notes.request_id);
-    note(function.kind, response.body(), notes);
-    count_statuses(call, response.body());
-    co_return response;
 }
 
-/// What the body of an answer tells about the request. That of a list tells of many runs, and none of them is it.
-void Gateway::note(CallKind kind, std::string_view body, Notes& notes) {
-    if (kind == CallKind::admits) {
-        notes.run_id = run_id_in_body(body);
-        metrics_.admitted();
-    }
-    if (!notes.run_id.empty())
-        notes.trace_id = trace_id_in_body(body);
-}
-
-/// The handles that a call of /rpc has resolved, and those that are none.
+/// The handles that a call of /rpc has resolved, those that it has handed out, and those that are none.
 void Gateway::count_statuses(const RpcCall& call, std::string_view body) {
+    if (call.function.kind == CallKind::admits)
+        metrics_.admitted();
     if (call.function.shape == ResultShape::scalar) {
         const auto refusal = refusal_in(body);
         if (refusal && is_unknown_run(*refusal))
@@ -250,27 +365,6 @@ void Gateway::count_statuses(const RpcCall& call, std::string_view body) {
             metrics_.unknown_run();
         metrics_.resolved(status_in_body(pq::member_of(row, "body").value_or("")));
     }
-}
-
-/// What the database answers, noted and counted.
-asio::awaitable<std::string> Gateway::ask(const SqlCall& call, std::vector<pq::Argument> arguments, Notes& notes) {
-    auto body = co_await database_.ask(call, std::move(arguments), notes.request_id);
-    note(call.kind, body, notes);
-    if (call.returns == Returns::run_status)
-        metrics_.resolved(status_in_body(body));
-    co_return body;
-}
-
-/// The stream, once its first read has told that there is something to stream; 204 if it never will be.
-asio::awaitable<Answer> Gateway::stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
-                                        const Request& request, Client& client, Notes& notes) {
-    auto source = make_stream(kind, call, std::move(arguments), request["Last-Event-ID"], owner_.check_session(request),
-                              live_, client);
-    auto question = source->question();
-    const auto first = co_await ask(call, std::move(question), notes);
-    if (!source->begin(first))
-        co_return json_response(status::no_content, {});
-    co_return Answer(stream_head(kind), std::make_unique<CountedBody>(std::move(source), metrics_.stream()));
 }
 
 Response Gateway::act(OwnerAction action, const Request& request, const std::string& peer) {
@@ -289,7 +383,7 @@ void Gateway::set_owner_password(const std::string& password) {
     if (owner_.has_password(password))
         return;
     owner_ = OwnerAccess(password, public_origin_ && public_origin_->scheme == "https");
-    live_.wake_all(); // the streams of the sessions that are over
+    followed_.wake_all(); // the streams of the sessions that are over
 }
 
 std::string Gateway::metrics_text() {

@@ -2,21 +2,28 @@
 // The path of a request: read its target, find its route, check the session and the origin, bind the arguments, ask the
 // database, answer. Each stage either passes on or throws the refusal that ends the request.
 
-#include "http/database.hpp"
-#include "http/handler.hpp"
-#include "http/live.hpp"
-#include "http/local_hosts.hpp"
-#include "http/message.hpp"
-#include "http/metrics.hpp"
-#include "http/origin.hpp"
-#include "http/owner_access.hpp"
-#include "http/rpc_request.hpp"
+#include "http/follow/followed_runs.hpp"
+#include "http/owner/access.hpp"
+#include "http/owner/local_hosts.hpp"
+#include "http/owner/origin.hpp"
+#include "http/routes/routing.hpp"
+#include "http/rpc/request.hpp"
+#include "http/runs/database.hpp"
+#include "http/runs/run_status.hpp"
+#include "http/watch/metrics.hpp"
+#include "http/wire/handler.hpp"
+#include "http/wire/message.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
+#include <exception>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
 
 namespace pdpp::http {
 
@@ -27,18 +34,18 @@ struct GatewayOptions {
     std::optional<LocalHosts> hosts = {};
     std::optional<Origin> public_origin;
     std::size_t target_bytes = 8192; ///< path and query: 414; the longest run id and cursor need far less
-    LiveOptions live = {};
+    FollowOptions follow = {};
 };
 
 class Gateway : public Handler {
   public:
     Gateway(const boost::asio::any_io_executor& executor, const GatewayOptions& options);
 
-    boost::asio::awaitable<Answer> answer(const Request& request, Client& client) override;
+    boost::asio::awaitable<Reply> answer(const Request& request, Peer& peer) override;
     Response refuse(const Refusal& refusal, const std::string& peer) override;
 
     /// Serves those who wait for runs, until the loop ends.
-    boost::asio::awaitable<void> follow_runs() { return live_.listen(); }
+    boost::asio::awaitable<void> follow_runs() { return followed_.listen(); }
 
     /// Connects to the database once, and logs it if that fails.
     boost::asio::awaitable<void> try_database();
@@ -54,22 +61,49 @@ class Gateway : public Handler {
     std::string metrics_text();
 
   private:
-    /// What is found out about a request while it is answered, for the log and the metrics.
-    struct Notes {
-        std::string request_id;
+    /// An answer, and for the log and the metrics what the request turned out to be about.
+    struct Answered {
+        Reply reply;
         std::string_view route = "none"; ///< the pattern
         std::string run_id;
         std::string trace_id;
+
+        void note(CallKind kind, std::string_view body);
     };
 
-    boost::asio::awaitable<Answer> respond(const Request& request, Client& client, Notes& notes);
-    boost::asio::awaitable<std::string> ask(const SqlCall& call, std::vector<pq::Argument> arguments, Notes& notes);
-    boost::asio::awaitable<Answer> stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
-                                          const Request& request, Client& client, Notes& notes);
-    boost::asio::awaitable<Response> respond_to_rpc(const Request& request, Client& client, Notes& notes);
-    void note(CallKind kind, std::string_view body, Notes& notes);
+    /// A request that may go to the database.
+    struct Asked {
+        const Request& request;
+        Peer& peer;
+        const std::string& request_id;
+        const Route& route;
+        const SqlCall& call;
+        std::vector<pq::Argument> arguments;
+        std::optional<StreamKind> stream;         ///< that the client would rather have than a body
+        std::optional<std::chrono::seconds> wait; ///< for how long it would like to wait
+    };
+
+    /// What the database answers: a status, or another body.
+    using Said = std::variant<StatusText, std::string>;
+
+    void check_admissible(const Request& request) const;
+    boost::asio::awaitable<Answered> respond(const Request& request, Peer& peer, const std::string& request_id);
+    void authenticate(const Route& route, const Request& request, Peer& peer);
+    std::optional<Response> own_answer(const Route& route, const Request& request, const Peer& peer);
+    Asked bind(const Match& match, const Target& target, const Request& request, Peer& peer,
+               const std::string& request_id) const;
+    const RunStatus* kept_status(const Asked& asked);
+    boost::asio::awaitable<Said> ask(const Asked& asked);
+    static Response represent(const Asked& asked, const RunStatus& kept);
+    boost::asio::awaitable<Response> represent(const Asked& asked, Said said);
+    boost::asio::awaitable<Reply> open_stream(Asked asked);
+
+    boost::asio::awaitable<Answered> respond_to_rpc(const Request& request, Peer& peer, const std::string& request_id);
+    void authenticate_rpc(const Request& request, Peer& peer);
     void count_statuses(const RpcCall& call, std::string_view body);
-    void record(const Request& request, const Response& response, const std::string& peer, const Notes& notes,
+
+    Response told_of(const std::exception_ptr& failure, std::string_view target, const std::string& request_id);
+    void record(const Request& request, const Answered& answered, std::string_view request_id, const std::string& peer,
                 std::chrono::steady_clock::duration time);
     Response act(OwnerAction action, const Request& request, const std::string& peer);
 
@@ -79,7 +113,7 @@ class Gateway : public Handler {
     std::optional<LocalHosts> hosts_;
     std::optional<Origin> public_origin_;
     std::size_t target_bytes_;
-    LiveRuns live_;
+    FollowedRuns followed_;
 };
 
 } // namespace pdpp::http

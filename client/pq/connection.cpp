@@ -3,6 +3,7 @@
 
 #include "pq/connection.hpp"
 
+#include "pq/conninfo.hpp"
 #include "pq/hosts.hpp"
 #include "pq/wire.hpp"
 
@@ -19,17 +20,15 @@ namespace asio = boost::asio;
 
 namespace {
 
-struct Free {
+struct FreeMemory {
     void operator()(void* memory) const noexcept { PQfreemem(memory); }
-    void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
 };
 
 /// Refuses what libpq cannot parse, in words of our own: libpq would print the string, with the password in it.
 void check_readable(const std::string& conninfo) {
-    const bool is_uri = conninfo.starts_with("postgresql://") || conninfo.starts_with("postgres://");
-    if (!is_uri && conninfo.find('=') == std::string::npos)
+    if (is_database_name(conninfo))
         return; // a plain database name
-    const std::unique_ptr<PQconninfoOption, Free> options{PQconninfoParse(conninfo.c_str(), nullptr)};
+    const ConninfoOptions options{PQconninfoParse(conninfo.c_str(), nullptr)};
     if (!options)
         throw Error(ErrorKind::cannot_connect, "the connection string cannot be read: it must be a list of "
                                                "keyword=value pairs, a postgresql:// URI or a database name");
@@ -82,13 +81,13 @@ void note_farewell(void* doomed, const PGresult* notice) {
         *static_cast<bool*>(doomed) = true;
 }
 
-constexpr std::string_view read_only_sql_transaction = "25006";
-
 /// What an opened session is asked for first.
 constexpr auto first_question =
     "SELECT (SELECT extnamespace::pg_catalog.regnamespace::pg_catalog.text FROM pg_catalog.pg_extension"
     " WHERE extname = 'pdpp'), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'),"
-    " pg_catalog.pg_backend_pid(), pg_catalog.set_config('array_nulls', 'on', false)"; // NULL in an array is null
+    " pg_catalog.pg_backend_pid(), CASE WHEN pg_catalog.current_setting('array_nulls') = 'off'" // NULL in an array is
+                                                                                                // null
+    " THEN pg_catalog.set_config('array_nulls', 'on', false) END";
 
 constexpr auto question_of_standing =
     "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'),"
@@ -263,8 +262,11 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
         wire.attach();
         PQsetnonblocking(wire.handle, 1);
         // What a call does is right by locks, in read committed; a stricter default would have it refused, and a
-        // standby refuses everything in serializable. Not in the startup packet, which poolers refuse.
-        co_await run("SET default_transaction_isolation = 'read committed'", {}, Effect::reads);
+        // standby refuses every query in serializable. Not in the startup packet, which poolers refuse; and nothing is
+        // set that is so already, since a pooler in transaction mode would leave it set for others.
+        const auto isolation = co_await run("SHOW default_transaction_isolation", {}, Effect::reads);
+        if (isolation.text(0, 0) != "read committed")
+            co_await run("SET default_transaction_isolation = 'read committed'", {}, Effect::reads);
         const auto answer = co_await run(first_question, {}, Effect::reads);
         opened_on_standby_ = answer.text(0, 1) == "t";
         opened_read_only_ = answer.text(0, 2) == "on";
@@ -369,7 +371,7 @@ asio::awaitable<Result> Connection::answer(Effect effect) {
                     refusal ? refusal->sqlstate() : "");
     }
     if (refusal) {
-        wire.has_refused_writes = wire.has_refused_writes || refusal->sqlstate() == read_only_sql_transaction;
+        wire.has_refused_writes = wire.has_refused_writes || refusal->sqlstate() == sqlstate::read_only_sql_transaction;
         throw *refusal;
     }
     if (!completed)
@@ -440,7 +442,7 @@ asio::awaitable<std::string> Connection::body(std::string_view function, std::ve
 asio::awaitable<void> Connection::listen(std::string channel, std::chrono::milliseconds timeout) {
     if (wire_->handle == nullptr)
         throw Error(ErrorKind::misused, "the database connection is closed");
-    const std::unique_ptr<char, Free> name{PQescapeIdentifier(wire_->handle, channel.data(), channel.size())};
+    const std::unique_ptr<char, FreeMemory> name{PQescapeIdentifier(wire_->handle, channel.data(), channel.size())};
     if (!name)
         throw wire_->failure(ErrorKind::misused);
     co_await query(std::string{"LISTEN "} + name.get(), {}, timeout);
@@ -451,7 +453,7 @@ asio::awaitable<Notification> Connection::notification() {
     if (wire_->handle == nullptr || wire_->busy)
         throw Error(ErrorKind::misused, "the database connection is closed or in use");
     for (;;) {
-        const std::unique_ptr<PGnotify, Free> arrived{PQnotifies(wire_->handle)};
+        const std::unique_ptr<PGnotify, FreeMemory> arrived{PQnotifies(wire_->handle)};
         if (arrived)
             co_return Notification{arrived->relname, arrived->extra};
         co_await wire_->wait(Wire::WaitType::wait_read);

@@ -5,6 +5,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <string_view>
 #include <utility>
@@ -38,13 +40,21 @@ Error::Error(ErrorKind kind, const std::string& message, std::string sqlstate, s
     : std::runtime_error(without_trailing_line_ends(message)), kind_(kind), sqlstate_(std::move(sqlstate)),
       detail_(std::move(detail)), hint_(std::move(hint)) {}
 
+bool is_passing(std::string_view sqlstate) {
+    // 08 the connection; 40 what was in the way of others, such as a read in the way of a standby's replay; 53
+    // insufficient resources; 54 limits, such as the length of the queue of notifications or the age of the oldest
+    // transaction; 55 an object in use; 57 operator intervention; 58 the disk, or another part of the system; and a
+    // server that is no primary now, while another may be
+    constexpr std::array<std::string_view, 7> classes{"08", "40", "53", "54", "55", "57", "58"};
+    return sqlstate != sqlstate::configuration_limit_exceeded &&
+           (sqlstate == sqlstate::read_only_sql_transaction || sqlstate == sqlstate::snapshot_too_old ||
+            std::ranges::any_of(classes, [&](std::string_view prefix) { return sqlstate.starts_with(prefix); }));
+}
+
 bool is_passing(const Error& error) {
     if (error.kind() != ErrorKind::refused)
         return error.kind() != ErrorKind::misused;
-    constexpr auto read_only_sql_transaction = "25006";
-    const auto group = error.sqlstate().substr(0, 2);
-    return error.sqlstate() == read_only_sql_transaction || group == "40" || group == "53" || group == "54" ||
-           group == "55" || group == "57" || group == "58";
+    return is_passing(error.sqlstate());
 }
 
 std::optional<TypedRefusal> typed_refusal(const Error& error) {

@@ -40,9 +40,21 @@ class Error : public std::runtime_error {
     std::string hint_;
 };
 
-/// Whether trying again can help: the connection was at fault and not the call, or the SQLSTATE is one of shortage (53,
-/// 54), the disk (58), going down (57), being busy (55) or of others who went before (40); or the server takes no
-/// writes just now (25006), and another connection may find a primary.
+/// The SQLSTATEs that are told from others of their class, by the names of PostgreSQL's appendix A.
+namespace sqlstate {
+constexpr std::string_view read_only_sql_transaction = "25006";
+constexpr std::string_view insufficient_privilege = "42501";
+constexpr std::string_view undefined_function = "42883";
+constexpr std::string_view configuration_limit_exceeded = "53400";
+constexpr std::string_view lock_not_available = "55P03";
+constexpr std::string_view query_canceled = "57014"; ///< by the statement_timeout, as a rule
+constexpr std::string_view snapshot_too_old = "72000";
+} // namespace sqlstate
+
+/// Whether a SQLSTATE tells of load, or of something else that passes, and of nothing that the call or the program did.
+bool is_passing(std::string_view sqlstate);
+
+/// Whether trying again can help: the connection was at fault and not the call, or the SQLSTATE is a passing one.
 bool is_passing(const Error& error);
 
 /// A refusal in the convention that PostgREST speaks too: SQLSTATE `PTnnn`, MESSAGE for people, DETAIL a JSON object.

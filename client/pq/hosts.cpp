@@ -2,6 +2,8 @@
 
 #include "pq/hosts.hpp"
 
+#include "pq/conninfo.hpp"
+
 #include <boost/algorithm/string/classification.hpp>
 #include <boost/algorithm/string/split.hpp>
 
@@ -19,8 +21,7 @@ namespace pdpp::pq {
 
 namespace {
 
-struct Free {
-    void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
+struct Finish {
     void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
 };
 using Options = std::map<std::string, std::string>; ///< by keyword
@@ -30,7 +31,7 @@ constexpr auto address = "hostaddr";
 constexpr auto port = "port";
 
 Options taken_from(PQconninfoOption* list) {
-    const std::unique_ptr<PQconninfoOption, Free> owner{list};
+    const ConninfoOptions owner{list};
     Options options;
     for (const auto* option = list; option != nullptr && option->keyword != nullptr; ++option)
         if (option->val != nullptr)
@@ -40,8 +41,7 @@ Options taken_from(PQconninfoOption* list) {
 
 /// What `conninfo` says itself; nothing if it cannot be read.
 std::optional<Options> said_in(const std::string& conninfo) {
-    const bool is_uri = conninfo.starts_with("postgresql://") || conninfo.starts_with("postgres://");
-    if (!is_uri && conninfo.find('=') == std::string::npos)
+    if (is_database_name(conninfo))
         return Options{{"dbname", conninfo}};
     auto* const list = PQconninfoParse(conninfo.c_str(), nullptr);
     if (list == nullptr)
@@ -55,7 +55,7 @@ Options resolved(const std::string& conninfo) {
     const char* const keywords[] = {"dbname", "sslmode", nullptr};
     const char* const values[] = {conninfo.c_str(), "none such", nullptr};
     constexpr int expand_dbname = 1;
-    const std::unique_ptr<PGconn, Free> connection{PQconnectStartParams(keywords, values, expand_dbname)};
+    const std::unique_ptr<PGconn, Finish> connection{PQconnectStartParams(keywords, values, expand_dbname)};
     return taken_from(PQconninfo(connection.get()));
 }
 

@@ -101,23 +101,24 @@ Pool::Pool(const asio::any_io_executor& executor, PoolOptions options)
     : state_(std::make_shared<State>(executor, std::move(options))) {}
 
 asio::awaitable<Pool::Lease> Pool::acquire() {
-    const auto deadline = Clock::now() + state_->options.wait_limit;
-    co_await state_->take_permit(deadline);
-    Lease lease(state_, state_->take_idle());
+    const auto state = state_; // which outlives the pool, or its being given another, for those who wait
+    const auto deadline = Clock::now() + state->options.wait_limit;
+    co_await state->take_permit(deadline);
+    Lease lease(state, state->take_idle());
     while (!lease.connection_) {
-        auto connection = std::make_unique<Connection>(state_->executor);
+        auto connection = std::make_unique<Connection>(state->executor);
         bool failed = false;
         try {
-            co_await state_->open(*connection, deadline);
+            co_await state->open(*connection, deadline);
             lease.connection_ = std::move(connection);
             lease.is_new_ = true;
         } catch (const Error& error) {
-            if (error.kind() == ErrorKind::refused || until(deadline) <= state_->options.backoff)
+            if (error.kind() == ErrorKind::refused || until(deadline) <= state->options.backoff)
                 throw;
             failed = true;
         }
         if (failed)
-            co_await asio::steady_timer(state_->executor, state_->options.backoff).async_wait(asio::use_awaitable);
+            co_await asio::steady_timer(state->executor, state->options.backoff).async_wait(asio::use_awaitable);
     }
     co_return lease;
 }

@@ -12,8 +12,7 @@ namespace {
 
 /// Whether to ask the primary after a standby has failed so: not when it took all the time there was.
 bool is_worth_asking_again(const Error& error) {
-    constexpr auto query_canceled = "57014"; // the statement_timeout
-    return error.kind() != ErrorKind::timeout && error.sqlstate() != query_canceled;
+    return error.kind() != ErrorKind::timeout && error.sqlstate() != sqlstate::query_canceled;
 }
 
 } // namespace
@@ -26,12 +25,12 @@ Error no_primary() {
     return {ErrorKind::cannot_connect, "there is a standby only, and what it says may be the past"};
 }
 
-asio::awaitable<std::string> read_of_either(std::function<asio::awaitable<Answer>()> standby,
-                                            std::function<asio::awaitable<Answer>()> primary, Finality is_final) {
+asio::awaitable<Answer> read_of_either(std::function<asio::awaitable<Answer>()> standby,
+                                       std::function<asio::awaitable<Answer>()> primary, Finality is_final) {
     try {
         auto answer = co_await standby();
         if (is_present(answer, is_final))
-            co_return std::move(answer.body);
+            co_return answer;
     } catch (const Error& error) {
         if (!is_worth_asking_again(error))
             throw;
@@ -39,7 +38,7 @@ asio::awaitable<std::string> read_of_either(std::function<asio::awaitable<Answer
     auto answer = co_await primary();
     if (!is_present(answer, is_final))
         throw no_primary();
-    co_return std::move(answer.body);
+    co_return answer;
 }
 
 Reads::Reads(const asio::any_io_executor& executor, std::string conninfo, Prepare prepare)
@@ -54,8 +53,8 @@ asio::awaitable<std::string> Reads::read(std::string_view function, std::vector<
         auto answer = co_await of_primary();
         co_return std::move(answer.body);
     }
-    auto body = co_await read_of_either(of_standby, of_primary, is_final);
-    co_return body;
+    auto answer = co_await read_of_either(of_standby, of_primary, is_final);
+    co_return std::move(answer.body);
 }
 
 /// Whether a server is a standby is what it said before it was asked: one that is promoted meanwhile is taken for a

@@ -32,9 +32,9 @@ Error no_primary();
 
 /// The answer of a standby if it is to be believed, else that of the primary, which says no_primary() itself if it
 /// turns out to be none. A standby that took all the time there was is not made up for: Error `timeout`.
-boost::asio::awaitable<std::string> read_of_either(std::function<boost::asio::awaitable<Answer>()> standby,
-                                                   std::function<boost::asio::awaitable<Answer>()> primary,
-                                                   Finality is_final);
+boost::asio::awaitable<Answer> read_of_either(std::function<boost::asio::awaitable<Answer>()> standby,
+                                              std::function<boost::asio::awaitable<Answer>()> primary,
+                                              Finality is_final);
 
 /// Such reads over connections of its own, which are made when they are needed: to a standby where there are several
 /// hosts, and to the primary. Once there is one to the primary, all is asked of that.

@@ -21,7 +21,6 @@ namespace {
 
 constexpr auto interval = std::chrono::seconds(1);
 constexpr auto timeout = std::chrono::seconds(17);
-constexpr auto insufficient_privilege = "42501";
 
 } // namespace
 
@@ -44,7 +43,7 @@ asio::awaitable<void> keep_reconciling(std::string conninfo, GuardHealth* health
             failing = false;
             last_pass = asio::steady_timer::clock_type::now();
         } catch (const Error& error) {
-            permitted = error.sqlstate() != insufficient_privilege;
+            permitted = error.sqlstate() != sqlstate::insufficient_privilege;
             if (!permitted) {
                 guard.close();
                 spdlog::info("the launch guard is left to the background worker and to controllers: {}", error.what());

@@ -2,6 +2,7 @@
 
 #include "pq/run_feed.hpp"
 
+#include "pq/backoff.hpp"
 #include "pq/hosts.hpp"
 #include "pq/run_channel.hpp"
 
@@ -21,8 +22,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::chrono::milliseconds first_pause(100);
-constexpr std::chrono::milliseconds longest_pause(2000);
 /// How often the server is asked whether it is the primary still.
 constexpr std::chrono::milliseconds look_pause(1000);
 
@@ -43,7 +42,7 @@ struct RunFeed::State {
           met(std::move(met_)) {}
 
     asio::awaitable<std::string> listen_once();
-    asio::awaitable<void> hear(Connection& connection) const;
+    asio::awaitable<std::string> hear(Connection& connection) const;
     void wake(std::string_view payload) const;
     void wake_all() const;
 
@@ -83,16 +82,18 @@ asio::awaitable<std::string> RunFeed::State::listen_once() {
         if (std::exchange(was_told, false))
             spdlog::info("notified of changes to runs again");
         wake_all();
-        co_await hear(connection);
-        co_return "the server takes no writes any more";
+        auto why_not = co_await hear(connection);
+        co_return why_not;
     } catch (const Error& error) {
         co_return error.what();
     }
 }
 
-/// For as long as the server is the primary; a lone host is what it is.
-asio::awaitable<void> RunFeed::State::hear(Connection& connection) const {
+/// For as long as the server is the primary and the session is ours; tells what it is not. A lone host is what it is,
+/// and so is a primary that took no writes to begin with.
+asio::awaitable<std::string> RunFeed::State::hear(Connection& connection) const {
     using Clock = asio::steady_timer::clock_type;
+    const bool may_be_replaced = fails_over && !connection.is_read_only();
     for (auto next_look = Clock::now() + look_pause;;) {
         const auto patience = std::chrono::ceil<std::chrono::milliseconds>(next_look - Clock::now());
         const auto heard = co_await connection.notification_within(patience);
@@ -101,11 +102,11 @@ asio::awaitable<void> RunFeed::State::hear(Connection& connection) const {
         if (Clock::now() < next_look)
             continue;
         next_look = Clock::now() + look_pause;
-        if (!fails_over)
-            continue;
         const auto standing = co_await connection.standing();
-        if (standing == Standing::replaced)
-            co_return;
+        if (standing == Standing::not_ours)
+            co_return "a pooler has given the session to others meanwhile";
+        if (standing == Standing::replaced && may_be_replaced)
+            co_return "the server takes no writes any more";
     }
 }
 
@@ -114,17 +115,14 @@ RunFeed::RunFeed(const asio::any_io_executor& executor, std::string conninfo, Me
 
 asio::awaitable<void> RunFeed::listen() {
     const auto state = state_;
-    asio::steady_timer timer(state->executor);
-    auto pause = first_pause;
+    Backoff backoff(std::chrono::milliseconds(100), std::chrono::seconds(2));
     for (;;) {
         const auto trouble = co_await state->listen_once();
         if (std::exchange(state->is_listening, false))
-            pause = first_pause;
-        if (pause > first_pause && !std::exchange(state->was_told, true)) // a connection that is soon back is no news
+            backoff.reset();
+        if (!backoff.is_fresh() && !std::exchange(state->was_told, true)) // a connection that is soon back is no news
             spdlog::warn("not notified of changes to runs, looking every second: {:?}", trouble);
-        timer.expires_after(pause);
-        co_await timer.async_wait(asio::use_awaitable);
-        pause = std::min(2 * pause, longest_pause);
+        co_await backoff.pause();
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "pq/run_watch.hpp"
 
+#include "pq/backoff.hpp"
 #include "pq/run_channel.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -9,7 +10,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -19,8 +19,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::chrono::milliseconds first_pause(100);
-constexpr std::chrono::milliseconds longest_pause(2000);
 constexpr std::chrono::milliseconds breath(200);
 
 asio::awaitable<void> pause(std::chrono::milliseconds time) {
@@ -49,7 +47,8 @@ asio::awaitable<void> RunWatch::begin(Connection& primary) {
 asio::awaitable<std::string> RunWatch::read(std::string function, std::vector<Argument> arguments, Finality is_final) {
     if (is_final && reads_.has_one_host())
         is_final = [](std::string_view body) { return !body.starts_with(R"({"error": {)"); };
-    for (auto time = first_pause;; time = std::min(2 * time, longest_pause)) {
+    Backoff backoff(std::chrono::milliseconds(100), std::chrono::seconds(2));
+    for (;;) {
         try {
             auto body = co_await reads_.read(function, arguments, is_final);
             was_answered_ = true;
@@ -58,7 +57,7 @@ asio::awaitable<std::string> RunWatch::read(std::string function, std::vector<Ar
             if (!was_answered_ || !is_passing(error))
                 throw;
         }
-        co_await pause(time);
+        co_await backoff.pause();
     }
 }
 

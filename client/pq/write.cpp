@@ -24,7 +24,7 @@ using Clock = asio::steady_timer::clock_type;
 
 namespace {
 
-constexpr std::chrono::milliseconds pause(100);
+constexpr std::chrono::milliseconds repeat_pause(100);
 
 /// What one call came to.
 using Outcome = std::variant<std::string, Error>;
@@ -59,7 +59,7 @@ class Deadline {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - Clock::now());
         return std::max(left, std::chrono::milliseconds(1));
     }
-    bool is_over() const { return remaining() <= pause; }
+    bool is_over() const { return remaining() <= repeat_pause; }
 
   private:
     Clock::time_point end_;
@@ -67,7 +67,7 @@ class Deadline {
 
 asio::awaitable<void> wait_a_little() {
     const auto executor = co_await asio::this_coro::executor;
-    asio::steady_timer timer(executor, pause);
+    asio::steady_timer timer(executor, repeat_pause);
     co_await timer.async_wait(asio::use_awaitable);
 }
 

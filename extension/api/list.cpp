@@ -24,7 +24,7 @@ std::uint64_t tag_of(const run::ListPosition& position) {
     return store::sha256_head(join({admitted_at, position.run_id}));
 }
 
-std::optional<run::ListCursor> parse_cursor(std::optional<std::string_view> text) {
+std::optional<run::ListCursor> parse_list_cursor(std::optional<std::string_view> text) {
     if (!text) {
         return {};
     }
@@ -69,7 +69,7 @@ const Jsonb* status_if_listed(const store::ListFilter& filter, std::string_view 
     return is_listed ? status_body(run_id, record) : nullptr;
 }
 
-struct Page {
+struct ListPage {
     int runs = 0;
     run::Instant last_admitted_at;
     run::Text<run::max_id_bytes> last_run_id;
@@ -80,10 +80,10 @@ struct Page {
 
 /// Writes the statuses of the runs that match, until the limit, 4 MiB or the last of them. Only another that matches is
 /// more.
-Page write_runs(store::JsonbWriter& body, const store::ListFilter& filter, Portal portal, int limit) {
+ListPage write_runs(store::JsonbWriter& body, const store::ListFilter& filter, Portal portal, int limit) {
     namespace column = store::list_column;
     MemoryContext run_memory = AllocSetContextCreate(CurrentMemoryContext, "pdpp_run_list run", ALLOCSET_DEFAULT_SIZES);
-    Page page;
+    ListPage page;
     std::size_t bytes = 0;
     for (;;) {
         SPI_cursor_fetch(portal, true, limit + 1);
@@ -125,7 +125,7 @@ PDPP_FUNCTION(pdpp_run_list) {
         const run::ListPosition until{instant_argument(fcinfo, 4).value_or(to_instant(DT_NOEND)), {}};
         const int limit = PG_ARGISNULL(5) ? run::default_list_size : PG_GETARG_INT32(5);
         refuse_if(run::check_list_size(limit));
-        const auto cursor = parse_cursor(text_argument(fcinfo, 6));
+        const auto cursor = parse_list_cursor(text_argument(fcinfo, 6));
         const bool goes_on = cursor && cursor->admitted_at < until.admitted_at;
 
         store::JsonbWriter body;
@@ -134,7 +134,7 @@ PDPP_FUNCTION(pdpp_run_list) {
         body.key("data");
         body.begin_array();
         Portal portal = store::open_list(filter, goes_on ? cursor->position() : until);
-        const Page page = write_runs(body, filter, portal, limit);
+        const ListPage page = write_runs(body, filter, portal, limit);
         SPI_cursor_close(portal);
         body.end_array();
         body.field("has_more", page.has_more);

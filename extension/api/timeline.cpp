@@ -37,7 +37,7 @@ std::int64_t position_of(std::string_view run_id, const std::optional<run::Curso
     return cursor->event_seq;
 }
 
-std::optional<run::Cursor> parse_cursor(std::optional<std::string_view> text) {
+std::optional<run::Cursor> parse_timeline_cursor(std::optional<std::string_view> text) {
     if (!text) {
         return {};
     }
@@ -93,15 +93,15 @@ std::size_t write_event(store::JsonbWriter& body, const store::Rows& rows, std::
     return rows.size(row) + VARSIZE(data);
 }
 
-struct Page {
+struct TimelinePage {
     std::int64_t events = 0;
     std::int64_t last_seq = 0;
     bool truncated = false; ///< more events follow
 };
 
 /// Writes events until the limit, 4 MiB or the end of the run.
-Page write_events(store::JsonbWriter& body, Portal portal, int limit) {
-    Page page;
+TimelinePage write_events(store::JsonbWriter& body, Portal portal, int limit) {
+    TimelinePage page;
     std::size_t bytes = 0;
     for (;;) {
         SPI_cursor_fetch(portal, true, fetch_size);
@@ -131,7 +131,7 @@ PDPP_FUNCTION(pdpp_run_timeline) {
         const std::string_view run_id = text_view(PG_GETARG_DATUM(0));
         const int limit = PG_ARGISNULL(1) ? run::default_page_size : PG_GETARG_INT32(1);
         refuse_if(run::check_page_size(limit));
-        const auto cursor = parse_cursor(text_argument(fcinfo, 2));
+        const auto cursor = parse_timeline_cursor(text_argument(fcinfo, 2));
 
         store::LifecycleRecord record;
         if (run::is_possible_id(run_id)) {
@@ -153,7 +153,7 @@ PDPP_FUNCTION(pdpp_run_timeline) {
         body.begin_array();
         // one more than the page takes tells whether more follow
         Portal portal = store::open_timeline(run_id, position_of(run_id, cursor), limit + 1);
-        const Page page = write_events(body, portal, limit);
+        const TimelinePage page = write_events(body, portal, limit);
         SPI_cursor_close(portal);
         body.end_array();
         body.field("event_count", page.events);

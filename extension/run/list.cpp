@@ -4,7 +4,7 @@ namespace pdpp::run {
 
 namespace {
 
-constexpr std::string_view cursor_prefix = "rl_";
+constexpr std::string_view list_prefix = "rl_";
 
 /// The text that hex digits spell; nothing for anything else, or more than an id can have.
 std::optional<Text<max_id_bytes>> id_in(std::string_view digits) {
@@ -40,7 +40,7 @@ Check check_status(std::string_view status) {
 }
 
 ListCursorText encode(const ListPosition& position, std::uint64_t tag) {
-    ListCursorText text{cursor_prefix};
+    ListCursorText text{list_prefix};
     text.append_number(static_cast<std::uint64_t>(position.admitted_at.unix_micros));
     text.append_number(tag);
     for (const char byte : position.run_id) {
@@ -50,10 +50,10 @@ ListCursorText encode(const ListPosition& position, std::uint64_t tag) {
 }
 
 std::optional<ListCursor> decode_list_cursor(std::string_view text) {
-    if (text.size() < cursor_prefix.size() + 32 || !text.starts_with(cursor_prefix)) {
+    if (text.size() < list_prefix.size() + 32 || !text.starts_with(list_prefix)) {
         return {};
     }
-    text.remove_prefix(cursor_prefix.size());
+    text.remove_prefix(list_prefix.size());
     const auto admitted_at = number_in(text.substr(0, 16));
     const auto tag = number_in(text.substr(16, 16));
     const auto run_id = id_in(text.substr(32));

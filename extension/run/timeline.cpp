@@ -4,7 +4,7 @@ namespace pdpp::run {
 
 namespace {
 
-constexpr std::string_view cursor_prefix = "tl_";
+constexpr std::string_view timeline_prefix = "tl_";
 
 } // namespace
 
@@ -16,18 +16,18 @@ Check check_page_size(int page_size) {
 }
 
 CursorText encode(const Cursor& cursor) {
-    CursorText text{cursor_prefix};
+    CursorText text{timeline_prefix};
     text.append_number(static_cast<std::uint64_t>(cursor.event_seq));
     text.append_number(cursor.tag);
     return text;
 }
 
 std::optional<Cursor> decode_cursor(std::string_view text) {
-    if (text.size() != cursor_prefix.size() + 32 || !text.starts_with(cursor_prefix)) {
+    if (text.size() != timeline_prefix.size() + 32 || !text.starts_with(timeline_prefix)) {
         return {};
     }
-    const auto event_seq = number_in(text.substr(cursor_prefix.size(), 16));
-    const auto tag = number_in(text.substr(cursor_prefix.size() + 16));
+    const auto event_seq = number_in(text.substr(timeline_prefix.size(), 16));
+    const auto tag = number_in(text.substr(timeline_prefix.size() + 16));
     if (!event_seq || !tag || static_cast<std::int64_t>(*event_seq) < 0) {
         return {};
     }

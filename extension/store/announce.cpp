@@ -81,7 +81,7 @@ void hand_over_pending() {
     hand_over_hints({hints.data(), reserved.size()});
 }
 
-void on_transaction_end(XactEvent event, void* /*argument*/) {
+void announce_at_end(XactEvent event, void* /*argument*/) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
         announcements.settled = true;
@@ -114,7 +114,7 @@ void on_transaction_end(XactEvent event, void* /*argument*/) {
     }
 }
 
-void on_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void* /*argument*/) {
+void keep_or_drop_pending(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void* /*argument*/) {
     // those of the innermost subtransaction are the latest
     if (event == SUBXACT_EVENT_ABORT_SUB) {
         while (announcements.count > 0 && all_pending().back().subtransaction == mine) {
@@ -229,8 +229,8 @@ void announce(std::string_view run_id) {
 }
 
 void watch_announcements() {
-    RegisterXactCallback(on_transaction_end, nullptr);
-    RegisterSubXactCallback(on_subtransaction_end, nullptr);
+    RegisterXactCallback(announce_at_end, nullptr);
+    RegisterSubXactCallback(keep_or_drop_pending, nullptr);
 }
 
 void prepare_announcements() {

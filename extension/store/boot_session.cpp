@@ -115,7 +115,7 @@ void BootSession::forget_boots() {
     undo([](SubTransactionId /*pending*/) { return true; });
 }
 
-void on_transaction_end(XactEvent event, void* /*argument*/) {
+void hold_through_transaction(XactEvent event, void* /*argument*/) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
         if (session.latest == nullptr) {
@@ -153,7 +153,7 @@ void on_transaction_end(XactEvent event, void* /*argument*/) {
     }
 }
 
-void on_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void* /*argument*/) {
+void hold_through_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void* /*argument*/) {
     if (event == SUBXACT_EVENT_ABORT_SUB) {
         session.undo([mine](SubTransactionId pending) { return pending == mine; });
         session.end_subtransaction(mine, InvalidSubTransactionId);
@@ -207,8 +207,8 @@ bool is_held(const pg_uuid_t& epoch) {
 }
 
 void watch_boot_session() {
-    RegisterXactCallback(on_transaction_end, nullptr);
-    RegisterSubXactCallback(on_subtransaction_end, nullptr);
+    RegisterXactCallback(hold_through_transaction, nullptr);
+    RegisterSubXactCallback(hold_through_subtransaction, nullptr);
     pg::watch_resets([] { session.settings_reset = GetCurrentSubTransactionId(); }, [] { session.forget_boots(); });
 }
 

@@ -19,7 +19,7 @@ void raise_synchronous_commit() {
     }
 }
 
-void on_transaction_end(XactEvent event, void* /*argument*/) {
+void raise_at_commit(XactEvent event, void* /*argument*/) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
     case XACT_EVENT_PRE_PREPARE: // flushes by itself; the setting says whether standbys are waited for
@@ -44,7 +44,7 @@ void require_durable_commit() {
 }
 
 void watch_durability() {
-    RegisterXactCallback(on_transaction_end, nullptr);
+    RegisterXactCallback(raise_at_commit, nullptr);
 }
 
 } // namespace pdpp::store

@@ -26,7 +26,7 @@ bool locks_spine() {
 
 /// A prepared transaction has no session that shows when it began. It keeps its locks, over a crash as well, so it is
 /// given one whose key is that time.
-void on_transaction_end(XactEvent event, void* /*argument*/) {
+void lock_prepared(XactEvent event, void* /*argument*/) {
     if (event != XACT_EVENT_PRE_PREPARE || !locks_spine()) {
         return;
     }
@@ -52,7 +52,7 @@ std::optional<run::Instant> oldest_prepared() {
 } // namespace
 
 void watch_prepared_transactions() {
-    RegisterXactCallback(on_transaction_end, nullptr);
+    RegisterXactCallback(lock_prepared, nullptr);
 }
 
 run::Instant recorded_until() {

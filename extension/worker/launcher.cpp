@@ -13,7 +13,6 @@ namespace pdpp::worker {
 
 namespace {
 
-constexpr std::int64_t second = 1'000'000;
 constexpr std::int64_t longest_pause = 60 * second;
 /// A worker that lived so long did not fail to start.
 constexpr std::int64_t a_while = 10 * second;
@@ -120,7 +119,7 @@ void start(Served& place) {
     }
 }
 
-void serve() {
+void launch_workers() {
     begin_process();
     BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
     pgstat_report_appname(MyBgworkerEntry->bgw_name);
@@ -176,7 +175,7 @@ PGDLLEXPORT void pdpp_launcher_main(Datum argument);
 void pdpp_launcher_main(Datum /*argument*/) {
     pdpp::guarded(
         [](FunctionCallInfo) {
-            pdpp::worker::serve();
+            pdpp::worker::launch_workers();
             return Datum{0};
         },
         nullptr);

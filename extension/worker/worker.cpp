@@ -21,8 +21,6 @@ namespace pdpp::worker {
 
 namespace {
 
-constexpr std::int64_t millisecond = 1'000;
-constexpr std::int64_t second = 1'000 * millisecond;
 constexpr std::int64_t longest_backoff = 60 * second;
 /// Passes without a pause would keep a processor busy, whatever the setting.
 constexpr std::int64_t shortest_interval = 10 * millisecond;

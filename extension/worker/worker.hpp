@@ -9,6 +9,10 @@
 
 namespace pdpp::worker {
 
+/// In microseconds, as all times here.
+constexpr std::int64_t millisecond = 1'000;
+constexpr std::int64_t second = 1'000 * millisecond;
+
 /// Registers the launcher with the postmaster; from _PG_init, while preloading.
 void register_launcher();
 

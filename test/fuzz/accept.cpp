@@ -1,7 +1,7 @@
 // The headers Accept and traceparent: what is chosen was on offer, and a trace id is one.
 
-#include "http/negotiation.hpp"
-#include "http/traceparent.hpp"
+#include "http/syntax/negotiation.hpp"
+#include "http/syntax/traceparent.hpp"
 
 #include <algorithm>
 #include <array>

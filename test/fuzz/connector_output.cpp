@@ -2,7 +2,7 @@
 // line that a strict parser takes for a DONE is never passed over.
 
 #include "controller/connector_output.hpp"
-#include "http/utf8.hpp"
+#include "http/syntax/utf8.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

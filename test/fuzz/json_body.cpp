@@ -1,6 +1,6 @@
 // Bodies of requests that start runs: read, or refused.
 
-#include "http/json_body.hpp"
+#include "http/syntax/json_body.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // The header Prefer: each preference once.
 
-#include "http/prefer.hpp"
+#include "http/syntax/prefer.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // What carries a session: none of it lets anybody in, since nobody knows the password.
 
-#include "http/owner_access.hpp"
+#include "http/owner/access.hpp"
 
 #include <cstddef>
 #include <cstdint>

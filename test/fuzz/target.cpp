@@ -1,7 +1,7 @@
 // Request targets: every one is taken apart or refused, and finds its route or is refused.
 
-#include "http/mapping.hpp"
-#include "http/utf8.hpp"
+#include "http/routes/mapping.hpp"
+#include "http/syntax/utf8.hpp"
 
 #include <cstddef>
 #include <cstdint>

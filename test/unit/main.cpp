@@ -1,5 +1,4 @@
 // The entry point of the unit tests; every other file here adds a suite.
 
-#define BOOST_TEST_DYN_LINK
 #define BOOST_TEST_MODULE pdpp
 #include <boost/test/unit_test.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 // For tests of the gateway's stages: the refusal that an expression ends with.
 
-#include "http/message.hpp"
+#include "http/wire/message.hpp"
 
 #include <optional>
 

@@ -1,0 +1,156 @@
+#include "http/admin/readiness.hpp"
+
+#include "pq/hosts.hpp"
+#include "version.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/json/value.hpp>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+
+namespace pdpp::http {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto patience = std::chrono::seconds(2);
+constexpr auto least_patience = std::chrono::milliseconds(100);
+
+/// A pass of our own guard is due every second; one that takes longer is still at work.
+constexpr auto guard_silence = std::chrono::seconds(20);
+
+/// A queue of which so much is used takes nothing more, or will in a moment: it is given back in whole segments.
+constexpr double full_queue = 0.99;
+/// The server itself begins to warn here.
+constexpr double filling_queue = 0.5;
+
+/// Names of sessions are what every role may see of others.
+constexpr auto question = "select (select extversion from pg_catalog.pg_extension where extname = 'pdpp'),"
+                          " exists (select from pg_catalog.pg_stat_activity where datname = current_database()"
+                          "         and application_name like 'pdpp worker for %'),"
+                          " exists (select from pg_catalog.pg_stat_activity where datname = current_database()"
+                          "         and application_name = 'pdpp guard'),"
+                          " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on',"
+                          " pg_catalog.pg_notification_queue_usage()";
+
+using Version = std::array<int, 3>;
+
+/// "1.2.3"; what is missing or no number counts as 0.
+Version version_of(std::string_view text) {
+    Version version{};
+    for (auto& part : version) {
+        const auto digits = text.substr(0, text.find('.'));
+        std::from_chars(digits.data(), digits.data() + digits.size(), part);
+        text.remove_prefix(std::min(text.size(), digits.size() + 1));
+    }
+    return version;
+}
+
+json::object failed(std::string_view message) {
+    return {{"ok", false}, {"message", message}};
+}
+
+json::object writes_check(bool is_standby, bool is_read_only) {
+    if (is_standby)
+        return failed("there is a standby only: no run can be started, and only endings are told");
+    if (is_read_only)
+        return failed("the database takes no writes: default_transaction_read_only is on");
+    return {{"ok", true}};
+}
+
+json::object extension_check(std::string_view version) {
+    if (version.empty())
+        return failed("extension pdpp is not installed in this database");
+    json::object check{{"ok", fits(version)}, {"version", version}};
+    if (!fits(version))
+        check["message"] = fmt::format("this program is for {}: alter extension pdpp update", program_version);
+    return check;
+}
+
+/// `by_worker`, `by_others`: sessions that call the guard are there.
+json::object reconciler_check(const pq::GuardHealth& guard, bool by_worker, bool by_others) {
+    const bool by_us = guard.last_pass && asio::steady_timer::clock_type::now() - *guard.last_pass < guard_silence;
+    if (by_worker)
+        return {{"ok", true}, {"by", "worker"}};
+    if (by_us)
+        return {{"ok", true}, {"by", "gateway"}};
+    if (by_others && guard.permitted)
+        return failed("the gateway's own passes fail");
+    if (by_others)
+        return {{"ok", true}, {"by", "controller"}};
+    return failed("nobody calls the launch guard: preload the worker, or grant the gateway's role `controller`");
+}
+
+} // namespace
+
+bool fits(std::string_view extension_version) {
+    const auto theirs = version_of(extension_version);
+    const auto ours = version_of(program_version);
+    return theirs[0] == ours[0] && theirs >= ours;
+}
+
+json::object notifications_check(double queue_usage) {
+    json::object check{{"ok", queue_usage < full_queue}, {"queue_usage", queue_usage}};
+    if (queue_usage >= full_queue)
+        check["message"] = "the server's queue of notifications is full: end the session that listens and idles in a "
+                           "transaction, see pg_stat_activity";
+    else if (queue_usage >= filling_queue)
+        check["message"] = "the server's queue of notifications fills: a session listens and idles in a transaction";
+    return check;
+}
+
+Readiness::Readiness(const asio::any_io_executor& executor, const std::string& conninfo, const pq::GuardHealth& guard)
+    : has_several_hosts_(pq::names_several_hosts(conninfo)),
+      connection_(
+          executor,
+          {.conninfo = pq::to_primary(conninfo), .size = 1, .wait_limit = patience, .statement_timeout = patience}),
+      guard_(guard) {}
+
+asio::awaitable<Readiness::Report> Readiness::look() {
+    Report report{.ready = false, .checks = {}};
+    auto& checks = report.checks;
+    try {
+        const auto give_up_at = Clock::now() + patience;
+        auto connection = co_await connection_.acquire();
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(give_up_at - Clock::now());
+        const auto row = co_await connection->query(
+            question, {}, std::max<std::chrono::milliseconds>(left, least_patience), pq::Effect::reads);
+        const auto is_true = [&](int column) { return row.text(0, column) == "t"; };
+        const auto number = row.text(0, 5).value_or("0");
+        double queue_usage = 0;
+        std::from_chars(number.data(), number.data() + number.size(), queue_usage);
+        checks["database"] = json::object{{"ok", true}};
+        checks["writes"] = writes_check(is_true(3), is_true(4));
+        checks["extension"] = extension_check(row.text(0, 0).value_or(""));
+        checks["notifications"] = notifications_check(queue_usage);
+        checks["reconciler"] = reconciler_check(guard_, is_true(1), is_true(2));
+        if (is_true(3) || is_true(4))
+            connection->close(); // the next one may be to another server, or after another ALTER DATABASE
+    } catch (const pq::Error& error) {
+        // the text of the error is for the log: it may name hosts and roles
+        spdlog::debug("not ready: {:?}", error.what());
+        if (error.kind() == pq::ErrorKind::refused && error.sqlstate().empty()) {
+            checks["database"] = json::object{{"ok", true}};
+            checks["extension"] = extension_check("");
+        } else {
+            checks["database"] =
+                failed(has_several_hosts_ ? "no server that takes writes answers" : "the database does not answer");
+        }
+    }
+    constexpr std::size_t all_checks = 5;
+    report.ready = checks.size() == all_checks &&
+                   std::ranges::all_of(checks, [](const auto& check) { return check.value().at("ok").as_bool(); });
+    co_return report;
+}
+
+} // namespace pdpp::http

@@ -1,0 +1,48 @@
+#pragma once
+// Who may come in: the owner's session on a request, and the doors that open and close one.
+
+#include "http/owner/login_throttle.hpp"
+#include "http/owner/session.hpp"
+#include "http/owner/verified_sessions.hpp"
+#include "http/wire/message.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace pdpp::http {
+
+class OwnerAccess {
+  public:
+    /// Without a password there are no sessions and everybody is the owner: for loopback only. `secure_cookie` when
+    /// browsers reach this server by https.
+    OwnerAccess(const std::optional<std::string>& password, bool secure_cookie);
+
+    /// Whether this is the password.
+    bool has_password(std::string_view password) const { return sessions_ && sessions_->is_password(password); }
+
+    /// The session that the request carries as a bearer token or as the cookie; without a password, one that never
+    /// expires. Throws Refusal 401 `owner_session_required` unless it is good now.
+    OwnerSession check_session(const Request& request) const;
+
+    /// Answers POST /owner/login: the session's cookie for the right password, in a form or a JSON object as
+    /// `password`. Throws Refusal: 400 `invalid_request`, 401 `invalid_password`, 403 `owner_login_disabled` where
+    /// there is no password, 415 `unsupported_media_type`, 429 `too_many_attempts` with Retry-After.
+    Response log_in(const Request& request, std::string_view peer);
+
+    /// Answers POST /owner/logout: takes the cookie back. Tokens that were copied stay good until they expire.
+    Response log_out() const;
+
+  private:
+    std::optional<double> good_until(std::string_view token, OwnerSessions::Time now) const;
+    std::string cookie(std::string_view token, std::chrono::seconds lifetime) const;
+
+    std::optional<OwnerSessions> sessions_;
+    mutable VerifiedSessions verified_;
+    LoginThrottle throttle_;
+    bool secure_cookie_;
+    std::shared_ptr<const void> alive_ = std::make_shared<char>(); ///< for the sessions to know
+};
+
+} // namespace pdpp::http

@@ -1,0 +1,177 @@
+// The routes. To serve another SQL function, add a row.
+
+#include "http/routes/mapping.hpp"
+
+#include "http/syntax/timestamp.hpp"
+#include "http/syntax/utf8.hpp"
+
+#include <charconv>
+
+namespace pdpp::http {
+
+namespace {
+
+constexpr Format any_text{[](std::string_view) { return true; }, "text"};
+
+/// Plain decimal from 1 to `Last`: no sign, no blanks, no leading zero.
+template <int Last>
+bool is_page_size(std::string_view value) {
+    const char* const end = value.data() + value.size();
+    int number = 0;
+    const auto [stop, failure] = std::from_chars(value.data(), end, number);
+    return failure == std::errc{} && stop == end && number >= 1 && number <= Last && value.front() != '0';
+}
+
+constexpr Format page_size{is_page_size<5000>, "a whole number from 1 to 5000"};
+constexpr Format list_size{is_page_size<500>, "a whole number from 1 to 500"};
+
+constexpr Format timestamp{is_timestamp,
+                           "an RFC 3339 time, such as 2026-01-31T08:09:10Z (in a query a + is written %2B)"};
+
+constexpr Format utf8_text{is_text, "UTF-8 text"};
+
+constexpr Binding run_id{Binding::Place::segment, "run_id", "run_id", "text", any_text};
+
+/// What an admission is told beside what to run.
+constexpr Binding wished_run_id{Binding::Place::member_text, "run_id", "run_id", "text", any_text};
+constexpr Binding data{Binding::Place::member_json, "data", "data", "jsonb -> 'data'", any_text};
+constexpr Binding idempotency_key{Binding::Place::header, "Idempotency-Key", "idempotency_key", "text", utf8_text};
+constexpr Binding trace_id{Binding::Place::trace, "traceparent", "trace_id", "text", any_text};
+
+const SqlCall run_status{"pdpp_run_status", CallKind::reads, {run_id}, Returns::run_status};
+
+const std::vector<Route> route_table{
+    {.methods = {verb::get, verb::head},
+     .path = "/",
+     .answer = ApiDescription{},
+     .success = status::ok,
+     .needs_session = false,
+     .summary = "This document",
+     .schema = "OpenApi"},
+
+    {.methods = {verb::get, verb::head},
+     .path = "/_ref/runs",
+     .answer = SqlCall{"pdpp_run_list",
+                       CallKind::reads,
+                       {{Binding::Place::query, "status", "status", "text", any_text},
+                        {Binding::Place::query, "connector_id", "connector_id", "text", any_text},
+                        {Binding::Place::query, "connector_instance_id", "connector_instance_id", "text", any_text},
+                        {Binding::Place::query, "since", "since", "timestamptz", timestamp},
+                        {Binding::Place::query, "until", "until", "timestamptz", timestamp},
+                        {Binding::Place::query, "limit", "page_size", "int", list_size},
+                        {Binding::Place::query, "cursor", "cursor", "text", any_text}}},
+     .success = status::ok,
+     .needs_session = true,
+     .summary = "Runs, newest admission first, a page at a time",
+     .schema = "RunList",
+     .errors = {"invalid_cursor"}},
+
+    {.methods = {verb::get, verb::head},
+     .path = "/_ref/runs/{run_id}",
+     .answer = run_status,
+     .success = status::ok,
+     .needs_session = true,
+     .may_wait = true,
+     .streams = {StreamKind::status_events},
+     .summary = "What a handle resolves to",
+     .schema = "RunStatus",
+     .errors = {"not_found"}},
+
+    {.methods = {verb::get, verb::head},
+     .path = "/_ref/runs/{run_id}/timeline",
+     .answer = SqlCall{"pdpp_run_timeline",
+                       CallKind::reads,
+                       {run_id,
+                        {Binding::Place::query, "limit", "page_size", "int", page_size},
+                        {Binding::Place::query, "cursor", "cursor", "text", any_text}},
+                       Returns::run_timeline},
+     .success = status::ok,
+     .needs_session = true,
+     .streams = {StreamKind::timeline_events, StreamKind::timeline_lines},
+     .summary = "What happened to a run, a page at a time",
+     .schema = "RunTimeline",
+     .errors = {"not_found", "invalid_cursor"}},
+
+    {.methods = {verb::post},
+     .path = "/_ref/runs/{run_id}/cancel",
+     .answer = SqlCall{"pdpp_run_cancel",
+                       CallKind::writes,
+                       {run_id, {Binding::Place::constant, "owner", "requested_by", "text", any_text}}},
+     .success = status::accepted,
+     .needs_session = true,
+     .summary = "Asks a run to end",
+     .schema = "RunCancelAck",
+     .errors = {"not_found", "run_already_terminal"}},
+
+    {.methods = {verb::post},
+     .path = "/_ref/connections/{connector_instance_id}/run",
+     .answer = SqlCall{"pdpp_connection_run_now",
+                       CallKind::admits,
+                       {{Binding::Place::segment, "connector_instance_id", "connector_instance_id", "text", any_text},
+                        wished_run_id,
+                        data,
+                        idempotency_key,
+                        trace_id}},
+     .success = status::accepted,
+     .needs_session = true,
+     .may_wait = true,
+     .summary = "Starts a run of a connection",
+     .schema = "RunAck",
+     .errors = {"connector_instance_not_found", "run_already_active", "run_id_taken", "event_too_large",
+                "idempotency_conflict"}},
+
+    {.methods = {verb::post},
+     .path = "/_ref/connectors/{connector_id}/run",
+     .answer = SqlCall{"pdpp_connector_run_now",
+                       CallKind::admits,
+                       {{Binding::Place::segment, "connector_id", "connector_id", "text", any_text},
+                        wished_run_id,
+                        data,
+                        idempotency_key,
+                        trace_id}},
+     .success = status::accepted,
+     .needs_session = true,
+     .may_wait = true,
+     .summary = "Starts a run of a connector's only connection",
+     .schema = "RunAck",
+     .errors = {"run_already_active", "run_id_taken", "ambiguous_connection", "event_too_large",
+                "idempotency_conflict"}},
+
+    {.methods = {verb::post},
+     .path = "/owner/login",
+     .answer = OwnerAction::log_in,
+     .success = status::no_content,
+     .needs_session = false,
+     .summary = "Opens a session: the answer sets its cookie",
+     .errors = {"invalid_password", "owner_login_disabled", "unsupported_media_type", "too_many_attempts"}},
+
+    {.methods = {verb::post},
+     .path = "/owner/logout",
+     .answer = OwnerAction::log_out,
+     .success = status::no_content,
+     .needs_session = false,
+     .summary = "Takes the session's cookie back"},
+
+    {.methods = {verb::get, verb::head},
+     .path = "/owner/session",
+     .answer = OwnerAction::show_session,
+     .success = status::no_content,
+     .needs_session = true,
+     .summary = "Whether there is a session: 204, else 401"},
+};
+
+} // namespace
+
+std::span<const Route> routes() {
+    return route_table;
+}
+
+const SqlCall& status_call() {
+    return run_status;
+}
+
+std::string_view media_type_of(StreamKind kind) {
+    return kind == StreamKind::timeline_lines ? "application/x-ndjson" : "text/event-stream";
+}
+
+} // namespace pdpp::http

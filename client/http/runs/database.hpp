@@ -1,0 +1,117 @@
+#pragma once
+// The one stage that talks to the database: a SQL function's jsonb, or the refusal that its failure amounts to.
+
+#include "http/routes/mapping.hpp"
+#include "http/runs/status_cache.hpp"
+#include "http/runs/status_reads.hpp"
+#include "http/runs/turns.hpp"
+#include "pq/pool.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pdpp::http {
+
+class Metrics;
+
+struct DatabaseOptions {
+    std::string conninfo;
+    /// Connections for reads at most, as many for writes, and as many to standbys where `conninfo` names several hosts.
+    std::size_t pool_size = 4;
+    /// The server cancels a statement after this long; we wait a little longer and then give up on it.
+    std::chrono::milliseconds statement_timeout = std::chrono::seconds(10);
+    /// A write waits for a lock for no longer.
+    std::chrono::milliseconds lock_timeout = std::chrono::seconds(1);
+    std::size_t status_cache_bytes = std::size_t{64} << 20; ///< for the statuses of runs that have ended; 0 for none
+};
+
+class Database {
+  public:
+    /// `metrics` count the lookups in the memory of endings, and must outlive this.
+    Database(const boost::asio::any_io_executor& executor, const DatabaseOptions& options, Metrics& metrics);
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+
+    /// Calls the function and returns its answer byte for byte; that of a write once it is known to have committed,
+    /// whatever happened to the connection; how a run ended is told by any server, all else by the primary. Throws
+    /// Refusal; failures that are not the client's doing are logged under `request_id`.
+    boost::asio::awaitable<std::string> ask(const SqlCall& call, std::vector<pq::Argument> arguments,
+                                            std::string_view request_id);
+
+    /// The status of a run, which is kept in memory if it is its last. Throws as ask().
+    boost::asio::awaitable<StatusText> status(std::string run_id, std::string_view request_id);
+
+    /// How a run ended, if that is kept in memory; else a null pointer. Good until the caller awaits something. The
+    /// metrics count the look.
+    const RunStatus* kept_status(std::string_view run_id);
+
+    /// The same as ask(), but an error envelope is an answer as well. What a write says
+    /// is returned once it is known to have committed, whatever happened to the connection; what a read says if the
+    /// server is no standby. Throws pq::Error.
+    boost::asio::awaitable<std::string> call(CallKind kind, std::string_view function,
+                                             std::vector<pq::Argument> arguments, std::string_view request_id);
+
+    /// A connection for a read that may take long: not all of them are lent for such at once, so that a status has one.
+    struct Loan {
+        Turns::Turn turn;
+        pq::Pool::Lease connection;
+    };
+
+    /// One to the primary. Throws pq::Error.
+    boost::asio::awaitable<Loan> lend();
+
+    /// Learns from a new connection which history the primary writes: endings of another are forgotten, since a server
+    /// that took over may not have them.
+    boost::asio::awaitable<void> meet_primary(pq::Connection& connection);
+
+    /// Makes a connection, for the next who needs one. Throws pq::Error.
+    boost::asio::awaitable<void> try_connecting();
+
+    /// All connections, and all who wait for one.
+    pq::Pool::Usage usage() const;
+
+    /// How long to wait for a statement.
+    std::chrono::milliseconds timeout() const noexcept { return timeout_; }
+
+  private:
+    /// One kind of server, its connections, and the status reads gathered for them.
+    struct Side {
+        Side(const boost::asio::any_io_executor& executor, const pq::PoolOptions& options,
+             std::chrono::milliseconds timeout);
+
+        boost::asio::awaitable<Loan> lend();
+
+        pq::Pool pool;
+        StatusReads statuses;
+        Turns long_reads;
+    };
+
+    class PoolCaller;
+
+    boost::asio::awaitable<Turns::Turn> turn_to_write(const std::vector<pq::Argument>& arguments);
+    static Refusal refusal_of_call(const pq::Error& error, std::string_view function, std::string_view request_id);
+    boost::asio::awaitable<void> keep_as_primary_says(std::string run_id);
+    boost::asio::awaitable<pq::Answer> read_final(std::function<boost::asio::awaitable<pq::Answer>(Side&)> read,
+                                                  pq::Finality is_final);
+    boost::asio::awaitable<pq::Answer> read(Side& side, const SqlCall& call, std::vector<pq::Argument> arguments);
+
+    Metrics& metrics_;
+    std::chrono::milliseconds timeout_;
+    std::chrono::milliseconds lock_timeout_;
+    Side primary_;
+    pq::Pool writes_;   ///< connections of their own: a write may wait for a lock, a read must not wait for a write
+    Turns write_turns_; ///< by what they wait for, so that one that is stuck leaves connections to the others
+    std::optional<Side> standby_; ///< if there are several hosts
+    StatusCache ended_;
+    std::string history_; ///< that of `ended_`
+};
+
+} // namespace pdpp::http

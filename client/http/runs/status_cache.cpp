@@ -1,0 +1,60 @@
+#include "http/runs/status_cache.hpp"
+
+#include <iterator>
+#include <utility>
+
+namespace pdpp::http {
+
+namespace {
+
+/// What an entry takes beside itself, the id and the body: its tag, the links of both indexes, a bucket, and the
+/// headers and rounding of two allocations.
+constexpr std::size_t overhead = 128;
+
+/// How many of those that are wanted an insert passes over: a memory full of them must not keep everybody waiting.
+constexpr int second_chances = 16;
+
+} // namespace
+
+StatusCache::Entry::Entry(std::string_view id, const RunStatus& shown) {
+    text.reserve(id.size() + shown.etag.size() + shown.body.size());
+    text.append(id).append(shown.etag).append(shown.body);
+    const std::string_view all = text;
+    run_id = all.substr(0, id.size());
+    status = read_status(all.substr(id.size() + shown.etag.size()), all.substr(id.size(), shown.etag.size()));
+}
+
+std::size_t StatusCache::size_of(std::string_view run_id, std::string_view body) {
+    return sizeof(Entry) + run_id.size() + body.size() + overhead;
+}
+
+const RunStatus* StatusCache::find(std::string_view run_id) {
+    const auto& by_id = entries_.get<1>();
+    const auto found = by_id.find(run_id);
+    if (found == by_id.end())
+        return nullptr;
+    found->is_wanted = true;
+    return &found->status;
+}
+
+void StatusCache::insert(std::string_view run_id, const RunStatus& status) {
+    const auto size = size_of(run_id, status.body);
+    if (size > capacity_)
+        return;
+    if (!entries_.emplace_front(run_id, status).second)
+        return; // another request was faster
+    bytes_ += size;
+    while (bytes_ > capacity_)
+        drop_one();
+}
+
+void StatusCache::drop_one() {
+    const auto newest = entries_.begin();
+    for (int chances = second_chances; chances > 0 && std::exchange(entries_.back().is_wanted, false); --chances)
+        entries_.relocate(std::next(newest), std::prev(entries_.end()));
+    const auto& last = entries_.back();
+    bytes_ -= size_of(last.run_id, last.status.body);
+    entries_.pop_back();
+}
+
+} // namespace pdpp::http

@@ -1,0 +1,56 @@
+// Taking request targets apart, with Boost.URL.
+
+#include "http/syntax/target.hpp"
+
+#include "http/syntax/utf8.hpp"
+#include "http/wire/message.hpp"
+
+#include <boost/url/grammar/lut_chars.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace pdpp::http {
+
+namespace urls = boost::urls;
+
+namespace {
+
+std::string checked(std::string decoded) {
+    if (!is_text(decoded))
+        throw invalid_request("The request target holds a NUL or is not UTF-8 once decoded.");
+    return decoded;
+}
+
+/// What a URL cannot hold and people write into queries all the same, such as `{a,b}`: no two readers take it for
+/// different things, so it is taken as if it were percent-encoded.
+constexpr urls::grammar::lut_chars written_raw{R"("<>[\]^`{|})"};
+
+} // namespace
+
+Target parse_target(std::string_view text) {
+    std::string encoded;
+    const auto query = std::min(text.find('?'), text.size());
+    if (std::ranges::any_of(text.substr(query), written_raw)) {
+        encoded = text.substr(0, query);
+        for (const char letter : text.substr(query))
+            encoded += written_raw(letter) ? fmt::format("%{:02X}", letter) : std::string(1, letter);
+        text = encoded;
+    }
+    const auto parsed = urls::parse_origin_form(text);
+    if (!parsed)
+        throw invalid_request("The request target is malformed: characters that a URL cannot hold must be "
+                              "percent-encoded, each as % and two hexadecimal digits.");
+    Target target;
+    for (const auto segment : parsed->encoded_segments())
+        target.segments.push_back(checked(segment.decode()));
+    for (const auto parameter : parsed->params())
+        if (parameter.has_value || !parameter.key.empty()) // "?" and "&&" hold nothing
+            target.query.push_back({checked(parameter.key), checked(parameter.value)});
+    return target;
+}
+
+} // namespace pdpp::http

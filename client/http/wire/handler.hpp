@@ -1,0 +1,29 @@
+#pragma once
+// What a server serves: something that has an answer to every request.
+
+#include "http/wire/message.hpp"
+#include "http/wire/peer.hpp"
+#include "http/wire/reply.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <string>
+
+namespace pdpp::http {
+
+class Handler {
+  public:
+    Handler() = default;
+    Handler(const Handler&) = delete;
+    Handler& operator=(const Handler&) = delete;
+    virtual ~Handler() = default;
+
+    /// The answer to a request. Whatever goes wrong is an answer too. `client` outlives the answer, whose body, if it
+    /// comes in pieces, may wait on it.
+    virtual boost::asio::awaitable<Reply> answer(const Request& request, Peer& peer) = 0;
+
+    /// The answer to bytes that are no acceptable request, or to a connection too many, from `peer` (Peer::address).
+    virtual Response refuse(const Refusal& refusal, const std::string& peer) = 0;
+};
+
+} // namespace pdpp::http

@@ -1,0 +1,61 @@
+#pragma once
+// The client at the other end of a connection, for whoever lets it wait: when it leaves, or the server has to, the wait
+// ends.
+
+#include "http/wire/listener.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <memory>
+#include <string>
+
+namespace pdpp::http {
+
+class Peer : public std::enable_shared_from_this<Peer> {
+  public:
+    using Time = boost::asio::steady_timer::time_point;
+
+    /// `socket` must live until the last wait has ended.
+    Peer(Socket& socket, std::string address);
+
+    /// Where it connects from, without the port; `unix` for a unix socket.
+    const std::string& address() const noexcept { return address_; }
+
+    /// Waits until `time`, or until wake() was called since the last wait, the client has left, or the server drains.
+    /// True if it was woken. While it waits the socket is watched; nothing is read from it.
+    boost::asio::awaitable<bool> wait_until(Time time);
+
+    void wake();
+    void drain();
+
+    /// It has closed its side of the connection: nobody waits for an answer any more.
+    bool has_left() const noexcept { return has_left_; }
+    /// The server is to end: what waits has to come to an end too.
+    bool is_draining() const noexcept { return is_draining_; }
+
+    /// Whether its last request came from somebody who may come in: had a session, where there are any. Others are the
+    /// first to go when there is no place left.
+    bool is_known() const noexcept { return is_known_; }
+    /// To be called with each request, as soon as that is found out.
+    void recognise() noexcept { is_known_ = true; }
+    void forget() noexcept { is_known_ = false; }
+
+    /// Leaves the socket to others: to be called before anything is read from it again.
+    void stop_watching();
+
+  private:
+    void watch();
+
+    Socket& socket_;
+    std::string address_;
+    boost::asio::steady_timer timer_;
+    char peeked_ = 0;
+    bool is_known_ = false;
+    bool is_watching_ = false;
+    bool was_woken_ = false;
+    bool has_left_ = false;
+    bool is_draining_ = false;
+};
+
+} // namespace pdpp::http
