@@ -129,6 +129,9 @@ subtest 'the metrics' => sub {
 	unlike($answer->{body}, qr/run_secret|run_hidden|nowhere/, 'nothing that a client chose');
 	my @names = $answer->{body} =~ /^# TYPE (\S+)/mg;
 	is(scalar(grep { !/^(pdpp|process)_/ } @names), 0, 'names have a prefix');
+	my ($documented) = slurp_file('docs/operating/gateway.md') =~ /^## Metrics\n(.*?)^## /ms;
+	my @documented = map { /`(\w+)`/g } $documented =~ /^\| ((?:`\w+`(?:, )?)+) \|/mg;
+	is_deeply([ sort @documented ], [ sort @names ], 'those that are documented');
 	is($served->stop, 0, 'stops');
 };
 

@@ -221,29 +221,19 @@ subtest 'the document, by its schema and theirs' => sub {
 	}
 };
 
-# The codes of a document's table of errors, and of the sentence after it, with their status.
+# The codes of the reference's tables of errors, with their status.
 sub documented_codes
 {
-	my ($file) = @_;
-	my ($part) = PostgreSQL::Test::Utils::slurp_file($file) =~ /^#+ Err.*?\n(.*?)^## /ms;
-	my %status = $part =~ /^\| `(\w+)` \| (\d{3}) \|/mg;
-	while ($part =~ /`([a-z_]+)`(?: and `([a-z_]+)`)?\s+\((\d{3})\b/g)
-	{
-		$status{$_} = $3 for grep { defined } $1, $2;
-	}
-	return \%status;
+	return { PostgreSQL::Test::Utils::slurp_file('docs/reference/errors.md') =~ /^\| `(\w+)` \| ([45]\d\d) \|/mg };
 }
 
 subtest 'every code of an error that is documented has an example' => sub {
 	my $examples = $document->{components}{examples};
 	my %example = map { s/^Error\.//r => $examples->{$_}{'x-status'} } grep { /^Error\./ } keys %$examples;
-	my $listed = documented_codes('README.md');
-	cmp_ok(scalar keys %$listed, '>=', 32, 'the README lists codes');
-	is_deeply(\%example, $listed, 'those of the README are those of the document');
-	my $reference = documented_codes('docs/reference.md');
-	cmp_ok(scalar keys %$reference, '>=', 16, 'and so does the reference');
-	is_deeply({ map { $_ => $example{$_} } keys %$reference }, $reference, 'which agrees');
-	my $conventions = PostgreSQL::Test::Utils::slurp_file('docs/postgrest.md');
+	my $listed = documented_codes();
+	cmp_ok(scalar keys %$listed, '>=', 36, 'the reference lists codes');
+	is_deeply(\%example, $listed, 'those of the reference are those of the document');
+	my $conventions = PostgreSQL::Test::Utils::slurp_file('docs/reference/http.md') =~ s/\A.*?^## `\/rpc`$//msr;
 	my %rpc = map { $_ => 1 } $conventions =~ /\b(PGRST\w+|25006|\d{2}P?\d{2,3}(?=\)))/g;
 	cmp_ok(scalar keys %rpc, '>=', 12, 'codes of /rpc');
 	ok($examples->{"RpcError.$_"}, "/rpc: $_") for sort keys %rpc;
@@ -252,6 +242,35 @@ subtest 'every code of an error that is documented has an example' => sub {
 		my $value = $examples->{$name}{value};
 		is($value->{code} // $value->{error}{code}, $name =~ s/^\w+\.//r, "$name is of this code");
 	}
+};
+
+subtest 'the reference has every route and its methods, and nothing else' => sub {
+	my $reference = PostgreSQL::Test::Utils::slurp_file('docs/reference/http.md');
+	my (%listed, %served);
+	while ($reference =~ /^\| ((?:`[A-Z]+`(?:, )?)+) `(\/[^`?]*)[^`]*` \|/mg)
+	{
+		my ($methods, $path) = ($1, $2);
+		$listed{$path} = join ' ', sort $methods =~ /(\w+)/g;
+	}
+	# a function of /rpc is in a table of its own, beside its methods but OPTIONS, which all have
+	while ($reference =~ /^\| `(pdpp_\w+)\(.*?\)` \| ([A-Z, ]+) \|/mg)
+	{
+		my ($function, $methods) = ($1, $2);
+		$listed{"/rpc/$function"} = join ' ', sort 'OPTIONS', $methods =~ /(\w+)/g;
+	}
+	my $functions = delete $listed{'/rpc/{function}'};
+	for my $path (keys %{ $document->{paths} })
+	{
+		$served{$path} = join ' ', sort map { uc } keys %{ $document->{paths}{$path} };
+	}
+	cmp_ok(scalar keys %listed, '>=', 16, 'the reference lists routes');
+	is_deeply(\%listed, \%served, 'those of the reference are those of the document');
+	my %methods = map { $_ => 1 } map { split / / } map { $served{$_} } grep { m{^/rpc/} } keys %served;
+	is($functions, join(' ', sort keys %methods), 'and the methods of /rpc');
+	# what a route of /_ref takes in its query
+	my ($query) = $reference =~ /`\/_ref\/runs\?([\w&]+)`/;
+	my @taken = map { $_->{name} } grep { ($_->{in} // '') eq 'query' } @{ $document->{paths}{'/_ref/runs'}{get}{parameters} };
+	is_deeply([ split /&/, $query ], \@taken, 'parameters of the list');
 };
 
 subtest 'every route is in it, and nothing else' => sub {

@@ -1,6 +1,6 @@
 #pragma once
 // `/rpc/{function}`: the SQL API by PostgREST's conventions, so that its clients find here what they know. What is
-// served, and what is not, stands in docs/postgrest.md.
+// served, and what is not, stands in docs/reference/http.md.
 
 #include "http/rpc/request.hpp"
 #include "http/runs/database.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 // What the gateway counts, in the text format of Prometheus. No label holds what a client chooses: routes go by their
-// pattern, runs not at all, so the number of series is bounded by the program. docs/operations.md lists them.
+// pattern, runs not at all, so the number of series is bounded by the program. docs/operating/gateway.md lists them.
 
 #include <boost/beast/http/verb.hpp>
 
