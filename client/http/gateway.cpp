@@ -2,12 +2,15 @@
 
 #include "http/gateway.hpp"
 
+#include "http/wire/errors.hpp"
+
 #include "http/follow/run_stream.hpp"
 #include "http/follow/wait.hpp"
 #include "http/routes/openapi.hpp"
 #include "http/rpc/call.hpp"
 #include "http/rpc/error.hpp"
 #include "http/runs/representation.hpp"
+#include "http/runs/refusals.hpp"
 #include "http/runs/status_body.hpp"
 #include "http/syntax/target.hpp"
 #include "http/watch/access_log.hpp"
@@ -151,15 +154,14 @@ Response Gateway::told_of(const std::exception_ptr& failure, std::string_view ta
         return refused(target, refusal, request_id);
     } catch (const std::exception& error) { // whose details are for the log
         spdlog::error("request_id={} {:?}", request_id, error.what());
-        return refused(target, {status::internal_server_error, "internal_error", "Something went wrong here."},
-                       request_id);
+        return refused(target, refusal(ErrorKind::internal_error), request_id);
     }
 }
 
 /// Before anything else is looked at.
 void Gateway::check_admissible(const Request& request) const {
     if (request.target().size() > target_bytes_)
-        throw Refusal{status::uri_too_long, "uri_too_long", "The request target is too long."};
+        throw refusal(ErrorKind::uri_too_long);
     if (hosts_)
         hosts_->check(request);
 }

@@ -43,11 +43,13 @@ Error::Error(ErrorKind kind, const std::string& message, std::string sqlstate, s
 bool is_passing(std::string_view sqlstate) {
     // 08 the connection; 40 what was in the way of others, such as a read in the way of a standby's replay; 53
     // insufficient resources; 54 limits, such as the length of the queue of notifications or the age of the oldest
-    // transaction; 55 an object in use; 57 operator intervention; 58 the disk, or another part of the system; and a
-    // server that is no primary now, while another may be
-    constexpr std::array<std::string_view, 7> classes{"08", "40", "53", "54", "55", "57", "58"};
+    // transaction; 57P operator intervention; 58 the disk, or another part of the system
+    constexpr std::array<std::string_view, 6> classes{"08", "40", "53", "54", "57P", "58"};
+    // a server that is no primary now, while another may be; locks, time and snapshots that were not to be had
+    constexpr std::array states{sqlstate::read_only_sql_transaction, sqlstate::lock_not_available,
+                                sqlstate::query_canceled, sqlstate::snapshot_too_old};
     return sqlstate != sqlstate::configuration_limit_exceeded &&
-           (sqlstate == sqlstate::read_only_sql_transaction || sqlstate == sqlstate::snapshot_too_old ||
+           (std::ranges::find(states, sqlstate) != states.end() ||
             std::ranges::any_of(classes, [&](std::string_view prefix) { return sqlstate.starts_with(prefix); }));
 }
 

@@ -238,8 +238,8 @@ subtest 'a primary that turned read-only is left for the one that took its place
 	my $holder = $primary->background_psql('postgres');
 	$holder->query_safe('BEGIN; LOCK TABLE pdpp.controller_active_runs IN ACCESS EXCLUSIVE MODE');
 	my @clients = map { my $client = $gateway->connect;
-		$client->send_request('POST', '/_ref/runs/run_waits/cancel', [ Authorization => 'Bearer ' . PdppGateway::token() ]);
-		$client } 1 .. 3;
+		$client->send_request('POST', "/_ref/runs/$_/cancel", [ Authorization => 'Bearer ' . PdppGateway::token() ]);
+		$client } 'run_waits', 'run_active', 'run_ended';
 	$primary->poll_query_until('postgres', q{SELECT count(*) = 3 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'pdpp_run_cancel'})
 	  or die 'they do not wait';
 	$holder->quit;

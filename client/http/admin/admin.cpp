@@ -1,6 +1,7 @@
 #include "http/admin/admin.hpp"
 
 #include "http/wire/envelope.hpp"
+#include "http/wire/errors.hpp"
 #include "http/wire/request_id.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -36,12 +37,12 @@ Response Admin::refuse(const Refusal& refusal, const std::string&) {
 asio::awaitable<Response> Admin::respond(const Request& request) {
     const std::string_view path = request.target();
     if (path != "/live" && path != "/ready" && path != "/metrics")
-        throw Refusal{status::not_found, "not_found", "There is nothing at this path."};
-    if (request.method() != verb::get && request.method() != verb::head)
-        throw Refusal{.code = status::method_not_allowed,
-                      .error_code = "method_not_allowed",
-                      .message = "This path answers to GET, HEAD only.",
-                      .headers = {{field::allow, "GET, HEAD"}}};
+        throw refusal(ErrorKind::no_such_path);
+    if (request.method() != verb::get && request.method() != verb::head) {
+        auto wrong_method = refusal(ErrorKind::method_not_allowed);
+        wrong_method.headers.emplace_back(field::allow, "GET, HEAD");
+        throw wrong_method;
+    }
     if (path == "/live")
         co_return json_response(status::ok, R"({"status":"live"})");
     if (path == "/ready")

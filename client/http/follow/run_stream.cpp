@@ -5,6 +5,7 @@
 #include "http/follow/event_stream.hpp"
 #include "http/follow/timeline_stream.hpp"
 #include "http/runs/representation.hpp"
+#include "http/wire/errors.hpp"
 
 #include <algorithm>
 #include <stdexcept>

@@ -6,6 +6,7 @@
 #include "http/syntax/header_list.hpp"
 #include "http/syntax/json_body.hpp"
 #include "http/wire/envelope.hpp"
+#include "http/wire/errors.hpp"
 
 #include <boost/beast/core/string.hpp>
 #include <boost/json/parse.hpp>
@@ -79,8 +80,8 @@ std::string password_of(const Request& request) {
     else if (beast::iequals(type, "application/json"))
         password = password_in_json(request.body());
     else
-        throw Refusal{status::unsupported_media_type, "unsupported_media_type",
-                      "The body must be application/x-www-form-urlencoded or application/json."};
+        throw refusal(ErrorKind::unsupported_media_type,
+                      "The body must be application/x-www-form-urlencoded or application/json.");
     if (!password)
         throw invalid_request("The body must give a password.", "password");
     return *password;
@@ -100,8 +101,7 @@ OwnerSession OwnerAccess::check_session(const Request& request) const {
     const auto now = OwnerSessions::Time::clock::now();
     std::optional<double> expiry;
     if (!any_token(request, [&](std::string_view token) { return (expiry = good_until(token, now)).has_value(); }))
-        throw Refusal{status::unauthorized, "owner_session_required",
-                      "This needs the owner's session: log in at /owner/login, or send a bearer token."};
+        throw refusal(ErrorKind::owner_session_required);
     return {on_timers(*expiry, now), alive_};
 }
 
@@ -118,18 +118,18 @@ std::optional<double> OwnerAccess::good_until(std::string_view token, OwnerSessi
 
 Response OwnerAccess::log_in(const Request& request, std::string_view peer) {
     if (!sessions_)
-        throw Refusal{status::forbidden, "owner_login_disabled", "This server runs without an owner's password."};
+        throw refusal(ErrorKind::owner_login_disabled);
     const auto password = password_of(request);
     const auto now = LoginThrottle::Time::clock::now();
-    if (const auto wait = throttle_.must_wait(peer, now))
-        throw Refusal{.code = status::too_many_requests,
-                      .error_code = "too_many_attempts",
-                      .message = "Too many wrong passwords. Try again later.",
-                      .headers = {{field::retry_after, std::to_string(wait->count())}}};
+    if (const auto wait = throttle_.must_wait(peer, now)) {
+        auto too_many = refusal(ErrorKind::too_many_attempts);
+        too_many.headers.emplace_back(field::retry_after, std::to_string(wait->count()));
+        throw too_many;
+    }
     if (!sessions_->is_password(password)) {
         throttle_.failed(peer, now);
         spdlog::warn("wrong owner password from {}", peer);
-        throw Refusal{status::unauthorized, "invalid_password", "The password is wrong."};
+        throw refusal(ErrorKind::invalid_password);
     }
     Response response = json_response(status::no_content, {});
     response.set(field::set_cookie,

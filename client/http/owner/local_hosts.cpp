@@ -1,5 +1,7 @@
 #include "http/owner/local_hosts.hpp"
 
+#include "http/wire/errors.hpp"
+
 #include <boost/beast/core/string.hpp>
 #include <boost/url/ipv4_address.hpp>
 #include <boost/url/ipv6_address.hpp>
@@ -59,10 +61,7 @@ bool LocalHosts::accept(std::string_view host) const {
 void LocalHosts::check(const Request& request) const {
     const auto host = request.find(field::host);
     if (host != request.end() && !accept(host->value()))
-        throw Refusal{status::misdirected_request, "host_not_allowed",
-                      "This server runs without an owner's password, and answers to names of this machine only: use "
-                      "localhost, 127.0.0.1 or [::1] in the URL, start it with the --public-url that you use, or give "
-                      "it a password."};
+        throw refusal(ErrorKind::host_not_allowed);
 }
 
 } // namespace pdpp::http

@@ -2,6 +2,8 @@
 
 #include "http/owner/origin.hpp"
 
+#include "http/wire/errors.hpp"
+
 #include <boost/url/parse.hpp>
 #include <boost/url/url.hpp>
 
@@ -47,7 +49,7 @@ std::optional<Origin> parse_origin(std::string_view text) {
 
 void check_origin(const Request& request, const std::optional<Origin>& public_origin) {
     if (!is_allowed(request, public_origin))
-        throw Refusal{status::forbidden, "origin_mismatch", "This request comes from a page of another site."};
+        throw refusal(ErrorKind::origin_mismatch);
 }
 
 } // namespace pdpp::http

@@ -28,8 +28,8 @@ std::array<unsigned char, 32> derived_key(std::string_view password) {
     constexpr std::string_view salt = "pdpp-owner-session-kdf-v1";
     constexpr std::uint64_t cost = 16384, block_size = 8, parallelization = 1, memory_limit = 64 << 20;
     std::array<unsigned char, 32> key{};
-    if (EVP_PBE_scrypt(password.data(), password.size(), unsigned_bytes(salt), salt.size(), cost, block_size, parallelization,
-                       memory_limit, key.data(), key.size()) != 1)
+    if (EVP_PBE_scrypt(password.data(), password.size(), unsigned_bytes(salt), salt.size(), cost, block_size,
+                       parallelization, memory_limit, key.data(), key.size()) != 1)
         throw std::runtime_error("the key of the owner's sessions cannot be derived");
     return key;
 }
@@ -55,8 +55,8 @@ bool OwnerSessions::is_password(std::string_view candidate) const {
 std::string OwnerSessions::signature_of(std::string_view payload) const {
     Digest mac{};
     unsigned int size = 0;
-    if (HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), unsigned_bytes(payload), payload.size(), mac.data(),
-             &size) == nullptr)
+    if (HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), unsigned_bytes(payload), payload.size(),
+             mac.data(), &size) == nullptr)
         throw std::runtime_error("a session token cannot be signed");
     return base64url({reinterpret_cast<const char*>(mac.data()), size});
 }

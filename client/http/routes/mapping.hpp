@@ -86,7 +86,7 @@ struct Route {
     bool may_wait = false;
     std::vector<StreamKind> streams = {};
     std::string_view summary = {}; ///< for the OpenAPI document, one line
-    std::string_view schema = {};  ///< of what it answers, a name in openapi_components.cpp; empty if there is no body
+    std::string_view schema = {};  ///< of what it answers, a name in openapi.json; empty if there is no body
     std::vector<std::string_view> errors = {}; ///< codes beyond those that follow from what kind of route it is
 };
 

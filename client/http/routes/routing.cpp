@@ -4,6 +4,7 @@
 
 #include "http/syntax/json_body.hpp"
 #include "http/syntax/traceparent.hpp"
+#include "http/wire/errors.hpp"
 
 #include <algorithm>
 #include <initializer_list>
@@ -154,11 +155,10 @@ Match find_route(std::span<const Route> table, verb method, const Target& target
         add_methods(allow, route);
     }
     if (allow.empty())
-        throw Refusal{status::not_found, "not_found", "There is nothing at this path."};
-    throw Refusal{.code = status::method_not_allowed,
-                  .error_code = "method_not_allowed",
-                  .message = "This path answers to " + allow + " only.",
-                  .headers = {{field::allow, allow}}};
+        throw refusal(ErrorKind::no_such_path);
+    auto wrong_method = refusal(ErrorKind::method_not_allowed, "This path answers to " + allow + " only.");
+    wrong_method.headers.emplace_back(field::allow, allow);
+    throw wrong_method;
 }
 
 std::vector<pq::Argument> bind_arguments(const SqlCall& call, std::span<const PathVariable> variables,

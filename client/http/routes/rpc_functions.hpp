@@ -28,7 +28,7 @@ struct Function {
     CallKind kind; ///< what reads is STABLE in the database, all else VOLATILE
     std::vector<FunctionArgument> arguments;
     ResultShape shape;
-    std::string_view schema; ///< of the value or of one row, a name in openapi_components.cpp
+    std::string_view schema; ///< of the value or of one row, a name in openapi.json
     Returns returns = Returns::anything;
 };
 

@@ -37,6 +37,8 @@ constexpr std::array rules{
     Rule{"3B", status::internal_server_error},
     Rule{"28", status::forbidden},
     Rule{"53", status::internal_server_error},
+    Rule{"55", status::internal_server_error},
+    Rule{"57", status::internal_server_error},
     Rule{"F0", status::internal_server_error},
     Rule{"HV", status::internal_server_error},
     Rule{"XX", status::internal_server_error},

@@ -262,9 +262,9 @@ asio::awaitable<StatusText> Database::status(std::string run_id, std::string_vie
         if (auto refusal = refusal_in(answer.body))
             throw *std::move(refusal);
         StatusText text(std::move(answer.body));
-        if (text.status().is_last() && answer.from_standby)
+        if (text.status().is_last() && answer.from_standby && ended_.keeps_any())
             asio::co_spawn(co_await asio::this_coro::executor, keep_as_primary_says(std::move(run_id)), asio::detached);
-        else if (text.status().is_last() && history == history_)
+        else if (text.status().is_last() && !answer.from_standby && history == history_)
             ended_.insert(run_id, text.status());
         co_return text;
     } catch (const pq::Error& error) {

@@ -1,5 +1,7 @@
 #include "http/runs/refusals.hpp"
 
+#include "http/wire/errors.hpp"
+
 #include "pq/body.hpp"
 #include "pq/write.hpp"
 #include "run/link.hpp"
@@ -12,29 +14,6 @@ namespace json = boost::json;
 
 namespace {
 
-Refusal unavailable() {
-    return {.code = status::service_unavailable,
-            .error_code = "database_unavailable",
-            .message = "The database cannot be reached just now. Try again.",
-            .headers = {{field::retry_after, "1"}}};
-}
-
-Refusal timed_out() {
-    return {status::gateway_timeout, "timeout", "The database did not answer in time."};
-}
-
-Refusal internal_error() {
-    return {status::internal_server_error, "internal_error", "Something went wrong here."};
-}
-
-/// Somebody else's transaction is open on what the call needs, and for how long is not known.
-Refusal busy() {
-    return {.code = status::service_unavailable,
-            .error_code = "run_busy",
-            .message = "Another transaction holds what this needs. Nothing was done. Try again.",
-            .headers = {{field::retry_after, "1"}}};
-}
-
 /// Data exceptions come from the casts of a request's body alone: text that is no JSON, U+0000, a number beyond all
 /// bounds. All else our functions check themselves.
 bool is_unstorable(std::string_view sqlstate) {
@@ -43,23 +22,20 @@ bool is_unstorable(std::string_view sqlstate) {
 
 Refusal for_sqlstate(std::string_view sqlstate) {
     if (sqlstate == pq::sqlstate::query_canceled)
-        return timed_out();
+        return refusal(ErrorKind::timeout);
     if (sqlstate == pq::sqlstate::lock_not_available)
-        return busy();
+        return refusal(ErrorKind::run_busy);
     // Without a SQLSTATE it is the client library that refuses: a database without the extension.
     if (sqlstate.empty() || pq::is_passing(sqlstate))
-        return unavailable();
+        return refusal(ErrorKind::database_unavailable);
     if (is_unstorable(sqlstate))
         return invalid_request("data holds what PostgreSQL cannot store as JSON.", "data");
-    return internal_error();
+    return refusal(ErrorKind::internal_error);
 }
 
 /// A write whose answer was lost, and could not be learned since.
 Refusal in_doubt(const pq::WriteIds& ids) {
-    Refusal refusal{.code = status::service_unavailable,
-                    .error_code = "in_doubt",
-                    .message = "The database was lost before it said whether this was done. ",
-                    .headers = {{field::retry_after, "1"}}};
+    auto refusal = http::refusal(ErrorKind::in_doubt, "The database was lost before it said whether this was done. ");
     if (ids.idempotency_key)
         refusal.message += "Send the same request with the same Idempotency-Key again: it is not done twice.";
     else if (ids.trace_id)
@@ -98,15 +74,15 @@ Refusal refusal_for(const pq::Error& error) {
     case pq::ErrorKind::cannot_connect:
     case pq::ErrorKind::connection_lost:
     case pq::ErrorKind::in_doubt:
-        return unavailable();
+        return refusal(ErrorKind::database_unavailable);
     case pq::ErrorKind::timeout:
-        return timed_out();
+        return refusal(ErrorKind::timeout);
     case pq::ErrorKind::refused:
         return for_sqlstate(error.sqlstate());
     case pq::ErrorKind::misused:
         break;
     }
-    return internal_error();
+    return refusal(ErrorKind::internal_error);
 }
 
 bool is_unknown_run(const Refusal& refusal) {

@@ -2,6 +2,8 @@
 
 #include "http/runs/representation.hpp"
 
+#include "http/wire/errors.hpp"
+
 #include "http/syntax/entity_tag.hpp"
 #include "http/syntax/header_list.hpp"
 #include "http/syntax/negotiation.hpp"
@@ -42,11 +44,11 @@ Response unless_known(const Request& request, std::string_view etag, Response re
     response.set(field::vary, varies_by);
     response.set(field::etag, etag);
     const auto wanted = header_list(request, field::if_match);
-    if (wanted && !names_tag(*wanted, etag, TagComparison::strong))
-        throw Refusal{.code = status::precondition_failed,
-                      .error_code = "precondition_failed",
-                      .message = "What is there now has another entity tag than If-Match asks for.",
-                      .headers = {{field::etag, std::string{etag}}, {field::vary, std::string{varies_by}}}};
+    if (wanted && !names_tag(*wanted, etag, TagComparison::strong)) {
+        auto another = refusal(ErrorKind::precondition_failed);
+        another.headers = {{field::etag, std::string{etag}}, {field::vary, std::string{varies_by}}};
+        throw another;
+    }
     const auto known = header_list(request, field::if_none_match);
     if (known && names_tag(*known, etag))
         return not_modified(response);
@@ -58,10 +60,7 @@ Response unless_known(const Request& request, std::string_view etag, Response re
 std::string_view acceptable_type(const Request& request, std::span<const std::string_view> offer) {
     const auto type = negotiate(header_list(request, field::accept), offer);
     if (!type)
-        throw Refusal{.code = status::not_acceptable,
-                      .error_code = "not_acceptable",
-                      .message = fmt::format("This is available only as {}.", fmt::join(offer, ", ")),
-                      .headers = {{field::vary, "Accept"}}};
+        throw refusal(ErrorKind::not_acceptable, fmt::format("This is available only as {}.", fmt::join(offer, ", ")));
     return *type;
 }
 

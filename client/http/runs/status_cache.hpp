@@ -33,6 +33,7 @@ class StatusCache {
         bytes_ = 0;
     }
 
+    [[nodiscard]] bool keeps_any() const noexcept { return capacity_ > 0; }
     std::size_t bytes() const noexcept { return bytes_; }
     std::size_t entries() const noexcept { return entries_.size(); }
 

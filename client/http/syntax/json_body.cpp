@@ -3,6 +3,7 @@
 #include "http/syntax/json_body.hpp"
 
 #include "http/syntax/header_list.hpp"
+#include "http/wire/errors.hpp"
 
 #include <boost/beast/core/string.hpp>
 #include <boost/json/basic_parser_impl.hpp>
@@ -126,7 +127,7 @@ std::string_view media_type(const Request& request) {
 
 JsonBody read_json_body(const Request& request) {
     if (!request.body().empty() && !beast::iequals(media_type(request), "application/json"))
-        throw Refusal{status::unsupported_media_type, "unsupported_media_type", "The body must be application/json."};
+        throw refusal(ErrorKind::unsupported_media_type);
     return read_untyped_json_body(request);
 }
 
@@ -136,7 +137,7 @@ JsonBody read_untyped_json_body(const Request& request) {
         return body;
     if (const auto coding = request.find(field::content_encoding);
         coding != request.end() && !beast::iequals(trimmed(coding->value()), "identity"))
-        throw Refusal{status::unsupported_media_type, "unsupported_media_type", "The body must not be compressed."};
+        throw refusal(ErrorKind::unsupported_media_type, "The body must not be compressed.");
     body.text = request.body();
     json::parse_options options;
     options.max_depth = body_depth;

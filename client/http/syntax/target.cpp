@@ -3,6 +3,7 @@
 #include "http/syntax/target.hpp"
 
 #include "http/syntax/utf8.hpp"
+#include "http/wire/errors.hpp"
 #include "http/wire/message.hpp"
 
 #include <boost/url/grammar/lut_chars.hpp>

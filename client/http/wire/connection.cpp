@@ -2,6 +2,8 @@
 
 #include "http/wire/connection.hpp"
 
+#include "http/wire/errors.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -46,11 +48,11 @@ bool is_bad_request(error_code failure) {
 /// `target` is as much as is known of the request's.
 Refusal refusal_for(error_code failure, std::string_view target) {
     if (failure == beast::http::error::body_limit)
-        return {status::payload_too_large, "body_too_large", "The request body is too large."};
+        return refusal(ErrorKind::body_too_large);
     if (failure == beast::http::error::header_limit && target.empty())
-        return {status::uri_too_long, "uri_too_long", "The request target is too long."};
+        return refusal(ErrorKind::uri_too_long);
     if (failure == beast::http::error::header_limit)
-        return {status::request_header_fields_too_large, "headers_too_large", "The request headers are too large."};
+        return refusal(ErrorKind::headers_too_large);
     return invalid_request("This is not a well-formed HTTP request.");
 }
 

@@ -9,13 +9,10 @@
 
 namespace pdpp::http {
 
-/// `type` of the error object, which depends on the status alone.
-std::string_view error_type(status code);
-
 /// The body of an error.
 std::string error_body(const Refusal& refusal, std::string_view request_id);
 
-/// A whole answer for a refusal, with the headers that its status demands: WWW-Authenticate with 401,
+/// A whole answer for a refusal, with the headers that it brings, and
 /// `Cache-Control: no-store` with all.
 Response error_response(const Refusal& refusal, std::string_view request_id);
 

@@ -35,7 +35,4 @@ struct Refusal {
     std::string target = {}; ///< of a request that could not be read whole; empty if it did not come so far
 };
 
-/// 400 `invalid_request`.
-Refusal invalid_request(std::string message, std::string param = {});
-
 } // namespace pdpp::http

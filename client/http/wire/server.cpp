@@ -3,6 +3,7 @@
 #include "http/wire/server.hpp"
 
 #include "http/wire/connection.hpp"
+#include "http/wire/errors.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -182,13 +183,9 @@ asio::awaitable<void> Server::turn_away(std::shared_ptr<State> state, Socket soc
         std::size_t& count;
     };
     const Counted counted(state->turned_away);
-    const Refusal refusal{.code = status::service_unavailable,
-                          .error_code = "too_many_connections",
-                          .message = "This server has too many connections just now. Try again.",
-                          .headers = {{field::retry_after, "1"}}};
     const auto peer = peer_of(socket);
     Connection connection(std::move(socket), state->limits);
-    auto response = state->handler.refuse(refusal, peer);
+    auto response = state->handler.refuse(refusal(ErrorKind::too_many_connections), peer);
     response.keep_alive(false);
     response.set(field::date, http_date());
     const bool is_sent = co_await connection.write(response, false);

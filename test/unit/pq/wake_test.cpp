@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 
 using namespace pdpp::controller;
+using namespace pdpp;
 namespace asio = boost::asio;
 
 namespace {
