@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# Every test, one suite after the other: what `make check` runs once everything is built and installed.
+# Every test, suite by suite: what `make check` runs once everything is built and installed.
 #
 # Each suite is a command whose output goes to build/check/<suite>.log. A suite's tests are counted from what it prints;
 # one that exits with an error without naming a failed test counts as one failure, and so does one that ran nothing.
@@ -45,11 +45,11 @@ my @suites = (
         '--outputdir=build/check/isolation', "--bindir=$bindir", '--dbname=pdpp_isolation',
         names_of('test/isolation/specs/*.spec') ] },
     # clusters that are killed, dumped and restored, and processes that are; they mostly wait, so several go at once
-    { name => 'cluster', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/t/*.t'] },
+    { name => 'cluster', count => $tap, lane => 'waits', run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/t/*.t'] },
     # the gateway over real sockets
-    { name => 'http', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/http/*.t'] },
+    { name => 'http', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -j2 -v test/http/*.t'] },
     # everything that can die is killed at random, for a short while; `make chaos` does it for longer
-    { name => 'chaos', count => $tap, run => ['test/as-postgres', 'perl', 'test/chaos/chaos.pl', '--seconds', '20'] },
+    { name => 'chaos', count => $tap, lane => 'alone', run => ['test/as-postgres', 'perl', 'test/chaos/chaos.pl', '--seconds', '20'] },
     # what `make demo` shows, judged by itself
     { name => 'demo', count => $tap, run => [
         'bash', '-c', 'ONCE=1 test/demo/in-cluster && echo "ok 1 - every handle of the demo behaved"' ] },
@@ -66,19 +66,18 @@ delete @ENV{qw(PGSERVICE PGDATABASE PGOPTIONS)};
 sub explain {
     my ($suite, $log) = @_;
     my $failures = "grep -E -A 12 '^not ok|FAILED|error: in' $log | grep -vE '^ok |^--\$' | head -n 80";
-    system "([ -n \"\$($failures)\" ] && $failures || tail -n 40 $log) | sed 's/^/    /'";
-    system "head -n 120 build/check/$suite/regression.diffs | sed 's/^/    /'" if -s "build/check/$suite/regression.diffs";
-    print "    the whole log: $log\n";
+    my $text = `([ -n "\$($failures)" ] && $failures || tail -n 40 $log) | sed 's/^/    /'`;
+    $text .= `head -n 120 build/check/$suite/regression.diffs | sed 's/^/    /'` if -s "build/check/$suite/regression.diffs";
+    return "$text    the whole log: $log\n";
 }
 
-my %wanted = map { $_ => 1 } @ARGV;
-my ($all_passed, $all_failed) = (0, 0);
-for my $suite (grep { !%wanted || $wanted{ $_->{name} } } @suites) {
+# Runs one suite to its end and gives what it prints of itself: a line, and what a person wants to see if it failed; and
+# the numbers of tests.
+sub run_suite {
+    my ($suite) = @_;
     my ($passed, $failed) = (0, 0);
     my $log   = "build/check/$suite->{name}.log";
     my $began = time;
-    printf '%-10s ', $suite->{name};
-    STDOUT->flush;
     my $pid = open(my $output, '-|') // die "cannot fork: $!";
     if (!$pid) {
         open STDERR, '>&', \*STDOUT;
@@ -95,10 +94,54 @@ for my $suite (grep { !%wanted || $wanted{ $_->{name} } } @suites) {
     close $output;
     my $status = $?;
     $failed = 1 if !$failed && ($status || !$passed);
-    printf "%5d passed, %d failed  (%.0f s)\n", $passed, $failed, time - $began;
-    explain($suite->{name}, $log) if $failed;
-    $all_passed += $passed;
-    $all_failed += $failed;
+    my $told = sprintf "%-10s %5d passed, %d failed  (%.0f s)\n", $suite->{name}, $passed, $failed, time - $began;
+    $told .= explain($suite->{name}, $log) if $failed;
+    return ($told, $passed, $failed);
 }
+
+# where to speak of a suite that has ended, from whatever process
+open my $screen, '>&', \*STDOUT or die "cannot copy the standard output: $!";
+$screen->autoflush(1);
+
+# Suites that mostly wait go beside those that compute: two at a time, each line one after the other. The numbers come
+# back over a pipe, a line for each suite; what is printed is printed whole.
+sub run_beside {
+    my ($all_passed, $all_failed) = (0, 0);
+    my @lanes = map {
+        my $lane = $_;
+        my $pid = open(my $results, '-|') // die "cannot fork: $!";
+        if (!$pid) {
+            $| = 1;
+            for my $suite (@$lane) {
+                my ($told, $passed, $failed) = run_suite($suite);
+                print {$screen} $told;
+                print "$passed $failed\n";
+            }
+            exit 0;
+        }
+        [ $results, scalar @$lane ];
+    } grep { @$_ } @_;
+    for my $lane (@lanes) {
+        my ($results, $missing) = @$lane;
+        while (<$results>) {
+            my ($passed, $failed) = split;
+            $all_passed += $passed;
+            $all_failed += $failed;
+            --$missing;
+        }
+        close $results;
+        $all_failed += $missing; # a lane that died
+    }
+    return ($all_passed, $all_failed);
+}
+
+my %wanted = map { $_ => 1 } @ARGV;
+my @chosen = grep { !%wanted || $wanted{ $_->{name} } } @suites;
+my ($all_passed, $all_failed) = run_beside(
+    [ grep { ($_->{lane} // '') eq 'waits' } @chosen ],
+    [ grep { !$_->{lane} } @chosen ]);
+my ($passed, $failed) = run_beside([ grep { ($_->{lane} // '') eq 'alone' } @chosen ]);
+$all_passed += $passed;
+$all_failed += $failed;
 print "$all_passed passed, $all_failed failed\n";
 exit($all_failed ? 1 : 0);

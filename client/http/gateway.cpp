@@ -9,6 +9,7 @@
 #include "http/routes/openapi.hpp"
 #include "http/rpc/call.hpp"
 #include "http/rpc/error.hpp"
+#include "http/rpc/function.hpp"
 #include "http/runs/representation.hpp"
 #include "http/runs/refusals.hpp"
 #include "http/runs/status_body.hpp"

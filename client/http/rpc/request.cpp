@@ -2,87 +2,34 @@
 
 #include "http/rpc/request.hpp"
 
+#include "http/rpc/arguments.hpp"
 #include "http/rpc/error.hpp"
-#include "http/syntax/form.hpp"
+#include "http/rpc/function.hpp"
 #include "http/syntax/header_list.hpp"
-#include "http/syntax/json_body.hpp"
 #include "http/syntax/negotiation.hpp"
 #include "http/syntax/prefer.hpp"
-#include "http/syntax/utf8.hpp"
-#include "pq/body.hpp"
-
-#include <boost/beast/core/string.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <map>
-#include <numeric>
 
 namespace pdpp::http {
 
-namespace json = boost::json;
-using beast::iequals;
-
 namespace {
 
-/// The one schema there is, whatever the extension's is called: what clients send unless told otherwise.
-constexpr std::string_view schema = "public";
-
 constexpr std::array<std::string_view, 3> offered{"application/json", object_type, "application/vnd.pgrst.object"};
-
-// ---- which function -------------------------------------------------------------------------------------------------
-
-/// Levenshtein's distance: how many letters must be put in, left out or replaced to make `one` of `other`.
-std::size_t distance(std::string_view one, std::string_view other) {
-    std::vector<std::size_t> row(other.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < one.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i + 1);
-        for (std::size_t j = 0; j < other.size(); ++j) {
-            const auto replaced = diagonal + (one[i] == other[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-        }
-    }
-    return row.back();
-}
-
-std::string qualified(std::string_view function) {
-    return fmt::format("{}.{}", schema, function);
-}
-
-/// `public.pdpp_run_status(run_id)`
-std::string signature_of(const Function& function) {
-    std::vector<std::string_view> names;
-    for (const auto& argument : function.arguments)
-        names.push_back(argument.name);
-    return fmt::format("{}({})", qualified(function.name), fmt::join(names, ", "));
-}
-
-std::optional<std::string> hint_for(std::span<const Function> table, std::string_view name) {
-    constexpr std::size_t longest = 63; // an identifier's; and no more work than that
-    if (name.size() > longest)
-        return std::nullopt;
-    const auto& nearest =
-        *std::ranges::min_element(table, {}, [&](const Function& f) { return distance(name, f.name); });
-    if (distance(name, nearest.name) > nearest.name.size() / 3)
-        return std::nullopt;
-    return "Perhaps you meant to call the function " + qualified(nearest.name);
-}
 
 // ---- what the answer is to look like --------------------------------------------------------------------------------
 
 void check_profile(const Request& request) {
     const auto profile = request.find(request.method() == verb::post ? "Content-Profile" : "Accept-Profile");
-    if (profile != request.end() && trimmed(profile->value()) != schema)
+    if (profile != request.end() && trimmed(profile->value()) != rpc_schema)
         throw RpcError{.code = status::not_acceptable,
                        .error_code = "PGRST106",
                        .message = "Invalid schema: " + std::string{profile->value()},
-                       .hint = fmt::format("Only the following schemas are exposed: {}", schema)};
+                       .hint = fmt::format("Only the following schemas are exposed: {}", rpc_schema)};
 }
 
 void read_accept(const Request& request, RpcCall& call) {
@@ -213,37 +160,8 @@ void read_range(const Request& request, RpcCall& call) {
     limit = end - offset;
 }
 
-// ---- arguments ------------------------------------------------------------------------------------------------------
-
-struct Given {
-    pq::Parameter value;  ///< text for PostgreSQL to read, or NULL
-    bool is_body = false; ///< it is the whole body, for PostgreSQL to take the argument out of
-};
-
-/// By name.
-using Arguments = std::map<std::string, Given, std::less<>>;
-
-RpcError no_such_function(const Function& function, const std::vector<std::string>& names) {
-    const auto list = fmt::format("{}", fmt::join(names, ", "));
-    const auto called = qualified(function.name);
-    return {
-        .code = status::not_found,
-        .error_code = "PGRST202",
-        .message = names.empty()
-                       ? fmt::format("Could not find the function {} without parameters in the schema cache", called)
-                       : fmt::format("Could not find the function {}({}) in the schema cache", called, list),
-        .details = fmt::format(
-            "Searched for the function {} {}, but no matches were found in the schema cache.", called,
-            names.empty() ? "without parameters" : (names.size() == 1 ? "with parameter " : "with parameters ") + list),
-        .hint = "Perhaps you meant to call the function " + signature_of(function)};
-}
-
-RpcError unreadable(std::string message) {
-    return {.code = status::bad_request, .error_code = "PGRST102", .message = std::move(message)};
-}
-
-Arguments query_arguments(const Target& target, RpcCall& call) {
-    Arguments arguments;
+RpcArguments query_arguments(const Target& target, RpcCall& call) {
+    RpcArguments arguments;
     for (const auto& parameter : target.query) {
         const bool is_argument = std::ranges::find(call.function.arguments, std::string_view{parameter.name},
                                                    &FunctionArgument::name) != call.function.arguments.end();
@@ -257,166 +175,7 @@ Arguments query_arguments(const Target& target, RpcCall& call) {
     return arguments;
 }
 
-Arguments form_arguments(std::string_view body) {
-    Arguments arguments;
-    for (auto& [name, value] : form_members(body)) {
-        if (!is_text(name) || !is_text(value))
-            throw unreadable("The form holds a NUL or is not UTF-8.");
-        arguments[std::move(name)].value = std::move(value);
-    }
-    return arguments;
-}
-
-/// `{"a","b",NULL}`
-std::string array_literal(const json::array& elements, std::string_view name) {
-    std::string literal;
-    for (const auto& element : elements) {
-        literal += literal.empty() ? '{' : ',';
-        if (element.is_null()) {
-            literal += "NULL";
-            continue;
-        }
-        if (!element.is_string())
-            throw unreadable(fmt::format("{} must be an array of strings", name));
-        literal += '"';
-        for (const char letter : element.get_string()) {
-            if (letter == '"' || letter == '\\')
-                literal += '\\';
-            literal += letter;
-        }
-        literal += '"';
-    }
-    return literal.empty() ? "{}" : literal + '}';
-}
-
-/// How many elements a literal of an array has at most: the commas that are not quoted, and one.
-std::size_t elements_in(std::string_view literal) {
-    std::size_t count = 1;
-    bool is_quoted = false;
-    for (std::size_t i = 0; i < literal.size(); ++i) {
-        if (literal[i] == '\\')
-            ++i;
-        else if (literal[i] == '"')
-            is_quoted = !is_quoted;
-        else if (literal[i] == ',' && !is_quoted)
-            ++count;
-    }
-    return count;
-}
-
-void check_length(const FunctionArgument& argument, const pq::Parameter& value) {
-    if (argument.type == "text[]" && value && elements_in(*value) > most_elements)
-        throw RpcError{.code = status::bad_request,
-                       .error_code = "22023", // invalid_parameter_value
-                       .message = fmt::format("{} must not have more than {} elements", argument.name, most_elements),
-                       .hint = "Ask for them in several calls."};
-}
-
-Given given_by(const FunctionArgument& argument, const json::value& value, std::string_view body) {
-    if (value.is_null())
-        return {};
-    if (!argument.from_body.empty())
-        return {std::string{body}, true};
-    if (value.is_string())
-        return {std::string{value.get_string()}};
-    if (value.is_int64() || value.is_uint64() || value.is_bool())
-        return {json::serialize(value)};
-    if (value.is_array() && argument.type == "text[]")
-        return {array_literal(value.get_array(), argument.name)};
-    throw unreadable(fmt::format("{} cannot be read as {}", argument.name, argument.type));
-}
-
-Arguments json_arguments(const Function& function, const Request& request) {
-    const auto checked = read_untyped_json_body(request);
-    Arguments arguments;
-    for (const auto& [name, ignored] : checked.members)
-        arguments[name] = {};
-    if (arguments.empty())
-        return arguments;
-    const auto body = pq::parse_body(checked.text);
-    for (const auto& argument : function.arguments)
-        if (const auto* const value = body.get_object().if_contains(argument.name))
-            arguments[std::string{argument.name}] = given_by(argument, *value, checked.text);
-    return arguments;
-}
-
-Arguments body_arguments(const Function& function, const Request& request) {
-    const auto type = media_type(request);
-    if (iequals(type, "application/x-www-form-urlencoded"))
-        return form_arguments(request.body());
-    const bool says_what_it_is = request.count(field::content_type) != 0;
-    if (!request.body().empty() && says_what_it_is && !iequals(type, "application/json"))
-        throw unreadable(fmt::format("Content-Type not acceptable: {}", type));
-    try {
-        return json_arguments(function, request);
-    } catch (const Refusal& refusal) {
-        if (refusal.code != status::bad_request)
-            throw;
-        throw unreadable(refusal.message);
-    }
-}
-
-std::vector<pq::Argument> bound(const Function& function, Arguments arguments) {
-    std::vector<std::string> names;
-    for (const auto& [name, value] : arguments)
-        names.push_back(name);
-    std::vector<pq::Argument> result;
-    for (const auto& argument : function.arguments) {
-        const auto given = arguments.extract(std::string{argument.name});
-        if (!given && argument.is_required)
-            throw no_such_function(function, names);
-        if (!given)
-            continue;
-        auto& [value, is_body] = given.mapped();
-        check_length(argument, value);
-        if (!value && function.kind == CallKind::admits && !argument.is_required)
-            continue; // NULL stands for the default: an id that is made here before the call
-        result.push_back({argument.name, is_body ? argument.from_body : argument.type, std::move(value)});
-    }
-    if (!arguments.empty())
-        throw no_such_function(function, names);
-    return result;
-}
-
 } // namespace
-
-bool is_rpc(std::string_view target) {
-    constexpr std::string_view root = "/rpc";
-    return target.starts_with(root) &&
-           (target.size() == root.size() || target[root.size()] == '/' || target[root.size()] == '?');
-}
-
-const Function& find_function(std::span<const Function> table, const Target& target) {
-    if (target.segments.size() != 2 || target.segments[0] != "rpc" || target.segments[1].empty())
-        throw RpcError{
-            .code = status::not_found, .error_code = "PGRST125", .message = "Invalid path specified in request URL"};
-    const auto& name = target.segments[1];
-    const auto function = std::ranges::find(table, std::string_view{name}, &Function::name);
-    if (function == table.end())
-        throw RpcError{.code = status::not_found,
-                       .error_code = "PGRST202",
-                       .message = fmt::format("Could not find the function {} in the schema cache", qualified(name)),
-                       .details =
-                           fmt::format("Searched for the function {}, but no matches were found in the schema cache.",
-                                       qualified(name)),
-                       .hint = hint_for(table, name)};
-    return *function;
-}
-
-void check_method(const Function& function, verb method) {
-    const bool is_get = method == verb::get || method == verb::head;
-    if (!is_get && method != verb::post && method != verb::options)
-        throw RpcError{.code = status::method_not_allowed,
-                       .error_code = "PGRST101",
-                       .message = "Only OPTIONS, GET, HEAD and POST can be used on RPC",
-                       .headers = {{field::allow, std::string{allowed_methods(function)}}}};
-    if (is_get && function.kind != CallKind::reads)
-        throw RpcError{.code = status::method_not_allowed,
-                       .error_code = "25006",
-                       .message = fmt::format("{} writes, and GET is read-only", function.name),
-                       .hint = "Use POST.",
-                       .headers = {{field::allow, std::string{allowed_methods(function)}}}};
-}
 
 RpcCall read_call(const Function& function, const Target& target, const Request& request) {
     RpcCall call{.function = function, .arguments = {}, .range = {}, .media_type = {}, .applied_preferences = {}};
@@ -433,7 +192,7 @@ RpcCall read_call(const Function& function, const Target& target, const Request&
         }
         arguments = body_arguments(function, request);
     }
-    call.arguments = bound(function, std::move(arguments));
+    call.arguments = bind_arguments(function, std::move(arguments));
     return call;
 }
 

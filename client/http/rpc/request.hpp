@@ -15,16 +15,6 @@
 
 namespace pdpp::http {
 
-/// Whether a target is answered by these conventions: `/rpc` and what is below it.
-bool is_rpc(std::string_view target);
-
-/// The function at /rpc/{function}. Throws RpcError 404: PGRST125 for another path, PGRST202, with a hint if a name is
-/// near, for a name that is not in `table`.
-const Function& find_function(std::span<const Function> table, const Target& target);
-
-/// Throws RpcError 405: PGRST101 for a method that no function has, 25006 for GET and HEAD of one that writes.
-void check_method(const Function& function, verb method);
-
 /// Which rows of a result are wanted.
 struct RowRange {
     std::int64_t offset = 0;
@@ -40,9 +30,6 @@ struct RpcCall {
     std::string_view media_type;
     std::string applied_preferences; ///< for Preference-Applied; empty if there are none
 };
-
-/// Of an array that is an argument: each may be a row of the result to be looked for.
-constexpr std::size_t most_elements = 5000;
 
 /// Everything that GET, HEAD or POST says. Throws RpcError: 416 PGRST103 for a range of no rows, 406 PGRST106 for
 /// another schema and PGRST107 for media types that are not on offer, 400 PGRST122 for unknown preferences under

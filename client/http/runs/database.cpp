@@ -4,6 +4,7 @@
 
 #include "http/runs/refusals.hpp"
 #include "http/runs/status_body.hpp"
+#include "http/runs/status_fetch.hpp"
 #include "http/watch/metrics.hpp"
 #include "pq/hosts.hpp"
 #include "pq/write.hpp"

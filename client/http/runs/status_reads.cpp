@@ -2,11 +2,11 @@
 
 #include "http/runs/status_reads.hpp"
 
+#include "pq/wake.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -26,22 +26,22 @@ using Clock = asio::steady_timer::clock_type;
 /// One request. Shared, because its coroutine may be gone before the answer comes.
 struct StatusReads::Waiting {
     Waiting(const asio::any_io_executor& executor, std::string run_id_)
-        : run_id(std::move(run_id_)), since(Clock::now()), settled(executor, Clock::time_point::max()) {}
+        : run_id(std::move(run_id_)), since(Clock::now()), settled(executor) {}
 
     void answer_with(StatusAnswer given) {
         answer = std::move(given);
-        settled.cancel();
+        settled.up();
     }
     void fail_with(std::exception_ptr thrown) {
         failure = std::move(thrown);
-        settled.cancel();
+        settled.up();
     }
 
     std::string run_id;
     Clock::time_point since;
     int attempts = 0;
-    bool alone = false;         ///< it was refused in company
-    asio::steady_timer settled; ///< never expires: cancelling it is the call to look
+    bool alone = false; ///< it was refused in company
+    pq::Wake settled;
     std::optional<StatusAnswer> answer;
     std::exception_ptr failure;
 };
@@ -238,56 +238,10 @@ std::size_t StatusReads::waiting() const noexcept {
 asio::awaitable<StatusAnswer> StatusReads::read(std::string run_id) {
     const auto waiting = std::make_shared<Waiting>(state_->executor, std::move(run_id));
     state_->enqueue(waiting);
-    boost::system::error_code ignored;
-    co_await waiting->settled.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await waiting->settled.wait();
     if (waiting->failure)
         std::rethrow_exception(waiting->failure);
-    if (!waiting->answer) // the wait itself was cancelled
-        throw boost::system::system_error(asio::error::operation_aborted);
     co_return std::move(*waiting->answer);
-}
-
-namespace {
-
-/// The ids as PostgreSQL reads an array of text.
-std::string array_of(const std::vector<std::string>& texts) {
-    std::string array = "{";
-    for (const auto& text : texts) {
-        array.append(array.size() == 1 ? "\"" : ",\"");
-        for (const char c : text) {
-            if (c == '"' || c == '\\')
-                array += '\\';
-            array += c;
-        }
-        array += '"';
-    }
-    return array + "}";
-}
-
-asio::awaitable<std::vector<StatusAnswer>> fetch_statuses(pq::Pool& pool, std::chrono::milliseconds timeout,
-                                                          StatusReads::Take take) {
-    const auto connection = co_await pool.acquire();
-    const bool is_standby = connection->is_standby();
-    const auto run_ids = take();
-    std::vector<StatusAnswer> answers;
-    if (run_ids.empty()) // they have lost their patience
-        co_return answers;
-    std::vector<pq::Argument> arguments;
-    arguments.push_back({"run_ids", "text[]", array_of(run_ids)});
-    const auto rows = co_await connection->prepared_column("body", "pdpp_run_statuses", std::move(arguments), timeout,
-                                                           pq::Effect::reads);
-    if (connection.is_stale())
-        throw pq::Error(pq::ErrorKind::connection_lost, "the server takes no writes, and is no standby");
-    answers.reserve(run_ids.size());
-    for (int row = 0; row < rows.rows(); ++row)
-        answers.push_back({std::string{rows.text(row, 0).value()}, is_standby});
-    co_return answers;
-}
-
-} // namespace
-
-StatusReads::Fetch statuses_over(pq::Pool& pool, std::chrono::milliseconds timeout) {
-    return [&pool, timeout](StatusReads::Take take) { return fetch_statuses(pool, timeout, std::move(take)); };
 }
 
 } // namespace pdpp::http

@@ -2,7 +2,6 @@
 // Status reads, gathered: what is asked for while a call is on its way goes to the database together, in the next one.
 // A request that finds none on its way goes at once and waits for no company; a call that takes long is not waited for.
 
-#include "pq/pool.hpp"
 #include "pq/reads.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -58,8 +57,5 @@ class StatusReads {
 
     std::shared_ptr<State> state_;
 };
-
-/// Calls of pdpp_run_statuses, each with a connection of the pool. `pool` must outlive the reads.
-StatusReads::Fetch statuses_over(pq::Pool& pool, std::chrono::milliseconds timeout);
 
 } // namespace pdpp::http

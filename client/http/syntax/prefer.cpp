@@ -2,6 +2,8 @@
 
 #include "http/syntax/prefer.hpp"
 
+#include "http/syntax/header_list.hpp"
+
 #include <boost/algorithm/string/case_conv.hpp>
 
 #include <algorithm>
@@ -10,32 +12,6 @@
 namespace pdpp::http {
 
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-    const auto begin = text.find_first_not_of(" \t");
-    if (begin == std::string_view::npos)
-        return {};
-    return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
-/// The parts of `text` between the separators that stand outside of quotes.
-std::vector<std::string_view> split(std::string_view text, char separator) {
-    std::vector<std::string_view> parts;
-    bool quoted = false;
-    std::size_t begin = 0;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '"') {
-            quoted = !quoted;
-        } else if (text[i] == '\\' && quoted) {
-            ++i;
-        } else if (text[i] == separator && !quoted) {
-            parts.push_back(trimmed(text.substr(begin, i - begin)));
-            begin = i + 1;
-        }
-    }
-    parts.push_back(trimmed(text.substr(begin)));
-    return parts;
-}
 
 bool is_token(std::string_view text) {
     constexpr std::string_view allowed =
@@ -74,14 +50,12 @@ std::optional<NameAndValue> read_pair(std::string_view text) {
 }
 
 std::optional<Preference> read_preference(std::string_view text) {
-    const auto parts = split(text, ';');
-    auto first = read_pair(parts.front());
+    const auto parts = elements_of(text, ';');
+    auto first = parts.empty() || text.starts_with(';') ? std::nullopt : read_pair(parts.front());
     if (!first)
         return std::nullopt;
     Preference preference{std::move(first->first), std::move(first->second), {}};
     for (const auto part : std::span(parts).subspan(1)) {
-        if (part.empty())
-            continue;
         auto parameter = read_pair(part);
         if (!parameter)
             return std::nullopt;
@@ -91,7 +65,7 @@ std::optional<Preference> read_preference(std::string_view text) {
 }
 
 void add(std::vector<Preference>& preferences, std::string_view text) {
-    for (const auto part : split(text, ',')) {
+    for (const auto part : elements_of(text)) {
         auto preference = read_preference(part);
         if (preference && find_preference(preferences, preference->name) == nullptr)
             preferences.push_back(*std::move(preference));

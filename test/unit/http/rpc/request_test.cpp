@@ -2,7 +2,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "http/rpc/arguments.hpp"
 #include "http/rpc/error.hpp"
+#include "http/rpc/function.hpp"
 #include "http/rpc/request.hpp"
 
 #include <set>
