@@ -8,7 +8,11 @@
 
 #include <libpq-fe.h>
 
+#include <charconv>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace pdpp::pq {
 
@@ -51,5 +55,44 @@ struct Connection::Wire : std::enable_shared_from_this<Connection::Wire> {
   private:
     void check_still_open() const;
 };
+
+/// Marks the connection as in use, under a deadline. What is not declared done() by the end of the scope (an error, a
+/// cancelled coroutine) leaves libpq in the middle of something: the connection is closed.
+class Connection::Busy {
+  public:
+    Busy(std::shared_ptr<Wire> wire, std::chrono::milliseconds timeout) : wire_(std::move(wire)) {
+        if (wire_->busy)
+            throw Error(ErrorKind::misused, "the database connection is already in use");
+        wire_->busy = true;
+        wire_->start_deadline(timeout);
+    }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+    ~Busy() {
+        wire_->busy = false;
+        wire_->stop_deadline();
+        if (!done_)
+            wire_->close();
+    }
+
+    void done() noexcept { done_ = true; }
+
+  private:
+    std::shared_ptr<Wire> wire_;
+    bool done_ = false;
+};
+
+/// A field of an error or a notice; empty if it has none.
+inline std::string error_field(const PGresult* result, int code) {
+    const char* const text = PQresultErrorField(result, code);
+    return text == nullptr ? std::string{} : std::string{text};
+}
+
+/// As a number; 0 if it is none.
+inline int number_in(std::string_view text) {
+    int number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
 
 } // namespace pdpp::pq
