@@ -23,7 +23,7 @@ BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
 .PHONY: help deps lint-deps bench-deps all extension client unit install uninstall demo check chaos fuzz bench lint dist format clean \
-	compile_commands.json
+	chunks compile_commands.json
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,11 @@ bench: deps bench-deps ## measure the speed, as ratios in one run
 
 lint: deps lint-deps ## formatting, clang-tidy, cppcheck, the project's own rules, both compilers
 	@.ci/lint
+
+# for tools that read what is compiled
+chunks:
+	@$(BUILD_EXTENSION) chunks
+	@$(BUILD_CLIENT) chunks
 
 # for editors and other tools: how each source is compiled by itself
 compile_commands.json: ## write down how each source is compiled

@@ -46,7 +46,7 @@ std::vector<pq::Argument> epoch_argument(std::string epoch) {
 
 } // namespace
 
-Boot::Boot(asio::any_io_executor executor, std::string conninfo, std::string controller_id)
+Boot::Boot(asio::any_io_executor executor, const std::string& conninfo, std::string controller_id)
     : executor_(std::move(executor)), conninfo_(pq::to_primary(conninfo)), controller_id_(std::move(controller_id)),
       session_(executor_) {}
 

@@ -27,7 +27,7 @@ class Boot {
     /// without one, anything may have been: the session is new.
     using Heard = std::function<void(std::optional<std::string_view> digest)>;
 
-    Boot(boost::asio::any_io_executor executor, std::string conninfo, std::string controller_id);
+    Boot(boost::asio::any_io_executor executor, const std::string& conninfo, std::string controller_id);
 
     /// Connects, boots and listens. Throws pq::Error; `refused` if there is a pooler between that gives a session to
     /// several clients in turn, since it would be no proof of anybody's life.

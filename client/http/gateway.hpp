@@ -62,7 +62,7 @@ class Gateway : public Handler {
 
   private:
     /// An answer, and for the log and the metrics what the request turned out to be about.
-    struct Answered {
+    struct Answered { // NOLINT(bugprone-exception-escape): see Reply
         Reply reply;
         std::string_view route = "none"; ///< the pattern
         std::string run_id;

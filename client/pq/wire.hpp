@@ -68,7 +68,7 @@ class Connection::Busy {
     }
     Busy(const Busy&) = delete;
     Busy& operator=(const Busy&) = delete;
-    ~Busy() {
+    ~Busy() { // NOLINT(bugprone-exception-escape): out of memory may end the program
         wire_->busy = false;
         wire_->stop_deadline();
         if (!done_)

@@ -80,6 +80,7 @@ std::size_t Turns::waiting() const noexcept {
 Turns::Turn::Turn(std::shared_ptr<State> state, std::string thing) noexcept
     : state_(std::move(state)), thing_(std::move(thing)) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): out of memory may end the program
 Turns::Turn::~Turn() {
     if (state_) // not moved from
         state_->give_back(thing_);

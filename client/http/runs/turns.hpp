@@ -22,7 +22,7 @@ class Turns {
       public:
         Turn(Turn&&) noexcept = default;
         Turn& operator=(Turn&&) = delete;
-        ~Turn();
+        ~Turn(); // NOLINT(bugprone-exception-escape): see there
 
       private:
         friend class Turns;
