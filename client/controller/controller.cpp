@@ -70,7 +70,13 @@ struct Controller::Active {
 Controller::Controller(const asio::any_io_executor& executor, Boot& boot, Connections connections,
                        const ControllerOptions& options)
     : executor_(executor), boot_(boot), connections_(std::move(connections)), options_(options),
-      recorder_(executor, boot, std::min(options.parallel, most_connections), options.endings_waiting),
+      recorder_(executor, boot, std::min(options.parallel, most_connections),
+                [this](std::size_t endings) {
+                    claim_.up();
+                    if (options_.endings_waiting) {
+                        options_.endings_waiting(endings);
+                    }
+                }),
       claim_(executor), look_(executor), offer_(executor), drained_(executor) {}
 
 Controller::~Controller() = default;
@@ -97,11 +103,10 @@ asio::awaitable<void> Controller::claim_runs() {
     }
 }
 
-/// For one more process. Those whose processes are over hold no place: their endings may wait for the database long.
+/// For one more run. Those whose endings the database does not take just now hold no place: they may wait for long.
 bool Controller::has_place() const {
-    const auto over = std::ranges::count_if(active_, [](const auto& entry) { return entry.second->launch.is_over(); });
-    return busy_ - static_cast<std::size_t>(over) - refused_.size() < options_.parallel &&
-           busy_ < options_.parallel + most_endings_waiting;
+    const auto waiting = std::min(recorder_.endings_waiting(), most_endings_waiting);
+    return busy_ < options_.parallel + waiting;
 }
 
 asio::awaitable<std::optional<AdmittedRun>> Controller::claim() {
@@ -165,7 +170,7 @@ asio::awaitable<void> Controller::see_through(std::shared_ptr<Active> active) {
     spdlog::info("launching run_id={} trace_id={} connector_id={} connector_instance_id={}", printable(run.run_id),
                  printable(run.trace_id), printable(run.connector_id), printable(run.connector_instance_id));
     try {
-        const auto body = co_await active->launch.execute([this] { claim_.up(); });
+        const auto body = co_await active->launch.execute();
         log_ending(run, body);
     } catch (const std::exception& error) {
         log_unrecorded(run, error.what());

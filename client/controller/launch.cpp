@@ -83,14 +83,7 @@ void Launch::hurry() {
     }
 }
 
-void Launch::be_over() {
-    if (!std::exchange(over_, true) && told_over_) {
-        told_over_();
-    }
-}
-
-asio::awaitable<std::string> Launch::execute(std::function<void()> told_over) {
-    told_over_ = std::move(told_over);
+asio::awaitable<std::string> Launch::execute() {
     Ending ending;
     if (stop_reason_) {
         observed_.stopped = stop_reason_;
@@ -107,7 +100,7 @@ asio::awaitable<std::string> Launch::execute(std::function<void()> told_over) {
             ending = co_await follow(std::move(*process));
         }
     }
-    be_over();
+    over_ = true;
     if (!launch_trouble_.empty()) {
         co_return co_await report_launch_failure(recorder_, run_, launch_trouble_);
     }
@@ -156,7 +149,7 @@ asio::awaitable<void> Launch::supervise(Process& process) {
     if (process.left_behind() > 0) {
         spdlog::warn("could not kill all processes run_id={} left={}", printable(run_.run_id), process.left_behind());
     }
-    be_over();
+    over_ = true;
     heard_.cancel();
 }
 

@@ -38,9 +38,8 @@ class Launch {
            Limits limits, Output& output, Output& errors);
 
     /// Gives the status that stands when the run is over, as PostgreSQL prints it. Throws as Recorder::settle(): as
-    /// long as the database does not take the ending, this does not return. `told_over` is called before, as soon as
-    /// is_over(). Once per object.
-    boost::asio::awaitable<std::string> execute(std::function<void()> told_over = {});
+    /// long as the database does not take the ending, this does not return. Once per object.
+    boost::asio::awaitable<std::string> execute();
 
     /// No process of it is left: at most its ending is still to be recorded.
     bool is_over() const noexcept { return over_; }
@@ -58,7 +57,6 @@ class Launch {
     void hurry();
 
   private:
-    void be_over();
     boost::asio::awaitable<Ending> follow(Process process);
     boost::asio::awaitable<void> supervise(Process& process);
     boost::asio::awaitable<void> read_to_end(Process& process);
@@ -85,8 +83,7 @@ class Launch {
     Observed observed_;
     LineSplitter lines_;
     ProgressQueue progress_;
-    bool over_ = false; ///< the process has ended and been reaped, or there is none
-    std::function<void()> told_over_;
+    bool over_ = false;          ///< the process has ended and been reaped, or there is none
     std::string launch_trouble_; ///< why there was no launch, or none that could be recorded
     std::optional<StopReason> stop_reason_;
     bool hurried_ = false;

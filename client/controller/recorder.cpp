@@ -153,6 +153,10 @@ void Recorder::renew() {
     repeating_ = pq::Pool(executor_, repeating_options_);
 }
 
+std::size_t Recorder::endings_waiting() const noexcept {
+    return waiting_->endings;
+}
+
 asio::awaitable<std::string> Recorder::call(std::string_view function, std::vector<pq::Argument> arguments,
                                             pq::Effect effect) {
     auto connection = co_await pool_.acquire();

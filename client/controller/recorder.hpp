@@ -87,6 +87,9 @@ class Recorder {
     /// function is safe to call twice.
     boost::asio::awaitable<std::string> launch_failed(AdmittedRun run, std::string message);
 
+    /// Endings that the database did not take at the first attempt, and has not since.
+    [[nodiscard]] std::size_t endings_waiting() const noexcept;
+
   private:
     struct Report;
     struct Count;
