@@ -28,6 +28,7 @@ extern "C" {
 #include <access/xact.h>
 #include <catalog/dependency.h>
 #include <catalog/namespace.h>
+#include <catalog/objectaccess.h>
 #include <catalog/pg_am.h>
 #include <catalog/pg_database.h>
 #include <catalog/pg_extension.h>

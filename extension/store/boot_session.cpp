@@ -37,12 +37,13 @@ struct BootSession {
 
     /// The subtransaction in which RESET ALL brought the settings back, until the transaction ends.
     SubTransactionId settings_reset = InvalidSubTransactionId;
-    bool was_unlocked = false; ///< by a transaction that has ended: not the doing of the one that runs
-    bool is_left = false;      ///< whoever had the session is done with it, if this transaction commits
+    bool unlocks_all = false; ///< this transaction calls pg_advisory_unlock_all(): the lock is free by its doing
+    bool is_left = false;     ///< whoever had the session is done with it, if this transaction commits
 
     [[nodiscard]] bool has(const pg_uuid_t& epoch) const;
     [[nodiscard]] bool holds_lock() const;
     void take_dropped_locks_again();
+    void judge_reset();
     void end_transaction();
     void end_subtransaction(SubTransactionId mine, SubTransactionId parent);
     template <typename Aborted>
@@ -74,7 +75,18 @@ void BootSession::take_dropped_locks_again() {
             LockAcquire(&tag, ShareLock, true, false);
         }
     }
-    was_unlocked = false;
+}
+
+/// The last moment at which a transaction can take locks.
+void BootSession::judge_reset() {
+    if (latest == nullptr) {
+        return;
+    }
+    is_left = settings_reset != InvalidSubTransactionId && unlocks_all && !holds_lock();
+    if (!is_left) {
+        take_dropped_locks_again();
+        keep_settings_of_booted();
+    }
 }
 
 void BootSession::end_transaction() {
@@ -82,6 +94,7 @@ void BootSession::end_transaction() {
         boot->pending = InvalidSubTransactionId;
     }
     settings_reset = InvalidSubTransactionId;
+    unlocks_all = false;
     is_left = false;
 }
 
@@ -118,23 +131,17 @@ void BootSession::forget_boots() {
 void hold_through_transaction(XactEvent event, void* /*argument*/) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
-        if (session.latest == nullptr) {
-            break;
-        }
-        session.is_left =
-            session.settings_reset != InvalidSubTransactionId && !session.was_unlocked && !session.holds_lock();
-        if (!session.is_left) {
-            session.take_dropped_locks_again();
-            keep_settings_of_booted();
-        }
+        session.judge_reset();
         break;
     case XACT_EVENT_PRE_PREPARE:
         if (session.latest != nullptr && session.latest->pending != InvalidSubTransactionId) {
             ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                             errmsg("cannot PREPARE a transaction that has booted a controller")));
         }
+        session.judge_reset(); // settings and locks are the session's, whatever becomes of the transaction
         break;
     case XACT_EVENT_COMMIT:
+    case XACT_EVENT_PREPARE:
         if (session.is_left) {
             session.forget_boots();
         }
@@ -142,10 +149,6 @@ void hold_through_transaction(XactEvent event, void* /*argument*/) {
         break;
     case XACT_EVENT_ABORT:
         session.undo([](SubTransactionId pending) { return pending != InvalidSubTransactionId; });
-        session.end_transaction();
-        session.was_unlocked = session.latest != nullptr && !session.holds_lock();
-        break;
-    case XACT_EVENT_PREPARE:
         session.end_transaction();
         break;
     default:
@@ -165,6 +168,8 @@ void hold_through_subtransaction(SubXactEvent event, SubTransactionId mine, SubT
 } // namespace
 
 void hold_boot(const pg_uuid_t& epoch) {
+    // What of the session's own was dropped is in doubt, this very boot maybe, and stays so if this call comes to nothing.
+    session.take_dropped_locks_again();
     if (session.latest == nullptr || !is_same(session.latest->epoch, epoch)) {
         // remembered first: should taking the lock fail, the abort finds nothing to release
         auto* boot = static_cast<HeldBoot*>(MemoryContextAlloc(TopMemoryContext, sizeof(HeldBoot)));
@@ -206,9 +211,27 @@ bool is_held(const pg_uuid_t& epoch) {
     return false;
 }
 
+namespace {
+
+object_access_hook_type earlier_access_hook = nullptr;
+
+/// The server tells of each function that a statement is about to call.
+void see_unlock_all(ObjectAccessType access, Oid kind, Oid object, int part, void* argument) {
+    if (access == OAT_FUNCTION_EXECUTE && object == F_PG_ADVISORY_UNLOCK_ALL) {
+        session.unlocks_all = true;
+    }
+    if (earlier_access_hook != nullptr) {
+        earlier_access_hook(access, kind, object, part, argument);
+    }
+}
+
+} // namespace
+
 void watch_boot_session() {
     RegisterXactCallback(hold_through_transaction, nullptr);
     RegisterSubXactCallback(hold_through_subtransaction, nullptr);
+    earlier_access_hook = object_access_hook;
+    object_access_hook = see_unlock_all;
     pg::watch_resets([] { session.settings_reset = GetCurrentSubTransactionId(); }, [] { session.forget_boots(); });
 }
 

@@ -9,7 +9,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('grace');
 $node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', "pdpp.liveness_grace = 1h\nautovacuum = off\nidle_session_timeout = 20min\nidle_in_transaction_session_timeout = 20min");
+$node->append_conf('postgresql.conf', "pdpp.liveness_grace = 1h\nmax_prepared_transactions = 2\nautovacuum = off\nidle_session_timeout = 20min\nidle_in_transaction_session_timeout = 20min");
 $node->start;
 $node->safe_psql('postgres', 'create extension pdpp');
 
@@ -96,7 +96,10 @@ is(reconciled(), '0 0 0', 'which nobody has noticed');
 # what a pool does to a session before it hands it on: whoever comes next is not the boot, and has none of its settings
 my %configured = map { $_ => sql("select setting from pg_settings where name = '$_'") } qw(idle_session_timeout idle_in_transaction_session_timeout);
 for my $reset ('discard all', 'set session authorization default \\; reset all \\; close all \\; unlisten * \\; select pg_advisory_unlock_all() \\; discard temp',
-    'select pg_advisory_unlock_all() \\; reset all') {
+    'select pg_advisory_unlock_all() \\; reset all', "begin; reset all; select pg_advisory_unlock_all(); prepare transaction 'left'; commit prepared 'left'",
+    # also where whoever has gone had dropped the lock before
+    'begin; select pg_advisory_unlock_all(); rollback; reset all \\; select pg_advisory_unlock_all()',
+    'begin; select pg_advisory_unlock_all(); rollback; select pg_advisory_unlock_all() \\; reset all') {
     $session->query_safe($reset);
     my (undef, $failed) = $session->query('select pdpp_run_claim()');
     like($session->{stderr}, qr/has not booted/, "no controller after: $reset");
@@ -108,6 +111,9 @@ for my $reset ('discard all', 'set session authorization default \\; reset all \
     is($session->query_safe("select pdpp_controller_rejoin('$epoch')->>'seq'"), '1', 'within the grace it may be rejoined');
     is(reconciled(), '0 0 0', 'and nothing happened');
 }
+$session->query_safe("begin; select pg_advisory_unlock_all(); prepare transaction 'kept'");
+is(reconciled(), '0 0 0', 'the lock is held again after PREPARE TRANSACTION as after COMMIT');
+$session->query_safe("commit prepared 'kept'");
 
 # over
 lose($session);
@@ -139,6 +145,32 @@ $node->poll_query_until('postgres', "select min(backend_start) < now() - interva
 lose($first);
 is($session->query_safe(q{set client_min_messages = error; select pdpp_controller_boot('three')->'settled'}), '{"abandoned": 1, "lost_boots": 1, "launch_failed": 1}', 'so it settles what they left, with no grace');
 is(boots('three'), '1 lost dead, 2', 'the earlier is dead');
+
+# a lock that was dropped and that a rejoin has taken again, in vain: a guard may have found it free all the same
+set_grace('0');
+{
+    my $doubtful = $node->background_psql('postgres', on_error_stop => 0);
+    my $own = $doubtful->query_safe(q{select pdpp_controller_boot('doubtful')->>'boot_epoch'});
+    sql(q{select pdpp_run_now('x', 'doubtful', 'doubtful')});
+    $doubtful->query_safe("set lock_timeout = '50ms'; begin; select pg_advisory_unlock_all(); rollback");
+    my $guard = $node->background_psql('postgres');
+    $guard->query_safe('set client_min_messages = error; begin; select pdpp_reconcile()');
+    $doubtful->query_safe('begin; savepoint a');
+    $doubtful->query("select pdpp_controller_rejoin('$own')");
+    like($doubtful->{stderr}, qr/lock timeout/, 'a rejoin waits for the verdict');
+    $doubtful->{stderr} = '';
+    $doubtful->query_safe('rollback to a');
+    $doubtful->query(q{select pdpp_run_claim('doubtful')});
+    like($doubtful->{stderr}, qr/lock timeout/, 'and so does a claim after it');
+    $doubtful->{stderr} = '';
+    $doubtful->query_safe('rollback; reset lock_timeout');
+    $guard->query_safe('commit');
+    $doubtful->query(q{select pdpp_run_claim('doubtful')});
+    like($doubtful->{stderr}, qr/declared dead/, 'which is refused');
+    $doubtful->{stderr} = '';
+    $_->quit for $doubtful, $guard;
+    sql(q{select pdpp_run_cancel('doubtful')});
+}
 
 # promotion: a standby's server may run for long, and still every session is lost when it takes over
 $node->backup('b');
