@@ -83,6 +83,14 @@ void refuse_if(const run::Check& check) {
     }
 }
 
+bool is_read_as(Oid found, Oid expected) {
+    if (found == expected) {
+        return true;
+    }
+    const Oid base = getBaseType(found); // a domain says what goes in, not what is there
+    return base == expected || (base == VARCHAROID && expected == TEXTOID);
+}
+
 void refuse_type(std::string_view column, Oid found, Oid expected) {
     ereport(ERROR,
             (errcode(ERRCODE_DATATYPE_MISMATCH),

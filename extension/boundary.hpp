@@ -55,6 +55,9 @@ struct Extra {
 /// Raises the fault that a check of the domain found; the message becomes "<param> <what is wrong>".
 void refuse_if(const run::Check& check);
 
+/// Whether values of a column of that type can be read as this one: the same, or a domain over it, or varchar for text.
+bool is_read_as(Oid found, Oid expected);
+
 /// Raises datatype_mismatch for a column of ours that somebody gave another type than the one it is read as.
 [[noreturn]] void refuse_type(std::string_view column, Oid found, Oid expected);
 

@@ -55,7 +55,7 @@ $$;
 create function pdpp.refuse_state_change() returns trigger
     language c as 'MODULE_PATHNAME', 'pdpp_refuse_state_change';
 comment on function pdpp.refuse_state_change() is
-    'trigger: the state of runs, connections, boots and keys is written by the functions alone; raises guarded_state';
+    'trigger: what runs, connections, boots and keys are known by stays as the functions wrote it; raises guarded_state';
 
 create trigger controller_active_runs_identity
     before update of connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation
@@ -76,6 +76,10 @@ create trigger controller_boots_no_truncate before truncate on pdpp.controller_b
 create trigger controller_boots_identity before update of controller_id, seq, boot_epoch on pdpp.controller_boots
     for each row execute function pdpp.refuse_state_change();
 
+/* After: an admission's own update has nothing to do for it but to compare two numbers. */
+create trigger connections_generation after update of run_generation on pdpp.connections
+    for each row when (new.run_generation < old.run_generation)
+    execute function pdpp.refuse_state_change('run_generation cannot be lowered');
 create trigger idempotency_keys_no_change before update or delete on pdpp.idempotency_keys
     for each row execute function pdpp.refuse_state_change();
 create trigger idempotency_keys_no_truncate before truncate on pdpp.idempotency_keys
@@ -83,6 +87,9 @@ create trigger idempotency_keys_no_truncate before truncate on pdpp.idempotency_
 
 revoke all on function pdpp.refuse_state_change() from public;
 
+create trigger controller_boots_verdict after update of dead_at on pdpp.controller_boots
+    for each row when (new.dead_at is distinct from old.dead_at)
+    execute function pdpp.refuse_state_change('dead_at is written by the guard alone');
 /* ---- for operators -------------------------------------------------------------------------------------------- */
 
 /* It compares the tables with what it expects, as the server prints them. */

@@ -225,13 +225,15 @@ create trigger controller_active_runs_no_truncate before truncate on pdpp.contro
 
 /*
  * What a run, a connection, a controller's life and a key are known by stays as our functions wrote it. A connection that
- * had runs keeps its row, since generations never restart; a boot that is not dead keeps its own, since an owner that
- * nobody knows counts as dead; a key keeps naming the run that it was used for.
+ * had runs keeps its row, and its generation is not lowered, since generations never restart; a boot that is not dead keeps
+ * its row, since an owner that nobody knows counts as dead, and only the guard's verdict makes it so, once and for all; a key
+ * keeps naming the run that it was used for. The other columns may be mended by hand, and rows may be written by hand: a
+ * restore does that.
  */
 create function pdpp.refuse_state_change() returns trigger
     language c as 'MODULE_PATHNAME', 'pdpp_refuse_state_change';
 comment on function pdpp.refuse_state_change() is
-    'trigger: the state of runs, connections, boots and keys is written by the functions alone; raises guarded_state';
+    'trigger: what runs, connections, boots and keys are known by stays as the functions wrote it; raises guarded_state';
 
 create trigger controller_active_runs_identity
     before update of connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation
@@ -244,6 +246,10 @@ create trigger connections_no_truncate before truncate on pdpp.connections
     for each statement execute function pdpp.refuse_state_change();
 create trigger connections_identity before update of connector_instance_id on pdpp.connections
     for each row execute function pdpp.refuse_state_change();
+/* After: an admission's own update has nothing to do for it but to compare two numbers. */
+create trigger connections_generation after update of run_generation on pdpp.connections
+    for each row when (new.run_generation < old.run_generation)
+    execute function pdpp.refuse_state_change('run_generation cannot be lowered');
 
 create trigger controller_boots_no_delete before delete on pdpp.controller_boots
     for each row when (old.dead_at is null) execute function pdpp.refuse_state_change();
@@ -251,6 +257,9 @@ create trigger controller_boots_no_truncate before truncate on pdpp.controller_b
     for each statement execute function pdpp.refuse_state_change();
 create trigger controller_boots_identity before update of controller_id, seq, boot_epoch on pdpp.controller_boots
     for each row execute function pdpp.refuse_state_change();
+create trigger controller_boots_verdict after update of dead_at on pdpp.controller_boots
+    for each row when (new.dead_at is distinct from old.dead_at)
+    execute function pdpp.refuse_state_change('dead_at is written by the guard alone');
 
 create trigger idempotency_keys_no_change before update or delete on pdpp.idempotency_keys
     for each row execute function pdpp.refuse_state_change();

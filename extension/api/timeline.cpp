@@ -50,6 +50,10 @@ std::optional<run::Cursor> parse_timeline_cursor(std::optional<std::string_view>
 
 /// An event's data, token by token, the credentials in it replaced at any depth.
 void write_redacted(store::JsonbWriter& body, const Jsonb* data) {
+    if (JB_ROOT_IS_SCALAR(data)) { // which is stored as an array of one
+        body.value(data);
+        return;
+    }
     JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(&data->root));
     bool skip_nested = false;
     JsonbValue value;
@@ -71,7 +75,8 @@ void write_redacted(store::JsonbWriter& body, const Jsonb* data) {
 /// One event: its columns, all but token_id, with data_json as `data`. Returns its size as stored.
 std::size_t write_event(store::JsonbWriter& body, const store::Rows& rows, std::uint64_t row) {
     namespace column = store::timeline_column;
-    const Jsonb* data = rows.jsonb(row, column::data_json);
+    const Jsonb* found = rows.jsonb(row, column::data_json);
+    const Jsonb* data = found != nullptr ? found : store::empty_object(); // as the status takes it
     const auto object_type = rows.text(row, column::object_type);
     const auto redacted_id = object_type ? run::redacted_object_id(*object_type) : std::nullopt;
 

@@ -3,10 +3,12 @@
  */
 #include "boundary.hpp"
 #include "run/error.hpp"
-#include "store/direct.hpp"
+#include "store/boots.hpp"
 #include "store/flight.hpp"
 #include "store/lifecycle.hpp"
 #include "store/prune.hpp"
+
+#include <optional>
 
 namespace pdpp::api {
 
@@ -20,23 +22,51 @@ const TriggerData& trigger_of(FunctionCallInfo fcinfo) {
     return *reinterpret_cast<const TriggerData*>(fcinfo->context);
 }
 
-std::string_view column_text(const TriggerData& trigger, const char* name) {
+/// A value of the row that the trigger is about; nothing for null. Raises an error if the column is gone, or has another
+/// type: a row that we cannot read is no row that may go.
+std::optional<Datum> column_of(const TriggerData& trigger, const char* name, Oid type) {
     TupleDesc columns = RelationGetDescr(trigger.tg_relation);
+    const std::string_view table = RelationGetRelationName(trigger.tg_relation);
+    const int number = SPI_fnumber(columns, name);
+    if (number <= 0) {
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("pdpp.%.*s lacks the column %s", PDPP_TEXT(table), name),
+                        errhint("Somebody has altered a table of pdpp: pdpp_check() says where.")));
+    }
+    const Oid found = SPI_gettypeid(columns, number);
+    if (!is_read_as(found, type)) {
+        refuse_type(join({"pdpp.", table, ".", name}), found, type);
+    }
     bool is_null = false;
-    const Datum value = SPI_getbinval(trigger.tg_trigtuple, columns, SPI_fnumber(columns, name), &is_null);
-    return is_null ? std::string_view{} : text_view(value);
+    const Datum value = SPI_getbinval(trigger.tg_trigtuple, columns, number, &is_null);
+    return is_null ? std::nullopt : std::optional{value};
 }
 
-/// Whether a snapshot that is taken now shows any row of the table.
+std::string_view column_text(const TriggerData& trigger, const char* name) {
+    const auto value = column_of(trigger, name, TEXTOID);
+    return value ? text_view(*value) : std::string_view{};
+}
+
+/// Whether the table has any row: by a snapshot of now, whatever the transaction's own shows. What the table lacks now it
+/// goes on lacking, since TRUNCATE has locked it before its triggers run.
 bool has_rows(Relation table) {
-    Snapshot snapshot = store::push_latest_snapshot();
-    TableScanDesc scan = table_beginscan(table, snapshot, 0, nullptr);
+    CommandCounterIncrement(); // what the running statement wrote counts too
+    PushActiveSnapshot(GetLatestSnapshot());
+    TableScanDesc scan = table_beginscan(table, GetActiveSnapshot(), 0, nullptr);
     TupleTableSlot* slot = table_slot_create(table, nullptr);
     const bool found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
     ExecDropSingleTupleTableSlot(slot);
     table_endscan(scan);
     PopActiveSnapshot();
     return found;
+}
+
+/// Whether the row is that of a boot about which a guard of this session writes its verdict.
+bool is_verdict_of_guard(const TriggerData& trigger) {
+    if (std::string_view{RelationGetRelationName(trigger.tg_relation)} != "controller_boots") {
+        return false;
+    }
+    const auto epoch = column_of(trigger, "boot_epoch", UUIDOID);
+    return epoch && store::is_judged(*DatumGetUUIDP(*epoch));
 }
 
 } // namespace
@@ -64,11 +94,8 @@ PDPP_FUNCTION(pdpp_refuse_unsettled_removal) {
         }
         return PointerGetDatum(nullptr);
     }
-    if (store::is_removal_of_ended()) {
-        return PointerGetDatum(nullptr);
-    }
     const std::string_view run_id = column_text(trigger, "run_id");
-    if (!store::read_latest_lifecycle(run_id).events.ended) {
+    if (!store::is_removal_of_ended(run_id) && !store::read_latest_lifecycle(run_id).events.ended) {
         refuse(run::ErrorCode::run_not_settled, {},
                join({"run ", run_id, " has not ended: its flight state cannot be removed"}));
     }
@@ -76,7 +103,8 @@ PDPP_FUNCTION(pdpp_refuse_unsettled_removal) {
 }
 
 /// Before an UPDATE of what flight rows, connections, boots or keys are known by, a DELETE of one that still counts
-/// (the triggers say which), or TRUNCATE of a table that has rows.
+/// (the triggers say which), or TRUNCATE of a table that has rows. After an UPDATE of what has one way to go: the trigger says
+/// what is wrong.
 PDPP_FUNCTION(pdpp_refuse_state_change) {
     const TriggerData& trigger = trigger_of(fcinfo);
     const char* table = RelationGetRelationName(trigger.tg_relation);
@@ -85,6 +113,12 @@ PDPP_FUNCTION(pdpp_refuse_state_change) {
             refuse(run::ErrorCode::guarded_state, {}, join({"pdpp.", table, " cannot be truncated"}));
         }
         return PointerGetDatum(nullptr);
+    }
+    if (TRIGGER_FIRED_BY_UPDATE(trigger.tg_event) && trigger.tg_trigger->tgnargs > 0) {
+        if (is_verdict_of_guard(trigger)) {
+            return PointerGetDatum(nullptr);
+        }
+        refuse(run::ErrorCode::guarded_state, {}, join({"pdpp.", table, ": ", trigger.tg_trigger->tgargs[0]}));
     }
     if (TRIGGER_FIRED_BY_UPDATE(trigger.tg_event)) {
         refuse(run::ErrorCode::guarded_state, {},

@@ -50,13 +50,27 @@ struct Look {
     void at(const pg_uuid_t& epoch, std::optional<run::Instant> lost_at);
 };
 
+/// The boot that our own UPDATE is about, while it runs in this session.
+std::optional<pg_uuid_t> judged;
+
+void mark(const pg_uuid_t& epoch, std::optional<run::Instant> lost_at, std::optional<run::Instant> dead_at) {
+    static Statement update{"update pdpp.controller_boots set lost_at = $2, dead_at = $3 where boot_epoch = $1"};
+    PG_TRY();
+    {
+        judged = epoch;
+        update.execute({epoch, lost_at, dead_at});
+    }
+    PG_FINALLY();
+    { judged = std::nullopt; }
+    PG_END_TRY();
+}
+
 /// Looks at one boot and records what changed; `lost_at` as it was read without a lock.
 void Look::at(const pg_uuid_t& epoch, std::optional<run::Instant> lost_at) {
     // A rejoin takes the lock first and the row second, this look the row first and the lock second: one of the two
     // sees the other. A row that somebody else is at work on is left to the next look.
     static Statement lock{"select lost_at from pdpp.controller_boots where boot_epoch = $1 and dead_at is null"
                           " for no key update skip locked"};
-    static Statement mark{"update pdpp.controller_boots set lost_at = $2, dead_at = $3 where boot_epoch = $1"};
     constexpr std::optional<run::Instant> never;
 
     // most looks change nothing, and take no row lock
@@ -78,7 +92,7 @@ void Look::at(const pg_uuid_t& epoch, std::optional<run::Instant> lost_at) {
         return;
     }
     if (is_held(epoch)) {
-        mark.execute({epoch, never, never});
+        mark(epoch, never, never);
         return;
     }
     const Clock clock = read_clock();
@@ -87,7 +101,7 @@ void Look::at(const pg_uuid_t& epoch, std::optional<run::Instant> lost_at) {
     const run::Instant lost = earlier && clock.in_present_time(*earlier) <= clock.now ? *earlier : clock.now;
     const auto death = death_of_lost(clock, lost);
     const bool is_dead = is_past(clock, death);
-    mark.execute({epoch, lost, is_dead ? std::optional{clock.now} : never});
+    mark(epoch, lost, is_dead ? std::optional{clock.now} : never);
     found.lost += earlier ? 0 : 1;
     if (!is_dead) {
         expect(death);
@@ -208,6 +222,10 @@ bool is_dead(const pg_uuid_t& epoch) {
     }
     const Clock clock = read_clock();
     return !is_held(epoch) && is_past(clock, death_of(clock, boot->lost_at.value_or(clock.now)));
+}
+
+bool is_judged(const pg_uuid_t& epoch) {
+    return judged && memcmp(judged->data, epoch.data, UUID_LEN) == 0;
 }
 
 BootWatch watch_boots() {

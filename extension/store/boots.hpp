@@ -52,6 +52,9 @@ std::optional<OwnBoot> own_boot();
 /// Whether the boot is dead: nobody holds its lock, and has not for the grace.
 bool is_dead(const pg_uuid_t& epoch);
 
+/// Whether an UPDATE that has changed its verdict is our own.
+bool is_judged(const pg_uuid_t& epoch);
+
 /// What a look at the boots found.
 struct BootWatch {
     std::int64_t lost = 0;                       ///< seen without a session for the first time

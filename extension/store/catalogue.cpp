@@ -4,6 +4,7 @@
 #include "run/event.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <iterator>
 #include <span>
@@ -21,9 +22,10 @@ bool looking = false;       ///< while it is, every change counts: the relations
 /// DROP EXTENSION, REINDEX CONCURRENTLY and ALTER TABLE in any session announce the relations they touch. An index that
 /// is not used has no name here, but whatever mends it touches the table.
 void on_relation_change(Datum /*argument*/, Oid relation) {
-    if (looking || relation == InvalidOid || relation == known.spine.table || relation == known.spine.primary_key ||
-        relation == known.spine.lifecycle_index || relation == known.flight.table ||
-        relation == known.flight.primary_key || relation == known.flight.run_id_index) {
+    const std::array of_ours{known.spine.table,  known.spine.primary_key,  known.spine.lifecycle_index,
+                             known.flight.table, known.flight.primary_key, known.flight.run_id_index};
+    if (looking || relation == InvalidOid ||
+        std::ranges::any_of(of_ours, [relation](Oid each) { return each == relation || each == InvalidOid; })) {
         ++changes;
     }
 }
@@ -116,10 +118,8 @@ void find_columns(Relation table, const Column<Entry> (&columns)[Count], Entry& 
         }
         const AttrNumber number = column_of(RelationGetRelid(table), column.name);
         entry.*column.number = number;
-        const Oid type =
-            getBaseType(attribute(table, number).atttypid); // a domain says what goes in, not what is there
-        const bool is_known = type == column.type || (type == VARCHAROID && column.type == TEXTOID);
-        if (column.is_read && !is_known && entry.unreadable.column == nullptr) {
+        if (column.is_read && entry.unreadable.column == nullptr &&
+            !is_read_as(attribute(table, number).atttypid, column.type)) {
             entry.unreadable = {.column = column.name, .expected = column.type};
         }
     }

@@ -87,8 +87,8 @@ std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, L
     return flight;
 }
 
-/// While our own DELETE runs in this session.
-bool removing = false;
+/// The run whose row our own DELETE takes, while it runs in this session.
+std::optional<std::string_view> removing;
 
 /// What is overdue is not claimed any more. A clock that was set ahead says so too early, and the time before this
 /// server served does not count (store/guard.cpp): where in doubt the guard knows better.
@@ -199,16 +199,16 @@ void delete_flight(const Flight& flight) {
     static Statement remove{"delete from pdpp.controller_active_runs where run_id = $1"};
     PG_TRY();
     {
-        removing = true;
+        removing = flight.run.run_id;
         remove.change({flight.run.run_id});
     }
     PG_FINALLY();
-    { removing = false; }
+    { removing = std::nullopt; }
     PG_END_TRY();
 }
 
-bool is_removal_of_ended() {
-    return removing;
+bool is_removal_of_ended(std::string_view run_id) {
+    return removing == run_id;
 }
 
 } // namespace pdpp::store

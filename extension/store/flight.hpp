@@ -57,7 +57,8 @@ void mark_cancel_requested(std::string_view run_id, std::optional<std::string_vi
 /// Removes the row of a run whose terminal event stands, which the caller has written or seen.
 void delete_flight(const Flight& flight);
 
-/// Whether the row that a DELETE has taken is one that delete_flight() takes.
-bool is_removal_of_ended();
+/// Whether the row that a DELETE has taken is the one that delete_flight() takes. Whatever else goes while that runs, by
+/// somebody's trigger, is not.
+bool is_removal_of_ended(std::string_view run_id);
 
 } // namespace pdpp::store

@@ -25,9 +25,10 @@ std::string_view copied(std::string_view text) {
     return {bytes, text.size()};
 }
 
-/// Finds the value under a key, without a copy.
+/// Finds the value under a key, without a copy. The server's look-up takes whatever it is given for an object.
 bool find(const Jsonb* object, std::string_view key, JsonbValue& value) {
-    return getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(&object->root), key.data(),
+    return JB_ROOT_IS_OBJECT(object) &&
+           getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(&object->root), key.data(),
                                         static_cast<int>(key.size()), &value) != nullptr;
 }
 

@@ -71,10 +71,11 @@ class JsonbWriter {
     JsonbValue* result_ = nullptr;
 };
 
-/// The string under a key of an object; empty if there is none or it is not a string.
+/// The string under a key of an object; empty if there is none or it is not a string, or it is no object.
 std::string_view string_under(const Jsonb* object, std::string_view key);
 
-/// Whatever stands under a key of an object, as a jsonb of its own; null pointer if the key is absent.
+/// Whatever stands under a key of an object, as a jsonb of its own; null pointer if the key is absent,
+/// or it is no object.
 Jsonb* value_under(const Jsonb* object, std::string_view key);
 
 } // namespace pdpp::store

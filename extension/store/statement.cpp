@@ -18,8 +18,7 @@ std::optional<Datum> Rows::datum(std::uint64_t row, int column, Oid type) const 
              static_cast<unsigned long long>(count_));
     }
     const FormData_pg_attribute& found = *TupleDescAttr(table_->tupdesc, column);
-    if (found.atttypid != type && getBaseType(found.atttypid) != type &&
-        !(found.atttypid == VARCHAROID && type == TEXTOID)) {
+    if (!is_read_as(found.atttypid, type)) {
         refuse_type(NameStr(found.attname), found.atttypid, type);
     }
     bool is_null = false;

@@ -118,13 +118,117 @@ insert into alterations (alteration, life, told) values
     ('alter table pdpp.controller_active_runs disable trigger controller_active_runs_settled', 'ok', 'CREATE TRIGGER controller_active_runs_settled'),
     ('create unique index mine on pdpp.controller_active_runs (connector_id) where run_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     -- the others
-    ('drop trigger connections_no_delete on pdpp.connections; alter table pdpp.connections alter run_generation drop default, alter run_generation type numeric', '42804: column run_generation is of type numeric, not bigint', 'column connections.run_generation'),
+    ('drop trigger connections_no_delete on pdpp.connections; drop trigger connections_generation on pdpp.connections; alter table pdpp.connections alter run_generation drop default, alter run_generation type numeric', '42804: column run_generation is of type numeric, not bigint', 'column connections.run_generation'),
     ('create unique index mine on pdpp.connections (connector_id) where connector_instance_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     ('create unique index mine on pdpp.idempotency_keys ((true)) where run_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     ('alter table pdpp.idempotency_keys alter created_at type date', 'ok', 'column idempotency_keys.created_at'),
     ('drop trigger controller_boots_identity on pdpp.controller_boots; alter table pdpp.controller_boots alter seq type numeric', 'ok', 'column controller_boots.seq');
 
-select plan(5 + 2 * count(*)::integer) from alterations;
+
+-- what a statement says on altered tables; what was altered is as it was afterwards
+create function pg_temp.said(alteration text, statement text) returns text language plpgsql as $$
+declare
+    said text;
+begin
+    begin
+        execute alteration;
+        execute statement into said;
+        raise exception using errcode = 'AA001', message = coalesce(said, 'done');
+    exception when others then
+        get stacked diagnostics said = message_text;
+        return case sqlstate when 'AA001' then '' else sqlstate || ': ' end || said;
+    end;
+end
+$$;
+-- every trigger, on tables whose columns are others
+create temporary table firings (number integer primary key generated always as identity, alteration text, statement text, said text);
+insert into firings (alteration, statement, said) values
+    ('alter table pdpp.spine_events alter run_id type integer using hashtext(run_id)', 'update pdpp.spine_events set client_id = null',
+     '42804: column pdpp.spine_events.run_id is of type integer, not text'),
+    ('alter table pdpp.spine_events alter run_id type integer using hashtext(run_id)', 'delete from pdpp.spine_events',
+     '42804: column pdpp.spine_events.run_id is of type integer, not text'),
+    ('alter table pdpp.spine_events alter run_id type uuid using md5(run_id)::uuid', 'update pdpp.spine_events set client_id = null',
+     '42804: column pdpp.spine_events.run_id is of type uuid, not text'),
+    ('alter table pdpp.spine_events rename run_id to run', 'delete from pdpp.spine_events', '42703: pdpp.spine_events lacks the column run_id'),
+    ('alter table pdpp.spine_events alter run_id type varchar', 'delete from pdpp.spine_events where run_id = ''al-standing''',
+     'PT403: pdpp.spine_events is append-only: an event of run al-standing cannot be deleted'),
+    ('drop index pdpp.spine_events_lifecycle, pdpp.spine_events_list, pdpp.spine_events_list_by_connection, pdpp.spine_events_list_by_connector,
+        pdpp.spine_events_prunable, pdpp.spine_events_endings; alter table pdpp.spine_events alter event_type type integer using 7',
+     'delete from pdpp.spine_events', '42804: column pdpp.spine_events.event_type is of type integer, not text'),
+    ('alter table pdpp.spine_events alter run_id type integer using hashtext(run_id)', 'truncate pdpp.spine_events',
+     'PT403: pdpp.spine_events is append-only: it cannot be truncated'),
+    ('alter table pdpp.spine_events drop constraint spine_events_pkey, drop constraint spine_events_event_id_key, alter run_id drop not null;
+      insert into pdpp.spine_events (event_seq, event_id, event_type, occurred_at, recorded_at) values (1, ''e'', ''note'', now(), now())',
+     'delete from pdpp.spine_events where run_id is null', 'PT403: pdpp.spine_events is append-only: an event of run  cannot be deleted'),
+    ('drop trigger controller_active_runs_identity on pdpp.controller_active_runs; alter table pdpp.controller_active_runs alter run_id type integer using hashtext(run_id)',
+     'delete from pdpp.controller_active_runs', '42804: column pdpp.controller_active_runs.run_id is of type integer, not text'),
+    ('drop trigger controller_active_runs_identity on pdpp.controller_active_runs; alter table pdpp.controller_active_runs alter run_id type integer using hashtext(run_id)',
+     'truncate pdpp.controller_active_runs', 'PT409: runs are in flight: their state cannot be truncated'),
+    ('drop trigger controller_active_runs_identity on pdpp.controller_active_runs; alter table pdpp.controller_active_runs alter run_id drop not null;
+      update pdpp.controller_active_runs set run_id = null', 'delete from pdpp.controller_active_runs', 'PT409: run  has not ended: its flight state cannot be removed'),
+    ('alter table pdpp.controller_active_runs alter scenario_id type integer using 1', 'update pdpp.controller_active_runs set run_id = ''x''',
+     'PT403: what a row of pdpp.controller_active_runs is known by cannot be changed'),
+    ('drop index pdpp.connections_offered; alter table pdpp.connections alter connector_id type integer using 1, alter boot_epoch type text', 'update pdpp.connections set run_generation = 0',
+     'PT403: pdpp.connections: run_generation cannot be lowered'),
+    ('drop index pdpp.connections_offered; alter table pdpp.connections alter connector_id type integer using 1', 'delete from pdpp.connections',
+     'PT403: this row of pdpp.connections cannot be deleted'),
+    ('drop index pdpp.connections_offered; alter table pdpp.connections alter connector_id type integer using 1', 'truncate pdpp.connections',
+     'PT403: pdpp.connections cannot be truncated'),
+    ('drop index pdpp.connections_offered; alter table pdpp.connections alter connector_id type integer using 1', 'update pdpp.connections set connector_instance_id = ''x''',
+     'PT403: what a row of pdpp.connections is known by cannot be changed'),
+    ('drop trigger controller_boots_identity on pdpp.controller_boots; alter table pdpp.controller_boots alter boot_epoch type text', 'update pdpp.controller_boots set dead_at = now()',
+     '42804: column pdpp.controller_boots.boot_epoch is of type text, not uuid'),
+    ('alter table pdpp.controller_boots rename boot_epoch to epoch', 'update pdpp.controller_boots set dead_at = now()', '42703: pdpp.controller_boots lacks the column boot_epoch'),
+    ('drop trigger controller_boots_identity on pdpp.controller_boots; alter table pdpp.controller_boots alter boot_epoch type text', 'delete from pdpp.controller_boots',
+     'PT403: this row of pdpp.controller_boots cannot be deleted'),
+    ('alter table pdpp.controller_boots alter booted_at type text', 'truncate pdpp.controller_boots', 'PT403: pdpp.controller_boots cannot be truncated'),
+    ('alter table pdpp.controller_boots alter booted_at type text', 'update pdpp.controller_boots set seq = 9', 'PT403: what a row of pdpp.controller_boots is known by cannot be changed'),
+    ('alter table pdpp.idempotency_keys alter run_id type integer using 1', 'update pdpp.idempotency_keys set created_at = now()',
+     'PT403: what a row of pdpp.idempotency_keys is known by cannot be changed'),
+    ('alter table pdpp.idempotency_keys alter run_id type integer using 1', 'delete from pdpp.idempotency_keys', 'PT403: this row of pdpp.idempotency_keys cannot be deleted'),
+    ('alter table pdpp.idempotency_keys alter run_id type integer using 1', 'truncate pdpp.idempotency_keys', 'PT403: pdpp.idempotency_keys cannot be truncated');
+
+-- every function, with a null in any column that never is: whatever it says, it says it to a session that lives
+create function pg_temp.with_null(tab text, col text) returns text language plpgsql as $$
+declare
+    call text;
+    dropped text;
+begin
+    begin
+        execute format('alter table pdpp.%I disable trigger user', tab);
+        for dropped in select conname from pg_constraint where conrelid = format('pdpp.%I', tab)::regclass and contype in ('p', 'u') loop
+            execute format('alter table pdpp.%I drop constraint %I', tab, dropped);
+        end loop;
+        execute format('alter table pdpp.%I alter %I drop not null', tab, col);
+        execute format('update pdpp.%I set %I = null', tab, col);
+        execute format('alter table pdpp.%I enable trigger user', tab);
+        foreach call in array array[
+            $c$pdpp_run_status('al-standing')$c$, $c$pdpp_run_status('al-ended')$c$, $c$(select count(*) from pdpp_run_statuses('{al-standing,al-ended}'))$c$,
+            $c$pdpp_run_timeline('al-standing')$c$, $c$pdpp_run_timeline('al-ended')$c$, 'pdpp_run_list()', $c$pdpp_run_list('active')$c$, $c$pdpp_run_list('failed')$c$,
+            $c$pdpp_run_list(connector_id => 'c')$c$, $c$pdpp_run_list(connector_instance_id => 'al-ended')$c$, $c$pdpp_run_endings(now() - interval '1 h')$c$,
+            '(select count(*) from pdpp_check())', $c$pdpp_run_now('c', 'al-standing', 'al-standing', 'al-key')$c$, $c$pdpp_run_now('c', 'al-null', 'al-null')$c$,
+            $c$pdpp_connection_run_now('al-ended')$c$, $c$pdpp_connector_run_now('c')$c$, $c$pdpp_controller_offer('[{"connector_instance_id": "al-standing", "connector_id": "c"}]')$c$,
+            'pdpp_run_claim()', $c$pdpp_run_claim('al-standing')$c$, $c$pdpp_run_fence('al-standing')$c$, $c$pdpp_run_started('al-standing', '{}', 'e')$c$,
+            $c$pdpp_run_event('al-standing', 'note', '{}', 'n')$c$, $c$pdpp_run_cancel('al-standing')$c$, $c$pdpp_run_settle('al-standing', 'failed', '{}', 's')$c$,
+            $c$pdpp_run_settle('al-ended', 'completed')$c$, $c$pdpp_run_launch_failed('al-standing', 'm')$c$, 'pdpp_reconcile()', $c$pdpp_controller_boot('al')$c$,
+            $c$pdpp_controller_rejoin((select boot_epoch from pdpp.controller_boots limit 1))$c$, 'pdpp_prune(now())'] loop
+            begin
+                execute 'select ' || call;
+            exception when others then
+                null;
+            end;
+        end loop;
+        raise exception using errcode = 'AA001';
+    exception when sqlstate 'AA001' then
+        return 'lives';
+    end;
+end
+$$;
+create temporary table nullable as select c.relname::text as tab, a.attname::text as col
+from pg_class as c join pg_attribute as a on a.attrelid = c.oid
+where c.relnamespace = 'pdpp'::regnamespace and c.relkind = 'r' and a.attnum > 0 and a.attnotnull;
+
+select plan(17 + (select 2 * count(*) from alterations)::integer + (select count(*) from firings)::integer + (select count(*) from nullable)::integer);
 
 -- a run of the same connector is in flight, and has a key, while they are tried
 select lives_ok($$select pdpp_run_now('c', 'al-standing', 'al-standing', 'al-key')$$, 'a run');
@@ -135,7 +239,43 @@ select matches(pg_temp.checked(alteration), case when told = 'all is well' then 
     'pdpp_check(): ' || alteration)
 from alterations where told is not null order by number;
 select is(pg_temp.checked(alteration), '42P16: constraints on permanent tables may reference only permanent tables', 'refused by the server') from alterations where told is null;
+-- triggers
+do $$ begin
+    perform pdpp_controller_boot('al');
+    perform pdpp_run_now('c', 'al-ended', 'al-ended');
+    perform pdpp_run_started('al-ended');
+    perform pdpp_run_settle('al-ended', 'failed', '{"reason": "r"}');
+end $$;
+select is(pg_temp.said(alteration, statement), said, statement || ', after: ' || alteration) from firings order by number;
+-- one that fires while our own DELETE runs, for a row of another run
+select is(pg_temp.said($$create function pg_temp.clear() returns trigger language plpgsql as 'begin delete from pdpp.controller_active_runs where run_id = ''al-standing''; return null; end';
+    create trigger a_clear after delete on pdpp.controller_active_runs for each row when (old.run_id = 'al-other') execute function pg_temp.clear();
+    select pdpp_run_now('c', 'al-other', 'al-other')$$, $$select pdpp_run_settle('al-other', 'completed')$$),
+    'PT409: run al-standing has not ended: its flight state cannot be removed', 'a row that goes with one that may go');
+
+-- nulls, and data that is no object
+select is(pg_temp.with_null(tab, col), 'lives', format('a null in %s.%s', tab, col)) from nullable order by tab, col;
+select is(pg_temp.said('alter table pdpp.spine_events disable trigger user; alter table pdpp.spine_events alter data_json drop not null; update pdpp.spine_events set data_json = null;
+    alter table pdpp.spine_events enable trigger user', $$select string_agg(e->>'data', ' ') from jsonb_array_elements(pdpp_run_timeline('al-ended')->'data') as e$$), '{} {} {}',
+    'the timeline of events without data');
+select is(pg_temp.said('alter table pdpp.spine_events disable trigger user; alter table pdpp.spine_events drop constraint spine_events_data_json_check; update pdpp.spine_events set data_json = '
+    || quote_literal(data) || '; alter table pdpp.spine_events enable trigger user', statement), said, format('data %s: %s', left(data, 20), statement))
+from (values ('7'), ('"reason"'), ('null'), ((select jsonb_agg(case n % 2 when 0 then to_jsonb('reason'::text) else to_jsonb(n) end)::text from generate_series(1, 1000) as n))) as d(data),
+    lateral (values ($$select concat_ws(' ', s->>'status', s->>'terminal_reason', s->>'known_gaps') from pdpp_run_status('al-ended') as s$$, 'failed'),
+        ($$select (pdpp_run_timeline('al-ended')#>'{data,0,data}')::text$$, data::jsonb::text)) as s(statement, said);
+
 select is((select count(*) from pdpp_check()), 0::bigint, 'all is as it was');
+
+-- an index is found again as soon as it has its name back
+create function pg_temp.walks() returns bigint language sql as $$
+    select pdpp_run_status('al-ended');
+    select seq_scan from pg_stat_xact_user_tables where relid = 'pdpp.spine_events'::regclass
+$$;
+alter index pdpp.spine_events_lifecycle rename to elsewhere;
+select pg_temp.walks() as walked \gset
+select is(pg_temp.walks(), :walked::bigint + 1, 'without its index a status walks the spine');
+alter index pdpp.elsewhere rename to spine_events_lifecycle;
+select is(pg_temp.walks(), :walked::bigint + 1, 'with it again it does not');
 select is(pg_temp.live('al-after'), '1 run.admitted, 2 run.started, 3 run.note, 4 run.failed', 'and goes on');
 
 create unique index mine on pdpp.controller_boots ((true)) where controller_id like 'al-%';

@@ -70,6 +70,7 @@ select is(pg_temp.found() || ': ' || pg_temp.said(), 'commit_order ck-started: e
 rollback to well;
 
 -- generations
+set local session_replication_role = replica; -- the guard of what a connection is known by sleeps
 update pdpp.connections set run_generation = 1 where connector_instance_id = 'ck-completed';
 select is(pg_temp.found() || ': ' || pg_temp.said(), 'generations_rise ck-next: connection ck-completed is at generation 1, after 2 admissions; its run in flight has generation 2', 'a generation that went back');
 rollback to well;

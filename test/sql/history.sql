@@ -1,7 +1,7 @@
 -- The triggers: history is append-only and flight state goes with its run's ending, also for superusers.
 \i test/sql/include/prelude.psql
 begin;
-select plan(65);
+select plan(74);
 
 select is(current_setting('is_superuser'), 'on', 'all of this as a superuser');
 select lives_ok($$select pdpp_run_now('hc', 'hi-' || n, 'hi-' || n) from generate_series(1, 4) as n$$, 'four runs');
@@ -82,6 +82,7 @@ rollback to landing;
 -- what runs, connections, boots and keys are known by
 select lives_ok($$select pdpp_run_now('hc', 'hi-keyed', 'hi-keyed', 'hi-key')$$, 'a run with a key');
 select lives_ok($$select pdpp_controller_boot('hi')$$, 'a boot');
+select lives_ok($$insert into pdpp.controller_boots values ('hi-dead', 1, gen_random_uuid(), now(), now(), now())$$, 'one that is dead');
 select lives_ok($$select pdpp_controller_offer('[{"connector_instance_id": "hi-offered", "connector_id": "hc"}]')$$, 'and an offer');
 select pg_temp.refused(statement, 'PT403', 'guarded_state', null, statement) from unnest(array[
     $$update pdpp.controller_active_runs set run_id = 'hi-9' where run_id = 'hi-1'$$,
@@ -92,6 +93,14 @@ select pg_temp.refused(statement, 'PT403', 'guarded_state', null, statement) fro
     $$update pdpp.connections set connector_instance_id = 'hi-9' where connector_instance_id = 'hi-1'$$,
     $$delete from pdpp.connections where connector_instance_id = 'hi-1'$$,
     $$truncate pdpp.connections$$,
+    $$update pdpp.connections set run_generation = 0$$,
+    $$update pdpp.connections set run_generation = run_generation - 1 where connector_instance_id = 'hi-1'$$,
+    $$insert into pdpp.connections select * from pdpp.connections where connector_instance_id = 'hi-1'
+      on conflict (connector_instance_id) do update set run_generation = 0$$,
+    $$update pdpp.controller_boots set dead_at = now() where controller_id = 'hi'$$,
+    $$update pdpp.controller_boots set lost_at = now(), dead_at = now() where controller_id = 'hi'$$,
+    $$update pdpp.controller_boots set dead_at = null where controller_id = 'hi-dead'$$,
+    $$update pdpp.controller_boots set dead_at = now() + interval '1 h' where controller_id = 'hi-dead'$$,
     $$update pdpp.controller_boots set boot_epoch = gen_random_uuid() where controller_id = 'hi'$$,
     $$delete from pdpp.controller_boots where controller_id = 'hi'$$,
     $$truncate pdpp.controller_boots$$,
@@ -102,8 +111,8 @@ select is(pg_temp.refusal($$update pdpp.controller_active_runs set run_id = 'hi-
     'what a row of pdpp.controller_active_runs is known by cannot be changed', 'the message');
 select lives_ok($$update pdpp.controller_active_runs set launch_deadline = now() where run_id = 'hi-1'$$, 'the rest of flight state may be mended');
 select lives_ok($$delete from pdpp.connections where connector_instance_id = 'hi-offered'$$, 'a connection that had no run may go');
-select lives_ok($$update pdpp.controller_boots set lost_at = now(), dead_at = now() where controller_id = 'hi';
-                  delete from pdpp.controller_boots where controller_id = 'hi'$$, 'a boot that is dead may go');
+select lives_ok($$update pdpp.connections set run_generation = run_generation + 7 where connector_instance_id = 'hi-1'$$, 'a generation may be raised');
+select lives_ok($$delete from pdpp.controller_boots where controller_id = 'hi-dead'$$, 'a boot that is dead may go');
 
 -- the trigger functions are for triggers
 select throws_ok('select pdpp.refuse_state_change()', null, null,

@@ -164,9 +164,10 @@ select triggers_are('pdpp', 'controller_active_runs',
     array['controller_active_runs_settled', 'controller_active_runs_no_truncate', 'controller_active_runs_identity'],
     'controller_active_runs: triggers');
 select triggers_are('pdpp', 'connections',
-    array['connections_no_delete', 'connections_no_truncate', 'connections_identity'], 'connections: triggers');
+    array['connections_no_delete', 'connections_no_truncate', 'connections_identity', 'connections_generation'], 'connections: triggers');
 select triggers_are('pdpp', 'controller_boots',
-    array['controller_boots_no_delete', 'controller_boots_no_truncate', 'controller_boots_identity'], 'controller_boots: triggers');
+    array['controller_boots_no_delete', 'controller_boots_no_truncate', 'controller_boots_identity', 'controller_boots_verdict'],
+    'controller_boots: triggers');
 select triggers_are('pdpp', 'idempotency_keys',
     array['idempotency_keys_no_change', 'idempotency_keys_no_truncate'], 'idempotency_keys: triggers');
 select is_empty($$select tgname from pg_trigger where tgrelid in ('pdpp.spine_events'::regclass,

@@ -358,7 +358,7 @@ subtest 'the database restarts under it' => sub {
 
 subtest 'its boot dies under a session that lives' => sub {
 	my $controller = start_controller(connections_file('reborn.json', reborn => ['true']), '--controller-id', 'reborn');
-	for my $death ("UPDATE pdpp.controller_boots SET lost_at = now(), dead_at = now() WHERE controller_id = 'reborn' AND dead_at IS NULL",
+	for my $death ("SET session_replication_role = replica; UPDATE pdpp.controller_boots SET lost_at = now(), dead_at = now() WHERE controller_id = 'reborn' AND dead_at IS NULL",
 		'DROP EXTENSION pdpp; CREATE EXTENSION pdpp') {
 		sql($death);
 		ends_as(run_now('reborn'), 'completed', undef, $death);

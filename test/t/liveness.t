@@ -138,7 +138,7 @@ is(reconciled(), '0 0 0', 'and lives');
 # whoever writes the verdict, a start that was acknowledged before is answered as it was
 sql(q{select pdpp_run_now('x', 'replayed', 'replayed')});
 $reaching->query_safe(q{select pdpp_run_started('replayed', '{}', 'e')});
-sql(q{update pdpp.controller_boots set lost_at = now(), dead_at = now() where controller_id = 'reached'});
+sql(q{set session_replication_role = replica; update pdpp.controller_boots set lost_at = now(), dead_at = now() where controller_id = 'reached'});
 is_dead($reaching, 'this boot has been declared dead', 'a boot that was declared dead by hand');
 is($reaching->query_safe(q{select pdpp_run_started('replayed', '{}', 'e')->>'event_seq'}), '2', 'a start that is repeated gets its first answer');
 sql('select pdpp_reconcile()');
