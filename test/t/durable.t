@@ -4,6 +4,8 @@
 # before it has been flushed.
 use strict;
 use warnings;
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
 use PostgreSQL::Test::BackgroundPsql;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -86,6 +88,21 @@ end $$});
 my $before = $session->query_safe('select pg_current_wal_insert_lsn()');
 $session->query_safe('call in_turns()');
 is($session->query_safe("select pg_current_wal_flush_lsn() > '$before'"), 't', 'a commit within a procedure');
+
+# whoever writes in a callback of the commit that runs after ours: loaded first, since they are called latest first
+{
+    my $module = abs_path($PostgreSQL::Test::Utils::tmp_check) . '/late_writer.so';
+    system_or_bail('gcc', '-shared', '-fPIC', '-I' . $node->config_data('--includedir-server'), '-o', $module, dirname(__FILE__) . '/../lib/late_writer.c');
+    my $ordinary = $session;
+    $session = $node->background_psql('postgres');
+    $session->query_safe("load '$module'");
+    $session->query_safe(q{select pdpp_run_status('x')});
+    $session->query_safe(q{set synchronous_commit = off});
+    ok(waits(q{begin; set local late_writer.sql = $$select pdpp_run_now('d', 'd-later', 'd-later')$$}, q{insert into note values ('x')}), 'an admission by a callback of the commit');
+    is($session->query_safe(q{select pdpp_run_status('d-later')->>'status'}), 'active', 'is there');
+    $session->quit;
+    $session = $ordinary;
+}
 
 # the crash that it is for
 $session->query_safe(q{begin; select by_careless_function($$select pdpp_run_now('d', 'd-crash', 'd-crash')$$); commit});
