@@ -55,8 +55,8 @@ void define() {
                              PGC_SUSET, 0, nullptr, nullptr, nullptr);
     // no setting but a figure, which SHOW ALL leaves out
     DefineCustomIntVariable("pdpp.dropped_hints", "How many notifications were not sent.",
-                            "The server's queue of notifications had no room for them. Since its start where pdpp is "
-                            "in shared_preload_libraries, else by this session.",
+                            "The server's queue of notifications had no room for them, or others kept it locked. Since "
+                            "its start where pdpp is in shared_preload_libraries, else by this session.",
                             &unused, 0, 0, INT_MAX, PGC_INTERNAL,
                             GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE, nullptr, nullptr,
                             show_dropped_hints);

@@ -27,6 +27,10 @@ struct Pending {
 /// allocated when a transaction ends.
 constexpr std::size_t most_relayed = 32;
 
+/// How long a commit waits at most for those who are committing a NOTIFY, in microseconds: more than a disk takes to sync for
+/// a crowd of them, and once a session only while somebody stays in the way.
+constexpr std::int64_t patience_of_writer = 1'000'000;
+
 /// Of the running transaction; gone with it.
 struct Announcements {
     Pending* pending = nullptr; ///< in the transaction's memory
@@ -67,7 +71,7 @@ void settle_pending() {
     auto* hints = static_cast<std::uint64_t*>(
         MemoryContextAllocHuge(CurrentMemoryContext, (others.size() + 1) * sizeof(std::uint64_t)));
     std::ranges::transform(others, hints, &Pending::hint);
-    send_hints({hints, others.size()});
+    send_hints({hints, others.size()}, patience_of_writer);
 }
 
 void notify(std::uint64_t hint) {
@@ -151,23 +155,51 @@ Drops& drops() {
     return shared != nullptr ? *shared : of_session;
 }
 
+LOCKTAG queue_lock() {
+    LOCKTAG tag;
+    SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, InvalidOid, 0);
+    return tag;
+}
+
 /// The server takes this lock before it adds to its queue, until the end of the transaction. With it in hand nobody
 /// fills the queue between our look and what the server does next.
-void lock_queue() {
-    LockSharedObject(DatabaseRelationId, InvalidOid, 0, AccessExclusiveLock);
+///
+/// False if it is not to be had: somebody may commit a NOTIFY and wait for a standby that never comes, or for a transaction
+/// of another server that waits for ours. So this never joins those who wait for the lock. It tries again for a while, which
+/// no timeout and no cancel ends with an error, and after a while in vain it only tries once until it has succeeded.
+bool lock_queue(std::int64_t patience) {
+    constexpr long shortest_pause = 100; // microseconds, as patience
+    constexpr long longest_pause = 2'000;
+    static bool in_vain = false;
+    const LOCKTAG tag = queue_lock();
+    const std::int64_t until = steady_micros() + (in_vain ? 0 : patience);
+    in_vain = false;
+    for (long pause = shortest_pause; LockAcquire(&tag, AccessExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL;
+         pause = std::min(2 * pause, longest_pause)) {
+        if (steady_micros() >= until) {
+            in_vain = true;
+            return false;
+        }
+        pg_usleep(pause);
+    }
+    return true;
 }
 
 void unlock_queue() {
-    UnlockSharedObject(DatabaseRelationId, InvalidOid, 0, AccessExclusiveLock);
+    const LOCKTAG tag = queue_lock();
+    LockRelease(&tag, AccessExclusiveLock, false);
 }
 
 } // namespace
 
-void send_hints(std::span<const std::uint64_t> hints) {
+void send_hints(std::span<const std::uint64_t> hints, std::int64_t patience) {
     if (hints.empty()) {
         return;
     }
-    lock_queue();
+    if (!lock_queue(patience)) {
+        drop_hints(hints.size());
+        return;
+    }
     const std::size_t fitting =
         std::min(hints.size(), hints_that_fit(pg::notify_queue_usage(), pg::notify_queue_pages()));
     for (const std::uint64_t hint : hints.first(fitting)) {
@@ -185,11 +217,12 @@ void drop_hints(std::size_t count) {
     }
     drops().count += count;
     if (drops().is_to_be_said()) {
-        ereport(WARNING, (errmsg("pdpp: notifications are dropped: the server's NOTIFY queue takes no more"),
+        ereport(WARNING, (errmsg("pdpp: notifications are dropped"),
                           errdetail("%llu were so far. Whoever waits for a run looks again without them, later.",
                                     static_cast<unsigned long long>(dropped_hints())),
-                          errhint("A session that has executed LISTEN and stays within a transaction keeps the queue "
-                                  "from being emptied."),
+                          errhint("The server's NOTIFY queue is full where a session that has executed LISTEN stays "
+                                  "within a transaction; a commit with a NOTIFY that waits, for a standby maybe, keeps all "
+                                  "others from sending any; any other error was logged before."),
                           errhidestmt(true), errhidecontext(true)));
     }
 }
@@ -219,7 +252,7 @@ void announce(std::string_view run_id) {
     }
     const std::uint64_t hint = hint_about(run_id);
     if (announcements.settled) { // by another's callback of the commit
-        send_hints({&hint, 1});
+        send_hints({&hint, 1}, patience_of_writer);
         return;
     }
     // what is pending stands or falls with this subtransaction or with one around it: once is enough

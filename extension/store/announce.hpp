@@ -6,7 +6,8 @@
  * transactions and sends them in theirs' stead; docs/design/notify.md has the reasons and what happens when it is not
  * there.
  *
- * A hint that the server has no room for is dropped: it would make the transaction fail that it is about.
+ * A hint that the server has no room for is dropped: it would make the transaction fail that it is about. So is one for
+ * which the lock of the server's queue is not to be had in time.
  */
 #pragma once
 
@@ -21,8 +22,9 @@ namespace pdpp::store {
 void announce(std::string_view run_id);
 
 /// Sends hints, heads of that digest, when the current transaction commits, which must be about to. Those that the
-/// server's queue has no room for are dropped.
-void send_hints(std::span<const std::uint64_t> hints);
+/// server's queue has no room for are dropped, and all of them if others keep it locked for longer than the patience, in
+/// microseconds.
+void send_hints(std::span<const std::uint64_t> hints, std::int64_t patience);
 
 /// Counts hints that are not sent, and says so in a WARNING, once a minute.
 void drop_hints(std::size_t count);
