@@ -122,6 +122,7 @@ void start(Served& place) {
 void launch_workers() {
     begin_process();
     BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+    outlast_timeouts();
     pgstat_report_appname(MyBgworkerEntry->bgw_name);
     store::be_launcher();
     MemoryContext memory = pg::new_memory();

@@ -13,6 +13,16 @@ void begin_process() {
     BackgroundWorkerUnblockSignals();
 }
 
+void set_for_session(const char* name, const char* value) {
+    SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
+}
+
+void outlast_timeouts() {
+    for (const pg::IntegerSetting& timeout : pg::session_timeouts) {
+        set_for_session(timeout.name, "0");
+    }
+}
+
 bool attend() {
     CHECK_FOR_INTERRUPTS();
     if (ConfigReloadPending == 0) {

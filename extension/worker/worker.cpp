@@ -174,13 +174,10 @@ void make_pass(Progress& progress, MemoryContext memory) {
     }
 }
 
-void set_for_session(const char* name, const char* value) {
-    SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
-}
-
 void serve(Oid database) {
     begin_process();
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+    outlast_timeouts();
     pgstat_report_appname(MyBgworkerEntry->bgw_name);
     // what the functions set for themselves, and what the database or the configuration might have set otherwise
     set_for_session("search_path", "pg_catalog, pg_temp");

@@ -164,6 +164,23 @@ $node->safe_psql('postgres', 'drop database renamed with (force)');
 $node->adjust_conf('postgresql.conf', 'pdpp.databases', q{'served'});
 $node->reload;
 
+# --- a worker waits for as long as it takes: transaction_timeout ends its process (PostgreSQL 17)
+SKIP: {
+    skip 'there is no transaction_timeout yet', 3 if $node->pg_version < 17;
+    $node->append_conf('postgresql.conf', 'transaction_timeout = 200ms');
+    $node->reload;
+    await(q{current_setting('transaction_timeout') = '200ms'}, 'the configuration is read', 'postgres');
+    my $serving = sql(q{select pid from pg_stat_activity where backend_type = 'pdpp worker' and datname = 'served'}, 'postgres');
+    my $blocker = $node->background_psql($db);
+    $blocker->query_safe('set transaction_timeout = 0; begin; lock table pdpp.controller_boots');
+    await(qq{exists (select from pg_stat_activity where pid = $serving and wait_event_type = 'Lock' and clock_timestamp() - xact_start > interval '1 s')
+        or not exists (select from pg_stat_activity where pid = $serving)}, 'the worker waits', 'postgres');
+    is(sql(q{select pid from pg_stat_activity where backend_type = 'pdpp worker' and datname = 'served'}, 'postgres'), $serving, 'and lives');
+    $blocker->quit;
+    $node->append_conf('postgresql.conf', 'transaction_timeout = 0');
+    $node->reload;
+}
+
 # --- the postmaster restarts everything after a crash of a backend; the worker is back, and what was left is ended
 $controller = controller('crashed');
 $pid = $controller->query_safe('select pg_backend_pid()');
