@@ -30,6 +30,7 @@ extern "C" {
 #include <catalog/namespace.h>
 #include <catalog/objectaccess.h>
 #include <catalog/pg_am.h>
+#include <catalog/pg_collation.h>
 #include <catalog/pg_database.h>
 #include <catalog/pg_extension.h>
 #include <catalog/pg_namespace.h>
@@ -75,7 +76,6 @@ extern "C" {
 #include <utils/lsyscache.h>
 #include <utils/memutils.h>
 #include <utils/rel.h>
-#include <utils/ruleutils.h>
 #include <utils/snapmgr.h>
 #include <utils/syscache.h>
 #include <utils/timestamp.h>

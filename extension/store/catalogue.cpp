@@ -19,8 +19,8 @@ std::uint64_t changes = 1;  ///< announced so far
 std::uint64_t known_at = 0; ///< the count that `known` was looked up at
 bool looking = false;       ///< while it is, every change counts: the relations to come have no name here yet
 
-/// DROP EXTENSION, REINDEX CONCURRENTLY and ALTER TABLE in any session announce the relations they touch. An index that
-/// is not used has no name here, but whatever mends it touches the table.
+/// DROP EXTENSION, REINDEX CONCURRENTLY and ALTER TABLE in any session announce the relations they touch; ALTER INDEX
+/// RENAME the index alone. One that is not used has no name here, so while there is such a one every change counts.
 void on_relation_change(Datum /*argument*/, Oid relation) {
     const std::array of_ours{known.spine.table,  known.spine.primary_key,  known.spine.lifecycle_index,
                              known.flight.table, known.flight.primary_key, known.flight.run_id_index};
@@ -125,13 +125,55 @@ void find_columns(Relation table, const Column<Entry> (&columns)[Count], Entry& 
     }
 }
 
-/// The one check of a table that reads like this.
-bool has_check(const TupleConstr* constraints, Relation table, std::string_view text) {
-    List* context = deparse_context_for(RelationGetRelationName(table), RelationGetRelid(table));
-    const std::span checks{constraints->check, constraints->num_check};
-    return std::ranges::any_of(checks, [&](const ConstrCheck& check) {
-        return text == deparse_expression(static_cast<Node*>(stringToNode(check.ccbin)), context, false, false);
-    });
+/// The operands of an expression that calls this operator or function of the server's; none for any other.
+std::span<const ListCell> operands(const void* node, Oid function) {
+    const List* found = NIL;
+    if (IsA(node, OpExpr)) {
+        const auto* expression = static_cast<const OpExpr*>(node);
+        found = expression->opfuncid == function ? expression->args : NIL;
+    } else if (IsA(node, FuncExpr)) {
+        const auto* expression = static_cast<const FuncExpr*>(node);
+        found = expression->funcid == function ? expression->args : NIL;
+    }
+    return {found == NIL ? nullptr : found->elements, static_cast<std::size_t>(list_length(found))};
+}
+
+bool is_column(const void* node, AttrNumber number) {
+    return IsA(node, Var) && static_cast<const Var*>(node)->varattno == number;
+}
+
+const Const* constant_of(const void* node, Oid type) {
+    const auto* constant = static_cast<const Const*>(node);
+    return IsA(node, Const) && constant->consttype == type && !constant->constisnull ? constant : nullptr;
+}
+
+/// `event_seq > 0`. Looked at as the server keeps it: what it prints follows the settings of whoever asks, and is remembered.
+bool is_positive(const void* node, AttrNumber column) {
+    const auto greater = operands(node, F_INT84GT);
+    const Const* number = greater.size() == 2 ? constant_of(lfirst(&greater[1]), INT4OID) : nullptr;
+    return number != nullptr && is_column(lfirst(&greater[0]), column) && DatumGetInt32(number->constvalue) == 0;
+}
+
+/// `jsonb_typeof(data_json) = 'object'`.
+bool is_object(const void* node, AttrNumber column) {
+    const auto equal = operands(node, F_TEXTEQ);
+    const Const* word = equal.size() == 2 ? constant_of(lfirst(&equal[1]), TEXTOID) : nullptr;
+    if (word == nullptr || text_view(word->constvalue) != "object") {
+        return false;
+    }
+    const auto type = operands(lfirst(&equal[0]), F_JSONB_TYPEOF);
+    return type.size() == 1 && is_column(lfirst(&type[0]), column);
+}
+
+/// Whether the checks of the spine are its two, which every event of ours satisfies.
+bool has_own_checks(const TupleConstr* constraints, const SpineEntry& entry) {
+    if (constraints->num_check != 2) {
+        return false;
+    }
+    const void* one = stringToNode(constraints->check[0].ccbin);
+    const void* other = stringToNode(constraints->check[1].ccbin);
+    return (is_positive(one, entry.event_seq) && is_object(other, entry.data_json)) ||
+           (is_positive(other, entry.event_seq) && is_object(one, entry.data_json));
 }
 
 /// Whether a column that no insert of ours names is filled with this number.
@@ -157,10 +199,8 @@ bool is_spine_as_made(Relation table, const SpineEntry& entry) {
     const bool runs_something =
         table->rd_rules != nullptr || table->rd_rel->relrowsecurity || table->rd_rel->relispartition ||
         std::ranges::any_of(triggers, [](const Trigger& trigger) { return TRIGGER_FOR_INSERT(trigger.tgtype); });
-    if (runs_something || row->natts != spine_columns || row->constr == nullptr || row->constr->num_check != 2 ||
-        row->constr->num_defval != 2 || !has_check(row->constr, table, "(event_seq > 0)") ||
-        !has_check(row->constr, table, "(jsonb_typeof(data_json) = 'object'::text)") ||
-        !has_default(row->constr, entry.version, 1)) {
+    if (runs_something || row->natts != spine_columns || row->constr == nullptr || row->constr->num_defval != 2 ||
+        !has_own_checks(row->constr, entry) || !has_default(row->constr, entry.version, 1)) {
         return false;
     }
     for (const Column<SpineEntry>& column : columns_of_spine) {
@@ -217,9 +257,10 @@ Oid usable_index(Relation table, Oid schema, const char* name, AttrNumber first_
         is_usable =
             is.indrelid == RelationGetRelid(table) && is.indisvalid && is.indislive && !is.indcheckxmin &&
             is.indkey.values[0] == first_key && index->rd_opcintype[0] == TEXTOID &&
-            index->rd_opfamily[0] == TEXT_BTREE_FAM_OID &&
+            index->rd_opfamily[0] == TEXT_BTREE_FAM_OID && get_collation_isdeterministic(index->rd_indcollation[0]) &&
             (is_lifecycle_index ? holds_lifecycle(index, event_type) : RelationGetIndexPredicate(index) == NIL) &&
-            (second_key == InvalidAttrNumber || (is.indnkeyatts >= 2 && is.indkey.values[1] == second_key &&
+            (second_key == InvalidAttrNumber || (is.indisunique && is.indnkeyatts >= 2 && is.indkey.values[1] == second_key &&
+                                                 index->rd_opfamily[1] == INTEGER_BTREE_FAM_OID &&
                                                  index->rd_indoption[0] == 0 && index->rd_indoption[1] == 0));
     }
     relation_close(index, AccessShareLock);

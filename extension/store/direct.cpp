@@ -19,13 +19,12 @@ void KeyScan::open(Relation table, AttrNumber column, Oid index, Snapshot snapsh
 void KeyScan::seek(Datum value) {
     ScanKeyData key;
     if (index_ != nullptr) {
-        // the collation of the index decides what is equal, as it does for the executor
+        // of the same bytes, as every index that is used has it
         ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, TEXTOID, index_->rd_indcollation[0], F_TEXTEQ, value);
         index_rescan(scan_, &key, 1, nullptr, 0);
         return;
     }
-    const Oid collation = TupleDescAttr(RelationGetDescr(table_), column_ - 1)->attcollation;
-    ScanKeyEntryInitialize(&key, 0, column_, InvalidStrategy, TEXTOID, collation, F_TEXTEQ, value);
+    ScanKeyEntryInitialize(&key, 0, column_, InvalidStrategy, TEXTOID, C_COLLATION_OID, F_TEXTEQ, value);
     if (walk_ != nullptr) {
         table_endscan(walk_);
     }

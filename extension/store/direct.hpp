@@ -47,7 +47,7 @@ class KeyScan {
     void open(Relation table, AttrNumber column, Oid index, Snapshot snapshot);
     [[nodiscard]] bool is_open() const { return slot_ != nullptr; }
 
-    /// Begins again with this value, which must stay until the scan is over.
+    /// Begins again with this value, to the byte, which must stay until the scan is over.
     void seek(Datum value);
 
     /// The next row, or a null pointer; valid until the one after it. Backwards only by an index.

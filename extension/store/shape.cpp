@@ -125,7 +125,8 @@ with tables as (
                                                'idempotency_keys')
 ), found(line) as (
     select concat_ws(' ', 'table ' || t.relname, 'of kind ' || t.relkind::text, 'persistence ' || t.relpersistence::text,
-                     case when t.relrowsecurity then 'with row security' end, case when t.relispartition then 'a partition' end)
+                     case when t.relrowsecurity then 'with row security' end, case when t.relispartition then 'a partition' end,
+                     case when exists (select from pg_inherits as i where i.inhparent = t.oid) then 'with children' end)
     from tables as t
     union all
     select concat_ws(' ', 'column ' || t.relname || '.' || a.attname, format_type(a.atttypid, a.atttypmod),
@@ -139,7 +140,7 @@ with tables as (
     select 'constraint on ' || t.relname || ': ' || pg_get_constraintdef(c.oid)
     from tables as t join pg_constraint as c on c.conrelid = t.oid and c.contype in ('c', 'f', 'p', 'u', 'x')
     union all
-    select concat_ws(' ', regexp_replace(pg_get_indexdef(i.indexrelid), '\s+', ' ', 'g'), case when not i.indisvalid then 'invalid' end)
+    select concat_ws(' ', regexp_replace(pg_get_indexdef(i.indexrelid), '[[:space:]]+', ' ', 'g'), case when not i.indisvalid then 'invalid' end)
     from tables as t join pg_index as i on i.indrelid = t.oid
     union all
     select pg_get_triggerdef(g.oid) || case g.tgenabled when 'O' then '' else ' enabled ' || g.tgenabled::text end
@@ -147,7 +148,7 @@ with tables as (
     union all
     select 'rule ' || r.rulename || ' on ' || t.relname from tables as t join pg_rewrite as r on r.ev_class = t.oid
 ), made(line) as (
-    select regexp_split_to_table($1, '\n')
+    select regexp_split_to_table($1, chr(10))
 )
 select case when f.line is null then 'altered or gone: ' || m.line else 'not made by pdpp: ' || f.line end
 from made as m full join found as f on f.line = m.line
