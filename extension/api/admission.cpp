@@ -99,21 +99,25 @@ Jsonb* replay(const store::KeyedAdmission& keyed) {
     refuse(run::ErrorCode::run_id_taken, "run_id", join({"run_id belongs to another run: ", run_id}));
 }
 
+void refuse_active(std::string_view connector_instance_id) {
+    if (const auto active = store::active_run_of(connector_instance_id)) {
+        refuse(run::ErrorCode::run_already_active, "connector_instance_id",
+               join({"Connection ", connector_instance_id, " has an active run: ", *active}), {{"active_run_id", *active}});
+    }
+}
+
 /// Inserts the flight row. The connection is looked at first, so that an admission does not wait for a settle that has
 /// not committed while it holds the connection: whoever settles and starts again in one transaction wants that next.
 void enter_flight(const store::Flight& flight) {
     CHECK_FOR_INTERRUPTS();
-    if (const auto active = store::active_run_of(flight.run.connector_instance_id)) {
-        refuse(run::ErrorCode::run_already_active, "connector_instance_id",
-               join({"Connection ", flight.run.connector_instance_id, " has an active run: ", *active}),
-               {{"active_run_id", *active}});
-    }
+    refuse_active(flight.run.connector_instance_id);
     if (store::insert_flight(flight, store::OnConflict::skip)) {
         return;
     }
     if (store::is_in_flight(flight.run.run_id) || store::read_latest_lifecycle(flight.run.run_id).events.known()) {
         refuse_taken_id(flight.run.run_id);
     }
+    refuse_active(flight.run.connector_instance_id); // somebody wrote it by hand since we looked
     // None of ours is in the way: what was is gone by now, or an index of somebody's is, which the error names.
     store::insert_flight(flight, store::OnConflict::raise);
 }
