@@ -19,28 +19,33 @@ $$;
 comment on function pdpp.library_version() is 'the version of the library that this session has loaded';
 
 /*
- * All tables that writers lock, in their order (docs/design/locking.md), before anything else is done: nobody waits for a build
- * with a lock in hand that we want. A transaction that holds a later table and wants an earlier one has us let go after a moment,
- * so it is never the victim of a deadlock, nor are we. Readers do not wait.
+ * All tables that writers lock, in their order (docs/design/locking.md), before anything else is done: what is done then waits for
+ * nobody. None of the locks is waited for for more than a moment: a transaction that holds a later table and wants an earlier
+ * one has us let go, and so has one that keeps the first for long, behind which everybody else would wait for us. Then we begin
+ * again, for as long as the caller's lock_timeout allows. Where deadlock_timeout is shorter than our moment we may be what a
+ * deadlock is broken by, which is the same to us. Readers go on meanwhile; on PostgreSQL 13, which cannot replace a trigger, they wait
+ * for the end of the upgrade.
  */
 do $$
 declare
     given_timeout text := pg_catalog.current_setting('lock_timeout');
-    is_first_locked boolean;
+    /* in milliseconds; 0 is for ever */
+    patience double precision := (select s.setting::double precision from pg_catalog.pg_settings as s
+                                  where s.name operator(pg_catalog.=) 'lock_timeout');
+    began timestamptz := pg_catalog.clock_timestamp();
 begin
     loop
-        is_first_locked := false;
         begin
-            lock table pdpp.connections in share row exclusive mode;
-            is_first_locked := true;
             perform pg_catalog.set_config('lock_timeout', '100ms', true);
-            lock table pdpp.controller_boots, pdpp.idempotency_keys, pdpp.controller_active_runs, pdpp.spine_events
+            lock table pdpp.connections, pdpp.controller_boots, pdpp.idempotency_keys, pdpp.controller_active_runs, pdpp.spine_events
                 in share row exclusive mode;
             perform pg_catalog.set_config('lock_timeout', given_timeout, true);
             exit;
-        exception when lock_not_available then
-            if not is_first_locked then
-                raise; -- the caller's own lock_timeout
+        exception when lock_not_available or deadlock_detected then
+            if patience operator(pg_catalog.>) 0
+               and extract(epoch from pg_catalog.clock_timestamp() operator(pg_catalog.-) began)
+                   operator(pg_catalog.*) 1000 operator(pg_catalog.>) patience then
+                raise;
             end if;
         end;
         perform pg_catalog.pg_sleep(0.02);

@@ -1,7 +1,8 @@
 \echo Use "ALTER EXTENSION pdpp UPDATE TO '0.3.0'" to load this file. \quit
 
 /*
- * From 0.2.0 to 0.3.0: more is guarded against changes by hand. Nothing is built, so nobody waits for long.
+ * From 0.2.0 to 0.3.0: more is guarded against changes by hand. Nothing is built: once it has its locks it takes milliseconds, and
+ * until its transaction ends writers wait.
  */
 
 /* The library comes with these scripts; one that is older lacks functions that they declare. */
@@ -16,28 +17,33 @@ end
 $$;
 
 /*
- * All tables that writers lock, in their order (docs/design/locking.md), before anything else is done: nobody waits for a build
- * with a lock in hand that we want. A transaction that holds a later table and wants an earlier one has us let go after a moment,
- * so it is never the victim of a deadlock, nor are we. Readers do not wait.
+ * All tables that writers lock, in their order (docs/design/locking.md), before anything else is done: what is done then waits for
+ * nobody. None of the locks is waited for for more than a moment: a transaction that holds a later table and wants an earlier
+ * one has us let go, and so has one that keeps the first for long, behind which everybody else would wait for us. Then we begin
+ * again, for as long as the caller's lock_timeout allows. Where deadlock_timeout is shorter than our moment we may be what a
+ * deadlock is broken by, which is the same to us. Readers go on meanwhile; on PostgreSQL 13, which cannot replace a trigger, they wait
+ * for the end of the upgrade.
  */
 do $$
 declare
     given_timeout text := pg_catalog.current_setting('lock_timeout');
-    is_first_locked boolean;
+    /* in milliseconds; 0 is for ever */
+    patience double precision := (select s.setting::double precision from pg_catalog.pg_settings as s
+                                  where s.name operator(pg_catalog.=) 'lock_timeout');
+    began timestamptz := pg_catalog.clock_timestamp();
 begin
     loop
-        is_first_locked := false;
         begin
-            lock table pdpp.connections in share row exclusive mode;
-            is_first_locked := true;
             perform pg_catalog.set_config('lock_timeout', '100ms', true);
-            lock table pdpp.controller_boots, pdpp.idempotency_keys, pdpp.controller_active_runs, pdpp.spine_events
+            lock table pdpp.connections, pdpp.controller_boots, pdpp.idempotency_keys, pdpp.controller_active_runs, pdpp.spine_events
                 in share row exclusive mode;
             perform pg_catalog.set_config('lock_timeout', given_timeout, true);
             exit;
-        exception when lock_not_available then
-            if not is_first_locked then
-                raise; -- the caller's own lock_timeout
+        exception when lock_not_available or deadlock_detected then
+            if patience operator(pg_catalog.>) 0
+               and extract(epoch from pg_catalog.clock_timestamp() operator(pg_catalog.-) began)
+                   operator(pg_catalog.*) 1000 operator(pg_catalog.>) patience then
+                raise;
             end if;
         end;
         perform pg_catalog.pg_sleep(0.02);
@@ -49,8 +55,10 @@ $$;
 
 /*
  * What a run, a connection, a controller's life and a key are known by stays as our functions wrote it. A connection that
- * had runs keeps its row, since generations never restart; a boot that is not dead keeps its own, since an owner that
- * nobody knows counts as dead; a key keeps naming the run that it was used for.
+ * had runs keeps its row, and its generation is not lowered, since generations never restart; a boot that is not dead keeps
+ * its row, since an owner that nobody knows counts as dead, and only the guard's verdict makes it so, once and for all; a key
+ * keeps naming the run that it was used for. The other columns may be mended by hand, and rows may be written by hand: a
+ * restore does that.
  */
 create function pdpp.refuse_state_change() returns trigger
     language c as 'MODULE_PATHNAME', 'pdpp_refuse_state_change';
@@ -68,6 +76,10 @@ create trigger connections_no_truncate before truncate on pdpp.connections
     for each statement execute function pdpp.refuse_state_change();
 create trigger connections_identity before update of connector_instance_id on pdpp.connections
     for each row execute function pdpp.refuse_state_change();
+/* After: an admission's own update has nothing to do for it but to compare two numbers. */
+create trigger connections_generation after update of run_generation on pdpp.connections
+    for each row when (new.run_generation < old.run_generation)
+    execute function pdpp.refuse_state_change('run_generation cannot be lowered');
 
 create trigger controller_boots_no_delete before delete on pdpp.controller_boots
     for each row when (old.dead_at is null) execute function pdpp.refuse_state_change();
@@ -75,11 +87,10 @@ create trigger controller_boots_no_truncate before truncate on pdpp.controller_b
     for each statement execute function pdpp.refuse_state_change();
 create trigger controller_boots_identity before update of controller_id, seq, boot_epoch on pdpp.controller_boots
     for each row execute function pdpp.refuse_state_change();
+create trigger controller_boots_verdict after update of dead_at on pdpp.controller_boots
+    for each row when (new.dead_at is distinct from old.dead_at)
+    execute function pdpp.refuse_state_change('dead_at is written by the guard alone');
 
-/* After: an admission's own update has nothing to do for it but to compare two numbers. */
-create trigger connections_generation after update of run_generation on pdpp.connections
-    for each row when (new.run_generation < old.run_generation)
-    execute function pdpp.refuse_state_change('run_generation cannot be lowered');
 create trigger idempotency_keys_no_change before update or delete on pdpp.idempotency_keys
     for each row execute function pdpp.refuse_state_change();
 create trigger idempotency_keys_no_truncate before truncate on pdpp.idempotency_keys
@@ -87,9 +98,6 @@ create trigger idempotency_keys_no_truncate before truncate on pdpp.idempotency_
 
 revoke all on function pdpp.refuse_state_change() from public;
 
-create trigger controller_boots_verdict after update of dead_at on pdpp.controller_boots
-    for each row when (new.dead_at is distinct from old.dead_at)
-    execute function pdpp.refuse_state_change('dead_at is written by the guard alone');
 /* ---- for operators -------------------------------------------------------------------------------------------- */
 
 /* It compares the tables with what it expects, as the server prints them. */

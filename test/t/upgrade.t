@@ -165,6 +165,20 @@ subtest 'from 0.2.0' => sub {
 	$node->safe_psql('second', q{CREATE EXTENSION pdpp VERSION '0.2.0'});
 	$node->safe_psql('second', $life);
 	my $before = contents('second');
+	# somebody who stays within a transaction keeps the upgrade waiting, and nobody else
+	my $idle = $node->background_psql('second');
+	$idle->query_safe(q{BEGIN; SELECT pdpp_run_now('gmail', 'c-idle', 'idle')});
+	my $upgrade = start('', 'psql', '--no-psqlrc', '--dbname', $node->connstr('second'), '--command', q{SET lock_timeout = '1h'; ALTER EXTENSION pdpp UPDATE});
+	$node->poll_query_until('second', q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'pdpp.connections'::regclass AND mode = 'ShareRowExclusiveLock' AND NOT granted})
+		or die 'the upgrade does not wait';
+	is($node->safe_psql('second', qq{SET lock_timeout = '10s'; BEGIN; SELECT pdpp_run_now('gmail', 'c-other-$_', 'other-$_') IS NOT NULL; ROLLBACK}), 't', 'writers go on while an upgrade waits for one that does not') for 1 .. 3;
+	kill 'TERM', pid_of($upgrade);
+	finish($upgrade);
+	$node->safe_psql('second', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SET lock_timeout = .1h'});
+	my (undef, undef, $waited) = $node->psql('second', q{SET lock_timeout = '300ms'; ALTER EXTENSION pdpp UPDATE});
+	like($waited, qr/lock timeout/, "nor longer than the caller's lock_timeout");
+	$idle->query_safe('ROLLBACK');
+	$idle->quit;
 	my ($code, $out, $err) = $node->psql('second', q{SET lock_timeout = '50ms'; ALTER EXTENSION pdpp UPDATE; SHOW lock_timeout});
 	is($out, '50ms', 'the upgrade leaves settings as they were') or diag $err;
 	is(objects('second'), $wanted, 'the same objects as a fresh one');
