@@ -48,6 +48,23 @@ is($node->safe_psql('restored', q{select string_agg(run_id || ' ' || status, ', 
     'r-ended completed, r-started abandoned, r-waiting failed', 'as what they are');
 is($node->safe_psql('restored', 'select count(*) from pdpp_check()'), '0', 'all is well');
 
+# into a database that is served: its worker is told to leave first
+sub worker_in { my ($database) = @_; return "exists (select from pg_stat_activity where backend_type = 'pdpp worker' and datname = '$database')" }
+$node->safe_psql('postgres', 'create database again');
+$node->append_conf('postgresql.conf', q{pdpp.databases = 'served, restored, again'});
+$node->reload;
+ok($node->poll_query_until('postgres', 'select ' . worker_in('again')), 'a database that is served');
+$node->append_conf('postgresql.conf', q{pdpp.databases = 'served, restored'});
+$node->reload;
+ok($node->poll_query_until('postgres', 'select not ' . worker_in('again')), 'is left by its worker, once it is named no longer');
+($code, undef, $err) = $node->psql('again', $rows, on_error_stop => 1);
+is($code, 0, 'and is restored row by row') or diag $err;
+is(history('again'), $before, 'with nothing ended meanwhile');
+$node->append_conf('postgresql.conf', q{pdpp.databases = 'served, restored, again'});
+$node->reload;
+ok($node->poll_query_until('again', 'select count(*) = 0 from pdpp.controller_active_runs'), 'named again, it is served again');
+is($node->safe_psql('again', 'select count(*) from pdpp_check()'), '0', 'and all is well');
+
 # a run whose start has not come: its deadline is gone, and nobody is told that it never started
 $node->safe_psql('used', q{
     insert into pdpp.connections values ('r-half', 'r', 1);
