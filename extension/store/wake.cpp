@@ -27,7 +27,7 @@ using Index = std::size_t;
 struct Workers {
     static constexpr const char* name = "pdpp workers";
 
-    slock_t assignment; ///< of places to databases; taken before a place's lock
+    LWLock assignment; ///< of places to databases; taken before a place's lock, by workers that come and go
     std::atomic<pid_t> launcher;
     /// Of each place; invalid if it is free. Apart from them, since it is searched without a lock; it changes under
     /// both.
@@ -35,7 +35,7 @@ struct Workers {
     std::array<Place, max_served_databases> places;
 
     void initialise() {
-        SpinLockInit(&assignment);
+        LWLockInitialize(&assignment, LWLockNewTrancheId());
         for (Place& place : places) {
             SpinLockInit(&place.mutex);
         }
@@ -116,15 +116,15 @@ bool take_place(Index index) {
 
 /// The worker ends. What waits to be sent, or is about to, waits for the next one.
 void leave_place(int /*code*/, Datum /*argument*/) {
-    locked(workers()->assignment, [] {
-        at_own_place<bool>([](Place& place) {
-            place.latch = nullptr;
-            if (place.ring.empty() && place.ring.reserved == 0) {
-                workers()->databases[static_cast<Index>(&place - workers()->places.data())] = InvalidOid;
-            }
-            return true;
-        });
+    LWLockAcquire(&workers()->assignment, LW_EXCLUSIVE);
+    at_own_place<bool>([](Place& place) {
+        place.latch = nullptr;
+        if (place.ring.empty() && place.ring.reserved == 0) {
+            workers()->databases[static_cast<Index>(&place - workers()->places.data())] = InvalidOid;
+        }
+        return true;
     });
+    LWLockRelease(&workers()->assignment);
 }
 
 void wake_worker(int /*code*/, Datum /*argument*/) {
@@ -193,10 +193,10 @@ void release_hints(std::size_t count) {
 }
 
 void be_woken() {
-    const bool placed = locked(workers()->assignment, [] {
-        const auto index = choose_place();
-        return index && take_place(*index);
-    });
+    LWLockAcquire(&workers()->assignment, LW_EXCLUSIVE);
+    const auto index = choose_place();
+    const bool placed = index && take_place(*index);
+    LWLockRelease(&workers()->assignment);
     if (placed) { // otherwise it looks at its intervals only
         on_shmem_exit(leave_place, Datum{0});
     }
