@@ -102,7 +102,8 @@ Jsonb* replay(const store::KeyedAdmission& keyed) {
 void refuse_active(std::string_view connector_instance_id) {
     if (const auto active = store::active_run_of(connector_instance_id)) {
         refuse(run::ErrorCode::run_already_active, "connector_instance_id",
-               join({"Connection ", connector_instance_id, " has an active run: ", *active}), {{"active_run_id", *active}});
+               join({"Connection ", connector_instance_id, " has an active run: ", *active}),
+               {{"active_run_id", *active}});
     }
 }
 

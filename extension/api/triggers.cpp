@@ -22,15 +22,16 @@ const TriggerData& trigger_of(FunctionCallInfo fcinfo) {
     return *reinterpret_cast<const TriggerData*>(fcinfo->context);
 }
 
-/// A value of the row that the trigger is about; nothing for null. Raises an error if the column is gone, or has another
-/// type: a row that we cannot read is no row that may go.
+/// A value of the row that the trigger is about; nothing for null. Raises an error if the column is gone, or has
+/// another type: a row that we cannot read is no row that may go.
 std::optional<Datum> column_of(const TriggerData& trigger, const char* name, Oid type) {
     TupleDesc columns = RelationGetDescr(trigger.tg_relation);
     const std::string_view table = RelationGetRelationName(trigger.tg_relation);
     const int number = SPI_fnumber(columns, name);
     if (number <= 0) {
-        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("pdpp.%.*s lacks the column %s", PDPP_TEXT(table), name),
-                        errhint("Somebody has altered a table of pdpp: pdpp_check() says where.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("pdpp.%.*s lacks the column %s", PDPP_TEXT(table), name),
+                 errhint("Somebody has altered a table of pdpp: pdpp_check() says where.")));
     }
     const Oid found = SPI_gettypeid(columns, number);
     if (!is_read_as(found, type)) {
@@ -46,8 +47,8 @@ std::string_view column_text(const TriggerData& trigger, const char* name) {
     return value ? text_view(*value) : std::string_view{};
 }
 
-/// Whether the table has any row: by a snapshot of now, whatever the transaction's own shows. What the table lacks now it
-/// goes on lacking, since TRUNCATE has locked it before its triggers run.
+/// Whether the table has any row: by a snapshot of now, whatever the transaction's own shows. What the table lacks now
+/// it goes on lacking, since TRUNCATE has locked it before its triggers run.
 bool has_rows(Relation table) {
     CommandCounterIncrement(); // what the running statement wrote counts too
     PushActiveSnapshot(GetLatestSnapshot());
@@ -103,8 +104,8 @@ PDPP_FUNCTION(pdpp_refuse_unsettled_removal) {
 }
 
 /// Before an UPDATE of what flight rows, connections, boots or keys are known by, a DELETE of one that still counts
-/// (the triggers say which), or TRUNCATE of a table that has rows. After an UPDATE of what has one way to go: the trigger says
-/// what is wrong.
+/// (the triggers say which), or TRUNCATE of a table that has rows. After an UPDATE of what has one way to go: the
+/// trigger says what is wrong.
 PDPP_FUNCTION(pdpp_refuse_state_change) {
     const TriggerData& trigger = trigger_of(fcinfo);
     const char* table = RelationGetRelationName(trigger.tg_relation);

@@ -37,8 +37,9 @@ void WallClock::look(Instant wall, std::int64_t steady) {
     for (Era& era : eras_) {
         era.moved += set;
     }
-    eras_[count_ - 1].end = steady + offset_;
-    eras_[count_] = {.begin = latest_look_ + offset, .end = last, .moved = 0}; // it was set since the latest look
+    // It was set since the latest look. What it was set by less than is not known, so it may have shown that much more.
+    eras_[count_ - 1].end = steady + offset_ + tolerance;
+    eras_[count_] = {.begin = latest_look_ + offset - tolerance, .end = last, .moved = 0};
     ++count_;
     offset_ = offset;
     latest_look_ = steady;
@@ -47,12 +48,12 @@ void WallClock::look(Instant wall, std::int64_t steady) {
 Instant WallClock::in_present_time(Instant stamp, Instant now) const {
     std::int64_t furthest = first;
     for (std::size_t i = 0; i < count_; ++i) {
-        const std::int64_t end = std::min(eras_[i].end, i + 1 == count_ ? now.unix_micros : last);
+        const std::int64_t end = i + 1 == count_ ? later(now, tolerance).unix_micros : eras_[i].end;
         if (eras_[i].begin <= stamp.unix_micros && stamp.unix_micros <= end) {
             furthest = std::max(furthest, eras_[i].moved);
         }
     }
-    return furthest == first ? stamp : Instant{stamp.unix_micros + furthest};
+    return furthest == first ? stamp : later(stamp, furthest);
 }
 
 std::int64_t WallClock::furthest_forward() const {

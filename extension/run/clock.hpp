@@ -15,15 +15,17 @@ namespace pdpp::run {
 /// one from any moment.
 class WallClock {
   public:
-    /// Less is no setting: the two clocks are not read in the same instant.
+    /// Less is no setting: the two clocks are not read in the same instant. So a stamp may be that far ahead of a clock
+    /// that made it, and nothing is known of a setting.
     static constexpr std::int64_t tolerance = 1'000'000;
 
     /// Both clocks as they are now. An older look than the latest says nothing.
     void look(Instant wall, std::int64_t steady);
 
     /// A stamp that this clock made, as the clock would have made it had it been then what it is now; the stamp itself
-    /// if the clock was not set since, or cannot have made it. Where a clock that was set back came by the same time
-    /// twice, the later moment counts: nothing that is due so long after a stamp is due too early.
+    /// if the clock was not set since, or cannot have made it. One that is less than the tolerance ahead of now may be
+    /// of now. Where a clock that was set back came by the same time twice, the later moment counts: nothing that is
+    /// due so long after a stamp is due too early.
     [[nodiscard]] Instant in_present_time(Instant stamp, Instant now) const;
 
     /// By how much that may move a stamp, at most: to later, and to earlier (not positive).

@@ -27,8 +27,8 @@ struct Pending {
 /// allocated when a transaction ends.
 constexpr std::size_t most_relayed = 32;
 
-/// How long a commit waits at most for those who are committing a NOTIFY, in microseconds: more than a disk takes to sync for
-/// a crowd of them, and once a session only while somebody stays in the way.
+/// How long a commit waits at most for those who are committing a NOTIFY, in microseconds: more than a disk takes to
+/// sync for a crowd of them, and once a session only while somebody stays in the way.
 constexpr std::int64_t patience_of_writer = 1'000'000;
 
 /// Of the running transaction; gone with it.
@@ -164,9 +164,10 @@ LOCKTAG queue_lock() {
 /// The server takes this lock before it adds to its queue, until the end of the transaction. With it in hand nobody
 /// fills the queue between our look and what the server does next.
 ///
-/// False if it is not to be had: somebody may commit a NOTIFY and wait for a standby that never comes, or for a transaction
-/// of another server that waits for ours. So this never joins those who wait for the lock. It tries again for a while, which
-/// no timeout and no cancel ends with an error, and after a while in vain it only tries once until it has succeeded.
+/// False if it is not to be had: somebody may commit a NOTIFY and wait for a standby that never comes, or for a
+/// transaction of another server that waits for ours. So this never joins those who wait for the lock. It tries again
+/// for a while, which no timeout and no cancel ends with an error, and after a while in vain it only tries once until
+/// it has succeeded.
 bool lock_queue(std::int64_t patience) {
     constexpr long shortest_pause = 100; // microseconds, as patience
     constexpr long longest_pause = 2'000;
@@ -217,13 +218,14 @@ void drop_hints(std::size_t count) {
     }
     drops().count += count;
     if (drops().is_to_be_said()) {
-        ereport(WARNING, (errmsg("pdpp: notifications are dropped"),
-                          errdetail("%llu were so far. Whoever waits for a run looks again without them, later.",
-                                    static_cast<unsigned long long>(dropped_hints())),
-                          errhint("The server's NOTIFY queue is full where a session that has executed LISTEN stays "
-                                  "within a transaction; a commit with a NOTIFY that waits, for a standby maybe, keeps all "
-                                  "others from sending any; any other error was logged before."),
-                          errhidestmt(true), errhidecontext(true)));
+        ereport(WARNING,
+                (errmsg("pdpp: notifications are dropped"),
+                 errdetail("%llu were so far. Whoever waits for a run looks again without them, later.",
+                           static_cast<unsigned long long>(dropped_hints())),
+                 errhint("The server's NOTIFY queue is full where a session that has executed LISTEN stays "
+                         "within a transaction; a commit with a NOTIFY that waits, for a standby maybe, keeps all "
+                         "others from sending any; any other error was logged before."),
+                 errhidestmt(true), errhidecontext(true)));
     }
 }
 

@@ -22,8 +22,8 @@ namespace pdpp::store {
 void announce(std::string_view run_id);
 
 /// Sends hints, heads of that digest, when the current transaction commits, which must be about to. Those that the
-/// server's queue has no room for are dropped, and all of them if others keep it locked for longer than the patience, in
-/// microseconds.
+/// server's queue has no room for are dropped, and all of them if others keep it locked for longer than the patience,
+/// in microseconds.
 void send_hints(std::span<const std::uint64_t> hints, std::int64_t patience);
 
 /// Counts hints that are not sent, and says so in a WARNING, once a minute.

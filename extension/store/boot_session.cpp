@@ -156,7 +156,8 @@ void hold_through_transaction(XactEvent event, void* /*argument*/) {
     }
 }
 
-void hold_through_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void* /*argument*/) {
+void hold_through_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
+                                 void* /*argument*/) {
     if (event == SUBXACT_EVENT_ABORT_SUB) {
         session.undo([mine](SubTransactionId pending) { return pending == mine; });
         session.end_subtransaction(mine, InvalidSubTransactionId);
@@ -168,7 +169,8 @@ void hold_through_subtransaction(SubXactEvent event, SubTransactionId mine, SubT
 } // namespace
 
 void hold_boot(const pg_uuid_t& epoch) {
-    // What of the session's own was dropped is in doubt, this very boot maybe, and stays so if this call comes to nothing.
+    // What of the session's own was dropped is in doubt, this very boot maybe, and stays so if this call comes to
+    // nothing.
     session.take_dropped_locks_again();
     if (session.latest == nullptr || !is_same(session.latest->epoch, epoch)) {
         // remembered first: should taking the lock fail, the abort finds nothing to release

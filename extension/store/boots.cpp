@@ -25,7 +25,7 @@ std::optional<run::Instant> death_of(const Clock& clock, run::Instant lost_at) {
     if (!since) {
         return {};
     }
-    return run::Instant{std::max(clock.in_present_time(lost_at), *since).unix_micros + grace_micros()};
+    return run::later(std::max(clock.in_present_time(lost_at), *since), grace_micros());
 }
 
 bool is_past(const Clock& clock, std::optional<run::Instant> instant) {

@@ -147,7 +147,8 @@ const Const* constant_of(const void* node, Oid type) {
     return IsA(node, Const) && constant->consttype == type && !constant->constisnull ? constant : nullptr;
 }
 
-/// `event_seq > 0`. Looked at as the server keeps it: what it prints follows the settings of whoever asks, and is remembered.
+/// `event_seq > 0`. Looked at as the server keeps it: what it prints follows the settings of whoever asks, and is
+/// remembered.
 bool is_positive(const void* node, AttrNumber column) {
     const auto greater = operands(node, F_INT84GT);
     const Const* number = greater.size() == 2 ? constant_of(lfirst(&greater[1]), INT4OID) : nullptr;
@@ -259,9 +260,10 @@ Oid usable_index(Relation table, Oid schema, const char* name, AttrNumber first_
             is.indkey.values[0] == first_key && index->rd_opcintype[0] == TEXTOID &&
             index->rd_opfamily[0] == TEXT_BTREE_FAM_OID && get_collation_isdeterministic(index->rd_indcollation[0]) &&
             (is_lifecycle_index ? holds_lifecycle(index, event_type) : RelationGetIndexPredicate(index) == NIL) &&
-            (second_key == InvalidAttrNumber || (is.indisunique && is.indnkeyatts >= 2 && is.indkey.values[1] == second_key &&
-                                                 index->rd_opfamily[1] == INTEGER_BTREE_FAM_OID &&
-                                                 index->rd_indoption[0] == 0 && index->rd_indoption[1] == 0));
+            (second_key == InvalidAttrNumber ||
+             (is.indisunique && is.indnkeyatts >= 2 && is.indkey.values[1] == second_key &&
+              index->rd_opfamily[1] == INTEGER_BTREE_FAM_OID && index->rd_indoption[0] == 0 &&
+              index->rd_indoption[1] == 0));
     }
     relation_close(index, AccessShareLock);
     return is_usable ? oid : InvalidOid;

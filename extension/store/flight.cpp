@@ -13,6 +13,12 @@ namespace {
     "f.run_id, f.connector_id, f.connector_instance_id, f.trace_id, f.scenario_id, f.started_at, f.run_generation,"    \
     " f.boot_epoch, f.launch_deadline, f.cancel_requested_at"
 
+/// Whether a run was given more time than what follows. Infinite times, written by hand, have no difference before
+/// PostgreSQL 17, and nobody has to wait for them.
+#define GIVEN_LONGER(flight)                                                                                           \
+    "case when isfinite(" flight ".launch_deadline) and isfinite(" flight ".started_at)"                               \
+    " then " flight ".launch_deadline - " flight ".started_at end >"
+
 /// What a column that is never null holds; nothing, if somebody allowed that and did it.
 template <typename T>
 T or_nothing(const std::optional<T>& value) {
@@ -29,7 +35,7 @@ std::optional<Flight> flight_in(const Rows& rows) {
                 .connector_instance_id = or_nothing(rows.text(0, 2)),
                 .trace_id = or_nothing(rows.text(0, 3)),
                 .scenario_id = rows.text(0, 4),
-                .admitted_at = or_nothing(rows.instant(0, 5))},
+                .admitted_at = rows.instant(0, 5).value_or(to_instant(DT_NOBEGIN))},
         .run_generation = or_nothing(rows.int8(0, 6)),
         .boot_epoch = rows.uuid(0, 7),
         .launch_deadline = rows.instant(0, 8),
@@ -54,7 +60,7 @@ Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns) {
                 .connector_instance_id = or_nothing(connector_instance_id),
                 .trace_id = or_nothing(trace_id),
                 .scenario_id = scenario_id,
-                .admitted_at = or_nothing(instant_of(slot, columns.started_at))},
+                .admitted_at = instant_of(slot, columns.started_at).value_or(to_instant(DT_NOBEGIN))},
         .run_generation = has_no_generation ? 0 : DatumGetInt64(generation),
         .boot_epoch = has_no_owner ? std::nullopt : std::optional{*DatumGetUUIDP(epoch)},
         .launch_deadline = instant_of(slot, columns.launch_deadline),
@@ -162,11 +168,11 @@ std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch) {
                            " where f.run_id = (select a.run_id from pdpp.controller_active_runs as a"
                            "   join pdpp.connections as c on c.connector_instance_id = a.connector_instance_id"
                            "   where a.boot_epoch is null and c.boot_epoch = $1"
-                           "     and (a.launch_deadline > $2 or (a.started_at < $3"
-                           "          and a.launch_deadline - a.started_at > $2 - $3))"
-                           "     and a.cancel_requested_at is null"
-                           "   order by a.started_at, a.run_id limit 1 for no key update of a skip locked)"
-                           " returning " FLIGHT_COLUMNS};
+                           "     and (a.launch_deadline > $2 or (a.started_at < $3 and " GIVEN_LONGER(
+                               "a") " $2 - $3))"
+                                    "     and a.cancel_requested_at is null"
+                                    "   order by a.started_at, a.run_id limit 1 for no key update of a skip locked)"
+                                    " returning " FLIGHT_COLUMNS};
     const auto [after, serving_since] = claimable();
     return flight_in(claim.execute({boot_epoch, after, serving_since}));
 }
@@ -175,10 +181,10 @@ std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_e
     // "is true" keeps it from the index of all that is unclaimed, which a plan made for a short queue may prefer
     static Statement claim{"update pdpp.controller_active_runs as f set boot_epoch = $2"
                            " where f.run_id = $1 and (f.boot_epoch is null) is true"
-                           "   and (f.launch_deadline > $3 or (f.started_at < $4"
-                           "        and f.launch_deadline - f.started_at > $3 - $4))"
-                           "   and f.cancel_requested_at is null"
-                           " returning " FLIGHT_COLUMNS};
+                           "   and (f.launch_deadline > $3 or (f.started_at < $4 and " GIVEN_LONGER(
+                               "f") " $3 - $4))"
+                                    "   and f.cancel_requested_at is null"
+                                    " returning " FLIGHT_COLUMNS};
     const auto [after, serving_since] = claimable();
     return flight_in(claim.execute({run_id, boot_epoch, after, serving_since}));
 }
@@ -187,6 +193,11 @@ void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch) {
     static Statement update{"update pdpp.controller_active_runs"
                             " set launch_deadline = null, boot_epoch = coalesce($2, boot_epoch) where run_id = $1"};
     update.change({flight.run.run_id, boot_epoch});
+}
+
+void set_launch_deadline(std::string_view run_id, run::Instant launch_deadline) {
+    static Statement update{"update pdpp.controller_active_runs set launch_deadline = $2 where run_id = $1"};
+    update.change({run_id, launch_deadline});
 }
 
 void mark_cancel_requested(std::string_view run_id, std::optional<std::string_view> requested_by) {

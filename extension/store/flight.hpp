@@ -52,13 +52,15 @@ std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_e
 /// The run has started: no deadline any more, and the boot, if there is one, owns it.
 void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch);
 
+void set_launch_deadline(std::string_view run_id, run::Instant launch_deadline);
+
 void mark_cancel_requested(std::string_view run_id, std::optional<std::string_view> requested_by);
 
 /// Removes the row of a run whose terminal event stands, which the caller has written or seen.
 void delete_flight(const Flight& flight);
 
-/// Whether the row that a DELETE has taken is the one that delete_flight() takes. Whatever else goes while that runs, by
-/// somebody's trigger, is not.
+/// Whether the row that a DELETE has taken is the one that delete_flight() takes. Whatever else goes while that runs,
+/// by somebody's trigger, is not.
 bool is_removal_of_ended(std::string_view run_id);
 
 } // namespace pdpp::store

@@ -2,15 +2,22 @@
 
 #include "boundary.hpp"
 #include "run/event.hpp"
+#include "settings.hpp"
 #include "store/boots.hpp"
 #include "store/jsonb.hpp"
 #include "store/lifecycle.hpp"
 #include "store/settle.hpp"
 #include "store/statement.hpp"
 
+#include <algorithm>
+
 namespace pdpp::store {
 
 namespace {
+
+std::int64_t given_to_launch() {
+    return std::int64_t{settings::launch_deadline} * 1000;
+}
 
 /// Why a run must end.
 struct Verdict {
@@ -18,17 +25,39 @@ struct Verdict {
     std::string_view controller_id; ///< of the boot that owns the run; empty if none does
 };
 
-/// Whether a run that has not started should have: after as much time as it was given has passed since its admission,
-/// whatever the clock was set to. For one that was admitted before this server served, or by a clock that is ahead of
-/// ours, it counts from then: nobody could start it before.
-bool is_overdue(const Clock& clock, run::Instant admitted_at, run::Instant launch_deadline) {
+/// What is to be done about a run that has not started.
+enum class Launch : std::uint8_t {
+    in_time,
+    overdue,
+    of_time_to_come, ///< admitted at a time that has yet to come, as far as anybody knows: its deadline says nothing
+};
+
+/// A run is overdue after as much time as it was given has passed since its admission, whatever the clock was set to.
+/// For one that was admitted before this server served it counts from then: nobody could start it before.
+///
+/// Where the admission has yet to come, by a clock that we know nothing about, the deadline is set anew
+/// (end_due_run()). It comes before the admission then, and as much before it as a run is given lies the time that it
+/// was set at.
+Launch launch_of(const Clock& clock, run::Instant admitted_at, run::Instant launch_deadline) {
     const auto since = clock.serving_since();
     if (!since) {
-        return false;
+        return Launch::in_time;
     }
-    const run::Instant admitted = clock.in_present_time(admitted_at);
-    const run::Instant begin = admitted < *since || admitted > clock.now ? *since : admitted;
-    return begin.unix_micros + (launch_deadline.unix_micros - admitted_at.unix_micros) <= clock.now.unix_micros;
+    const auto is_past = [&](run::Instant begin, std::int64_t given) {
+        return run::later(std::max(clock.in_present_time(begin), *since), given) <= clock.now;
+    };
+    if (admitted_at == to_instant(DT_NOBEGIN)) { // by hand: then nobody knows how much time it was given
+        return is_past(launch_deadline, 0) ? Launch::overdue : Launch::in_time;
+    }
+    if (clock.in_present_time(admitted_at) <= run::later(clock.now, run::WallClock::tolerance)) {
+        const std::int64_t given = run::between(admitted_at, launch_deadline);
+        return is_past(admitted_at, given) ? Launch::overdue : Launch::in_time;
+    }
+    if (launch_deadline >= admitted_at) {
+        return Launch::of_time_to_come;
+    }
+    const std::int64_t given = given_to_launch();
+    return is_past(run::later(launch_deadline, -given), given) ? Launch::overdue : Launch::in_time;
 }
 
 /// Judged again under the run's lock: it may have been claimed, started or settled since it was listed.
@@ -39,12 +68,21 @@ std::optional<Verdict> judge(const Flight& flight) {
         verdict.boot_dead = !boot || boot->dead;
         verdict.controller_id = boot ? boot->controller_id : std::string_view{};
     }
-    const bool overdue =
-        flight.launch_deadline && is_overdue(read_clock(), flight.run.admitted_at, *flight.launch_deadline);
+    const bool overdue = flight.launch_deadline &&
+                         launch_of(read_clock(), flight.run.admitted_at, *flight.launch_deadline) == Launch::overdue;
     if (!verdict.boot_dead && !overdue) {
         return {};
     }
     return verdict;
+}
+
+/// From here on the run has the time of one that is admitted now, if its own says nothing.
+void set_deadline_anew(const Flight& flight) {
+    const Clock clock = read_clock();
+    if (flight.launch_deadline &&
+        launch_of(clock, flight.run.admitted_at, *flight.launch_deadline) == Launch::of_time_to_come) {
+        set_launch_deadline(flight.run.run_id, run::later(clock.now, given_to_launch()));
+    }
 }
 
 std::string_view launch_failure_message(const Flight& flight, const Verdict& verdict) {
@@ -82,7 +120,7 @@ bool settle_abandoned(const Flight& flight, const Verdict& verdict, std::string_
 
 Rows due_runs(std::optional<std::string_view> controller_id) {
     // those of a clock that was set back, or is, are told from others by is_due()
-    static Statement candidates{"select f.run_id, f.started_at, f.launch_deadline,"
+    static Statement candidates{"select f.run_id, coalesce(f.started_at, '-infinity'), f.launch_deadline,"
                                 "  f.boot_epoch is not null and (b.boot_epoch is null or b.dead_at is not null)"
                                 " from pdpp.controller_active_runs as f"
                                 " left join pdpp.controller_boots as b on b.boot_epoch = f.boot_epoch"
@@ -98,12 +136,16 @@ Rows due_runs(std::optional<std::string_view> controller_id) {
 
 bool is_due(const Clock& clock, const Rows& rows, std::uint64_t row) {
     const auto launch_deadline = rows.instant(row, 2);
-    return rows.is_true(row, 3) || (launch_deadline && is_overdue(clock, required(rows.instant(row, 1)), *launch_deadline));
+    return rows.is_true(row, 3) ||
+           (launch_deadline && launch_of(clock, required(rows.instant(row, 1)), *launch_deadline) != Launch::in_time);
 }
 
 void end_due_run(std::string_view run_id, std::string_view reconciled_by, Pass& pass) {
     const auto flight = try_lock_for_settle(run_id);
     const auto verdict = flight ? judge(*flight) : std::nullopt;
+    if (flight && !verdict) {
+        set_deadline_anew(*flight);
+    }
     if (!verdict) {
         return;
     }

@@ -32,10 +32,11 @@ Pass reconcile(std::optional<std::string_view> controller_id = {});
 /// The runs that a pass has to look at, in order, the run id first. As flight state shows them, without a lock.
 Rows due_runs(std::optional<std::string_view> controller_id = {});
 
-/// Whether one of them has to be ended, as far as that can be seen without a lock.
+/// Whether end_due_run() has anything to do with one of them, as far as that can be seen without a lock.
 bool is_due(const Clock& clock, const Rows& rows, std::uint64_t row);
 
-/// Ends one of them, if it is still due under the run's lock and nobody else is at work on it.
+/// Ends one of them, if it is still due under the run's lock and nobody else is at work on it. One whose launch
+/// deadline says nothing is given a new one.
 void end_due_run(std::string_view run_id, std::string_view reconciled_by, Pass& pass);
 
 } // namespace pdpp::store

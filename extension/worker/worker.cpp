@@ -27,8 +27,8 @@ constexpr std::int64_t shortest_interval = 10 * millisecond;
 /// Hints that come one after the other are sent together, after one that comes alone there is nothing to wait for: so
 /// much time is at least between one batch and the next.
 constexpr std::int64_t between_batches = 4 * millisecond;
-/// How long it waits for others who send notifications: the guard waits as long, and no hint in the ring grows too old for
-/// writers to leave theirs there.
+/// How long it waits for others who send notifications: the guard waits as long, and no hint in the ring grows too old
+/// for writers to leave theirs there.
 constexpr std::int64_t longest_wait_to_send = store::HintRing::patience / 2;
 /// After hints that could not be sent, and were dropped, others are tried that much later.
 constexpr std::int64_t after_failed_batch = second;

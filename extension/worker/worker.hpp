@@ -25,8 +25,8 @@ void begin_process();
 /// As SET does it, over whatever the configuration or the database says.
 void set_for_session(const char* name, const char* value);
 
-/// What both do once they are connected: a pass may wait for somebody's lock for as long as it takes, and whoever is ended
-/// for that is started again, and waits again.
+/// What both do once they are connected: a pass may wait for somebody's lock for as long as it takes, and whoever is
+/// ended for that is started again, and waits again.
 void outlast_timeouts();
 
 /// What both do before they sleep and after they wake: interrupts, and the configuration. True if that was reloaded.

@@ -1,6 +1,6 @@
 /*
- * Preloaded into a server, sets its clock ahead of ours by as many seconds as the file CLOCK_AHEAD holds (eight bytes), at
- * once and in all of its processes. The clocks that nobody can set stay what they are.
+ * Preloaded into a server, sets its clock ahead of ours by as many microseconds as the file CLOCK_AHEAD holds (eight bytes),
+ * at once and in all of its processes. The clocks that nobody can set stay what they are.
  *
  * libfaketime does not do: the server forks background workers in a signal handler (before 16), in which it fakes nothing.
  */
@@ -29,7 +29,17 @@ __attribute__((constructor)) static void look_up(void) {
 int clock_gettime(clockid_t clock, struct timespec* now) {
     const int failed = (int)syscall(SYS_clock_gettime, clock, now);
     if (!failed && ahead != NULL && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
-        now->tv_sec += *ahead;
+        const int64_t set = *ahead;
+        int64_t nanoseconds = now->tv_nsec + set % 1000000 * 1000;
+        now->tv_sec += set / 1000000;
+        if (nanoseconds < 0) {
+            nanoseconds += 1000000000;
+            --now->tv_sec;
+        } else if (nanoseconds >= 1000000000) {
+            nanoseconds -= 1000000000;
+            ++now->tv_sec;
+        }
+        now->tv_nsec = (long)nanoseconds;
     }
     return failed;
 }

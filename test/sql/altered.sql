@@ -102,6 +102,8 @@ insert into alterations (alteration, life, told) values
     ('update pg_index set indisvalid = false where indexrelid = ''pdpp.spine_events_lifecycle''::regclass', 'ok', 'CREATE UNIQUE INDEX spine_events_lifecycle'),
     ('alter table pdpp.spine_events drop constraint spine_events_pkey', 'ok', 'CREATE UNIQUE INDEX spine_events_pkey'),
     ('alter table pdpp.spine_events drop constraint spine_events_pkey; create unique index spine_events_pkey on pdpp.spine_events (run_id desc, event_seq desc)', 'ok', 'CREATE UNIQUE INDEX spine_events_pkey'),
+    ('alter table pdpp.spine_events drop constraint spine_events_pkey; create index spine_events_pkey on pdpp.spine_events (run_id, event_seq)', 'ok', 'CREATE UNIQUE INDEX spine_events_pkey'),
+    ('create table public.child () inherits (pdpp.spine_events)', 'ok', 'table spine_events'),
     ('create index on pdpp.spine_events (client_id)', 'ok', 'all is well'),
     ('create unique index mine on pdpp.spine_events (connector_instance_id) where connector_instance_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     ('create unique index mine on pdpp.spine_events (connector_instance_id) where event_type = ''run.note'' and run_id like ''al-%''', 'ok', 'CREATE UNIQUE INDEX mine'),
@@ -203,9 +205,8 @@ begin
         execute format('update pdpp.%I set %I = null', tab, col);
         execute format('alter table pdpp.%I enable trigger user', tab);
         foreach call in array array[
-            $c$pdpp_run_status('al-standing')$c$, $c$pdpp_run_status('al-ended')$c$, $c$(select count(*) from pdpp_run_statuses('{al-standing,al-ended}'))$c$,
-            $c$pdpp_run_timeline('al-standing')$c$, $c$pdpp_run_timeline('al-ended')$c$, 'pdpp_run_list()', $c$pdpp_run_list('active')$c$, $c$pdpp_run_list('failed')$c$,
-            $c$pdpp_run_list(connector_id => 'c')$c$, $c$pdpp_run_list(connector_instance_id => 'al-ended')$c$, $c$pdpp_run_endings(now() - interval '1 h')$c$,
+            $c$pdpp_run_status('al-standing')$c$, $c$pdpp_run_status('al-ended')$c$,
+            $c$pdpp_run_timeline('al-standing')$c$, $c$pdpp_run_timeline('al-ended')$c$, 'pdpp_run_list()', $c$pdpp_run_list('active')$c$, $c$pdpp_run_endings(now() - interval '1 h')$c$,
             '(select count(*) from pdpp_check())', $c$pdpp_run_now('c', 'al-standing', 'al-standing', 'al-key')$c$, $c$pdpp_run_now('c', 'al-null', 'al-null')$c$,
             $c$pdpp_connection_run_now('al-ended')$c$, $c$pdpp_connector_run_now('c')$c$, $c$pdpp_controller_offer('[{"connector_instance_id": "al-standing", "connector_id": "c"}]')$c$,
             'pdpp_run_claim()', $c$pdpp_run_claim('al-standing')$c$, $c$pdpp_run_fence('al-standing')$c$, $c$pdpp_run_started('al-standing', '{}', 'e')$c$,
@@ -228,7 +229,7 @@ create temporary table nullable as select c.relname::text as tab, a.attname::tex
 from pg_class as c join pg_attribute as a on a.attrelid = c.oid
 where c.relnamespace = 'pdpp'::regnamespace and c.relkind = 'r' and a.attnum > 0 and a.attnotnull;
 
-select plan(17 + (select 2 * count(*) from alterations)::integer + (select count(*) from firings)::integer + (select count(*) from nullable)::integer);
+select plan(18 + (select 2 * count(*) from alterations)::integer + (select count(*) from firings)::integer + (select count(*) from nullable)::integer);
 
 -- a run of the same connector is in flight, and has a key, while they are tried
 select lives_ok($$select pdpp_run_now('c', 'al-standing', 'al-standing', 'al-key')$$, 'a run');
@@ -254,7 +255,7 @@ select is(pg_temp.said($$create function pg_temp.clear() returns trigger languag
     'PT409: run al-standing has not ended: its flight state cannot be removed', 'a row that goes with one that may go');
 
 -- nulls, and data that is no object
-select is(pg_temp.with_null(tab, col), 'lives', format('a null in %s.%s', tab, col)) from nullable order by tab, col;
+select format('select is(pg_temp.with_null(%L, %L), ''lives'', %L)', tab, col, format('a null in %s.%s', tab, col)) from nullable order by tab, col \gexec
 select is(pg_temp.said('alter table pdpp.spine_events disable trigger user; alter table pdpp.spine_events alter data_json drop not null; update pdpp.spine_events set data_json = null;
     alter table pdpp.spine_events enable trigger user', $$select string_agg(e->>'data', ' ') from jsonb_array_elements(pdpp_run_timeline('al-ended')->'data') as e$$), '{} {} {}',
     'the timeline of events without data');
@@ -264,6 +265,10 @@ from (values ('7'), ('"reason"'), ('null'), ((select jsonb_agg(case n % 2 when 0
     lateral (values ($$select concat_ws(' ', s->>'status', s->>'terminal_reason', s->>'known_gaps') from pdpp_run_status('al-ended') as s$$, 'failed'),
         ($$select (pdpp_run_timeline('al-ended')#>'{data,0,data}')::text$$, data::jsonb::text)) as s(statement, said);
 
+select is(pg_temp.said($$create collation public.blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false); drop index pdpp.spine_events_lifecycle;
+    create unique index spine_events_lifecycle on pdpp.spine_events (run_id collate public.blind, (case event_type when 'run.admitted' then 1 when 'run.started' then 2 else 3 end))
+    where event_type in ('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')$$,
+    $$select concat_ws(' ', pdpp_run_status('al-ended')->>'status', pdpp_run_status('AL-ended')#>>'{error,code}')$$), 'failed not_found', 'no other run is taken for the one that is asked for');
 select is((select count(*) from pdpp_check()), 0::bigint, 'all is as it was');
 
 -- an index is found again as soon as it has its name back

@@ -139,6 +139,72 @@ sub event_by_hand {
         where e.event_type = 'run.admitted' and (e.occurred_at, e.admitted_at) is distinct from (f.started_at, f.started_at)}), '0', 'occurred_at, admitted_at and flight state agree');
 }
 
+# 10. TRUNCATE in a transaction whose snapshot is older than what the tables hold.
+{
+    sql('create database truncated');
+    my $there = sub { return $node->safe_psql('truncated', $_[0]) };
+    $there->('create extension pdpp');
+    my $old = $node->background_psql('truncated', on_error_stop => 0);
+    $old->query_safe('begin isolation level repeatable read; select count(*) from pdpp.connections');
+    $there->(q{select pdpp_controller_boot('t'); select pdpp_run_now('t', 't', 't', 't')});
+    for my $table ('controller_active_runs', 'connections', 'controller_boots', 'idempotency_keys', 'spine_events') {
+        $old->query("savepoint s; truncate pdpp.$table");
+        like($old->{stderr}, qr/"code": "(run_not_settled|guarded_state|append_only)"/, "$table has rows that the snapshot does not show");
+        $old->{stderr} = '';
+        $old->query_safe('rollback to s');
+    }
+    $old->query_safe('rollback');
+    $old->quit;
+}
+
+# 11. A flight row on the connection that somebody writes by hand while the connection is admitted on.
+{
+    my $hand = $node->background_psql('postgres');
+    $hand->query_safe(q{begin; insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation)
+        values ('crossed', 'x', 'crossed by hand', 't', now(), 1)});
+    my $writer = $node->background_psql('postgres', on_error_stop => 0);
+    $writer->query_until(qr/admitting/, "\\echo admitting\nselect pdpp_run_now('x', 'crossed', 'crossed');\n");
+    await_waiter();
+    $hand->query_safe('commit');
+    $writer->query('select 1');
+    like($writer->{stderr}, qr/"code": "run_already_active".*"active_run_id": "crossed by hand"/, 'the connection has an active run');
+    $writer->{stderr} = '';
+    $_->quit for $hand, $writer;
+    sql(q{alter table pdpp.controller_active_runs disable trigger user; delete from pdpp.controller_active_runs where run_id = 'crossed by hand';
+        alter table pdpp.controller_active_runs enable trigger user});
+}
+
+# 12. What is known of the tables does not depend on the settings of the session that looked first, nor what is checked.
+{
+    sql(q{create schema shadow; create function shadow.jsonb_typeof(jsonb) returns text language sql as 'select null'; select pdpp_run_now('x', 'settings', 'settings')});
+    my $locks = q{select string_agg(mode, ', ' order by mode) from pg_locks where pid = pg_backend_pid() and relation = 'pdpp.spine_events'::regclass};
+    for my $setting ('quote_all_identifiers = on', 'search_path = shadow, pg_catalog, public', 'standard_conforming_strings = off') {
+        is(sql(qq{set $setting; select pdpp_run_status('settings') is null; begin; select pdpp_run_event('settings', 'note') is null; $locks; commit}), "f\nf\nRowExclusiveLock",
+            "an event is inserted directly with $setting");
+        is(sql(qq{set $setting; select count(*) from pdpp_check() where invariant = 'tables_as_made'}), '0', 'and the tables are as they were made');
+    }
+    sql('create table grown (more text) inherits (pdpp.spine_events)');
+    like(sql(q{select detail from pdpp_check() where detail like 'not made by%'}), qr/^not made by pdpp: table spine_events .* with children$/, 'a table of children is told');
+    sql('drop table grown');
+}
+
+# 13. Times that never come, or never were, by hand.
+{
+    my $controller = $node->background_psql('postgres');
+    $controller->query_safe(q{select pdpp_controller_boot('timeless'); select pdpp_controller_offer('[{"connector_instance_id": "timeless", "connector_id": "x"}]')});
+    for my $times ("launch_deadline = '-infinity', started_at = '2000-01-01'", "launch_deadline = '-infinity', started_at = '-infinity'", "launch_deadline = now(), started_at = '-infinity'") {
+        my $run = "timeless $times" =~ s/'//gr;
+        sql(qq{select pdpp_run_now('x', 'timeless', '$run'); set session_replication_role = replica; update pdpp.controller_active_runs set $times where run_id = '$run'});
+        is($controller->query_safe(q{select pdpp_run_claim() is null}), 't', "claimed is nothing with $times");
+        is(sql(q{select pdpp_reconcile()->>'launch_failed'}), '1', 'and it is overdue');
+    }
+    sql(q{select pdpp_run_now('x', 'timeless', 'timeless'); update pdpp.controller_active_runs set launch_deadline = 'infinity' where run_id = 'timeless'});
+    is(sql(q{select pdpp_reconcile()->>'launch_failed'}), '0', 'an infinite deadline never comes');
+    is($controller->query_safe(q{select pdpp_run_claim()->>'run_id'}), 'timeless', 'and can be claimed');
+    sql(q{select pdpp_run_settle('timeless', 'completed')});
+    $controller->quit;
+}
+
 unlike(slurp_file($node->logfile), qr/terminated by signal|deadlock detected/, 'no crash and no deadlock in the log');
 $node->stop;
 done_testing();

@@ -21,13 +21,14 @@ my ($module, $clock) = ("$folder/set_clock.so", "$folder/clock");
 system_or_bail('gcc', '-shared', '-fPIC', '-o', $module, dirname(__FILE__) . '/../lib/set_clock.c');
 append_to_file($clock, pack 'q', 0);
 my $ahead = 0;
+my $started_at;
 
 # From here on the server's clock is so many seconds ahead of ours.
 sub set_clock
 {
 	($ahead) = @_;
 	open my $file, '+<', $clock or die "$clock: $!";
-	syswrite($file, pack 'q', $ahead) == 8 or die "$clock: $!";
+	syswrite($file, pack 'q', sprintf '%.0f', 1e6 * $ahead) == 8 or die "$clock: $!";
 	close $file or die;
 	return;
 }
@@ -47,8 +48,13 @@ sub start_server
 {
 	my ($node) = @_;
 	local @ENV{qw(LD_PRELOAD CLOCK_AHEAD)} = ($module, $clock);
-	return $node->start;
+	$node->start;
+	$started_at = steady();
+	return;
 }
+
+# The server has served for longer than runs are given.
+sub await_age { return within(sub { steady() - $started_at > 7 }) || die 'the clock that nobody sets stands still' }
 
 my $node;
 my $database;
@@ -146,6 +152,49 @@ sub live_on
 	return;
 }
 
+# Sets it back by less than counts as a setting, with runs whose time has just begun. The server has served for longer than
+# they were given.
+sub set_back_a_little
+{
+	my ($name) = @_;
+	$name .= ', a little back';
+	await_age();
+	my $lost = lose("$name: lost");
+	for my $n (1 .. 3)
+	{
+		my $admitted = steady();
+		admit("$name: $n");
+		set_clock($ahead - 0.9);
+		sql('select pdpp_reconcile()') for 1 .. 3;
+		is(status_of("$name: $n"), 'active', "$name: run $n has its time") if steady() - $admitted < 5;
+		ok(ends("$name: $n", 'failed launch_failed'), 'and ends after it') if $n == 3;
+		cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before') if $n == 3;
+		next if $n == 3;
+		$node->psql($database, "select pdpp_run_cancel('$name: $n')"); # unless it has ended, on a slow machine
+		ends("$name: $n", '(?:cancelled|failed)');
+	}
+	ok(ends("$name: lost", 'abandoned'), "$name: so does one whose controller was lost");
+	cmp_ok(steady() - $lost, '>=', 6 - SECOND, 'not before the grace was over');
+	set_clock($ahead + 2.7);
+	return;
+}
+
+# Sets it ahead, and back after an admission, while nobody looks who could tell: a new session sees an admission that has yet to
+# come. It ends no sooner than it should, and not an hour late.
+sub set_unseen
+{
+	my ($name) = @_;
+	set_clock($ahead + HOUR);
+	my $admitted = steady();
+	admit("$name: of the hour");
+	set_clock($ahead - HOUR);
+	sql('select pdpp_reconcile()');
+	is(status_of("$name: of the hour"), 'active', "$name: a run has its time") if steady() - $admitted < 5;
+	ok(ends("$name: of the hour", 'failed launch_failed'), 'and ends after it');
+	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before');
+	return;
+}
+
 # --- with a worker
 set_clock(0);
 $node = new_node('served', "shared_preload_libraries = 'pdpp'\npdpp.databases = 'served'\n");
@@ -160,6 +209,7 @@ survive('back', -&HOUR());
 survive('back again', -&HOUR());
 live_on('and ahead');
 survive('once more', HOUR);
+set_back_a_little('served');
 
 # what the worker does from time to time, it goes on doing, and it relays notifications
 my $listener = $node->background_psql($database);
@@ -181,6 +231,12 @@ start_server($node);
 all_is_looked_at();
 is(status_of('over the restart'), 'active', 'a restart with a clock that is ahead ends nothing');
 survive('ahead at the start', -&HOUR());
+admit('over another restart');
+set_clock(0);
+$node->stop;
+set_clock(-&HOUR());
+start_server($node); # what was admitted now has yet to come, as far as this server knows
+ok(ends('over another restart', 'failed launch_failed'), 'a restart with a clock that is an hour back ends what nobody starts');
 $node->stop;
 
 # --- without a worker
@@ -202,6 +258,12 @@ $node->stop;
 set_clock(HOUR);
 start_server($node);
 survive('alone, ahead at the start', -&HOUR());
+set_back_a_little('alone');
+$node->stop;
+set_clock(0);
+start_server($node);
+await_age();
+set_unseen('alone, unseen');
 $node->stop;
 
 done_testing();

@@ -34,7 +34,7 @@ $node->stop;
 done_testing();
 __DATA__
 Bitmap Index Scan on controller_boots_not_dead <- select boot_epoch, lost_at from pdpp.controller_boots where dead_at is null or
-Bitmap Index Scan on controller_boots_pkey, Index Scan controller_active_runs_run_id_key <- select f.run_id, f.started_at, f.launch_deadline, f.boot_epoch is not null and
+Bitmap Index Scan on controller_boots_pkey, Index Scan controller_active_runs_run_id_key <- select f.run_id, coalesce(f.started_at, '-infinity'), f.launch_deadline, f.boo
 Index Only Scan connections_offered <- select count(*), coalesce(min(id), ''), coalesce(jsonb_agg(id order by id), '[
 Index Only Scan controller_active_runs_list <- select run_id, started_at from pdpp.controller_active_runs where (started_at,
 Index Only Scan controller_boots_pkey <- select seq from pdpp.controller_boots where controller_id = $1 order by seq de

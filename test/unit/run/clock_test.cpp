@@ -141,6 +141,43 @@ BOOST_AUTO_TEST_CASE(small_settings_add_up) {
     BOOST_TEST(host.age(before) <= 5);
 }
 
+// A clock that runs ahead of what is known by less than counts: its stamps of the last moment before it is set, and its first
+// ones after that if it is behind, are its own all the same.
+BOOST_AUTO_TEST_CASE(set_by_little_and_then_by_much) {
+    Host host;
+    host.pass(10);
+    host.wall += second * 9 / 10;
+    host.pass(1);
+    const auto before = host.wall;
+    host.set(-hour);
+    host.pass(20);
+    BOOST_TEST(host.age(before) <= 21);
+    BOOST_TEST(host.age(before) >= 19);
+    host.wall -= second * 9 / 10;
+    const auto after = host.wall + 1;
+    host.pass(1);
+    host.set(hour);
+    host.pass(5);
+    BOOST_TEST(host.age(after) <= 8);
+    BOOST_TEST(host.age(after) >= 5);
+}
+
+BOOST_AUTO_TEST_CASE(set_by_much_and_then_by_little) {
+    Host host;
+    host.pass(10);
+    host.set(-hour);
+    host.pass(10);
+    const auto stamp = host.wall;
+    host.wall -= second * 9 / 10;
+    BOOST_TEST(host.clock.in_present_time({stamp}, {host.wall}).unix_micros == stamp);
+    // a session that sees the sum of both
+    WallClock session;
+    session.look({noon}, 0);
+    session.look({noon + 100 * second - hour - second * 9 / 10}, 100 * second);
+    const auto before = noon + 100 * second - hour;
+    BOOST_TEST(session.in_present_time({before}, {before - second * 9 / 10}).unix_micros == before);
+}
+
 BOOST_AUTO_TEST_CASE(an_older_look_says_nothing) {
     Host host;
     const auto wall = host.wall;

@@ -4,6 +4,7 @@
 
 #include "run/instant.hpp"
 
+#include <limits>
 #include <string>
 
 using namespace pdpp::run;
@@ -63,6 +64,28 @@ BOOST_AUTO_TEST_CASE(instants_compare_by_time) {
     BOOST_TEST((Instant{1} < Instant{2}));
     BOOST_TEST((Instant{-1} < Instant{0}));
     BOOST_TEST((Instant{7} == Instant{7}));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_comes_after_the_last_or_before_the_first) {
+    constexpr std::int64_t first = std::numeric_limits<std::int64_t>::min();
+    constexpr std::int64_t last = std::numeric_limits<std::int64_t>::max();
+    BOOST_TEST(later({5}, 7).unix_micros == 12);
+    BOOST_TEST(later({5}, -7).unix_micros == -2);
+    BOOST_TEST(later({last - 1}, 1).unix_micros == last);
+    BOOST_TEST(later({last - 1}, 2).unix_micros == last);
+    BOOST_TEST(later({1}, last).unix_micros == last);
+    BOOST_TEST(later({first + 1}, -1).unix_micros == first);
+    BOOST_TEST(later({first + 1}, -2).unix_micros == first);
+    BOOST_TEST(later({-2}, first).unix_micros == first);
+    BOOST_TEST(later({last}, first).unix_micros == -1);
+    BOOST_TEST(between({5}, {7}) == 2);
+    BOOST_TEST(between({7}, {5}) == -2);
+    BOOST_TEST(between({first}, {last}) == last);
+    BOOST_TEST(between({last}, {first}) == -last);
+    BOOST_TEST(between({first}, {first}) == 0);
+    BOOST_TEST(between({last}, {last}) == 0);
+    BOOST_TEST(between({-1}, {last}) == last);
+    BOOST_TEST(between({1}, {first}) == -last);
 }
 
 BOOST_AUTO_TEST_CASE(printed_times_sort_as_the_times_do) {
