@@ -83,6 +83,24 @@ subtest 'the row of one connection' => sub {
 	is(post('/_ref/connections/c1/run')->{status}, 202, 'afterwards all is well');
 };
 
+subtest 'the row of a connection that is called by both of its names' => sub {
+	my $controller = $node->background_psql('postgres');
+	$controller->query_safe(q{SELECT pdpp_controller_boot('lonely');
+		SELECT pdpp_controller_offer('[{"connector_id": "lone", "connector_instance_id": "lone-1"}]')});
+	$node->safe_psql('postgres', q{SELECT pdpp_run_settle(pdpp_run_now('lone', 'lone-1')->>'run_id', 'completed')});
+	my $holder = hold("$row = 'lone-1' FOR UPDATE");
+	my @stuck = map { (send_post('/_ref/connections/lone-1/run'), send_post('/_ref/connectors/lone/run')) } 1 .. 10;
+	await_waiting(2);
+	my @waiting = map { $node->safe_psql('postgres',
+		q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'locks' AND wait_event_type = 'Lock'}) } 1 .. 10;
+	is(scalar(grep { $_ > 2 } @waiting), 0, 'they leave connections to others') or diag("waiting: @waiting");
+	is(post('/_ref/connections/c9/run')->{status}, 409, 'another connection is not held up');
+	is_busy($_->receive, 'an admission') for @stuck;
+	$holder->quit;
+	is(post('/_ref/connectors/lone/run')->{status}, 202, 'afterwards all is well');
+	$controller->quit;
+};
+
 subtest 'the rows of many connections' => sub {
 	my $holder = hold("$row IN ('c3', 'c4', 'c5', 'c6', 'c7', 'c8') FOR UPDATE");
 	my @stuck = map { send_post("/_ref/connections/c$_/run") } (3 .. 8) x 3;

@@ -16,7 +16,7 @@ my $count = 0;
 
 # Starts `pdpp controller` and waits until it has offered its connections: name => command, or all of its settings (hash);
 # each one's connector is called NAME-connector. Options: conninfo, connections, file (a connections file in their place), args
-# (array), before (a command that runs it).
+# (array), before (a command that runs it), ready (what to wait for in its log instead).
 sub start
 {
 	my ($class, %option) = @_;
@@ -25,7 +25,7 @@ sub start
 	return $class->launch(
 		name => 'controller',
 		arguments => [ '--db', $option{conninfo}, 'controller', '--connections', $file, @{ $option{args} // [] } ],
-		ready => qr/offering connections/,
+		ready => $option{ready} // qr/offering connections/,
 		before => $option{before});
 }
 
