@@ -12,6 +12,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use PdppController;
+use PdppGateway;
 use Programs;
 
 my ($bouncer) = grep { -x } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin';
@@ -23,7 +24,7 @@ my $user = getpwuid($>);
 
 my $node = PostgreSQL::Test::Cluster->new('pooled');
 $node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->append_conf('postgresql.conf', "pdpp.liveness_grace = '1h'");
+$node->append_conf('postgresql.conf', "pdpp.liveness_grace = '1h'\nlog_statement = all");
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
 delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};
@@ -36,20 +37,20 @@ sub configure
 	my ($pooler, $mode) = @_;
 	open my $file, '>', $pooler->{file} or die "$pooler->{file}: $!";
 	printf {$file} "[databases]\npostgres = host=%s port=%d dbname=postgres user=$user\n[pgbouncer]\nlisten_addr =\nlisten_port = %d\n"
-	  . "unix_socket_dir = %s\nauth_type = any\npool_mode = %s\ndefault_pool_size = 20\n"
-	  . "ignore_startup_parameters = extra_float_digits\nlogfile = %s\n",
-	  $node->host, $node->port, $pooler->{port}, $pooler->{folder}, $mode, $pooler->{log};
+	  . "unix_socket_dir = %s\nauth_type = any\npool_mode = %s\ndefault_pool_size = %d\n"
+	  . "ignore_startup_parameters = extra_float_digits\nlogfile = %s\n%s",
+	  $node->host, $node->port, $pooler->{port}, $pooler->{folder}, $mode, $pooler->{size} // 20, $pooler->{log}, $pooler->{more} // '';
 	close $file or die;
 	return;
 }
 
 sub start_pooler
 {
-	my ($mode) = @_;
+	my ($mode, %option) = @_;
 	my $number = ++$poolers;
 	my $place = PostgreSQL::Test::Utils::tempdir_short();
 	my %pooler = (port => 6432 + $number, folder => $place, file => "$folder/pooler_$number.ini",
-		log => "$PostgreSQL::Test::Utils::log_path/pgbouncer_$number.log");
+		log => "$PostgreSQL::Test::Utils::log_path/pgbouncer_$number.log", %option);
 	configure(\%pooler, $mode);
 	$pooler{to} = "host=$place port=$pooler{port} dbname=postgres";
 	$pooler{process} = start('', $bouncer, '-q', $pooler{file});
@@ -75,6 +76,28 @@ subtest 'in transaction mode launchers are refused' => sub {
 	is($code, 0, 'now needs no session');
 	is((finish(start('', $pdpp, '--db', $pooler->{to}, 'status', decode_json($out)->{run_id})))[0], 0, 'nor does status');
 	$node->safe_psql('postgres', q{SELECT pdpp_run_cancel(run_id) FROM pdpp.controller_active_runs});
+	stop_pooler($pooler);
+};
+
+subtest 'in transaction mode nothing is left behind for others' => sub {
+	my $pooler = start_pooler('transaction', size => 1);
+	my $settings = sub {
+		my ($code, $out) = finish(start('', 'psql', '-XAtq', '-d', $pooler->{to}, '-c',
+				q{SELECT pg_backend_pid(), string_agg(concat_ws(' ', name, setting, source), ', ' ORDER BY name) FROM pg_settings
+				WHERE name IN ('array_nulls', 'default_transaction_isolation')}));
+		return $out;
+	};
+	my $before = $settings->();
+	is((finish(start('', $pdpp, '--db', $pooler->{to}, 'status', 'nobody')))[0], 3, 'a status is asked for');
+	is($settings->(), $before, 'the same session has the settings that it had');
+	stop_pooler($pooler);
+};
+
+subtest 'a feed whose session a pooler resets begins anew' => sub {
+	my $pooler = start_pooler('transaction', size => 5, more => "server_reset_query_always = 1\n");
+	my $gateway = PdppGateway->start(conninfo => $pooler->{to});
+	ok(within(sub { (() = slurp_file($node->logfile) =~ /statement: LISTEN "pdpp_run|execute .*LISTEN "pdpp_run/g) >= 2 }), 'it listens again');
+	is($gateway->stop, 0, 'stops');
 	stop_pooler($pooler);
 };
 
