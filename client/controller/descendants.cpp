@@ -183,7 +183,12 @@ class Snapshot {
                 return at->started >= family.since &&
                        std::ranges::find(family.without, at->pid) == family.without.end();
             }
-            at = find(at->parent);
+            const auto* const parent = find(at->parent);
+            // read at another moment: the number of a parent that had gone, and that somebody else has since
+            if (parent != nullptr && parent->started > at->started) {
+                return false;
+            }
+            at = parent;
         }
         return false;
     }

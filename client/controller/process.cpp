@@ -59,6 +59,15 @@ class Descriptor {
     int number_;
 };
 
+/// An object of Asio's that has the descriptor from now on.
+template <class Stream>
+Stream given_to_asio(const asio::any_io_executor& executor, Descriptor descriptor) {
+    Stream stream(executor);
+    stream.assign(descriptor.get()); // which may throw
+    descriptor.release();
+    return stream;
+}
+
 struct Pipe {
     Pipe() {
         std::array<int, 2> ends{};
@@ -249,13 +258,13 @@ asio::awaitable<Process> Process::start(Command command) {
         throw LaunchError("cannot watch the new process", error_number);
     }
     const auto executor = co_await asio::this_coro::executor;
-    Process process(pid, born, asio::posix::stream_descriptor(executor, handle.release()),
-                    asio::posix::stream_descriptor(executor, channel.ours.release()),
-                    asio::readable_pipe(executor, output.read.release()),
-                    asio::readable_pipe(executor, errors.read.release()));
+    Process process(pid, born, given_to_asio<asio::posix::stream_descriptor>(executor, std::move(handle)),
+                    given_to_asio<asio::posix::stream_descriptor>(executor, std::move(channel.ours)),
+                    given_to_asio<asio::readable_pipe>(executor, std::move(output.read)),
+                    given_to_asio<asio::readable_pipe>(executor, std::move(errors.read)));
 
     // Ends with nothing read as soon as exec has closed the other end.
-    asio::readable_pipe told(executor, failure.read.release());
+    auto told = given_to_asio<asio::readable_pipe>(executor, std::move(failure.read));
     Failure reason{};
     const auto [error, received] =
         co_await asio::async_read(told, asio::buffer(&reason, sizeof reason), asio::as_tuple(asio::use_awaitable));

@@ -16,6 +16,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -366,13 +367,18 @@ asio::awaitable<std::string> Recorder::launch_failed(AdmittedRun run, std::strin
 }
 
 Recorder::Report Recorder::launch_failure(AdmittedRun run, std::string message) {
-    std::vector<pq::Argument> arguments;
-    arguments.push_back({"run_id", "text", run.run_id});
-    arguments.push_back({"message", "text", std::move(message)});
-    return {.what = "ending",
-            .run = std::move(run),
-            .function = "pdpp_run_launch_failed",
-            .versions = {std::move(arguments)}};
+    constexpr std::size_t short_message = 100;
+    auto shortened = storable(message, short_message);
+    const std::array<pq::Parameter, 3> messages{std::move(message), std::move(shortened), std::nullopt};
+    std::vector<std::vector<pq::Argument>> versions;
+    for (const auto& said : messages) {
+        std::vector<pq::Argument> arguments;
+        arguments.push_back({"run_id", "text", run.run_id});
+        arguments.push_back({"message", "text", said});
+        versions.push_back(std::move(arguments));
+    }
+    return {
+        .what = "ending", .run = std::move(run), .function = "pdpp_run_launch_failed", .versions = std::move(versions)};
 }
 
 } // namespace pdpp::controller

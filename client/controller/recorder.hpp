@@ -83,8 +83,8 @@ class Recorder {
     /// it is gives way to less. Throws only `not_found`: the database does not know the run.
     boost::asio::awaitable<std::string> settle(AdmittedRun run, Ending ending);
 
-    /// Ends the run as `launch_failed`, and gives the status that stands afterwards. Repeated as settle() is; the
-    /// function is safe to call twice.
+    /// Ends the run as `launch_failed`, and gives the status that stands afterwards. Repeated as settle() is, and with
+    /// less of the message where that is refused; the function is safe to call twice.
     boost::asio::awaitable<std::string> launch_failed(AdmittedRun run, std::string message);
 
     /// Endings that the database did not take at the first attempt, and has not since.

@@ -8,8 +8,10 @@
 
 #include <boost/asio/use_awaitable.hpp>
 
+#include <array>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 namespace pdpp::pq {
 
@@ -27,14 +29,25 @@ void check_readable(const std::string& conninfo) {
                                                "keyword=value pairs, a postgresql:// URI or a database name");
 }
 
+/// A server whose host has gone without a word is noticed within half a minute, unless somebody has said otherwise.
+constexpr std::array<std::pair<const char*, const char*>, 3> our_keepalives{
+    {{"keepalives_idle", "15"}, {"keepalives_interval", "5"}, {"keepalives_count", "3"}}};
+
 PGconn* start_connecting(const std::string& conninfo, const std::string& application_name) {
-    // What comes later goes before, and an empty value counts for nothing. A server whose host has gone without a word
-    // is noticed within half a minute, unless `conninfo` says otherwise.
-    const char* const keywords[] = {"keepalives_idle", "keepalives_interval",       "keepalives_count", "dbname",
-                                    "client_encoding", "fallback_application_name", "application_name", nullptr};
-    const char* const values[] = {"15", "5", "3", conninfo.c_str(), "UTF8", "pdpp", application_name.c_str(), nullptr};
+    // what comes later goes before, and an empty value counts for nothing
+    std::vector<const char*> keywords{"dbname", "client_encoding", "fallback_application_name", "application_name"};
+    std::vector<const char*> values{conninfo.c_str(), "UTF8", "pdpp", application_name.c_str()};
+    const auto said = resolved(conninfo);
+    for (const auto& [keyword, value] : our_keepalives) {
+        if (!said.contains(keyword)) { // a service file gives way to whatever is said here
+            keywords.push_back(keyword);
+            values.push_back(value);
+        }
+    }
+    keywords.push_back(nullptr);
+    values.push_back(nullptr);
     constexpr int expand_dbname = 1;
-    return PQconnectStartParams(keywords, values, expand_dbname);
+    return PQconnectStartParams(keywords.data(), values.data(), expand_dbname);
 }
 
 /// libpq prints notices on standard error unless told otherwise; the server's log has them too. What matters here is

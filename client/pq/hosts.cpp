@@ -49,16 +49,6 @@ std::optional<Options> said_in(const std::string& conninfo) {
     return taken_from(list);
 }
 
-/// What libpq makes of `conninfo`, the service file and the environment. It tells only while connecting: an sslmode
-/// that does not exist keeps it from doing so.
-Options resolved(const std::string& conninfo) {
-    const char* const keywords[] = {"dbname", "sslmode", nullptr};
-    const char* const values[] = {conninfo.c_str(), "none such", nullptr};
-    constexpr int expand_dbname = 1;
-    const std::unique_ptr<PGconn, Finish> connection{PQconnectStartParams(keywords, values, expand_dbname)};
-    return taken_from(PQconninfo(connection.get()));
-}
-
 std::string written(const Options& options) {
     std::string conninfo;
     for (const auto& [keyword, value] : options) {
@@ -108,6 +98,15 @@ std::vector<std::size_t> order_of(const Options& options) {
 }
 
 } // namespace
+
+/// libpq tells only while connecting: an sslmode that does not exist keeps it from doing so.
+std::map<std::string, std::string> resolved(const std::string& conninfo) {
+    const char* const keywords[] = {"dbname", "sslmode", nullptr};
+    const char* const values[] = {conninfo.c_str(), "none such", nullptr};
+    constexpr int expand_dbname = 1;
+    const std::unique_ptr<PGconn, Finish> connection{PQconnectStartParams(keywords, values, expand_dbname)};
+    return taken_from(PQconninfo(connection.get()));
+}
 
 std::vector<std::string> attempts_for(const std::string& conninfo) {
     const auto said = said_in(conninfo);

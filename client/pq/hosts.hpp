@@ -3,6 +3,7 @@
 // without a deadline for each while it must not block: one host that has gone without a word would keep it for minutes.
 // So a connection is tried host by host.
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,10 @@ std::vector<std::string> attempts_for(const std::string& conninfo);
 
 /// Whether there is another server to go to when one is a primary no longer.
 bool names_several_hosts(const std::string& conninfo);
+
+/// What libpq makes of `conninfo`, its service file and the environment, by keyword; what nobody has said and libpq has
+/// no default for is not there.
+std::map<std::string, std::string> resolved(const std::string& conninfo);
 
 /// `conninfo` for whoever must reach the primary, whatever server it wants itself (target_session_attrs). The same as
 /// given where that is the primary, and where one host is named and none is wanted.

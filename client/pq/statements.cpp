@@ -103,9 +103,10 @@ asio::awaitable<Result> Connection::answer(Effect effect) {
     // waits, and still hands out what the server said before it went.
     std::optional<Result> completed;
     std::optional<Error> refusal;
+    const auto if_lost = effect == Effect::reads ? ErrorKind::connection_lost : ErrorKind::in_doubt;
     for (;;) {
         while (PQisBusy(wire.handle) != 0) {
-            co_await wire.wait(Wire::WaitType::wait_read);
+            co_await wire.wait(Wire::WaitType::wait_read, if_lost);
             if (PQconsumeInput(wire.handle) == 0)
                 break;
         }

@@ -29,7 +29,10 @@ void Connection::Wire::stop_deadline() {
 }
 
 void Connection::Wire::attach() {
-    socket.assign(PQsocket(handle));
+    boost::system::error_code failure;
+    socket.assign(PQsocket(handle), failure);
+    if (failure)
+        throw Error(ErrorKind::connection_lost, "cannot watch the socket of the connection: " + failure.message());
 }
 
 void Connection::Wire::detach() noexcept {
@@ -52,12 +55,14 @@ void Connection::Wire::check_still_open() const {
         throw Error(ErrorKind::misused, "the database connection was closed while it was in use");
 }
 
-asio::awaitable<void> Connection::Wire::wait(WaitType what) {
+asio::awaitable<void> Connection::Wire::wait(WaitType what, ErrorKind if_lost) {
     try {
         co_await socket.async_wait(what, asio::use_awaitable);
-    } catch (const boost::system::system_error&) {
+    } catch (const boost::system::system_error& error) {
         check_still_open();
-        throw;
+        if (error.code() == asio::error::operation_aborted) // whoever waits has been cancelled
+            throw;
+        throw Error(if_lost, "cannot watch the socket of the connection: " + error.code().message());
     }
     check_still_open();
 }

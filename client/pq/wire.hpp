@@ -30,14 +30,16 @@ struct Connection::Wire : std::enable_shared_from_this<Connection::Wire> {
     void stop_deadline();
 
     /// Hands the socket that libpq uses just now to Asio; detach() takes it back. libpq opens, closes and replaces
-    /// sockets itself, and a new one may carry the old one's number.
+    /// sockets itself, and a new one may carry the old one's number. Throws Error `connection_lost` where the system
+    /// has no room for one more socket to be told of.
     void attach();
     void detach() noexcept;
 
     void close() noexcept;
 
-    /// Waits for the socket. Throws Error `timeout`, or `misused` if the connection was closed meanwhile.
-    boost::asio::awaitable<void> wait(WaitType what);
+    /// Waits for the socket. Throws Error `timeout`, `misused` if the connection was closed meanwhile, and `if_lost` if
+    /// the system cannot tell of the socket any more.
+    boost::asio::awaitable<void> wait(WaitType what, ErrorKind if_lost = ErrorKind::connection_lost);
     /// Waits until the socket can be read or written.
     boost::asio::awaitable<void> wait_either();
 

@@ -72,6 +72,55 @@ subtest 'who waits leaves a primary that takes no writes any more' => sub {
 	$third->stop;
 };
 
+subtest 'a primary that takes no writes to begin with, and is wanted nevertheless' => sub {
+	my $there = PdppGateway->start(conninfo => sprintf('host=%s,%s port=%d,%d dbname=postgres target_session_attrs=primary',
+			$standby->host, $primary->host, $standby->port, $primary->port));
+	for my $path ('/_ref/runs', '/_ref/runs/run_early/timeline', '/_ref/runs/run_early')
+	{
+		is($there->get_as_owner($path)->{status}, 503, "$path: it may be the past, and the answer is not looked for for ever");
+	}
+	my $pid = $standby->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE application_name = 'pdpp feed'");
+	my $last = 'now()';
+	for (1 .. 3)
+	{
+		my $asked = "SELECT query_start FROM pg_stat_activity WHERE pid = $pid AND query ~ 'pg_listening_channels' AND state = 'idle'";
+		$standby->poll_query_until('postgres',
+			"SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid) OR EXISTS ($asked AND query_start > $last)") or die 'nobody asks';
+		$last = "'" . $standby->safe_psql('postgres', $asked) . "'::timestamptz";
+		isnt($last, "''::timestamptz", 'the feed stays with it, whatever it says') or return;
+	}
+	is($there->stop, 0, 'stops');
+};
+
+subtest 'what a standby of the old history has is told while it is there, and not kept' => sub {
+	$standby->safe_psql('postgres', 'SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only');
+	$standby->reload;
+	$standby->poll_query_until('postgres', 'SHOW default_transaction_read_only', 'off') or die 'not reloaded';
+	my ($keeps, $lacks) = map { PostgreSQL::Test::Cluster->new($_) } 'keeps', 'lacks';
+	$_->init_from_backup($standby, 'again', has_streaming => 1) for $keeps, $lacks;
+	$_->start for $keeps, $lacks;
+	$standby->safe_psql('postgres', "SELECT pdpp_run_now('c', 'c-$_', run_id => '$_')") for 'run_gone', 'run_both';
+	$standby->safe_psql('postgres', q{SELECT pdpp_run_settle('run_both', 'completed')});
+	$standby->wait_for_catchup($lacks);
+	$lacks->stop;
+	$standby->safe_psql('postgres', q{SELECT pdpp_run_settle('run_gone', 'completed')});
+	$standby->wait_for_catchup($keeps);
+	$standby->stop;
+	$lacks->start;
+	$lacks->promote;
+	my $there = PdppGateway->start(admin => 1,
+		conninfo => sprintf('host=%s,%s port=%d,%d dbname=postgres', $keeps->host, $lacks->host, $keeps->port, $lacks->port));
+	$lacks->poll_query_until('postgres', $feed) or die 'nobody listens';
+	my $told = sub { my ($id) = @_; my $answer = $there->get_as_owner("/_ref/runs/$id"); return $answer->{json}{status} // $answer->{status} };
+	is($told->('run_gone'), 'completed', 'told') for 1 .. 3;
+	ok(within(sub { $told->('run_both'); $there->admin->get('/metrics')->{body} =~ /^pdpp_cache_requests_total\{result="hit"\} [1-9]/m }),
+		'what the primary says as well is kept');
+	$keeps->stop;
+	is($told->('run_gone'), 'active', 'the primary knows of no such ending');
+	$lacks->stop;
+	is($told->('run_both'), 'completed', 'and the other is told from memory');
+	is($there->stop, 0, 'stops');
+};
+
 is($gateway->stop, 0, 'stops');
-$standby->stop;
 done_testing();

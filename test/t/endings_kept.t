@@ -13,6 +13,7 @@ use Socket qw(SOCK_DGRAM);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+use CuttingProxy;
 use PdppController;
 use Programs;
 
@@ -84,6 +85,8 @@ sub is_told { my ($controller, $run_id) = @_; return $controller->await_log(qr/e
 
 my @refused = qw(once thrice limit bulk);
 my $long = q(printf '{"type":"DONE","status":"failed","error":{"message":"%s"}}\n' $(head -c 2000 /dev/zero | tr '\0' x));
+# of what no index has room for, however it is compressed
+my $incompressible = q(printf '{"type":"DONE","status":"failed","error":{"message":"%s"}}\n' $(head -c 4000 /dev/urandom | od -An -v -tx1 | tr -d ' \n'));
 my $controller = PdppController->start(
 	conninfo => $db,
 	args => [ '--controller-id', 'keeper', '--parallel', '20' ],
@@ -91,7 +94,8 @@ my $controller = PdppController->start(
 		(map { ("fenced-$_" => told("fenced-$_", 3)) } 1 .. 6), (map { ($_ => shell('exit 3')) } @refused), quick => ['true'],
 		readonly => told('readonly', 3), large => shell("while [ ! -e $folder/large ]; do sleep 0.05; done; $long"),
 		larger => shell("while [ ! -e $folder/larger ]; do sleep 0.05; done; $long"),
-		picky => shell($long), missing => ['/no/such/executable'], slow => [ 'sleep', '1000' ],
+		picky => shell($long), indexed => shell($incompressible), unfound => [ '/' . join('', map { chr(0x4e00 + 97 * $_ % 20000) } 1 .. 1500) ],
+		missing => ['/no/such/executable'], slow => [ 'sleep', '1000' ],
 		unstarted => [ 'sleep', '1000' ] });
 
 # ---- what lasts for longer than a minute: begun here, looked at in the end ------------------------------------------
@@ -200,6 +204,32 @@ subtest 'evidence that is too large' => sub {
 	sql(q{ALTER TABLE pdpp.spine_events ADD CONSTRAINT small CHECK (length(data_json::text) < 1000) NOT VALID});
 	is(ending_of(run_now('picky'))->{reason}, 'connector_reported_failed', 'somebody\'s check');
 	sql(q{ALTER TABLE pdpp.spine_events DROP CONSTRAINT small});
+
+	# a limit of the server's own, which it says as it says that its queues are full (class 54)
+	sql(q{CREATE INDEX too_small ON pdpp.spine_events ((data_json->>'connector_error_message'), (data_json->>'message'))});
+	$ending = ending_of(run_now('indexed'));
+	is($ending->{reason}, 'connector_reported_failed', 'somebody\'s index');
+	like($ending->{connector_error_message}, qr/^[0-9a-f]{100}\x{2026}$/, 'whose rows may not be larger');
+	$ending = ending_of(run_now('unfound'));
+	is($ending->{reason}, 'launch_failed', 'at a failure to launch');
+	like($ending->{message}, qr/^.{100}\x{2026}$/, 'whose message is cut, too');
+	sql(q{DROP INDEX pdpp.too_small});
+};
+
+subtest 'an ending that waits leaves its place to another run' => sub {
+	my $narrow = PdppController->start(conninfo => $db, args => [ '--controller-id', 'narrow', '--parallel', '1' ],
+		connections => { held => told('held', 3), next => ['true'] });
+	my $run_id = run_now('held');
+	ok(started($run_id), 'runs');
+	my $holder = $node->background_psql('postgres');
+	$holder->query_safe("BEGIN; SELECT FROM pdpp.controller_active_runs WHERE run_id = '$run_id' FOR UPDATE");
+	let_end('held');
+	is_told($narrow, $run_id);
+	is(ending_of(run_now('next'))->{ended_as}, 'run.completed', 'which is launched, and ends');
+	is(sql("SELECT pdpp_run_status('$run_id')->>'status'"), 'active', 'while the first waits for a lock');
+	$holder->quit;
+	is(ending_of($run_id)->{exit_code}, 3, 'and is recorded afterwards');
+	is($narrow->stop, 0, 'drained');
 };
 
 subtest 'a cancel of a run whose ending waits' => sub {
@@ -249,6 +279,27 @@ subtest 'a drain does not wait for ever' => sub {
 	like($draining->log, qr/ending not recorded run_id=$run_id .*\n.*drained but for 1 endings/, 'and its log');
 	sql(q{DROP FUNCTION "refuse never" CASCADE});
 	ok(within(sub { sql('SELECT pdpp_reconcile()'); types_of($run_id) =~ /run\.abandoned$/ }), 'the guard ends the run');
+};
+
+subtest 'nor for a run of a connection that is not there any more' => sub {
+	refuse('vanished', 'run.failed', 1_000_000, q{MESSAGE = 'never', ERRCODE = 'P0001'});
+	my $proxy = CuttingProxy->new('held', $node->host . '/.s.PGSQL.' . $node->port, call => qr/pdpp_controller_offer\(/, later => 1);
+	my $file = PdppController::connections_file("$folder/vanishing.json", vanished => ['true']);
+	my $reloaded = PdppController->start(conninfo => $proxy->conninfo . " dbname=postgres user=$ENV{PGUSER}", file => $file,
+		args => [ '--controller-id', 'reloaded', '--drain-timeout', '1' ]);
+	# the database hears of the change no sooner than the run is claimed
+	$proxy->hold;
+	PdppController::connections_file($file, stays => ['true']);
+	kill 'HUP', $reloaded->pid;
+	$proxy->await_held;
+	my $run_id = run_now('vanished');
+	is_told($reloaded, $run_id);
+	$proxy->let_go;
+	is($reloaded->stop, 1, 'told to stop it gives up');
+	like($reloaded->log, qr/ending not recorded run_id=$run_id .*\n.*drained but for 1 endings/, 'and names the run');
+	$proxy->stop;
+	sql(q{DROP FUNCTION "refuse vanished" CASCADE});
+	ok(within(sub { sql('SELECT pdpp_reconcile()'); types_of($run_id) =~ /run\.abandoned$|run\.failed$/ }), 'the guard ends the run');
 };
 
 subtest 'more than a minute' => sub {

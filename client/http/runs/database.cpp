@@ -263,10 +263,11 @@ asio::awaitable<StatusText> Database::status(std::string run_id, std::string_vie
         if (auto refusal = refusal_in(answer.body))
             throw *std::move(refusal);
         StatusText text(std::move(answer.body));
-        if (text.status().is_last() && answer.from_standby && ended_.keeps_any())
-            asio::co_spawn(co_await asio::this_coro::executor, keep_as_primary_says(std::move(run_id)), asio::detached);
-        else if (text.status().is_last() && !answer.from_standby && history == history_)
+        const bool is_last = text.status().is_last();
+        if (is_last && !answer.from_standby && history == history_)
             ended_.insert(run_id, text.status());
+        else if (is_last && standby_ && ended_.keeps_any())
+            asio::co_spawn(co_await asio::this_coro::executor, keep_as_primary_says(std::move(run_id)), asio::detached);
         co_return text;
     } catch (const pq::Error& error) {
         throw refusal_of_call(error, status_call().function, request_id);

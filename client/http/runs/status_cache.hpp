@@ -33,7 +33,9 @@ class StatusCache {
         bytes_ = 0;
     }
 
-    [[nodiscard]] bool keeps_any() const noexcept { return capacity_ > 0; }
+    /// Whether it has room for anything at all.
+    bool keeps_any() const noexcept { return capacity_ > 0; }
+
     std::size_t bytes() const noexcept { return bytes_; }
     std::size_t entries() const noexcept { return entries_.size(); }
 

@@ -374,6 +374,38 @@ BOOST_AUTO_TEST_CASE(the_pool_serves_many_with_few) {
     });
 }
 
+/// The pool of a launcher that boots anew.
+BOOST_AUTO_TEST_CASE(a_pool_may_be_replaced_while_others_wait_for_it) {
+    on_a_loop([](auto executor) -> asio::awaitable<void> {
+        const pq::PoolOptions options{.conninfo = "", .size = 1, .wait_limit = 10s};
+        pq::Pool pool(executor, options);
+        int served = 0;
+        int turned_away = 0;
+        auto one = [&]() -> asio::awaitable<void> {
+            try {
+                auto lease = co_await pool.acquire();
+                co_await lease->query("SELECT 1");
+                ++served;
+            } catch (const pq::Error&) {
+                ++turned_away;
+            }
+        };
+        {
+            auto lease = co_await pool.acquire();
+            for (int i = 0; i < 3; ++i)
+                asio::co_spawn(executor, one, asio::detached);
+            while (pool.usage().waiting < 3)
+                co_await asio::post(executor, asio::use_awaitable);
+            pool = pq::Pool(executor, options);
+        } // the last that held the old one but for those who wait: they go on with it
+        while (served + turned_away < 3)
+            co_await asio::post(executor, asio::use_awaitable);
+        BOOST_TEST(served == 3);
+        BOOST_TEST(pool.usage().open == 0U); // nobody has given anything back to the new one
+        BOOST_TEST(pool.usage().busy == 0U);
+    });
+}
+
 BOOST_AUTO_TEST_CASE(a_server_that_crashes_leaves_a_write_in_doubt_and_the_pool_waits_for_its_recovery) {
     on_a_loop([](auto executor) -> asio::awaitable<void> {
         constexpr auto crash = "COPY (SELECT 1) TO PROGRAM 'kill -KILL $PPID'";
