@@ -11,8 +11,8 @@
 
 #include <array>
 #include <chrono>
-#include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace pdpp::cli {
 
@@ -41,39 +41,21 @@ std::string violation_text(const pq::Result& result, int row, bool json) {
     return fmt::format("{}  {}  {}\n", shown("invariant"), shown("run_id"), shown("detail"));
 }
 
-asio::awaitable<int> check(std::string database, bool json) {
+} // namespace
+
+asio::awaitable<int> check(Session session, CheckOptions /*options*/) {
     const auto executor = co_await asio::this_coro::executor;
     pq::Connection connection(executor);
-    co_await connection.open_primary(std::move(database), pq::Effect::reads);
+    co_await connection.open_primary(std::move(session.database), pq::Effect::reads);
     std::vector<pq::Argument> none;
     const auto violations = co_await connection.rows("pdpp_check", std::move(none), longest_check, pq::Effect::reads);
     for (int row = 0; row < violations.rows(); ++row) {
-        print(violation_text(violations, row, json));
+        print(violation_text(violations, row, session.json));
     }
-    if (violations.rows() == 0 && !json) {
+    if (violations.rows() == 0 && !session.json) {
         print("all is well\n");
     }
     co_return violations.rows() == 0 ? exit_code::success : exit_code::other_ending;
-}
-
-} // namespace
-
-void add_check_command(CLI::App& app, Action& action) {
-    auto* const command = app.add_subcommand("check", "Check what must hold for every run, over the whole history");
-    command->footer(
-        "A line for each violation: the invariant, the run, what was found; as JSON an object a line. What the\n"
-        "invariants are stands in docs/design/check.md. It reads everything, in one snapshot, and locks nothing: a\n"
-        "million runs take about half a minute. Calling pdpp_check() is granted to nobody but superusers.\n\n"
-        "Exits with 0 if there is none, with 1 if there is one, with 4 if there is no primary: what a standby has not\n"
-        "heard of cannot be checked there.\n\n"
-        "Example:\n"
-        "  pdpp check --db service=pdpp");
-    command->callback([&app, &action] {
-        action = [&app] {
-            const bool json = wants_json(app, STDOUT_FILENO);
-            return run_to_end(check(conninfo(app), json), json);
-        };
-    });
 }
 
 } // namespace pdpp::cli

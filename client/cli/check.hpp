@@ -5,6 +5,8 @@
 
 namespace pdpp::cli {
 
-void add_check_command(CLI::App& app, Action& action);
+struct CheckOptions {};
+
+boost::asio::awaitable<int> check(Session session, CheckOptions options);
 
 } // namespace pdpp::cli

@@ -6,23 +6,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <exception>
-#include <optional>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
 namespace pdpp::cli {
 
 namespace asio = boost::asio;
-
-std::string conninfo(const CLI::App& app) {
-    const auto* option = app.get_option("--db");
-    return option->empty() ? std::string() : option->as<std::string>();
-}
-
-bool wants_json(const CLI::App& app, int descriptor) {
-    return !app.get_option("--json")->empty() || ::isatty(descriptor) == 0;
-}
 
 int report(const Failure& failure, bool json) {
     const auto text = json ? failure_json(failure) : failure_text(failure);

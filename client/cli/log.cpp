@@ -124,17 +124,6 @@ void JsonFormatter::format(const spdlog::details::log_msg& line, spdlog::memory_
     out.append(text.data(), text.data() + text.size());
 }
 
-void add_log_options(CLI::App& command, LogOptions& options) {
-    command.add_option("--log-format", options.format, "how the lines on standard error are written")
-        ->check(CLI::IsMember({"text", "json"}))
-        ->capture_default_str()
-        ->option_text("text|json");
-    command.add_option("--log-level", options.level, "the least that is logged")
-        ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
-        ->capture_default_str()
-        ->option_text("debug|info|warning|error|off");
-}
-
 void set_log(const LogOptions& options) {
     if (options.format == "json")
         spdlog::set_formatter(std::make_unique<JsonFormatter>());

@@ -1,7 +1,6 @@
 #pragma once
 // The log of the programs that stay: lines on standard error, for people or for machines.
 
-#include <CLI/CLI.hpp>
 #include <spdlog/formatter.h>
 
 #include <memory>
@@ -15,9 +14,6 @@ struct LogOptions {
 
     friend bool operator==(const LogOptions&, const LogOptions&) = default;
 };
-
-/// --log-format and --log-level.
-void add_log_options(CLI::App& command, LogOptions& options);
 
 /// From now on the log is so.
 void set_log(const LogOptions& options);

@@ -4,9 +4,25 @@
 
 #include "cli/command.hpp"
 
+#include <optional>
+#include <string>
+
 namespace pdpp::cli {
 
-void add_now_command(CLI::App& app, Action& action);
-void add_cancel_command(CLI::App& app, Action& action);
+/// One of the first two at least.
+struct NowOptions {
+    std::optional<std::string> connector_instance_id;
+    std::optional<std::string> connector_id;
+    std::optional<std::string> run_id;
+    std::optional<std::string> data; ///< a JSON object
+    std::optional<std::string> idempotency_key;
+};
+
+struct CancelOptions {
+    std::string run_id;
+};
+
+boost::asio::awaitable<int> run_now(Session session, NowOptions options);
+boost::asio::awaitable<int> cancel(Session session, CancelOptions options);
 
 } // namespace pdpp::cli

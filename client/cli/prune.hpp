@@ -3,8 +3,18 @@
 
 #include "cli/command.hpp"
 
+#include <optional>
+#include <string>
+
 namespace pdpp::cli {
 
-void add_prune_command(CLI::App& app, Action& action);
+/// One of the first two.
+struct PruneOptions {
+    std::optional<std::string> before;
+    std::optional<std::string> older_than;
+    int batch_size = 1000;
+};
+
+boost::asio::awaitable<int> prune(Session session, PruneOptions options);
 
 } // namespace pdpp::cli

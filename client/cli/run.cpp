@@ -21,10 +21,10 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <memory>
 #include <optional>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace pdpp::cli {
 
@@ -34,13 +34,6 @@ namespace {
 
 /// How often the run is looked at although nothing was heard of it.
 constexpr auto slow_round = std::chrono::seconds(5);
-
-struct RunOptions {
-    std::string connector_id;
-    std::optional<std::string> connector_instance_id;
-    std::optional<double> timeout_seconds;
-    std::string working_directory;
-};
 
 /// Passes on two requests to stop; a third ends this program at once, as if nothing had been done about signals.
 asio::awaitable<void> forward_interrupts(controller::Launch& launch, asio::signal_set& signals) {
@@ -117,88 +110,36 @@ controller::Limits limits_of(const RunOptions& options) {
     return limits;
 }
 
-asio::awaitable<int> run(std::string database, const RunOptions& options, const std::vector<std::string>& child,
-                         bool json) {
-    const auto executor = co_await asio::this_coro::executor;
-    auto controller_id = fmt::format("run@{}:{}", asio::ip::host_name(), ::getpid());
-    controller::Boot boot(executor, std::move(database), std::move(controller_id));
-    co_await boot.begin();
-    controller::Recorder recorder(executor, boot, 1);
-    auto admitted = co_await recorder.admit(options.connector_id, options.connector_instance_id);
-    asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
-    say(json ? admitted.acknowledgement + "\n" : acknowledgement_text(admitted.acknowledgement));
-    if (!boot.warning().empty()) { // the first line is the handle
-        spdlog::warn(boot.warning());
-    }
-    std::string ending = admitted.ended.value_or("");
-    if (!admitted.ended) {
-        controller::Command command{
-            .arguments = child, .working_directory = options.working_directory, .environment = {}};
-        co_await see_through(boot, recorder, std::move(admitted), std::move(command), limits_of(options), signals,
-                             ending);
-    }
-    say(json ? ending + "\n" : ending_text(ending));
-    co_return pq::string_in(ending, "status") == "completed" ? exit_code::success : exit_code::other_ending;
-}
-
 std::string base_name(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
 
 } // namespace
 
-void add_run_command(CLI::App& app, Action& action, const std::vector<std::string>& child) {
-    auto* const command = app.add_subcommand("run", "Launch a command as a run, and record how it ends:\n"
-                                                    "pdpp run [OPTIONS] -- COMMAND [ARGUMENT...]");
-    const auto options = std::make_shared<RunOptions>();
-    command->add_option("--connector", options->connector_id, "the connector's id (default: the command's base name)")
-        ->option_text("ID");
-    command
-        ->add_option("--connection", options->connector_instance_id,
-                     "the connection's id (default: the connector's id); one run at a time for each")
-        ->option_text("ID");
-    command->add_option("--timeout", options->timeout_seconds, "stop the command after this time (default: never)")
-        ->check(CLI::Range(0.001, 1e9))
-        ->option_text("SECONDS");
-    command->add_option("--cwd", options->working_directory, "the command's working directory")->option_text("DIR");
-    command->footer(
-        "The run's handle is printed first, on the first line of standard error; how it ended is the last line there.\n"
-        "Where standard error is not a terminal, or with --json, both are JSON: the acknowledgement and the status.\n"
-        "In between, the command's own standard output and standard error are passed on as they are.\n\n"
-        "Lines of its standard output that are JSON objects like these are recorded as well, and nothing else is:\n"
-        "  {\"type\":\"PROGRESS\",\"stream\":\"mail\",\"message\":\"fetching\",\"count\":10,\"total\":200}\n"
-        "  {\"type\":\"DONE\",\"status\":\"succeeded\",\"records_emitted\":200}\n"
-        "  {\"type\":\"DONE\",\"status\":\"failed\",\"error\":{\"message\":\"the password was refused\"}}\n"
-        "A DONE decides how the run ended (succeeded, failed, cancelled), whatever the exit code; one that cannot be\n"
-        "understood ends it as failed (connector_report_unreadable). In a flood of PROGRESS the newest are kept: 100 "
-        "at\n"
-        "once, then 10 a second.\n\n"
-        "The command runs in a process group of its own, with PDPP_RUN_ID, PDPP_TRACE_ID and TRACEPARENT in its\n"
-        "environment; it cannot read from the terminal, but from a pipe or file. When it ends, what it left running\n"
-        "is killed, daemons too. Ctrl-C (or SIGTERM, SIGHUP) asks it and all that it started to end with SIGTERM,\n"
-        "and kills them after 10 seconds or a second Ctrl-C; so does --timeout. SIGKILL of pdpp kills them as well. "
-        "An\n"
-        "ending that the database does not take is tried again for as long as it takes; a third Ctrl-C gives it up,\n"
-        "and the database ends the run by itself.\n\n"
-        "Exits with 0 if the run completed, with 1 if it ended in any other way.\n\n"
-        "Examples:\n"
-        "  pdpp run -- ./fetch-mail --since yesterday\n"
-        "  pdpp run --connector gmail --connection gmail-anna --timeout 600 -- node gmail.js\n"
-        "  pdpp run -- ./fetch-mail 2>run.log >mail.json; head -n 1 run.log | jq -r .run_id");
-    command->callback([&app, &action, options, &child] {
-        if (child.empty()) {
-            throw CLI::RequiredError("a command behind --");
-        }
-        if (options->connector_id.empty()) {
-            options->connector_id = base_name(child.front());
-        }
-        action = [&app, options, &child] {
-            spdlog::set_level(spdlog::level::warn); // the first line is the handle
-            std::signal(SIGPIPE, SIG_IGN);          // a reader of our output that goes away does not end the run
-            const bool json = wants_json(app, STDERR_FILENO);
-            return run_to_end(run(conninfo(app), *options, child, json), json);
-        };
-    });
+asio::awaitable<int> launch_command(Session session, RunOptions options) {
+    spdlog::set_level(spdlog::level::warn); // the first line is the handle
+    std::signal(SIGPIPE, SIG_IGN);          // a reader of our output that goes away does not end the run
+    const auto executor = co_await asio::this_coro::executor;
+    auto controller_id = fmt::format("run@{}:{}", asio::ip::host_name(), ::getpid());
+    controller::Boot boot(executor, std::move(session.database), std::move(controller_id));
+    co_await boot.begin();
+    controller::Recorder recorder(executor, boot, 1);
+    const auto connector_id = options.connector_id.empty() ? base_name(options.command.front()) : options.connector_id;
+    auto admitted = co_await recorder.admit(connector_id, options.connector_instance_id);
+    asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
+    say(session.json ? admitted.acknowledgement + "\n" : acknowledgement_text(admitted.acknowledgement));
+    if (!boot.warning().empty()) { // the first line is the handle
+        spdlog::warn(boot.warning());
+    }
+    std::string ending = admitted.ended.value_or("");
+    if (!admitted.ended) {
+        controller::Command command{
+            .arguments = std::move(options.command), .working_directory = options.working_directory, .environment = {}};
+        co_await see_through(boot, recorder, std::move(admitted), std::move(command), limits_of(options), signals,
+                             ending);
+    }
+    say(session.json ? ending + "\n" : ending_text(ending));
+    co_return pq::string_in(ending, "status") == "completed" ? exit_code::success : exit_code::other_ending;
 }
 
 } // namespace pdpp::cli

@@ -3,12 +3,20 @@
 
 #include "cli/command.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace pdpp::cli {
 
-/// `child` is what follows `--` on the command line, word for word.
-void add_run_command(CLI::App& app, Action& action, const std::vector<std::string>& child);
+struct RunOptions {
+    std::string connector_id; ///< empty: the command's base name
+    std::optional<std::string> connector_instance_id;
+    std::optional<double> timeout_seconds;
+    std::string working_directory;
+    std::vector<std::string> command; ///< what follows `--` on the command line, word for word; not empty
+};
+
+boost::asio::awaitable<int> launch_command(Session session, RunOptions options);
 
 } // namespace pdpp::cli

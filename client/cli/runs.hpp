@@ -3,8 +3,23 @@
 
 #include "cli/command.hpp"
 
+#include <optional>
+#include <string>
+
 namespace pdpp::cli {
 
-void add_runs_command(CLI::App& app, Action& action);
+struct RunsOptions {
+    std::optional<std::string> status;
+    std::optional<std::string> connector_id;
+    std::optional<std::string> connector_instance_id;
+    std::optional<std::string> since;
+    std::optional<std::string> until;
+    std::optional<int> limit;
+    std::optional<std::string> cursor;
+    bool all = false;
+    bool watch = false;
+};
+
+boost::asio::awaitable<int> show_runs(Session session, RunsOptions options);
 
 } // namespace pdpp::cli

@@ -1,7 +1,7 @@
 #include "cli/serve.hpp"
 
+#include "cli/command_line.hpp"
 #include "cli/owner_password.hpp"
-#include "cli/serve_options.hpp"
 #include "cli/service_manager.hpp"
 #include "http/admin/admin.hpp"
 #include "http/admin/readiness.hpp"
@@ -20,11 +20,9 @@
 
 #include <algorithm>
 #include <csignal>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <sys/resource.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -128,7 +126,7 @@ void raise_descriptor_limit(const ServeOptions& options) {
 class Serving {
   public:
     Serving(asio::io_context& loop, const ServeCommandLine& command_line, std::string database)
-        : loop_(loop), command_line_(command_line), options_(with_config(command_line.options, command_line.given)),
+        : loop_(loop), command_line_(command_line), options_(with_config(command_line)),
           settings_(gateway_options(options_, std::move(database), endpoint(loop, "--listen", options_.listen))),
           gateway_(loop.get_executor(), settings_),
           server_(loop, listener(loop, "--listen", options_.listen, options_.socket_mode), gateway_, options_.limits),
@@ -185,7 +183,7 @@ class Serving {
     void reload() {
         tell_reloading();
         try {
-            const auto wanted = with_config(command_line_.options, command_line_.given);
+            const auto wanted = with_config(command_line_);
             const auto password = owner_password();
             if (settings_.owner_password && password)
                 gateway_.set_owner_password(*password);
@@ -220,51 +218,15 @@ class Serving {
     std::optional<http::Server> admin_server_;
 };
 
-void serve(const ServeCommandLine& command_line, std::string database) {
+} // namespace
+
+int serve(Session session, ServeCommandLine command_line) {
     asio::io_context loop(1);
-    Serving serving(loop, command_line, std::move(database));
+    Serving serving(loop, command_line, std::move(session.database));
     std::signal(SIGPIPE, SIG_IGN); // whoever reads our log may go away
     serving.start();
     loop.run();
-}
-
-} // namespace
-
-void add_serve_command(CLI::App& app, Action& action) {
-    auto* const command = app.add_subcommand("serve", "Serve runs over HTTP, until told to stop");
-    const auto command_line = std::make_shared<ServeCommandLine>();
-    add_serve_options(*command, command_line->options);
-    command->footer(
-        "The owner's password comes from PDPP_OWNER_PASSWORD, or is the first line of the file that\n"
-        "PDPP_OWNER_PASSWORD_FILE names. Sessions are opened with POST /owner/login, or with a bearer token as\n"
-        "`pdpp token` prints it.\n\n"
-        "  GET /                                              this API, as an OpenAPI 3.1 document\n"
-        "  GET /_ref/runs/{run_id}                            the status\n"
-        "  GET /_ref/runs/{run_id}/timeline?limit=N&cursor=C  the events\n"
-        "  POST /_ref/connections/{connector_instance_id}/run starts a run of a connection\n"
-        "  POST /_ref/connectors/{connector_id}/run           the same for a connector with one connection\n"
-        "  POST /_ref/runs/{run_id}/cancel                    asks a run to end\n"
-        "  GET, POST /rpc/{function}                          the SQL API by PostgREST's conventions\n"
-        "  POST /owner/login, /owner/logout                   the session's cookie\n"
-        "  GET /owner/session                                 whether there is a session\n\n"
-        "Prefer: wait=N holds back the status until it changes, and the answer to a run until it has ended. Accept:\n"
-        "text/event-stream follows a run or its timeline, Accept: application/x-ndjson gets all of a timeline.\n\n"
-        "SIGINT and SIGTERM let the requests in flight finish, and end waits and streams. SIGHUP reads the password's\n"
-        "file and --config again: limits, timeouts and the log change at once (for new connections), the rest at the\n"
-        "next start. Each request leaves a line in the log, as info, or as warning from status 500 on.\n\n"
-        "Example:\n"
-        "  PDPP_OWNER_PASSWORD=... pdpp serve --listen 127.0.0.1:8080 --db service=pdpp");
-    command->callback([&app, &action, command, command_line] {
-        command_line->given = given_options(*command);
-        action = [&app, command_line] {
-            try {
-                serve(*command_line, conninfo(app));
-                return exit_code::success;
-            } catch (const Failure& failure) {
-                return report(failure, wants_json(app, STDERR_FILENO));
-            }
-        };
-    });
+    return exit_code::success;
 }
 
 } // namespace pdpp::cli

@@ -2,9 +2,10 @@
 // `pdpp serve`: the HTTP gateway, until it is told to stop.
 
 #include "cli/command.hpp"
+#include "cli/serve_options.hpp"
 
 namespace pdpp::cli {
 
-void add_serve_command(CLI::App& app, Action& action);
+int serve(Session session, ServeCommandLine command_line);
 
 } // namespace pdpp::cli

@@ -1,11 +1,9 @@
 #pragma once
-// The options of `pdpp serve`: from its command line, and from the file of --config, which can be read again.
+// The options of `pdpp serve`, which come from its command line and from the file of --config.
 
 #include "cli/log.hpp"
 #include "http/gateway.hpp"
 #include "http/wire/server.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <chrono>
 #include <set>
@@ -36,17 +34,6 @@ struct ServeCommandLine {
     ServeOptions options;
     std::set<std::string> given;
 };
-
-/// Defines the options, which then write into `options`.
-void add_serve_options(CLI::App& command, ServeOptions& options);
-
-/// The names of the options that a parsed command line gave.
-std::set<std::string> given_options(const CLI::App& command);
-
-/// `from_command_line`, with what the file of --config says about the options that are not in `given`. The file holds
-/// lines `option = value`, `#` begins a comment. Throws Failure if it cannot be read or says something that the command
-/// line could not.
-ServeOptions with_config(const ServeOptions& from_command_line, const std::set<std::string>& given);
 
 /// The options that differ and take effect at a start only, as `--listen, --pool`; empty if there are none.
 std::string needing_restart(const ServeOptions& running, const ServeOptions& wanted);

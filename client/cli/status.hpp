@@ -3,8 +3,14 @@
 
 #include "cli/command.hpp"
 
+#include <string>
+
 namespace pdpp::cli {
 
-void add_status_command(CLI::App& app, Action& action);
+struct StatusOptions {
+    std::string run_id;
+};
+
+boost::asio::awaitable<int> show_status(Session session, StatusOptions options);
 
 } // namespace pdpp::cli

@@ -3,8 +3,19 @@
 
 #include "cli/command.hpp"
 
+#include <optional>
+#include <string>
+
 namespace pdpp::cli {
 
-void add_timeline_command(CLI::App& app, Action& action);
+struct TimelineOptions {
+    std::string run_id;
+    std::optional<int> limit;
+    std::optional<std::string> cursor;
+    bool all = false;
+    bool follow = false;
+};
+
+boost::asio::awaitable<int> show_timeline(Session session, TimelineOptions options);
 
 } // namespace pdpp::cli

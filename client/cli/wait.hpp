@@ -3,8 +3,16 @@
 
 #include "cli/command.hpp"
 
+#include <optional>
+#include <string>
+
 namespace pdpp::cli {
 
-void add_wait_command(CLI::App& app, Action& action);
+struct WaitOptions {
+    std::string run_id;
+    std::optional<double> timeout_seconds;
+};
+
+boost::asio::awaitable<int> wait_for_end(Session session, WaitOptions options);
 
 } // namespace pdpp::cli
