@@ -19,7 +19,6 @@
 #include <boost/json/value.hpp>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 #include "cli/check.hpp"
 
-#include "controller/text.hpp"
 #include "pq/connection.hpp"
+#include "text/text.hpp"
 
 #include <boost/asio/this_coro.hpp>
 #include <boost/json/object.hpp>
@@ -36,7 +36,7 @@ std::string violation_text(const pq::Result& result, int row, bool json) {
     }
     const auto shown = [&](std::string_view column) {
         const auto& value = violation[column];
-        return value.is_string() ? controller::printable(value.get_string()) : std::string("-");
+        return value.is_string() ? printable(value.get_string()) : std::string("-");
     };
     return fmt::format("{}  {}  {}\n", shown("invariant"), shown("run_id"), shown("detail"));
 }

@@ -186,7 +186,7 @@ void add_timeout(CLI::App* command, std::optional<double>& seconds, const std::s
     command->add_option("--timeout", seconds, text)->check(CLI::Range(0.001, 1e9))->option_text("SECONDS");
 }
 
-void add_log_options(CLI::App* command, LogOptions& options) {
+void add_log_options(CLI::App* command, log::Options& options) {
     command->add_option("--log-format", options.format, "how the lines on standard error are written")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str()

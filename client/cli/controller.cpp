@@ -3,7 +3,7 @@
 #include "cli/service_manager.hpp"
 #include "controller/controller.hpp"
 #include "controller/first_of.hpp"
-#include "controller/text.hpp"
+#include "log/log.hpp"
 #include "pq/reconcile.hpp"
 
 #include <boost/asio/signal_set.hpp>
@@ -11,7 +11,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <csignal>
@@ -48,7 +47,7 @@ void reload(controller::Controller& controller, const std::string& path) {
     try {
         controller.reload(connections_in(path));
     } catch (const controller::ConnectionsError& error) {
-        spdlog::error("the connections stay as they were: {}", controller::printable(error.what()));
+        log::write(log::Level::error, "the connections stay as they were: {}", error.what());
     }
 }
 
@@ -78,7 +77,7 @@ asio::awaitable<void> work_to_end(controller::Controller& controller, std::size_
 } // namespace
 
 asio::awaitable<int> launch_connections(Session session, ControllerOptions options) {
-    set_log(options.log);
+    log::set_up(options.log);
     std::signal(SIGPIPE, SIG_IGN);                                  // whoever reads our log may go away
     auto connections = first_connections(options.connections_file); // before the database is asked
     const auto executor = co_await asio::this_coro::executor;
@@ -86,7 +85,7 @@ asio::awaitable<int> launch_connections(Session session, ControllerOptions optio
     controller::Boot boot(executor, session.database, options.controller_id);
     co_await boot.begin();
     if (!boot.warning().empty()) {
-        spdlog::warn(boot.warning());
+        log::write(log::Level::warning, "{}", boot.warning());
     }
     tell_ready();
     const controller::ControllerOptions settings{.parallel = options.parallel,

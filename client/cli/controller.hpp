@@ -2,7 +2,7 @@
 // `pdpp controller`: launches the runs of the connections in a file, until it is told to stop.
 
 #include "cli/command.hpp"
-#include "cli/log.hpp"
+#include "log/log.hpp"
 
 #include <boost/asio/ip/host_name.hpp>
 
@@ -17,7 +17,7 @@ struct ControllerOptions {
     std::size_t parallel = 8;
     double drain_seconds = 60;
     bool show_output = false;
-    LogOptions log;
+    log::Options log;
 };
 
 boost::asio::awaitable<int> launch_connections(Session session, ControllerOptions options);

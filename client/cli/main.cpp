@@ -3,9 +3,7 @@
 #include "cli/command_line.hpp"
 #include "cli/output.hpp"
 #include "controller/process.hpp"
-
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include "log/log.hpp"
 
 #include <cstdio>
 #include <exception>
@@ -25,16 +23,12 @@ void open_standard_descriptors() {
     }
 }
 
-void log_to_standard_error() {
-    spdlog::set_default_logger(spdlog::stderr_logger_st("pdpp"));
-}
-
 } // namespace
 
 int main(int argc, char** argv) {
     try {
         open_standard_descriptors();
-        log_to_standard_error();
+        pdpp::log::to_standard_error();
         pdpp::controller::take_in_orphans();
         return pdpp::cli::read_command_line({argv + 1, argv + argc})();
     } catch (const std::exception& error) {

@@ -1,8 +1,8 @@
 #include "cli/output.hpp"
 
-#include "controller/text.hpp"
 #include "pq/body.hpp"
 #include "pq/write.hpp"
+#include "text/text.hpp"
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
@@ -14,7 +14,6 @@
 namespace pdpp::cli {
 
 namespace json = boost::json;
-using controller::printable;
 
 namespace {
 

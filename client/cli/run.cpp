@@ -5,6 +5,7 @@
 #include "controller/launch.hpp"
 #include "controller/mirror.hpp"
 #include "controller/recorder.hpp"
+#include "log/log.hpp"
 #include "pq/body.hpp"
 #include "pq/run_channel.hpp"
 #include "pq/wake.hpp"
@@ -16,7 +17,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <csignal>
@@ -117,8 +117,8 @@ std::string base_name(const std::string& path) {
 } // namespace
 
 asio::awaitable<int> launch_command(Session session, RunOptions options) {
-    spdlog::set_level(spdlog::level::warn); // the first line is the handle
-    std::signal(SIGPIPE, SIG_IGN);          // a reader of our output that goes away does not end the run
+    log::set_up({.format = "text", .level = "warning"}); // the first line is the handle
+    std::signal(SIGPIPE, SIG_IGN);                       // a reader of our output that goes away does not end the run
     const auto executor = co_await asio::this_coro::executor;
     auto controller_id = fmt::format("run@{}:{}", asio::ip::host_name(), ::getpid());
     controller::Boot boot(executor, std::move(session.database), std::move(controller_id));
@@ -129,7 +129,7 @@ asio::awaitable<int> launch_command(Session session, RunOptions options) {
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
     say(session.json ? admitted.acknowledgement + "\n" : acknowledgement_text(admitted.acknowledgement));
     if (!boot.warning().empty()) { // the first line is the handle
-        spdlog::warn(boot.warning());
+        log::write(log::Level::warning, "{}", boot.warning());
     }
     std::string ending = admitted.ended.value_or("");
     if (!admitted.ended) {

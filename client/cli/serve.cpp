@@ -7,6 +7,7 @@
 #include "http/admin/readiness.hpp"
 #include "http/gateway.hpp"
 #include "http/wire/server.hpp"
+#include "log/log.hpp"
 #include "pq/hosts.hpp"
 #include "pq/reconcile.hpp"
 
@@ -16,7 +17,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <csignal>
@@ -118,8 +118,8 @@ void raise_descriptor_limit(const ServeOptions& options) {
         return;
     limit.rlim_cur = std::min(wanted, limit.rlim_max);
     if (::setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
-        spdlog::warn("only {} descriptors for --max-connections {}: raise LimitNOFILE or ulimit -n", limit.rlim_cur,
-                     options.limits.connections);
+        log::write(log::Level::warning, "only {} descriptors for --max-connections {}: raise LimitNOFILE or ulimit -n",
+                   limit.rlim_cur, options.limits.connections);
 }
 
 /// The gateway with its listeners, from the start to the end of the loop.
@@ -139,16 +139,16 @@ class Serving {
     }
 
     void start() {
-        set_log(options_.log);
+        log::set_up(options_.log);
         raise_descriptor_limit(options_);
         asio::co_spawn(loop_, obey_signals(), asio::detached);
         server_.start();
         if (!settings_.owner_password)
-            spdlog::warn("no owner's password: everybody on this machine may read every run");
-        spdlog::info("listening on {}", http::to_string(server_.endpoint()));
+            log::write(log::Level::warning, "no owner's password: everybody on this machine may read every run");
+        log::write(log::Level::info, "listening on {}", http::to_string(server_.endpoint()));
         if (admin_server_) {
             admin_server_->start();
-            spdlog::info("admin listening on {}", http::to_string(admin_server_->endpoint()));
+            log::write(log::Level::info, "admin listening on {}", http::to_string(admin_server_->endpoint()));
             asio::co_spawn(loop_, endings_.count(), asio::detached); // they are counted from now on
         }
         asio::co_spawn(loop_, gateway_.try_database(), asio::detached);
@@ -173,7 +173,7 @@ class Serving {
     }
 
     void drain() {
-        spdlog::info("stopping");
+        log::write(log::Level::info, "stopping");
         tell_stopping();
         admin_.begin_draining();
         server_.drain(std::chrono::seconds(options_.drain_seconds));
@@ -189,16 +189,16 @@ class Serving {
                 gateway_.set_owner_password(*password);
             server_.set_limits(wanted.limits);
             gateway_.set_target_bytes(wanted.target_bytes);
-            set_log(wanted.log);
+            log::set_up(wanted.log);
             options_.log = wanted.log;
             options_.limits = wanted.limits;
             options_.target_bytes = wanted.target_bytes;
             options_.drain_seconds = wanted.drain_seconds;
-            spdlog::info("reloaded");
+            log::write(log::Level::info, "reloaded");
             if (const auto names = needing_restart(options_, wanted); !names.empty())
-                spdlog::warn("these take effect at the next start: {}", names);
+                log::write(log::Level::warning, "these take effect at the next start: {}", names);
         } catch (const Failure& failure) {
-            spdlog::error("not reloaded: {}", failure.message);
+            log::write(log::Level::error, "not reloaded: {}", failure.message);
         }
         tell_ready();
     }

@@ -1,9 +1,9 @@
 #pragma once
 // The options of `pdpp serve`, which come from its command line and from the file of --config.
 
-#include "cli/log.hpp"
 #include "http/gateway.hpp"
 #include "http/wire/server.hpp"
+#include "log/log.hpp"
 
 #include <chrono>
 #include <set>
@@ -24,7 +24,7 @@ struct ServeOptions {
     long wait_limit_s = 60;
     std::chrono::milliseconds keep_alive = std::chrono::seconds(15);
     bool insecure_no_owner = false;
-    LogOptions log;
+    log::Options log;
     http::ServerLimits limits;
     std::size_t target_bytes = http::GatewayOptions{}.target_bytes;
 };

@@ -1,6 +1,6 @@
 #include "controller/boot.hpp"
 
-#include "controller/text.hpp"
+#include "log/log.hpp"
 #include "pq/backoff.hpp"
 #include "pq/error.hpp"
 #include "pq/hosts.hpp"
@@ -10,8 +10,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value_to.hpp>
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
@@ -91,8 +89,10 @@ asio::awaitable<void> Boot::boot(pq::Connection& session) {
     const auto body = json::parse(*answer);
     epoch_ = json::value_to<std::string>(body.at("boot_epoch"));
     is_renewed_ = true;
-    spdlog::info("booted controller_id={} seq={} boot_epoch={}", printable(controller_id_),
-                 json::value_to<std::int64_t>(body.at("seq")), epoch_);
+    log::write(log::Level::info, "booted",
+               {{"controller_id", controller_id_},
+                {"seq", json::value_to<std::int64_t>(body.at("seq"))},
+                {"boot_epoch", epoch_}});
 }
 
 asio::awaitable<void> Boot::join(pq::Connection& connection) const {
@@ -111,14 +111,14 @@ asio::awaitable<bool> Boot::rejoin(pq::Connection& session) const {
     try {
         auto arguments = epoch_argument(epoch_);
         co_await session.call("pdpp_controller_rejoin", std::move(arguments), call_timeout);
-        spdlog::info("rejoined controller_id={} boot_epoch={}", printable(controller_id_), epoch_);
+        log::write(log::Level::info, "rejoined", {{"controller_id", controller_id_}, {"boot_epoch", epoch_}});
         co_return true;
     } catch (const pq::Error& error) {
         if (!pq::typed_refusal(error)) {
             throw;
         }
-        spdlog::warn("boot lost controller_id={} boot_epoch={} message={}", printable(controller_id_), epoch_,
-                     printable(error.what()));
+        log::write(log::Level::warning, "boot lost", {{"controller_id", controller_id_}, {"boot_epoch", epoch_}},
+                   log::because(error.what()));
     }
     co_return false;
 }
@@ -150,7 +150,7 @@ asio::awaitable<void> Boot::restore(const Renewed& renewed) {
             co_await session_.open_primary(conninfo_, pq::Effect::writes, connect_timeout);
             co_await look_for_pooler(session_);
             if (!warning_.empty()) {
-                spdlog::warn(warning_);
+                log::write(log::Level::warning, "{}", warning_);
             }
             co_await take_up(session_);
             co_await tell_if_renewed(renewed);
@@ -159,7 +159,7 @@ asio::awaitable<void> Boot::restore(const Renewed& renewed) {
             trouble = error.what();
         }
         if (trouble != known_trouble) {
-            spdlog::warn("no database controller_id={} message={}", printable(controller_id_), printable(trouble));
+            log::write(log::Level::warning, "no database", {{"controller_id", controller_id_}}, log::because(trouble));
             known_trouble = std::move(trouble);
         }
         co_await backoff.pause();
@@ -170,7 +170,8 @@ asio::awaitable<void> Boot::restore(const Renewed& renewed) {
 /// writes is kept until the other one holds the boot: that may be for a moment only, and both may be the same server.
 asio::awaitable<bool> Boot::follow_primary(const Renewed& renewed) {
     if (!std::exchange(is_searching_, true)) {
-        spdlog::warn("the server takes no writes, looking for the primary controller_id={}", printable(controller_id_));
+        log::write(log::Level::warning, "the server takes no writes, looking for the primary",
+                   {{"controller_id", controller_id_}});
     }
     pq::Connection found(executor_);
     try {
@@ -227,8 +228,8 @@ asio::awaitable<void> Boot::keep(Heard heard, std::function<asio::awaitable<void
         try {
             co_await listen(heard, renewed);
         } catch (const pq::Error& error) {
-            spdlog::warn("connection lost controller_id={} message={}", printable(controller_id_),
-                         printable(error.what()));
+            log::write(log::Level::warning, "connection lost", {{"controller_id", controller_id_}},
+                       log::because(error.what()));
         }
         co_await restore(renewed);
     }

@@ -1,6 +1,6 @@
 #include "controller/connector_output.hpp"
 
-#include "controller/text.hpp"
+#include "text/text.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>

@@ -2,7 +2,7 @@
 
 #include "controller/first_of.hpp"
 #include "controller/output_log.hpp"
-#include "controller/text.hpp"
+#include "log/log.hpp"
 #include "pq/body.hpp"
 #include "pq/error.hpp"
 #include "pq/run_channel.hpp"
@@ -12,7 +12,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <exception>
@@ -39,16 +39,23 @@ constexpr std::size_t most_connections = 4;
 constexpr std::size_t most_endings_waiting = 1000;
 
 void log_ending(const AdmittedRun& run, const std::string& body) {
-    spdlog::info("ended run_id={} trace_id={} connector_id={} connector_instance_id={} status={} reason={}",
-                 printable(run.run_id), printable(run.trace_id), printable(run.connector_id),
-                 printable(run.connector_instance_id), pq::string_in(body, "status"),
-                 printable(pq::string_in(body, "terminal_reason")));
+    if (log::is_on(log::Level::info))
+        log::write(log::Level::info, "ended",
+                   {{"run_id", run.run_id},
+                    {"trace_id", run.trace_id},
+                    {"connector_id", run.connector_id},
+                    {"connector_instance_id", run.connector_instance_id},
+                    {"status", pq::string_in(body, "status")},
+                    {"reason", pq::string_in(body, "terminal_reason")}});
 }
 
 void log_unrecorded(const AdmittedRun& run, std::string_view message) {
-    spdlog::error("ending not recorded run_id={} trace_id={} connector_id={} connector_instance_id={} message={}",
-                  printable(run.run_id), printable(run.trace_id), printable(run.connector_id),
-                  printable(run.connector_instance_id), printable(message));
+    log::write(log::Level::error, "ending not recorded",
+               {{"run_id", run.run_id},
+                {"trace_id", run.trace_id},
+                {"connector_id", run.connector_id},
+                {"connector_instance_id", run.connector_instance_id}},
+               log::because(message));
 }
 
 } // namespace
@@ -117,7 +124,7 @@ asio::awaitable<std::optional<AdmittedRun>> Controller::claim() {
     try {
         run = co_await recorder_.claim();
     } catch (const pq::Error& error) {
-        spdlog::warn("cannot claim: {}", printable(error.what()));
+        log::write(log::Level::warning, "cannot claim: {}", error.what());
         doubt_boot_after(error);
         failed = true;
     }
@@ -167,8 +174,11 @@ void Controller::take_on(AdmittedRun run) {
 
 asio::awaitable<void> Controller::see_through(std::shared_ptr<Active> active) {
     const auto& run = active->run;
-    spdlog::info("launching run_id={} trace_id={} connector_id={} connector_instance_id={}", printable(run.run_id),
-                 printable(run.trace_id), printable(run.connector_id), printable(run.connector_instance_id));
+    log::write(log::Level::info, "launching",
+               {{"run_id", run.run_id},
+                {"trace_id", run.trace_id},
+                {"connector_id", run.connector_id},
+                {"connector_instance_id", run.connector_instance_id}});
     try {
         const auto body = co_await active->launch.execute();
         log_ending(run, body);
@@ -239,7 +249,8 @@ asio::awaitable<void> Controller::look_at(std::string digest) {
     try {
         co_await active->launch.look();
     } catch (const std::exception& error) { // the next round looks again
-        spdlog::warn("cannot look at run_id={}: {}", printable(active->run.run_id), printable(error.what()));
+        log::write(log::Level::warning, "cannot look at a run", {{"run_id", active->run.run_id}},
+                   log::because(error.what()));
     }
 }
 
@@ -268,7 +279,7 @@ asio::awaitable<void> Controller::try_to_offer() {
     try {
         const auto count = connections_.size();
         co_await recorder_.offer(offer_of(connections_));
-        spdlog::info("offering connections={} parallel={}", count, options_.parallel);
+        log::write(log::Level::info, "offering", {{"connections", count}, {"parallel", options_.parallel}});
         has_offered_ = true;
         claim_.up();
     } catch (const pq::Error& error) {
@@ -276,7 +287,7 @@ asio::awaitable<void> Controller::try_to_offer() {
         if (!has_offered_ && !is_boot_lost && !pq::is_passing(error)) { // it would never do anything
             throw;
         }
-        spdlog::warn("cannot offer the connections: {}", printable(error.what()));
+        log::write(log::Level::warning, "cannot offer the connections: {}", error.what());
         failed = true;
     }
     if (failed) {
@@ -299,12 +310,13 @@ asio::awaitable<void> Controller::until_drained() {
     while (drain_requests_ == 0) {
         co_await drained_.wait();
     }
-    spdlog::info("draining runs={} limit={}ms", busy_, options_.drain_limit.count());
+    log::write(log::Level::info, "draining",
+               {{"runs", busy_}, {"limit", fmt::format("{}ms", options_.drain_limit.count())}});
     const auto limit = pq::Wake::Clock::now() + options_.drain_limit;
     try {
         co_await recorder_.offer("[]");
     } catch (const pq::Error& error) { // nobody claims for a boot that is gone
-        spdlog::warn("cannot withdraw the offer: {}", printable(error.what()));
+        log::write(log::Level::warning, "cannot withdraw the offer: {}", error.what());
     }
     auto last_try = pq::Wake::Clock::time_point::max();
     while (busy_ > 0 || claiming_) {
@@ -323,7 +335,7 @@ asio::awaitable<void> Controller::until_drained() {
         }
         co_await drained_.wait(now + overdue_pause);
     }
-    spdlog::info("drained");
+    log::write(log::Level::info, "drained");
 }
 
 /// No process is left.
@@ -339,7 +351,7 @@ void Controller::give_up() const {
     for (const auto& run : refused_) {
         log_unrecorded(run, why);
     }
-    spdlog::error("drained but for {} endings that could not be recorded", busy_);
+    log::write(log::Level::error, "drained but for {} endings that could not be recorded", busy_);
 }
 
 void Controller::stop_runs() {

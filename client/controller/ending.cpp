@@ -1,6 +1,6 @@
 #include "controller/ending.hpp"
 
-#include "controller/text.hpp"
+#include "text/text.hpp"
 
 #include <boost/json/value.hpp>
 

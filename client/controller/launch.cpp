@@ -1,10 +1,11 @@
 #include "controller/launch.hpp"
 
 #include "controller/first_of.hpp"
-#include "controller/text.hpp"
 #include "controller/trace.hpp"
+#include "log/log.hpp"
 #include "pq/body.hpp"
 #include "pq/random.hpp"
+#include "text/text.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -12,7 +13,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <csignal>
@@ -39,9 +40,12 @@ constexpr std::size_t launch_message_limit = 2000;
 
 asio::awaitable<std::string> report_launch_failure(Recorder& recorder, const AdmittedRun& run, std::string message) {
     message = storable(message, launch_message_limit);
-    spdlog::warn("launch failed run_id={} trace_id={} connector_id={} connector_instance_id={} message={}",
-                 printable(run.run_id), printable(run.trace_id), printable(run.connector_id),
-                 printable(run.connector_instance_id), printable(message));
+    log::write(log::Level::warning, "launch failed",
+               {{"run_id", run.run_id},
+                {"trace_id", run.trace_id},
+                {"connector_id", run.connector_id},
+                {"connector_instance_id", run.connector_instance_id}},
+               log::because(message));
     co_return co_await recorder.launch_failed(run, std::move(message));
 }
 
@@ -147,7 +151,8 @@ asio::awaitable<void> Launch::supervise(Process& process) {
     lines_.finish([this](const Line& line) { hear(line); });
     observed_.exit = co_await process.finish();
     if (process.left_behind() > 0) {
-        spdlog::warn("could not kill all processes run_id={} left={}", printable(run_.run_id), process.left_behind());
+        log::write(log::Level::warning, "could not kill all processes",
+                   {{"run_id", run_.run_id}, {"left", process.left_behind()}});
     }
     over_ = true;
     heard_.cancel();
@@ -243,10 +248,12 @@ void Launch::hear(const Line& line) {
 void Launch::hear_unreadable(Unreadable message) {
     const bool is_done = message.claim == Claim::done;
     if (is_done ? !observed_.unreadable : observed_.unreadable_progress == 0) {
-        spdlog::warn("connector report unreadable run_id={} trace_id={} connector_id={} connector_instance_id={} "
-                     "message={}: {}",
-                     printable(run_.run_id), printable(run_.trace_id), printable(run_.connector_id),
-                     printable(run_.connector_instance_id), is_done ? "DONE" : "PROGRESS", printable(message.why));
+        log::write(log::Level::warning, "connector report unreadable",
+                   {{"run_id", run_.run_id},
+                    {"trace_id", run_.trace_id},
+                    {"connector_id", run_.connector_id},
+                    {"connector_instance_id", run_.connector_instance_id}},
+                   log::because(fmt::format("{}: {}", is_done ? "DONE" : "PROGRESS", message.why)));
     }
     if (is_done) {
         observed_.unreadable = std::move(message.why);

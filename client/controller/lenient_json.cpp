@@ -1,6 +1,6 @@
 #include "controller/lenient_json.hpp"
 
-#include "controller/text.hpp"
+#include "text/text.hpp"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
 #include "controller/output_log.hpp"
 
-#include "controller/text.hpp"
+#include "log/log.hpp"
 
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 
 #include <utility>
 
@@ -16,7 +16,8 @@ constexpr std::size_t longest_line = std::size_t{16} * 1024;
 } // namespace
 
 OutputLog::OutputLog(std::string run_id, std::string_view stream, bool shown)
-    : run_id_(std::move(run_id)), stream_(stream), shown_(shown), lines_(longest_line) {}
+    : run_id_(std::move(run_id)), stream_(stream), label_(fmt::format("{}: ", stream)), shown_(shown),
+      lines_(longest_line) {}
 
 OutputLog::~OutputLog() {
     lines_.finish([this](const Line& line) { log(line); });
@@ -33,8 +34,9 @@ boost::asio::awaitable<void> OutputLog::room() {
 }
 
 void OutputLog::log(const Line& line) const {
-    spdlog::info("output run_id={} {}: {}{}", printable(run_id_), stream_, printable(line.text),
-                 line.is_too_long ? "…" : "");
+    const auto cut = line.is_too_long ? fmt::format("{}…", line.text) : std::string();
+    log::write(log::Level::info, "output", {{"run_id", run_id_}},
+               log::Rest{label_, stream_, line.is_too_long ? std::string_view{cut} : line.text});
 }
 
 } // namespace pdpp::controller

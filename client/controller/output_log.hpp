@@ -27,6 +27,7 @@ class OutputLog : public Output {
 
     std::string run_id_;
     std::string_view stream_;
+    std::string label_;
     bool shown_;
     LineSplitter lines_;
 };

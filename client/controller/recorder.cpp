@@ -1,6 +1,6 @@
 #include "controller/recorder.hpp"
 
-#include "controller/text.hpp"
+#include "log/log.hpp"
 #include "pq/backoff.hpp"
 #include "pq/body.hpp"
 #include "pq/error.hpp"
@@ -13,7 +13,6 @@
 #include <boost/json/value_to.hpp>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -81,7 +80,6 @@ bool is_refusal(const pq::Error& error, std::string_view code) {
 
 /// What is repeated until it is answered.
 struct Recorder::Report {
-    std::string_view what; ///< as the log calls it
     AdmittedRun run;
     std::string_view function;
     std::vector<std::vector<pq::Argument>> versions; ///< the first that is taken counts
@@ -171,8 +169,8 @@ asio::awaitable<std::string> Recorder::attempt(const Report& report, int attempt
             auto connection = co_await (attempts == 1 ? pool_ : repeating_).acquire();
             auto answer = co_await call_over(*connection, report.function, *version);
             if (version != report.versions.begin()) {
-                spdlog::warn("ending recorded with less evidence run_id={} trace_id={}", printable(report.run.run_id),
-                             printable(report.run.trace_id));
+                log::write(log::Level::warning, "ending recorded with less evidence",
+                           {{"run_id", report.run.run_id}, {"trace_id", report.run.trace_id}});
             }
             co_return answer;
         } catch (const pq::Error& error) {
@@ -194,8 +192,8 @@ asio::awaitable<std::string> Recorder::insist(Report report) {
         try {
             auto answer = co_await attempt(report, attempts);
             if (attempts > 1) {
-                spdlog::info("{} recorded at last run_id={} trace_id={} attempts={}", report.what,
-                             printable(report.run.run_id), printable(report.run.trace_id), attempts);
+                log::write(log::Level::info, report.is_ending ? "ending recorded at last" : "start recorded at last",
+                           {{"run_id", report.run.run_id}, {"trace_id", report.run.trace_id}, {"attempts", attempts}});
             }
             co_return answer;
         } catch (const pq::Error& error) {
@@ -211,9 +209,12 @@ asio::awaitable<std::string> Recorder::insist(Report report) {
         }
         if (Clock::now() >= next_word) {
             next_word = Clock::now() + word_interval;
-            spdlog::warn("{} not recorded yet run_id={} trace_id={} attempts={} endings_waiting={} message={}",
-                         report.what, printable(report.run.run_id), printable(report.run.trace_id), attempts,
-                         waiting_->endings, printable(trouble));
+            log::write(log::Level::warning, report.is_ending ? "ending not recorded yet" : "start not recorded yet",
+                       {{"run_id", report.run.run_id},
+                        {"trace_id", report.run.trace_id},
+                        {"attempts", attempts},
+                        {"endings_waiting", waiting_->endings}},
+                       log::because(trouble));
         }
         co_await backoff.pause();
     }
@@ -328,11 +329,8 @@ asio::awaitable<void> Recorder::started(AdmittedRun run) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_id", "text", run.run_id});
     arguments.push_back({"event_id", "text", "evt_" + pq::random_hex(16)});
-    Report report{.what = "start",
-                  .run = std::move(run),
-                  .function = "pdpp_run_started",
-                  .versions = {std::move(arguments)},
-                  .is_ending = false};
+    Report report{
+        .run = std::move(run), .function = "pdpp_run_started", .versions = {std::move(arguments)}, .is_ending = false};
     co_await insist(std::move(report));
 }
 
@@ -356,8 +354,7 @@ asio::awaitable<std::string> Recorder::settle(AdmittedRun run, Ending ending) {
         arguments.push_back({"event_id", "text", event_id});
         versions.push_back(std::move(arguments));
     }
-    Report report{
-        .what = "ending", .run = std::move(run), .function = "pdpp_run_settle", .versions = std::move(versions)};
+    Report report{.run = std::move(run), .function = "pdpp_run_settle", .versions = std::move(versions)};
     co_return co_await insist(std::move(report));
 }
 
@@ -377,8 +374,7 @@ Recorder::Report Recorder::launch_failure(AdmittedRun run, std::string message) 
         arguments.push_back({"message", "text", said});
         versions.push_back(std::move(arguments));
     }
-    return {
-        .what = "ending", .run = std::move(run), .function = "pdpp_run_launch_failed", .versions = std::move(versions)};
+    return {.run = std::move(run), .function = "pdpp_run_launch_failed", .versions = std::move(versions)};
 }
 
 } // namespace pdpp::controller

@@ -14,13 +14,12 @@
 #include "http/runs/refusals.hpp"
 #include "http/runs/status_body.hpp"
 #include "http/syntax/target.hpp"
-#include "http/watch/access_log.hpp"
 #include "http/wire/envelope.hpp"
 #include "http/wire/request_id.hpp"
+#include "log/log.hpp"
 #include "pq/hosts.hpp"
 #include "pq/jsonb_text.hpp"
-
-#include <spdlog/spdlog.h>
+#include "run/id.hpp"
 
 #include <algorithm>
 #include <stdexcept>
@@ -30,6 +29,11 @@ namespace pdpp::http {
 namespace asio = boost::asio;
 
 namespace {
+
+/// Nothing if it is empty: a line of the log does not have it then.
+std::optional<std::string_view> if_any(std::string_view text) {
+    return text.empty() ? std::nullopt : std::optional(text);
+}
 
 /// A refusal in the form that the path of the request has for it.
 Response refused(std::string_view target, const Refusal& refusal, const std::string& request_id) {
@@ -131,14 +135,17 @@ void Gateway::record(const Request& request, const Answered& answered, std::stri
     // a method that is not HTTP's has no name of its own here
     const auto result = answered.reply.head.result_int();
     metrics_.answered(answered.route, request.method(), result, time);
-    log_access({.request_id = request_id,
-                .run_id = answered.run_id,
-                .trace_id = answered.trace_id,
-                .method = beast::http::to_string(request.method()),
-                .route = answered.route,
-                .status = result,
-                .duration = time,
-                .peer = peer});
+    // names and numbers, and nothing of what a request carries but the run's id: a path may hold anything
+    log::write(result >= 500 ? log::Level::warning : log::Level::info,
+               {{"request_id", request_id},
+                {"run_id", run::is_possible_id(answered.run_id) ? if_any(answered.run_id) : std::nullopt},
+                {"trace_id", if_any(answered.trace_id)},
+                {"method", beast::http::to_string(request.method())},
+                {"route", if_any(answered.route)},
+                {"status", result},
+                {"duration_ms", std::chrono::round<std::chrono::microseconds>(time)},
+                {"peer", if_any(peer)}},
+               "answered");
 }
 
 /// What went wrong, in the form that the path of the request has for it.
@@ -154,7 +161,7 @@ Response Gateway::told_of(const std::exception_ptr& failure, std::string_view ta
             metrics_.unknown_run();
         return refused(target, refusal, request_id);
     } catch (const std::exception& error) { // whose details are for the log
-        spdlog::error("request_id={} {:?}", request_id, error.what());
+        log::write(log::Level::error, {{"request_id", request_id}}, log::Quoted{error.what()});
         return refused(target, refusal(ErrorKind::internal_error), request_id);
     }
 }
@@ -399,7 +406,7 @@ asio::awaitable<void> Gateway::try_database() {
     try {
         co_await database_.try_connecting();
     } catch (const pq::Error& error) {
-        spdlog::warn("answering 503 until the database is there: {:?}", error.what());
+        log::write(log::Level::warning, "answering 503 until the database is there: {:?}", error.what());
     }
 }
 

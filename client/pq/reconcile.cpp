@@ -1,12 +1,11 @@
 #include "pq/reconcile.hpp"
 
+#include "log/log.hpp"
 #include "pq/reopening.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <string>
@@ -46,9 +45,10 @@ asio::awaitable<void> keep_reconciling(std::string conninfo, GuardHealth* health
             permitted = error.sqlstate() != sqlstate::insufficient_privilege;
             if (!permitted) {
                 guard.close();
-                spdlog::info("the launch guard is left to the background worker and to controllers: {}", error.what());
+                log::write(log::Level::info, "the launch guard is left to the background worker and to controllers: {}",
+                           error.what());
             } else if (!std::exchange(failing, true)) {
-                spdlog::warn("cannot reconcile: {}", error.what());
+                log::write(log::Level::warning, "cannot reconcile: {}", error.what());
             }
         }
     }

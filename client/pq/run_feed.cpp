@@ -2,14 +2,13 @@
 
 #include "pq/run_feed.hpp"
 
+#include "log/log.hpp"
 #include "pq/backoff.hpp"
 #include "pq/hosts.hpp"
 #include "pq/run_channel.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <charconv>
@@ -80,7 +79,7 @@ asio::awaitable<std::string> RunFeed::State::listen_once() {
         if (!is_listening)
             co_return "a hot standby cannot LISTEN";
         if (std::exchange(was_told, false))
-            spdlog::info("notified of changes to runs again");
+            log::write(log::Level::info, "notified of changes to runs again");
         wake_all();
         auto why_not = co_await hear(connection);
         co_return why_not;
@@ -121,7 +120,7 @@ asio::awaitable<void> RunFeed::listen() {
         if (std::exchange(state->is_listening, false))
             backoff.reset();
         if (!backoff.is_fresh() && !std::exchange(state->was_told, true)) // a connection that is soon back is no news
-            spdlog::warn("not notified of changes to runs, looking every second: {:?}", trouble);
+            log::write(log::Level::warning, "not notified of changes to runs, looking every second: {:?}", trouble);
         co_await backoff.pause();
     }
 }

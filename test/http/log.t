@@ -5,6 +5,7 @@ use warnings;
 
 use IO::Socket::UNIX;
 use JSON::PP ();
+use PdppController;
 use PdppGateway;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -140,6 +141,33 @@ subtest 'requests by /rpc name their runs too' => sub {
 	is($names->(JSON::PP::decode_json(line_of($gateway, 'list'))), 'none none', 'nor does a list of /_ref name one of its runs');
 	is($gateway->stop, 0, 'stops');
 	unlike($gateway->log, qr/secret|Bearer|eyJ/, 'no argument, no token');
+};
+
+subtest 'a controller, in JSON' => sub {
+	my $controller = PdppController->start(@database, args => [ '--log-format', 'json' ],
+		connections => { works => ['true'], missing => ['/nowhere/at all'] });
+	$node->safe_psql('postgres', "SELECT pdpp_run_now('$_-connector', '$_', run_id => 'run $_', trace_id => 'trc_$_')") for qw(works missing);
+	$controller->await_log(qr/"run_id":"run $_".*"message":"ended"/) for qw(works missing);
+	is($controller->stop, 0, 'stops');
+	my @lines = map { eval { JSON::PP::decode_json($_) } // fail("no object: $_") } split /\n/, $controller->log;
+	my $line = sub { my ($message, $run) = @_; return (grep { $_->{message} eq $message && $_->{run_id} eq $run } @lines)[0] };
+	my ($ended, $failed) = ($line->('ended', 'run works'), $line->('launch failed', 'run missing'));
+	delete $_->{time} for $ended, $failed;
+	is_deeply(
+		$ended,
+		{
+			level => 'info', message => 'ended', run_id => 'run works', trace_id => 'trc_works', connector_id => 'works-connector',
+			connector_instance_id => 'works', status => 'completed', reason => '' },
+		'an ending has its run, and how');
+	like(delete $failed->{error}, qr{"/nowhere/at all": No such file}, 'a failure has its reason');
+	is_deeply(
+		$failed,
+		{
+			level => 'warning', message => 'launch failed', run_id => 'run missing', trace_id => 'trc_missing',
+			connector_id => 'missing-connector', connector_instance_id => 'missing' },
+		'and its run');
+	my ($offer) = grep { $_->{message} eq 'offering' } @lines;
+	like(JSON::PP::encode_json([ @{$offer}{qw(connections parallel)} ]), qr/^\[2,8\]$/, 'numbers are numbers');
 };
 
 subtest 'the level' => sub {

@@ -25,7 +25,7 @@ sub start
 	return $class->launch(
 		name => 'controller',
 		arguments => [ '--db', $option{conninfo}, 'controller', '--connections', $file, @{ $option{args} // [] } ],
-		ready => $option{ready} // qr/offering connections/,
+		ready => $option{ready} // qr/offering connections|"message":"offering"/,
 		before => $option{before});
 }
 

@@ -3,10 +3,9 @@
 #include "http/wire/envelope.hpp"
 #include "http/wire/errors.hpp"
 #include "http/wire/request_id.hpp"
+#include "log/log.hpp"
 
 #include <boost/json/serialize.hpp>
-
-#include <spdlog/spdlog.h>
 
 namespace pdpp::http {
 
@@ -22,7 +21,7 @@ asio::awaitable<Reply> Admin::answer(const Request& request, Peer& peer) {
     } catch (const Refusal& refusal) {
         response = error_response(refusal, request_id);
     } catch (const std::exception& error) {
-        spdlog::error("request_id={} {:?}", request_id, error.what());
+        log::write(log::Level::error, {{"request_id", request_id}}, log::Quoted{error.what()});
         response =
             error_response({status::internal_server_error, "internal_error", "Something went wrong here."}, request_id);
     }

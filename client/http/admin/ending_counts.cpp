@@ -1,5 +1,6 @@
 #include "http/admin/ending_counts.hpp"
 
+#include "log/log.hpp"
 #include "pq/hosts.hpp"
 #include "pq/reads.hpp"
 
@@ -10,8 +11,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value_to.hpp>
-
-#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <exception>
@@ -63,7 +62,7 @@ asio::awaitable<void> EndingCounts::ask_and_add() {
         failing_ = false;
     } catch (const std::exception& error) {
         if (!std::exchange(failing_, true))
-            spdlog::warn("endings of runs are not counted: {:?}", error.what());
+            log::write(log::Level::warning, "endings of runs are not counted: {:?}", error.what());
     }
 }
 

@@ -1,5 +1,6 @@
 #include "http/admin/readiness.hpp"
 
+#include "log/log.hpp"
 #include "pq/hosts.hpp"
 #include "version.hpp"
 
@@ -7,7 +8,6 @@
 #include <boost/json/value.hpp>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -138,7 +138,7 @@ asio::awaitable<Readiness::Report> Readiness::look() {
             connection->close(); // the next one may be to another server, or after another ALTER DATABASE
     } catch (const pq::Error& error) {
         // the text of the error is for the log: it may name hosts and roles
-        spdlog::debug("not ready: {:?}", error.what());
+        log::write(log::Level::debug, "not ready: {:?}", error.what());
         if (error.kind() == pq::ErrorKind::refused && error.sqlstate().empty()) {
             checks["database"] = json::object{{"ok", true}};
             checks["extension"] = extension_check("");

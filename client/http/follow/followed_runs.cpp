@@ -1,10 +1,9 @@
 #include "http/follow/followed_runs.hpp"
 
 #include "http/runs/status_body.hpp"
+#include "log/log.hpp"
 
 #include <boost/asio/co_spawn.hpp>
-
-#include <spdlog/spdlog.h>
 
 #include <utility>
 
@@ -25,13 +24,14 @@ asio::awaitable<FollowedRuns::Body> FollowedRuns::read(const SqlCall& call, std:
     try {
         auto body = co_await reads_.read(call.function, std::move(arguments));
         if (std::exchange(is_failing_, false))
-            spdlog::info("those who wait are served again");
+            log::write(log::Level::info, "those who wait are served again");
         co_return body;
     } catch (const pq::Error& error) {
         if (!pq::is_passing(error))
             throw;
         if (!std::exchange(is_failing_, true)) // once for all of them
-            spdlog::warn("those who wait are held up: sqlstate={} {:?}", error.sqlstate(), error.what());
+            log::write(log::Level::warning, {{"sqlstate", error.sqlstate()}}, "those who wait are held up: {:?}",
+                       error.what());
     }
     co_return nullptr;
 }

@@ -4,9 +4,8 @@
 #include "http/syntax/entity_tag.hpp"
 #include "http/syntax/header_list.hpp"
 #include "http/syntax/prefer.hpp"
+#include "log/log.hpp"
 #include "pq/body.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <charconv>
@@ -76,7 +75,8 @@ asio::awaitable<FollowedRuns::Body> ended_status(FollowedRuns& followed, Peer& p
         if (status && has_ended(*status))
             co_return status;
     } catch (const pq::Error& error) { // the run is admitted, come what may
-        spdlog::error("cannot wait for a run that was started: sqlstate={} {:?}", error.sqlstate(), error.what());
+        log::write(log::Level::error, {{"sqlstate", error.sqlstate()}}, "cannot wait for a run that was started: {:?}",
+                   error.what());
     }
     co_return nullptr;
 }

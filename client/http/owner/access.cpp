@@ -7,11 +7,10 @@
 #include "http/syntax/json_body.hpp"
 #include "http/wire/envelope.hpp"
 #include "http/wire/errors.hpp"
+#include "log/log.hpp"
 
 #include <boost/beast/core/string.hpp>
 #include <boost/json/parse.hpp>
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>
@@ -128,7 +127,7 @@ Response OwnerAccess::log_in(const Request& request, std::string_view peer) {
     }
     if (!sessions_->is_password(password)) {
         throttle_.failed(peer, now);
-        spdlog::warn("wrong owner password from {}", peer);
+        log::write(log::Level::warning, "wrong owner password from {}", peer);
         throw refusal(ErrorKind::invalid_password);
     }
     Response response = json_response(status::no_content, {});

@@ -4,8 +4,7 @@
 
 #include "http/rpc/error.hpp"
 #include "http/wire/envelope.hpp"
-
-#include <spdlog/spdlog.h>
+#include "log/log.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -182,8 +181,9 @@ asio::awaitable<Response> answer_rpc(Database& database, const RpcCall& call, co
     } catch (const pq::Error& error) {
         auto answer = rpc_error(error);
         if (answer.code >= status::internal_server_error)
-            spdlog::error("request_id={} function={} sqlstate={} {:?}", request_id, function.name, error.sqlstate(),
-                          error.what());
+            log::write(log::Level::error,
+                       {{"request_id", request_id}, {"function", function.name}, {"sqlstate", error.sqlstate()}},
+                       log::Quoted{error.what()});
         throw answer;
     }
 }

@@ -6,6 +6,7 @@
 #include "http/runs/status_body.hpp"
 #include "http/runs/status_fetch.hpp"
 #include "http/watch/metrics.hpp"
+#include "log/log.hpp"
 #include "pq/hosts.hpp"
 #include "pq/write.hpp"
 
@@ -14,8 +15,6 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <fmt/format.h>
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
@@ -48,8 +47,8 @@ class Database::PoolCaller : public pq::Caller {
                 co_return co_await connection->body(function, arguments, timeout, pq::Effect::writes);
             } catch (const pq::Error& error) {
                 if (error.kind() == pq::ErrorKind::in_doubt || error.kind() == pq::ErrorKind::timeout)
-                    spdlog::warn("request_id={} function={} answer lost, finding out: {:?}", request_id_, function,
-                                 error.what());
+                    log::write(log::Level::warning, {{"request_id", request_id_}, {"function", function}},
+                               "answer lost, finding out: {:?}", error.what());
                 if (error.sqlstate() != pq::sqlstate::read_only_sql_transaction || connection.is_new())
                     throw;
             }
@@ -217,7 +216,7 @@ asio::awaitable<void> Database::meet_primary(pq::Connection& connection) {
     } catch (const pq::Error& error) {
         if (error.kind() != pq::ErrorKind::refused)
             throw;
-        spdlog::debug("the primary does not say which history it writes: {:?}", error.what());
+        log::write(log::Level::debug, "the primary does not say which history it writes: {:?}", error.what());
     }
     if (history.empty() || history != history_)
         ended_.clear();
@@ -232,8 +231,9 @@ asio::awaitable<void> Database::try_connecting() {
 Refusal Database::refusal_of_call(const pq::Error& error, std::string_view function, std::string_view request_id) {
     auto refusal = refusal_for(error);
     if (is_our_trouble(refusal))
-        spdlog::error("request_id={} function={} sqlstate={} {:?}", request_id, function, error.sqlstate(),
-                      error.what());
+        log::write(log::Level::error,
+                   {{"request_id", request_id}, {"function", function}, {"sqlstate", error.sqlstate()}},
+                   log::Quoted{error.what()});
     return refusal;
 }
 
@@ -284,7 +284,7 @@ asio::awaitable<void> Database::keep_as_primary_says(std::string run_id) {
         if (text.status().is_last() && !answer.from_standby && history == history_)
             ended_.insert(run_id, text.status());
     } catch (const std::exception& error) { // it is asked again with the next request
-        spdlog::debug("an ending is not kept in memory: {:?}", error.what());
+        log::write(log::Level::debug, "an ending is not kept in memory: {:?}", error.what());
     }
 }
 

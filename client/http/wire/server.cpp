@@ -4,6 +4,7 @@
 
 #include "http/wire/connection.hpp"
 #include "http/wire/errors.hpp"
+#include "log/log.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -11,8 +12,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <spdlog/fmt/chrono.h>
-#include <spdlog/spdlog.h>
+#include <fmt/chrono.h>
 
 #include <algorithm>
 #include <ctime>
@@ -128,7 +128,7 @@ asio::awaitable<bool> send(Connection& connection, Reply answer) {
         const bool is_sent = co_await connection.write(std::move(answer.head), *answer.body);
         co_return is_sent;
     } catch (const std::exception& error) {
-        spdlog::error("request_id={} stream broken off: {:?}", request_id, error.what());
+        log::write(log::Level::error, {{"request_id", request_id}}, "stream broken off: {:?}", error.what());
     }
     co_return false;
 }
@@ -167,7 +167,7 @@ asio::awaitable<void> Server::accept(std::shared_ptr<State> state) {
             asio::co_spawn(state->loop, serve(state, std::move(socket)), asio::detached);
         } else if (!state->draining) {
             // Out of file descriptors, most likely: some come free as connections end.
-            spdlog::warn("cannot take a connection: {}", failure.message());
+            log::write(log::Level::warning, "cannot take a connection: {}", failure.message());
             asio::steady_timer pause(state->loop, std::chrono::milliseconds(100));
             co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
         }

@@ -2,13 +2,23 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "controller/text.hpp"
+#include "text/text.hpp"
 
-using namespace pdpp::controller;
+using namespace pdpp;
 using namespace std::string_literals;
 using namespace std::string_view_literals;
 
-BOOST_AUTO_TEST_SUITE(controller_text)
+BOOST_AUTO_TEST_SUITE(text)
+
+BOOST_AUTO_TEST_CASE(what_is_storable_stays_as_it_is) {
+    for (const auto text : {""sv, "a\x1b\n"sv, "äöü😀"sv}) {
+        BOOST_TEST(is_storable(text));
+        BOOST_TEST(storable(text, 10) == text);
+    }
+    for (const auto text : {"a\0b"sv, "\xff"sv, "a\xc3"sv, "\xed\xa0\x80"sv}) {
+        BOOST_TEST(!is_storable(text));
+    }
+}
 
 BOOST_AUTO_TEST_CASE(storable_keeps_what_fits) {
     BOOST_TEST(storable("", 3) == "");

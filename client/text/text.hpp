@@ -6,7 +6,10 @@
 #include <string>
 #include <string_view>
 
-namespace pdpp::controller {
+namespace pdpp {
+
+/// Whether PostgreSQL can store `text` as it is: valid UTF-8 without U+0000.
+bool is_storable(std::string_view text);
 
 /// `text` as PostgreSQL can store it: each malformed sequence of UTF-8 becomes U+FFFD, U+0000 is left out, and what
 /// follows the first `limit` characters (code points) is cut off, `…` marking the cut.
@@ -16,4 +19,4 @@ std::string storable(std::string_view text, std::size_t limit);
 /// the marks that turn the direction of writing become `\n`, `\t`, `\x1b` or `\u202e`; malformed bytes `\xff`.
 std::string printable(std::string_view text);
 
-} // namespace pdpp::controller
+} // namespace pdpp

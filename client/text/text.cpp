@@ -1,10 +1,10 @@
-#include "controller/text.hpp"
+#include "text/text.hpp"
 
 #include <boost/locale/utf.hpp>
 
 #include <fmt/format.h>
 
-namespace pdpp::controller {
+namespace pdpp {
 
 namespace {
 
@@ -29,6 +29,16 @@ bool is_disruptive(utf::code_point character) {
 }
 
 } // namespace
+
+bool is_storable(std::string_view text) {
+    for (std::string_view bytes; !text.empty();) {
+        const auto character = take(text, bytes);
+        if (character == 0 || character == utf::illegal) {
+            return false;
+        }
+    }
+    return true;
+}
 
 std::string storable(std::string_view text, std::size_t limit) {
     std::string stored;
@@ -67,4 +77,4 @@ std::string printable(std::string_view text) {
     return shown;
 }
 
-} // namespace pdpp::controller
+} // namespace pdpp

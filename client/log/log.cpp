@@ -1,0 +1,196 @@
+#include "log/log.hpp"
+
+#include "text/text.hpp"
+
+#include <boost/json/serializer.hpp>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+
+namespace pdpp::log {
+
+namespace {
+
+using Buffer = fmt::basic_memory_buffer<char, 512>; // most lines fit
+
+bool writes_json = false;
+
+spdlog::level::level_enum level_of(Level level) noexcept {
+    switch (level) {
+    case Level::debug:
+        return spdlog::level::debug;
+    case Level::info:
+        return spdlog::level::info;
+    case Level::warning:
+        return spdlog::level::warn;
+    case Level::error:
+        break;
+    }
+    return spdlog::level::err;
+}
+
+/// Time and level are spdlog's part.
+void pass_on(Level level, const Buffer& line) {
+    spdlog::default_logger_raw()->log(level_of(level), spdlog::string_view_t(line.data(), line.size()));
+}
+
+bool is_visible(char byte) {
+    return byte > ' ' && byte < '\x7f';
+}
+
+void append(Buffer& line, std::string_view text) {
+    line.append(text.data(), text.data() + text.size());
+}
+
+// ---- text -----------------------------------------------------------------------------------------------------------
+
+void append_printable(Buffer& line, std::string_view text) {
+    if (std::ranges::all_of(text, [](char byte) { return byte == ' ' || is_visible(byte); }))
+        append(line, text);
+    else
+        append(line, printable(text));
+}
+
+void append_quoted(Buffer& line, std::string_view text) {
+    fmt::format_to(fmt::appender(line), "{:?}", text);
+}
+
+struct TextValue {
+    Buffer& line;
+
+    void operator()(std::monostate /*nothing*/) const {}
+    void operator()(std::string_view text) const {
+        if (!text.starts_with('"') && std::ranges::all_of(text, is_visible))
+            append(line, text);
+        else
+            append_quoted(line, text);
+    }
+    void operator()(std::chrono::microseconds time) const {
+        fmt::format_to(fmt::appender(line), "{:.3f}", time.count() / 1000.0);
+    }
+    void operator()(const auto& number) const { fmt::format_to(fmt::appender(line), "{}", number); }
+};
+
+void append_text_field(Buffer& line, const Field& field) {
+    append(line, field.name());
+    line.push_back('=');
+    std::visit(TextValue{line}, field.value());
+}
+
+// ---- JSON -----------------------------------------------------------------------------------------------------------
+
+/// As a JSON string, whatever it holds.
+void append_json_string(Buffer& line, std::string_view text) {
+    if (!is_storable(text))
+        return append_json_string(line, fmt::format("{:?}", text));
+    boost::json::serializer serializer;
+    serializer.reset(boost::json::string_view(text.data(), text.size()));
+    std::array<char, 256> room{};
+    while (!serializer.done())
+        append(line, std::string_view{serializer.read(room.data(), room.size())});
+}
+
+struct JsonValue {
+    Buffer& line;
+
+    void operator()(std::monostate /*nothing*/) const {}
+    void operator()(std::string_view text) const { append_json_string(line, text); }
+    void operator()(std::chrono::microseconds time) const {
+        fmt::format_to(fmt::appender(line), "{}", time.count() / 1000.0);
+    }
+    void operator()(const auto& number) const { fmt::format_to(fmt::appender(line), "{}", number); }
+};
+
+void append_member(Buffer& line, std::string_view name, const Field::Value& value) {
+    fmt::format_to(fmt::appender(line), "\"{}\":", name);
+    std::visit(JsonValue{line}, value);
+}
+
+void append_members(Buffer& line, Fields fields, const std::optional<Rest>& rest, std::string_view message) {
+    for (const auto& field : fields) {
+        if (field.is_there()) {
+            append_member(line, field.name(), field.value());
+            line.push_back(',');
+        }
+    }
+    if (rest) {
+        append_member(line, rest->name, rest->text);
+        line.push_back(',');
+    }
+    append_member(line, "message", message);
+}
+
+// ---- lines ----------------------------------------------------------------------------------------------------------
+
+void write_behind_fields(Level level, Fields fields, std::string_view message, bool is_quoted) {
+    Buffer line;
+    if (writes_json) {
+        append_members(line, fields, std::nullopt, message);
+    } else {
+        for (const auto& field : fields) {
+            if (field.is_there()) {
+                append_text_field(line, field);
+                line.push_back(' ');
+            }
+        }
+        (is_quoted ? append_quoted : append_printable)(line, message);
+    }
+    pass_on(level, line);
+}
+
+} // namespace
+
+void to_standard_error() {
+    spdlog::set_default_logger(spdlog::stderr_logger_st("pdpp"));
+}
+
+void set_up(const Options& options) {
+    writes_json = options.format == "json";
+    if (writes_json)
+        spdlog::set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})", spdlog::pattern_time_type::utc);
+    else
+        spdlog::set_pattern("%+"); // spdlog's own
+    spdlog::set_level(spdlog::level::from_str(options.level));
+}
+
+bool is_on(Level level) noexcept {
+    return spdlog::should_log(level_of(level));
+}
+
+void write_formatted(Level level, Fields fields, fmt::string_view message, fmt::format_args arguments) {
+    Buffer text;
+    fmt::vformat_to(fmt::appender(text), message, arguments);
+    write_behind_fields(level, fields, {text.data(), text.size()}, false);
+}
+
+void write(Level level, Fields fields, Quoted message) {
+    if (is_on(level))
+        write_behind_fields(level, fields, message.text, true);
+}
+
+void write(Level level, std::string_view message, Fields fields, const std::optional<Rest>& rest) {
+    if (!is_on(level))
+        return;
+    Buffer line;
+    if (writes_json) {
+        append_members(line, fields, rest, message);
+    } else {
+        append_printable(line, message);
+        for (const auto& field : fields) {
+            if (field.is_there()) {
+                line.push_back(' ');
+                append_text_field(line, field);
+            }
+        }
+        if (rest) {
+            line.push_back(' ');
+            append(line, rest->label);
+            append_printable(line, rest->text);
+        }
+    }
+    pass_on(level, line);
+}
+
+} // namespace pdpp::log
