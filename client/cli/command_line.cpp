@@ -461,9 +461,11 @@ void add_serve_options(CLI::App* command, ServeOptions& options) {
 
 std::set<std::string> given_options(const CLI::App& command) {
     std::set<std::string> names;
-    for (const auto* const option : command.get_options())
-        if (option->count() > 0)
+    for (const auto* const option : command.get_options()) {
+        if (option->count() > 0) {
             names.insert(option->get_single_name());
+        }
+    }
     return names;
 }
 
@@ -487,19 +489,23 @@ Action read_command_line(Words words) {
 
 ServeOptions with_config(const ServeCommandLine& command_line) {
     auto options = command_line.options;
-    if (options.config.empty())
+    if (options.config.empty()) {
         return options;
+    }
     CLI::App parser;
     add_serve_options(&parser, options);
     try {
         for (const auto& item : CLI::ConfigTOML().from_file(options.config)) {
             auto* const option = parser.get_option_no_throw("--" + item.name);
-            if (!item.parents.empty() || option == nullptr || !option->get_configurable())
+            if (!item.parents.empty() || option == nullptr || !option->get_configurable()) {
                 throw wrong_config(options, fmt::format("there is no option {}", item.fullname()));
-            if (command_line.given.contains(item.name))
+            }
+            if (command_line.given.contains(item.name)) {
                 continue;
-            for (const auto& value : item.inputs)
+            }
+            for (const auto& value : item.inputs) {
                 option->add_result(value);
+            }
             option->run_callback();
         }
     } catch (const CLI::Error& error) {

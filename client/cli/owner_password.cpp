@@ -23,13 +23,15 @@ namespace {
 void check_secrecy(const std::string& path, const struct stat& file) {
     const bool is_ours = file.st_uid == ::geteuid();
     const mode_t others = is_ours ? S_IRWXG | S_IRWXO : S_IWGRP | S_IXGRP | S_IRWXO;
-    if (!is_ours && file.st_uid != 0)
+    if (!is_ours && file.st_uid != 0) {
         refuse(fmt::format("the password file {} belongs to another user", path),
                "It must belong to the user that runs this, or to root.");
-    if ((file.st_mode & others) != 0)
+    }
+    if ((file.st_mode & others) != 0) {
         refuse(fmt::format("the password file {} can be read by others", path),
                fmt::format("Take that from them (chmod 600 {}), and if they may have read it, choose another password.",
                            path));
+    }
 }
 
 struct Close {
@@ -41,18 +43,21 @@ struct Close {
 std::string first_line_of(const std::string& path) {
     const std::unique_ptr<std::FILE, Close> file{std::fopen(path.c_str(), "re")};
     struct stat found {};
-    if (!file || ::fstat(::fileno(file.get()), &found) != 0)
+    if (!file || ::fstat(::fileno(file.get()), &found) != 0) {
         return {};
+    }
     check_secrecy(path, found);
     char* memory = nullptr;
     std::size_t size = 0;
     const auto length = ::getline(&memory, &size, file.get());
     const std::unique_ptr<char, Close> owner{memory};
-    if (length <= 0)
+    if (length <= 0) {
         return {};
+    }
     std::string line(memory, static_cast<std::size_t>(length));
-    if (line.back() == '\n')
+    if (line.back() == '\n') {
         line.pop_back();
+    }
     return line;
 }
 
@@ -67,14 +72,17 @@ std::string in_environment(const char* name) {
 std::optional<std::string> owner_password() {
     auto password = in_environment("PDPP_OWNER_PASSWORD");
     const auto path = in_environment("PDPP_OWNER_PASSWORD_FILE");
-    if (path.empty())
+    if (path.empty()) {
         return password.empty() ? std::nullopt : std::optional{std::move(password)};
-    if (!password.empty())
+    }
+    if (!password.empty()) {
         refuse("PDPP_OWNER_PASSWORD and PDPP_OWNER_PASSWORD_FILE are both set", "Unset one of them.");
+    }
     password = first_line_of(path);
-    if (password.empty())
+    if (password.empty()) {
         refuse(fmt::format("there is no password in {}", path),
                "PDPP_OWNER_PASSWORD_FILE names a file whose first line is the owner's password.");
+    }
     return password;
 }
 

@@ -72,10 +72,12 @@ http::Listener listener(asio::io_context& loop, std::string_view option, const s
 /// This machine, by the names that need no looking up, by the one that it listens on and by the one that it was given.
 http::LocalHosts local_hosts(const ServeOptions& options, const std::optional<http::Origin>& public_origin) {
     std::vector<std::string> more;
-    if (!options.listen.starts_with("unix:"))
+    if (!options.listen.starts_with("unix:")) {
         more.push_back(options.listen.substr(0, options.listen.rfind(':')));
-    if (public_origin)
+    }
+    if (public_origin) {
         more.push_back(public_origin->host);
+    }
     return http::LocalHosts(std::move(more));
 }
 
@@ -92,21 +94,25 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
         .follow = {}};
     gateway.follow.wait_limit = std::chrono::seconds(options.wait_limit_s);
     gateway.follow.keep_alive = options.keep_alive;
-    if (!gateway.owner_password && !options.insecure_no_owner)
+    if (!gateway.owner_password && !options.insecure_no_owner) {
         throw refusal("PDPP_OWNER_PASSWORD is not set",
                       "Set it to the owner's password, or PDPP_OWNER_PASSWORD_FILE to a file that holds it. To serve "
                       "everybody on this machine without one, add --insecure-no-owner.");
-    if (!gateway.owner_password && !http::is_local(address))
+    }
+    if (!gateway.owner_password && !http::is_local(address)) {
         throw refusal("--insecure-no-owner is for loopback addresses only",
                       "Listen on 127.0.0.1, [::1] or a unix socket, or set PDPP_OWNER_PASSWORD.");
+    }
     if (!options.public_url.empty()) {
         gateway.public_origin = http::parse_origin(options.public_url);
-        if (!gateway.public_origin)
+        if (!gateway.public_origin) {
             throw refusal(fmt::format("--public-url {} is not the URL of a site", options.public_url),
                           "Give scheme and host, and the port if it is unusual: https://pdpp.example.org");
+        }
     }
-    if (!gateway.owner_password)
+    if (!gateway.owner_password) {
         gateway.hosts = local_hosts(options, gateway.public_origin);
+    }
     return gateway;
 }
 
@@ -114,12 +120,14 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
 void raise_descriptor_limit(const ServeOptions& options) {
     const auto wanted = static_cast<rlim_t>(options.limits.connections + options.pool_size + 100);
     rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
         return;
+    }
     limit.rlim_cur = std::min(wanted, limit.rlim_max);
-    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted) {
         log::write(log::Level::warning, "only {} descriptors for --max-connections {}: raise LimitNOFILE or ulimit -n",
                    limit.rlim_cur, options.limits.connections);
+    }
 }
 
 /// The gateway with its listeners, from the start to the end of the loop.
@@ -134,8 +142,9 @@ class Serving {
           endings_(loop.get_executor(), settings_.database.conninfo, gateway_.metrics()),
           admin_(readiness_, endings_, [this] { return gateway_.metrics_text(); }) {
         server_.count_in(gateway_.metrics());
-        if (!options_.admin.empty())
+        if (!options_.admin.empty()) {
             admin_server_.emplace(loop, listener(loop, "--admin", options_.admin, options_.socket_mode), admin_);
+        }
     }
 
     void start() {
@@ -143,8 +152,9 @@ class Serving {
         raise_descriptor_limit(options_);
         asio::co_spawn(loop_, obey_signals(), asio::detached);
         server_.start();
-        if (!settings_.owner_password)
+        if (!settings_.owner_password) {
             log::write(log::Level::warning, "no owner's password: everybody on this machine may read every run");
+        }
         log::write(log::Level::info, "listening on {}", http::to_string(server_.endpoint()));
         if (admin_server_) {
             admin_server_->start();
@@ -163,12 +173,13 @@ class Serving {
         bool draining = false;
         for (;;) {
             const int signal = co_await signals_.async_wait(asio::use_awaitable);
-            if (signal == SIGHUP)
+            if (signal == SIGHUP) {
                 reload();
-            else if (std::exchange(draining, true))
+            } else if (std::exchange(draining, true)) {
                 loop_.stop();
-            else
+            } else {
                 drain();
+            }
         }
     }
 
@@ -185,8 +196,9 @@ class Serving {
         try {
             const auto wanted = with_config(command_line_);
             const auto password = owner_password();
-            if (settings_.owner_password && password)
+            if (settings_.owner_password && password) {
                 gateway_.set_owner_password(*password);
+            }
             server_.set_limits(wanted.limits);
             gateway_.set_target_bytes(wanted.target_bytes);
             log::set_up(wanted.log);
@@ -195,8 +207,9 @@ class Serving {
             options_.target_bytes = wanted.target_bytes;
             options_.drain_seconds = wanted.drain_seconds;
             log::write(log::Level::info, "reloaded");
-            if (const auto names = needing_restart(options_, wanted); !names.empty())
+            if (const auto names = needing_restart(options_, wanted); !names.empty()) {
                 log::write(log::Level::warning, "these take effect at the next start: {}", names);
+            }
         } catch (const Failure& failure) {
             log::write(log::Level::error, "not reloaded: {}", failure.message);
         }

@@ -7,8 +7,9 @@ namespace pdpp::cli {
 std::string needing_restart(const ServeOptions& running, const ServeOptions& wanted) {
     std::string names;
     const auto compare = [&](std::string_view name, const auto& ours, const auto& theirs) {
-        if (ours != theirs)
+        if (ours != theirs) {
             names.append(names.empty() ? "" : ", ").append(name);
+        }
     };
     compare("--listen", running.listen, wanted.listen);
     compare("--socket-mode", running.socket_mode, wanted.socket_mode);

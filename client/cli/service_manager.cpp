@@ -21,14 +21,17 @@ void notify(std::string_view state) {
     const std::string_view path = socket_path == nullptr ? "" : socket_path;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path.empty() || path.size() >= sizeof(address.sun_path))
+    if (path.empty() || path.size() >= sizeof(address.sun_path)) {
         return;
+    }
     std::ranges::copy(path, address.sun_path);
-    if (path.front() == '@')
+    if (path.front() == '@') {
         address.sun_path[0] = '\0'; // the abstract namespace
+    }
     const int descriptor = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0)
+    if (descriptor < 0) {
         return;
+    }
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
     ::sendto(descriptor, state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
              reinterpret_cast<const sockaddr*>(&address), size);

@@ -39,7 +39,7 @@ constexpr std::size_t most_connections = 4;
 constexpr std::size_t most_endings_waiting = 1000;
 
 void log_ending(const AdmittedRun& run, const std::string& body) {
-    if (log::is_on(log::Level::info))
+    if (log::is_on(log::Level::info)) {
         log::write(log::Level::info, "ended",
                    {{"run_id", run.run_id},
                     {"trace_id", run.trace_id},
@@ -47,6 +47,7 @@ void log_ending(const AdmittedRun& run, const std::string& body) {
                     {"connector_instance_id", run.connector_instance_id},
                     {"status", pq::string_in(body, "status")},
                     {"reason", pq::string_in(body, "terminal_reason")}});
+    }
 }
 
 void log_unrecorded(const AdmittedRun& run, std::string_view message) {

@@ -5,6 +5,7 @@
 #include "pq/body.hpp"
 #include "pq/error.hpp"
 #include "pq/random.hpp"
+#include "text/text.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>

@@ -10,8 +10,8 @@
 #include "http/rpc/call.hpp"
 #include "http/rpc/error.hpp"
 #include "http/rpc/function.hpp"
-#include "http/runs/representation.hpp"
 #include "http/runs/refusals.hpp"
+#include "http/runs/representation.hpp"
 #include "http/runs/status_body.hpp"
 #include "http/syntax/target.hpp"
 #include "http/wire/envelope.hpp"
@@ -37,8 +37,9 @@ std::optional<std::string_view> if_any(std::string_view text) {
 
 /// A refusal in the form that the path of the request has for it.
 Response refused(std::string_view target, const Refusal& refusal, const std::string& request_id) {
-    if (is_rpc(target))
+    if (is_rpc(target)) {
         return rpc_error_response(rpc_error(refusal));
+    }
     return error_response(refusal, request_id);
 }
 
@@ -84,10 +85,12 @@ class CountedBody : public BodySource {
 
 /// What the body of an answer tells about the request. That of a list tells of many runs, and none of them is it.
 void Gateway::Answered::note(CallKind kind, std::string_view body) {
-    if (kind == CallKind::admits)
+    if (kind == CallKind::admits) {
         run_id = run_id_in_body(body);
-    if (!run_id.empty())
+    }
+    if (!run_id.empty()) {
         trace_id = trace_id_in_body(body);
+    }
 }
 
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
@@ -109,10 +112,11 @@ asio::awaitable<Reply> Gateway::answer(const Request& request, Peer& peer) {
     Answered answered;
     try {
         check_admissible(request);
-        if (is_rpc(request.target()))
+        if (is_rpc(request.target())) {
             answered = co_await respond_to_rpc(request, peer, request_id);
-        else
+        } else {
             answered = co_await respond(request, peer, request_id);
+        }
     } catch (...) {
         answered.reply = told_of(std::current_exception(), request.target(), request_id);
     }
@@ -153,12 +157,14 @@ Response Gateway::told_of(const std::exception_ptr& failure, std::string_view ta
     try {
         std::rethrow_exception(failure);
     } catch (const RpcError& error) {
-        if (error.is_unknown_run)
+        if (error.is_unknown_run) {
             metrics_.unknown_run();
+        }
         return rpc_error_response(error);
     } catch (const Refusal& refusal) {
-        if (is_unknown_run(refusal))
+        if (is_unknown_run(refusal)) {
             metrics_.unknown_run();
+        }
         return refused(target, refusal, request_id);
     } catch (const std::exception& error) { // whose details are for the log
         log::write(log::Level::error, {{"request_id", request_id}}, log::Quoted{error.what()});
@@ -168,10 +174,12 @@ Response Gateway::told_of(const std::exception_ptr& failure, std::string_view ta
 
 /// Before anything else is looked at.
 void Gateway::check_admissible(const Request& request) const {
-    if (request.target().size() > target_bytes_)
+    if (request.target().size() > target_bytes_) {
         throw refusal(ErrorKind::uri_too_long);
-    if (hosts_)
+    }
+    if (hosts_) {
         hosts_->check(request);
+    }
 }
 
 // ---- the routes of the mapping table --------------------------------------------------------------------------------
@@ -208,16 +216,19 @@ void Gateway::authenticate(const Route& route, const Request& request, Peer& pee
         owner_.check_session(request);
         peer.recognise();
     }
-    if (request.method() == verb::post)
+    if (request.method() == verb::post) {
         check_origin(request, public_origin_);
+    }
 }
 
 /// The answer of a route that asks no database; nothing for one that does.
 std::optional<Response> Gateway::own_answer(const Route& route, const Request& request, const Peer& peer) {
-    if (const auto* const action = std::get_if<OwnerAction>(&route.answer))
+    if (const auto* const action = std::get_if<OwnerAction>(&route.answer)) {
         return act(*action, request, peer.address());
-    if (std::holds_alternative<ApiDescription>(route.answer))
+    }
+    if (std::holds_alternative<ApiDescription>(route.answer)) {
         return api_description();
+    }
     return std::nullopt;
 }
 
@@ -227,8 +238,9 @@ Gateway::Asked Gateway::bind(const Match& match, const Target& target, const Req
     const auto stream = acceptable_stream(match.route, request);
     auto arguments = bind_arguments(call, match.variables, target.query, request);
     std::optional<std::chrono::seconds> wait;
-    if (match.route.may_wait && !stream)
+    if (match.route.may_wait && !stream) {
         wait = wanted_wait(request, followed_.options().wait_limit);
+    }
     return {.request = request,
             .peer = peer,
             .request_id = request_id,
@@ -241,11 +253,13 @@ Gateway::Asked Gateway::bind(const Match& match, const Target& target, const Req
 
 /// How the run whose status is asked for ended, if that is kept in memory.
 const RunStatus* Gateway::kept_status(const Asked& asked) {
-    if (asked.call.returns != Returns::run_status)
+    if (asked.call.returns != Returns::run_status) {
         return nullptr;
+    }
     const auto* const kept = database_.kept_status(asked.arguments.at(0).value.value());
-    if (kept != nullptr)
+    if (kept != nullptr) {
         metrics_.resolved(kept->status);
+    }
     return kept;
 }
 
@@ -257,33 +271,38 @@ asio::awaitable<Gateway::Said> Gateway::ask(const Asked& asked) {
         co_return status;
     }
     auto body = co_await database_.ask(asked.call, asked.arguments, asked.request_id);
-    if (asked.call.kind == CallKind::admits)
+    if (asked.call.kind == CallKind::admits) {
         metrics_.admitted();
+    }
     co_return body;
 }
 
 Response Gateway::represent(const Asked& asked, const RunStatus& kept) {
     auto response = answer_to_status(asked.request, kept);
-    if (asked.wait)
+    if (asked.wait) {
         confirm_wait(response, *asked.wait);
+    }
     return response;
 }
 
 /// Of what was said, or, if the client would rather wait, of what is said later.
 asio::awaitable<Response> Gateway::represent(const Asked& asked, Said said) {
     std::optional<Metrics::Held> waiting;
-    if (asked.wait)
+    if (asked.wait) {
         waiting.emplace(metrics_.waiter());
+    }
     Response response;
     if (auto* const status = std::get_if<StatusText>(&said)) {
-        if (asked.wait)
+        if (asked.wait) {
             *status = co_await changed_status(followed_, asked.request, asked.peer, std::move(*status), *asked.wait);
+        }
         response = answer_to_status(asked.request, std::move(*status));
     } else {
         auto& body = std::get<std::string>(said);
         FollowedRuns::Body ended;
-        if (asked.wait)
+        if (asked.wait) {
             ended = co_await ended_status(followed_, asked.peer, body, *asked.wait);
+        }
         switch (asked.call.kind) {
         case CallKind::reads:
             response = answer_to_read(asked.request, std::move(body));
@@ -295,11 +314,13 @@ asio::awaitable<Response> Gateway::represent(const Asked& asked, Said said) {
             response = json_response(asked.route.success, std::move(body));
             break;
         }
-        if (ended)
+        if (ended) {
             replace_acknowledgement(response, *ended);
+        }
     }
-    if (asked.wait)
+    if (asked.wait) {
         confirm_wait(response, *asked.wait);
+    }
     co_return response;
 }
 
@@ -315,8 +336,9 @@ asio::awaitable<Reply> Gateway::open_stream(Asked asked) {
         const auto said = co_await ask(asked);
         has_something = source->begin(body_of(said));
     }
-    if (!has_something)
+    if (!has_something) {
         co_return json_response(status::no_content, {});
+    }
     co_return Reply(stream_head(*asked.stream), std::make_unique<CountedBody>(std::move(source), metrics_.stream()));
 }
 
@@ -354,25 +376,30 @@ void Gateway::authenticate_rpc(const Request& request, Peer& peer) {
         throw;
     }
     peer.recognise();
-    if (request.method() == verb::post)
+    if (request.method() == verb::post) {
         check_origin(request, public_origin_);
+    }
 }
 
 /// The handles that a call of /rpc has resolved, those that it has handed out, and those that are none.
 void Gateway::count_statuses(const RpcCall& call, std::string_view body) {
-    if (call.function.kind == CallKind::admits)
+    if (call.function.kind == CallKind::admits) {
         metrics_.admitted();
+    }
     if (call.function.shape == ResultShape::scalar) {
         const auto refusal = refusal_in(body);
-        if (refusal && is_unknown_run(*refusal))
+        if (refusal && is_unknown_run(*refusal)) {
             metrics_.unknown_run();
-        if (call.function.returns == Returns::run_status)
+        }
+        if (call.function.returns == Returns::run_status) {
             metrics_.resolved(status_in_body(body));
+        }
         return;
     }
     for (const auto row : call.wants_object ? std::vector{body} : pq::elements_of(body)) {
-        if (pq::member_of(row, "http_status") == "404")
+        if (pq::member_of(row, "http_status") == "404") {
             metrics_.unknown_run();
+        }
         metrics_.resolved(status_in_body(pq::member_of(row, "body").value_or("")));
     }
 }
@@ -390,8 +417,9 @@ Response Gateway::act(OwnerAction action, const Request& request, const std::str
 }
 
 void Gateway::set_owner_password(const std::string& password) {
-    if (owner_.has_password(password))
+    if (owner_.has_password(password)) {
         return;
+    }
     owner_ = OwnerAccess(password, public_origin_ && public_origin_->scheme == "https");
     followed_.wake_all(); // the streams of the sessions that are over
 }

@@ -47,10 +47,11 @@ void append(Buffer& line, std::string_view text) {
 // ---- text -----------------------------------------------------------------------------------------------------------
 
 void append_printable(Buffer& line, std::string_view text) {
-    if (std::ranges::all_of(text, [](char byte) { return byte == ' ' || is_visible(byte); }))
+    if (std::ranges::all_of(text, [](char byte) { return byte == ' ' || is_visible(byte); })) {
         append(line, text);
-    else
+    } else {
         append(line, printable(text));
+    }
 }
 
 void append_quoted(Buffer& line, std::string_view text) {
@@ -62,10 +63,11 @@ struct TextValue {
 
     void operator()(std::monostate /*nothing*/) const {}
     void operator()(std::string_view text) const {
-        if (!text.starts_with('"') && std::ranges::all_of(text, is_visible))
+        if (!text.starts_with('"') && std::ranges::all_of(text, is_visible)) {
             append(line, text);
-        else
+        } else {
             append_quoted(line, text);
+        }
     }
     void operator()(std::chrono::microseconds time) const {
         fmt::format_to(fmt::appender(line), "{:.3f}", time.count() / 1000.0);
@@ -83,13 +85,15 @@ void append_text_field(Buffer& line, const Field& field) {
 
 /// As a JSON string, whatever it holds.
 void append_json_string(Buffer& line, std::string_view text) {
-    if (!is_storable(text))
+    if (!is_storable(text)) {
         return append_json_string(line, fmt::format("{:?}", text));
+    }
     boost::json::serializer serializer;
     serializer.reset(boost::json::string_view(text.data(), text.size()));
     std::array<char, 256> room{};
-    while (!serializer.done())
+    while (!serializer.done()) {
         append(line, std::string_view{serializer.read(room.data(), room.size())});
+    }
 }
 
 struct JsonValue {
@@ -148,10 +152,11 @@ void to_standard_error() {
 
 void set_up(const Options& options) {
     writes_json = options.format == "json";
-    if (writes_json)
+    if (writes_json) {
         spdlog::set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})", spdlog::pattern_time_type::utc);
-    else
+    } else {
         spdlog::set_pattern("%+"); // spdlog's own
+    }
     spdlog::set_level(spdlog::level::from_str(options.level));
 }
 
@@ -166,13 +171,15 @@ void write_formatted(Level level, Fields fields, fmt::string_view message, fmt::
 }
 
 void write(Level level, Fields fields, Quoted message) {
-    if (is_on(level))
+    if (is_on(level)) {
         write_behind_fields(level, fields, message.text, true);
+    }
 }
 
 void write(Level level, std::string_view message, Fields fields, const std::optional<Rest>& rest) {
-    if (!is_on(level))
+    if (!is_on(level)) {
         return;
+    }
     Buffer line;
     if (writes_json) {
         append_members(line, fields, rest, message);

@@ -52,8 +52,9 @@ class Field {
 
     /// Left out if there is nothing.
     Field(std::string_view name, std::optional<std::string_view> text) : name_(name) {
-        if (text)
+        if (text) {
             value_ = *text;
+        }
     }
 
     [[nodiscard]] bool is_there() const noexcept { return !std::holds_alternative<std::monostate>(value_); }
@@ -92,14 +93,16 @@ void write_formatted(Level level, Fields fields, fmt::string_view message, fmt::
 
 template <typename... Arguments>
 void write(Level level, Fields fields, fmt::format_string<Arguments...> message, Arguments&&... arguments) {
-    if (is_on(level))
+    if (is_on(level)) {
         write_formatted(level, fields, message, fmt::make_format_args(arguments...));
+    }
 }
 
 template <typename... Arguments>
 void write(Level level, fmt::format_string<Arguments...> message, Arguments&&... arguments) {
-    if (is_on(level))
+    if (is_on(level)) {
         write_formatted(level, {}, message, fmt::make_format_args(arguments...));
+    }
 }
 
 void write(Level level, Fields fields, Quoted message);

@@ -12,8 +12,9 @@ std::string array_literal(std::span<const Parameter> elements) {
         }
         literal += '"';
         for (const char letter : *element) {
-            if (letter == '"' || letter == '\\')
+            if (letter == '"' || letter == '\\') {
                 literal += '\\';
+            }
             literal += letter;
         }
         literal += '"';

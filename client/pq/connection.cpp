@@ -21,12 +21,14 @@ namespace {
 
 /// Refuses what libpq cannot parse, in words of our own: libpq would print the string, with the password in it.
 void check_readable(const std::string& conninfo) {
-    if (is_database_name(conninfo))
+    if (is_database_name(conninfo)) {
         return; // a plain database name
+    }
     const ConninfoOptions options{PQconninfoParse(conninfo.c_str(), nullptr)};
-    if (!options)
+    if (!options) {
         throw Error(ErrorKind::cannot_connect, "the connection string cannot be read: it must be a list of "
                                                "keyword=value pairs, a postgresql:// URI or a database name");
+    }
 }
 
 /// A server whose host has gone without a word is noticed within half a minute, unless somebody has said otherwise.
@@ -54,8 +56,9 @@ PGconn* start_connecting(const std::string& conninfo, const std::string& applica
 /// the word of a server that ends an idle session (class 57P), which libpq passes on as a notice: it precedes the end
 /// of the stream, sometimes by a moment.
 void note_farewell(void* doomed, const PGresult* notice) {
-    if (error_field(notice, PG_DIAG_SQLSTATE).starts_with("57P"))
+    if (error_field(notice, PG_DIAG_SQLSTATE).starts_with("57P")) {
         *static_cast<bool*>(doomed) = true;
+    }
 }
 
 /// What an opened session is asked for first.
@@ -72,8 +75,9 @@ std::string said_of_itself(const PGconn* handle) {
         const char* const reported = PQparameterStatus(handle, name);
         return reported != nullptr && std::string_view{reported} == "on";
     };
-    if (is_on("in_hot_standby"))
+    if (is_on("in_hot_standby")) {
         return " (it is a standby)";
+    }
     return is_on("default_transaction_read_only") ? " (its default_transaction_read_only is on)" : "";
 }
 
@@ -81,9 +85,11 @@ std::string said_of_itself(const PGconn* handle) {
 std::string in_one_line(const std::string& text) {
     std::string joined;
     std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);)
-        if (!line.starts_with('\t'))
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with('\t')) {
             joined.append(joined.empty() ? "" : "; ").append(line);
+        }
+    }
     return joined;
 }
 
@@ -94,8 +100,9 @@ Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 
 Connection::~Connection() {
-    if (wire_)
+    if (wire_) {
         wire_->close();
+    }
 }
 
 void Connection::close() noexcept {
@@ -148,11 +155,13 @@ asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::millis
             co_await open_one(attempts[i], left / hosts_left, application_name);
             co_return;
         } catch (const Error& error) {
-            if (error.kind() != ErrorKind::cannot_connect || attempts.size() == 1)
+            if (error.kind() != ErrorKind::cannot_connect || attempts.size() == 1) {
                 throw;
+            }
             const std::string failure = error.what();
-            if (failures.find(failure) == std::string::npos) // a host that is tried twice may say the same again
+            if (failures.find(failure) == std::string::npos) { // a host that is tried twice may say the same again
                 failures.append(failures.empty() ? "" : "; ").append(failure);
+            }
         }
     }
     throw Error(ErrorKind::cannot_connect, failures);
@@ -162,10 +171,11 @@ asio::awaitable<void> Connection::open_primary(std::string conninfo, Effect effe
                                                std::string application_name) {
     co_await open(to_primary(conninfo), timeout, std::move(application_name));
     std::string why_not;
-    if (is_standby())
+    if (is_standby()) {
         why_not = place() + " is a standby";
-    else if (is_read_only() && effect == Effect::writes)
+    } else if (is_read_only() && effect == Effect::writes) {
         why_not = place() + " takes no writes: its default_transaction_read_only is on";
+    }
     if (!why_not.empty()) {
         close();
         throw Error(ErrorKind::cannot_connect, why_not);
@@ -181,15 +191,17 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
     keeps_statements_ = true;
     listens_ = false;
     wire.handle = start_connecting(conninfo, application_name);
-    if (wire.handle == nullptr)
+    if (wire.handle == nullptr) {
         throw Error(ErrorKind::cannot_connect, "out of memory");
+    }
     PQsetNoticeReceiver(wire.handle, note_farewell, &wire.doomed);
     try {
         auto step = PQstatus(wire.handle) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
         while (step != PGRES_POLLING_OK) {
-            if (step == PGRES_POLLING_FAILED)
+            if (step == PGRES_POLLING_FAILED) {
                 throw Error(ErrorKind::cannot_connect,
                             in_one_line(PQerrorMessage(wire.handle)) + said_of_itself(wire.handle));
+            }
             wire.attach();
             co_await wire.wait(step == PGRES_POLLING_READING ? Wire::WaitType::wait_read : Wire::WaitType::wait_write);
             wire.detach();
@@ -201,22 +213,26 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
         // standby refuses every query in serializable. Not in the startup packet, which poolers refuse; and nothing is
         // set that is so already, since a pooler in transaction mode would leave it set for others.
         const auto isolation = co_await run("SHOW default_transaction_isolation", {}, Effect::reads);
-        if (isolation.text(0, 0) != "read committed")
+        if (isolation.text(0, 0) != "read committed") {
             co_await run("SET default_transaction_isolation = 'read committed'", {}, Effect::reads);
+        }
         const auto answer = co_await run(first_question, {}, Effect::reads);
         opened_on_standby_ = answer.text(0, 1) == "t";
         opened_read_only_ = answer.text(0, 2) == "on";
         backend_pid_ = number_in(answer.text(0, 3).value());
         const auto schema = answer.text(0, 0);
         const auto missing = "extension pdpp is not installed in database \"" + std::string{PQdb(wire.handle)} + "\"";
-        if (!schema && opened_on_standby_) // another server may have it already
+        if (!schema && opened_on_standby_) { // another server may have it already
             throw Error(ErrorKind::cannot_connect, place() + ": " + missing + " as far as this standby knows");
-        if (!schema)
+        }
+        if (!schema) {
             throw Error(ErrorKind::refused, missing + ": run CREATE EXTENSION pdpp");
+        }
         schema_ = *schema;
     } catch (const Error& error) {
-        if (error.kind() == ErrorKind::timeout || error.kind() == ErrorKind::connection_lost)
+        if (error.kind() == ErrorKind::timeout || error.kind() == ErrorKind::connection_lost) {
             throw Error(ErrorKind::cannot_connect, place() + ": " + error.what(), error.sqlstate());
+        }
         throw;
     }
     use.done();

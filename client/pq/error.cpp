@@ -24,13 +24,15 @@ std::string without_trailing_line_ends(std::string text) {
 
 /// The status of `PTnnn`, or nothing if `sqlstate` is not an HTTP error in this form.
 std::optional<int> http_status_of(std::string_view sqlstate) {
-    if (sqlstate.size() != 5 || !sqlstate.starts_with("PT"))
+    if (sqlstate.size() != 5 || !sqlstate.starts_with("PT")) {
         return std::nullopt;
+    }
     const char* const end = sqlstate.data() + sqlstate.size();
     int status = 0;
     const auto [stop, failure] = std::from_chars(sqlstate.data() + 2, end, status);
-    if (failure != std::errc{} || stop != end || status < 400 || status > 599)
+    if (failure != std::errc{} || stop != end || status < 400 || status > 599) {
         return std::nullopt;
+    }
     return status;
 }
 
@@ -54,31 +56,36 @@ bool is_passing(std::string_view sqlstate) {
 }
 
 bool is_passing(const Error& error) {
-    if (error.kind() != ErrorKind::refused)
+    if (error.kind() != ErrorKind::refused) {
         return error.kind() != ErrorKind::misused;
+    }
     return is_passing(error.sqlstate());
 }
 
 std::optional<TypedRefusal> typed_refusal(const Error& error) {
     const auto status = http_status_of(error.sqlstate());
-    if (error.kind() != ErrorKind::refused || !status)
+    if (error.kind() != ErrorKind::refused || !status) {
         return std::nullopt;
+    }
     boost::system::error_code malformed;
     json::value detail = json::parse(error.detail(), malformed);
-    if (malformed || !detail.is_object())
+    if (malformed || !detail.is_object()) {
         return std::nullopt;
+    }
     TypedRefusal refusal{.http_status = *status, .code = {}, .param = {}, .extra = std::move(detail.get_object())};
     refusal.code = take_string(refusal.extra, "code");
     refusal.param = take_string(refusal.extra, "param");
-    if (refusal.code.empty())
+    if (refusal.code.empty()) {
         return std::nullopt;
+    }
     return refusal;
 }
 
 std::string take_string(json::object& object, std::string_view key) {
     const auto member = object.find(key);
-    if (member == object.end() || !member->value().is_string())
+    if (member == object.end() || !member->value().is_string()) {
         return {};
+    }
     std::string value{member->value().get_string()};
     object.erase(member);
     return value;

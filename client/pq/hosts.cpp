@@ -33,19 +33,23 @@ constexpr auto port = "port";
 Options taken_from(PQconninfoOption* list) {
     const ConninfoOptions owner{list};
     Options options;
-    for (const auto* option = list; option != nullptr && option->keyword != nullptr; ++option)
-        if (option->val != nullptr)
+    for (const auto* option = list; option != nullptr && option->keyword != nullptr; ++option) {
+        if (option->val != nullptr) {
             options[option->keyword] = option->val;
+        }
+    }
     return options;
 }
 
 /// What `conninfo` says itself; nothing if it cannot be read.
 std::optional<Options> said_in(const std::string& conninfo) {
-    if (is_database_name(conninfo))
+    if (is_database_name(conninfo)) {
         return Options{{"dbname", conninfo}};
+    }
     auto* const list = PQconninfoParse(conninfo.c_str(), nullptr);
-    if (list == nullptr)
+    if (list == nullptr) {
         return std::nullopt;
+    }
     return taken_from(list);
 }
 
@@ -54,8 +58,9 @@ std::string written(const Options& options) {
     for (const auto& [keyword, value] : options) {
         conninfo.append(conninfo.empty() ? "" : " ").append(keyword).append("='");
         for (const char c : value) {
-            if (c == '\'' || c == '\\')
+            if (c == '\'' || c == '\\') {
                 conninfo += '\\';
+            }
             conninfo += c;
         }
         conninfo += '\'';
@@ -67,8 +72,9 @@ std::string written(const Options& options) {
 std::vector<std::string> elements(const Options& options, const std::string& keyword) {
     std::vector<std::string> list;
     const auto found = options.find(keyword);
-    if (found != options.end() && !found->second.empty())
+    if (found != options.end() && !found->second.empty()) {
         boost::algorithm::split(list, found->second, boost::algorithm::is_any_of(","));
+    }
     return list;
 }
 
@@ -92,8 +98,9 @@ std::vector<std::size_t> order_of(const Options& options) {
     std::vector<std::size_t> order(number_of_hosts(options));
     std::iota(order.begin(), order.end(), 0);
     const auto balance = options.find("load_balance_hosts");
-    if (balance != options.end() && balance->second == "random")
+    if (balance != options.end() && balance->second == "random") {
         std::ranges::shuffle(order, std::random_device{});
+    }
     return order;
 }
 
@@ -112,8 +119,9 @@ std::vector<std::string> attempts_for(const std::string& conninfo) {
     const auto said = said_in(conninfo);
     const auto meant = resolved(conninfo);
     const auto hosts = order_of(meant);
-    if (!said || hosts.size() < 2)
+    if (!said || hosts.size() < 2) {
         return {conninfo};
+    }
 
     const bool prefers_standby = wanted_session(meant) == "prefer-standby";
     std::vector<std::string> attempts;
@@ -121,10 +129,11 @@ std::vector<std::string> attempts_for(const std::string& conninfo) {
         for (const auto place : hosts) {
             for (const std::string keyword : {host, address, port}) {
                 const auto list = elements(meant, keyword);
-                if (list.size() == hosts.size())
+                if (list.size() == hosts.size()) {
                     options[keyword] = list[place];
-                else if (list.size() > 1 || (list.size() == 1 && keyword != port)) // one port is that of all hosts
+                } else if (list.size() > 1 || (list.size() == 1 && keyword != port)) { // one port is that of all hosts
                     return false;
+                }
             }
             attempts.push_back(written(options));
         }
@@ -151,16 +160,18 @@ std::string to_primary(const std::string& conninfo) {
     const auto wanted = wanted_session(meant);
     const bool leads_elsewhere = wanted == "standby" || wanted == "prefer-standby" || wanted == "read-only" ||
                                  (wanted == "any" && number_of_hosts(meant) > 1);
-    if (!said || !leads_elsewhere) // a word that libpq does not know is left to it
+    if (!said || !leads_elsewhere) { // a word that libpq does not know is left to it
         return conninfo;
+    }
     return with_session(*said, "read-write");
 }
 
 std::string to_standby(const std::string& conninfo) {
     const auto said = said_in(conninfo);
     const auto meant = resolved(conninfo);
-    if (!said || number_of_hosts(meant) < 2 || wanted_session(meant) != "any")
+    if (!said || number_of_hosts(meant) < 2 || wanted_session(meant) != "any") {
         return conninfo;
+    }
     return with_session(*said, "prefer-standby");
 }
 

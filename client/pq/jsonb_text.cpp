@@ -10,8 +10,9 @@ namespace {
 std::size_t string_end(std::string_view text, std::size_t from) {
     for (auto i = text.find_first_of("\"\\", from + 1); i != std::string_view::npos;
          i = text.find_first_of("\"\\", i + 2)) {
-        if (text[i] == '"')
+        if (text[i] == '"') {
             return i + 1;
+        }
     }
     return text.size();
 }
@@ -22,8 +23,9 @@ std::size_t value_end(std::string_view text, std::size_t from) {
     auto i = from;
     do {
         i = text.find_first_of(R"("{}[],)", i);
-        if (i == std::string_view::npos)
+        if (i == std::string_view::npos) {
             return text.size();
+        }
         switch (text[i]) {
         case '"':
             i = string_end(text, i);
@@ -34,13 +36,15 @@ std::size_t value_end(std::string_view text, std::size_t from) {
             ++i;
             break;
         case ',':
-            if (depth == 0)
+            if (depth == 0) {
                 return i;
+            }
             ++i;
             break;
         default: // a closing bracket: of what the value stands in, if it is a number or a word
-            if (depth == 0)
+            if (depth == 0) {
                 return i;
+            }
             --depth;
             ++i;
         }
@@ -56,8 +60,9 @@ class Values {
     /// Moves to the next value, or the next key; false at the end.
     bool next() {
         begin_ = text_.find_first_not_of(",: \n", end_);
-        if (begin_ == std::string_view::npos || text_[begin_] == '}' || text_[begin_] == ']')
+        if (begin_ == std::string_view::npos || text_[begin_] == '}' || text_[begin_] == ']') {
             return false;
+        }
         end_ = text_[begin_] == '"' ? string_end(text_, begin_) : value_end(text_, begin_);
         return true;
     }
@@ -77,8 +82,9 @@ std::optional<std::string_view> member_of(std::string_view object, std::string_v
     while (values.next()) {
         const auto name = values.text();
         values.next();
-        if (name.substr(1, name.size() - 2) == key)
+        if (name.substr(1, name.size() - 2) == key) {
             return values.text();
+        }
     }
     return std::nullopt;
 }
@@ -86,8 +92,9 @@ std::optional<std::string_view> member_of(std::string_view object, std::string_v
 std::vector<std::string_view> elements_of(std::string_view array) {
     std::vector<std::string_view> elements;
     Values values(array);
-    while (values.next())
+    while (values.next()) {
         elements.push_back(values.text());
+    }
     return elements;
 }
 

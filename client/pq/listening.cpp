@@ -26,22 +26,26 @@ constexpr auto question_of_standing =
 } // namespace
 
 asio::awaitable<void> Connection::listen(std::string channel, std::chrono::milliseconds timeout) {
-    if (wire_->handle == nullptr)
+    if (wire_->handle == nullptr) {
         throw Error(ErrorKind::misused, "the database connection is closed");
+    }
     const std::unique_ptr<char, FreeMemory> name{PQescapeIdentifier(wire_->handle, channel.data(), channel.size())};
-    if (!name)
+    if (!name) {
         throw wire_->failure(ErrorKind::misused);
+    }
     co_await query(std::string{"LISTEN "} + name.get(), {}, timeout);
     listens_ = true;
 }
 
 asio::awaitable<Notification> Connection::notification() {
-    if (wire_->handle == nullptr || wire_->busy)
+    if (wire_->handle == nullptr || wire_->busy) {
         throw Error(ErrorKind::misused, "the database connection is closed or in use");
+    }
     for (;;) {
         const std::unique_ptr<PGnotify, FreeMemory> arrived{PQnotifies(wire_->handle)};
-        if (arrived)
+        if (arrived) {
             co_return Notification{arrived->relname, arrived->extra};
+        }
         co_await wire_->wait(Wire::WaitType::wait_read);
         if (PQconsumeInput(wire_->handle) == 0) {
             const auto lost = wire_->failure(ErrorKind::connection_lost);
@@ -66,16 +70,18 @@ asio::awaitable<std::optional<Notification>> Connection::notification_within(std
     };
     const auto wait = [&]() -> asio::awaitable<void> { co_await timer.async_wait(asio::use_awaitable); };
     co_await (hear() || wait());
-    if (failure)
+    if (failure) {
         throw *failure;
+    }
     co_return heard;
 }
 
 asio::awaitable<Standing> Connection::standing(std::chrono::milliseconds timeout) {
     const auto answer = co_await query(question_of_standing, {}, timeout, Effect::reads);
     // a pooler that gives a session to somebody else has it forget what it listens to
-    if (number_in(answer.text(0, 2).value()) != backend_pid_ || (listens_ && answer.text(0, 3) != "t"))
+    if (number_in(answer.text(0, 2).value()) != backend_pid_ || (listens_ && answer.text(0, 3) != "t")) {
         co_return Standing::not_ours;
+    }
     co_return answer.text(0, 0) == "t" || answer.text(0, 1) == "on" ? Standing::replaced : Standing::primary;
 }
 

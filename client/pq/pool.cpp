@@ -61,8 +61,9 @@ asio::awaitable<void> Pool::State::take_permit(Clock::time_point deadline) {
     const auto place = queue.insert(queue.end(), waiter);
     boost::system::error_code ignored;
     co_await waiter->patience.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    if (waiter->called)
+    if (waiter->called) {
         co_return;
+    }
     queue.erase(place);
     throw Error(ErrorKind::cannot_connect, "all database connections are in use");
 }
@@ -81,8 +82,9 @@ std::unique_ptr<Connection> Pool::State::take_idle() {
     while (!idle.empty()) {
         auto connection = std::move(idle.back());
         idle.pop_back();
-        if (connection->usable())
+        if (connection->usable()) {
             return connection;
+        }
     }
     return nullptr;
 }
@@ -90,11 +92,13 @@ std::unique_ptr<Connection> Pool::State::take_idle() {
 asio::awaitable<void> Pool::State::open(Connection& connection, Clock::time_point deadline) const {
     const auto remaining = until(deadline);
     co_await connection.open(options.conninfo, remaining);
-    if (options.statement_timeout.count() > 0)
+    if (options.statement_timeout.count() > 0) {
         co_await connection.query("SET statement_timeout = " + std::to_string(options.statement_timeout.count()), {},
                                   remaining);
-    if (options.prepare)
+    }
+    if (options.prepare) {
         co_await options.prepare(connection);
+    }
 }
 
 Pool::Pool(const asio::any_io_executor& executor, PoolOptions options)
@@ -113,12 +117,14 @@ asio::awaitable<Pool::Lease> Pool::acquire() {
             lease.connection_ = std::move(connection);
             lease.is_new_ = true;
         } catch (const Error& error) {
-            if (error.kind() == ErrorKind::refused || until(deadline) <= state->options.backoff)
+            if (error.kind() == ErrorKind::refused || until(deadline) <= state->options.backoff) {
                 throw;
+            }
             failed = true;
         }
-        if (failed)
+        if (failed) {
             co_await asio::steady_timer(state->executor, state->options.backoff).async_wait(asio::use_awaitable);
+        }
     }
     co_return lease;
 }
@@ -137,12 +143,14 @@ bool Pool::Lease::is_stale() const noexcept {
 
 // NOLINTNEXTLINE(bugprone-exception-escape): a pool that is out of memory may end the program
 Pool::Lease::~Lease() {
-    if (!state_) // moved from
+    if (!state_) { // moved from
         return;
-    if (connection_ && is_stale())
-        state_->idle.clear();                                                            // which are to the same server
-    else if (connection_ && connection_->usable() && !connection_->has_refused_writes()) // the next may take them
+    }
+    if (connection_ && is_stale()) {
+        state_->idle.clear(); // which are to the same server
+    } else if (connection_ && connection_->usable() && !connection_->has_refused_writes()) { // the next may take them
         state_->idle.push_back(std::move(connection_));
+    }
     state_->give_permit();
 }
 

@@ -11,8 +11,9 @@
 namespace pdpp::pq {
 
 void fill_random(std::span<unsigned char> bytes) {
-    if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
+    if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
         throw std::runtime_error("the operating system gave no random bytes");
+    }
 }
 
 std::string random_hex(std::size_t size) {

@@ -29,15 +29,18 @@ asio::awaitable<Answer> read_of_either(std::function<asio::awaitable<Answer>()> 
                                        std::function<asio::awaitable<Answer>()> primary, Finality is_final) {
     try {
         auto answer = co_await standby();
-        if (is_present(answer, is_final))
+        if (is_present(answer, is_final)) {
             co_return answer;
+        }
     } catch (const Error& error) {
-        if (!is_worth_asking_again(error))
+        if (!is_worth_asking_again(error)) {
             throw;
+        }
     }
     auto answer = co_await primary();
-    if (!is_present(answer, is_final))
+    if (!is_present(answer, is_final)) {
         throw no_primary();
+    }
     co_return answer;
 }
 
@@ -67,8 +70,9 @@ asio::awaitable<Answer> Reads::ask(Connection& connection, std::string_view func
 }
 
 asio::awaitable<Answer> Reads::ask_standby(std::string_view function, std::vector<Argument> arguments) {
-    if (!standby_.usable())
+    if (!standby_.usable()) {
         co_await standby_.open(to_standby(conninfo_));
+    }
     co_return co_await ask(standby_, function, std::move(arguments));
 }
 
@@ -77,23 +81,27 @@ asio::awaitable<Answer> Reads::ask_primary(std::string_view function, std::vecto
     bool is_new = false;
     for (;;) {
         if (!primary_.usable()) {
-            if (names_several_)
+            if (names_several_) {
                 co_await primary_.open_primary(conninfo_);
-            else
+            } else {
                 co_await primary_.open(to_primary(conninfo_));
-            if (prepare_)
+            }
+            if (prepare_) {
                 co_await prepare_(primary_);
+            }
             is_new = true;
         }
         auto answer = co_await ask(primary_, function, arguments);
-        if (is_present(answer, is_final))
+        if (is_present(answer, is_final)) {
             co_return answer;
+        }
         const auto place = primary_.place();
         primary_.close();
-        if (is_new)
+        if (is_new) {
             throw Error(ErrorKind::cannot_connect,
                         place + " is a standby: what it does not know, or says is active, is asked of the primary, and "
                                 "there is no other host");
+        }
     }
 }
 

@@ -11,8 +11,9 @@ Reopening::Reopening(const asio::any_io_executor& executor, std::string conninfo
 
 asio::awaitable<std::string> Reopening::call(std::string_view function, std::vector<Argument> arguments,
                                              std::chrono::milliseconds timeout, Effect effect) {
-    if (!connection_.usable() || connection_.is_read_only() || connection_.has_refused_writes())
+    if (!connection_.usable() || connection_.is_read_only() || connection_.has_refused_writes()) {
         co_await connection_.open_primary(conninfo_, Effect::writes, timeout, application_name_);
+    }
     co_return co_await connection_.body(function, std::move(arguments), timeout, effect);
 }
 

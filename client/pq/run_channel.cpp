@@ -19,8 +19,9 @@ boost::asio::awaitable<bool> listen_for_runs(Connection& connection) {
     try {
         co_await connection.listen(run_channel);
     } catch (const Error& error) {
-        if (error.sqlstate() != sqlstate::read_only_sql_transaction)
+        if (error.sqlstate() != sqlstate::read_only_sql_transaction) {
             throw;
+        }
         co_return false;
     }
     co_return true;

@@ -28,8 +28,9 @@ constexpr std::chrono::milliseconds look_pause(1000);
 std::optional<std::uint64_t> read_digest(std::string_view hex) {
     std::uint64_t digest = 0;
     const auto [stop, failure] = std::from_chars(hex.data(), hex.data() + hex.size(), digest, 16);
-    if (hex.size() != 16 || failure != std::errc{} || stop != hex.data() + hex.size())
+    if (hex.size() != 16 || failure != std::errc{} || stop != hex.data() + hex.size()) {
         return std::nullopt;
+    }
     return digest;
 }
 
@@ -56,16 +57,19 @@ struct RunFeed::State {
 
 void RunFeed::State::wake(std::string_view payload) const {
     const auto digest = read_digest(payload);
-    if (!digest)
+    if (!digest) {
         return;
+    }
     const auto [first, last] = wakers.equal_range(*digest);
-    for (auto waker = first; waker != last; ++waker)
+    for (auto waker = first; waker != last; ++waker) {
         waker->second();
+    }
 }
 
 void RunFeed::State::wake_all() const {
-    for (const auto& [digest, waker] : wakers)
+    for (const auto& [digest, waker] : wakers) {
         waker();
+    }
 }
 
 /// Listens for as long as it goes well, and tells why it went no longer.
@@ -73,13 +77,16 @@ asio::awaitable<std::string> RunFeed::State::listen_once() {
     try {
         Connection connection(executor);
         co_await connection.open(conninfo, default_timeout, "pdpp feed");
-        if (met)
+        if (met) {
             co_await met(connection);
+        }
         is_listening = co_await listen_for_runs(connection);
-        if (!is_listening)
+        if (!is_listening) {
             co_return "a hot standby cannot LISTEN";
-        if (std::exchange(was_told, false))
+        }
+        if (std::exchange(was_told, false)) {
             log::write(log::Level::info, "notified of changes to runs again");
+        }
         wake_all();
         auto why_not = co_await hear(connection);
         co_return why_not;
@@ -96,16 +103,20 @@ asio::awaitable<std::string> RunFeed::State::hear(Connection& connection) const 
     for (auto next_look = Clock::now() + look_pause;;) {
         const auto patience = std::chrono::ceil<std::chrono::milliseconds>(next_look - Clock::now());
         const auto heard = co_await connection.notification_within(patience);
-        if (heard)
+        if (heard) {
             wake(heard->payload);
-        if (Clock::now() < next_look)
+        }
+        if (Clock::now() < next_look) {
             continue;
+        }
         next_look = Clock::now() + look_pause;
         const auto standing = co_await connection.standing();
-        if (standing == Standing::not_ours)
+        if (standing == Standing::not_ours) {
             co_return "a pooler has given the session to others meanwhile";
-        if (standing == Standing::replaced && may_be_replaced)
+        }
+        if (standing == Standing::replaced && may_be_replaced) {
             co_return "the server takes no writes any more";
+        }
     }
 }
 
@@ -117,10 +128,12 @@ asio::awaitable<void> RunFeed::listen() {
     Backoff backoff(std::chrono::milliseconds(100), std::chrono::seconds(2));
     for (;;) {
         const auto trouble = co_await state->listen_once();
-        if (std::exchange(state->is_listening, false))
+        if (std::exchange(state->is_listening, false)) {
             backoff.reset();
-        if (!backoff.is_fresh() && !std::exchange(state->was_told, true)) // a connection that is soon back is no news
+        }
+        if (!backoff.is_fresh() && !std::exchange(state->was_told, true)) { // a connection that is soon back is no news
             log::write(log::Level::warning, "not notified of changes to runs, looking every second: {:?}", trouble);
+        }
         co_await backoff.pause();
     }
 }
@@ -145,8 +158,9 @@ RunFeed::Subscription::Subscription(std::shared_ptr<State> state, Wakers::iterat
     : state_(std::move(state)), place_(place) {}
 
 RunFeed::Subscription::~Subscription() {
-    if (state_) // not moved from
+    if (state_) { // not moved from
         state_->wakers.erase(place_);
+    }
 }
 
 } // namespace pdpp::pq

@@ -45,8 +45,9 @@ asio::awaitable<void> RunWatch::begin(Connection& primary) {
 }
 
 asio::awaitable<std::string> RunWatch::read(std::string function, std::vector<Argument> arguments, Finality is_final) {
-    if (is_final && reads_.has_one_host())
+    if (is_final && reads_.has_one_host()) {
         is_final = [](std::string_view body) { return !body.starts_with(R"({"error": {)"); };
+    }
     Backoff backoff(std::chrono::milliseconds(100), std::chrono::seconds(2));
     for (;;) {
         try {
@@ -54,8 +55,9 @@ asio::awaitable<std::string> RunWatch::read(std::string function, std::vector<Ar
             was_answered_ = true;
             co_return body;
         } catch (const Error& error) {
-            if (!was_answered_ || !is_passing(error))
+            if (!was_answered_ || !is_passing(error)) {
                 throw;
+            }
         }
         co_await backoff.pause();
     }
@@ -65,8 +67,9 @@ asio::awaitable<void> RunWatch::hear() {
     try {
         for (;;) {
             const auto heard = co_await reads_.primary().notification();
-            if (!digest_ || heard.payload == *digest_)
+            if (!digest_ || heard.payload == *digest_) {
                 co_return;
+            }
         }
     } catch (const Error&) {
         co_return; // whatever happened to the connection, reading finds out
@@ -76,8 +79,9 @@ asio::awaitable<void> RunWatch::hear() {
 /// Takes what comes, so that one look answers all of it.
 asio::awaitable<void> RunWatch::overhear() {
     try {
-        for (;;)
+        for (;;) {
             co_await reads_.primary().notification();
+        }
     } catch (const Error&) {
         co_return;
     }
@@ -90,8 +94,9 @@ asio::awaitable<void> RunWatch::changed() {
         co_return;
     }
     co_await (hear() || pause(safety_net));
-    if (!digest_)
+    if (!digest_) {
         co_await (overhear() || pause(breath));
+    }
 }
 
 } // namespace pdpp::pq

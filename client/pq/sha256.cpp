@@ -22,8 +22,9 @@ std::array<unsigned char, 32> sha256(std::string_view text) {
     std::array<unsigned char, 32> digest{};
     if (!algorithm || !context || EVP_DigestInit_ex2(context.get(), algorithm.get(), nullptr) != 1 ||
         EVP_DigestUpdate(context.get(), text.data(), text.size()) != 1 ||
-        EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1)
+        EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1) {
         throw std::runtime_error("SHA-256 cannot be computed");
+    }
     return digest;
 }
 

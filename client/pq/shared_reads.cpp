@@ -48,8 +48,9 @@ std::string key_of(std::string_view function, const std::vector<Argument>& argum
     for (const auto& argument : arguments) {
         key += '\0';
         key += argument.name;
-        if (argument.value)
+        if (argument.value) {
             key.append("=").append(*argument.value);
+        }
     }
     return key;
 }
@@ -81,8 +82,9 @@ std::shared_ptr<Question> SharedReads::State::take_next() {
 }
 
 void SharedReads::State::give_up_all(const std::exception_ptr& failure) {
-    while (!queue.empty())
+    while (!queue.empty()) {
         take_next()->answer(failure);
+    }
 }
 
 /// False if no connection can be had.
@@ -108,8 +110,9 @@ asio::awaitable<void> SharedReads::State::work(std::shared_ptr<State> state) {
     while (!state->queue.empty()) {
         const auto question = state->take_next();
         const bool is_connected = co_await state->ask(*question);
-        if (!is_connected)
+        if (!is_connected) {
             state->give_up_all(question->failure);
+        }
     }
     --state->workers;
 }
@@ -130,10 +133,12 @@ asio::awaitable<SharedReads::Body> SharedReads::read(std::string_view function, 
         ++state->workers;
         asio::co_spawn(state->executor, State::work(state), asio::detached);
     }
-    while (!question->is_answered)
+    while (!question->is_answered) {
         co_await question->answered.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (question->failure)
+    }
+    if (question->failure) {
         std::rethrow_exception(question->failure);
+    }
     co_return question->body;
 }
 

@@ -29,8 +29,9 @@ std::vector<const char*> values_of(const std::vector<Parameter>& parameters) {
     std::vector<const char*> values;
     values.reserve(parameters.size());
     for (const auto& parameter : parameters) {
-        if (parameter && parameter->find('\0') != std::string::npos)
+        if (parameter && parameter->find('\0') != std::string::npos) {
             throw Error(ErrorKind::misused, "a parameter holds a NUL character, which no text in PostgreSQL can");
+        }
         values.push_back(parameter ? parameter->c_str() : nullptr);
     }
     return values;
@@ -45,16 +46,18 @@ bool is_copy(const PGresult* result) {
 
 asio::awaitable<Result> Connection::query(std::string sql, std::vector<Parameter> parameters,
                                           std::chrono::milliseconds timeout, Effect effect) {
-    if (wire_->handle == nullptr)
+    if (wire_->handle == nullptr) {
         throw Error(ErrorKind::misused, "the database connection is closed");
+    }
     Busy use(wire_, timeout);
     try {
         auto result = co_await run(std::move(sql), std::move(parameters), effect);
         use.done();
         co_return result;
     } catch (const Error& error) {
-        if (error.kind() == ErrorKind::refused)
+        if (error.kind() == ErrorKind::refused) {
             use.done();
+        }
         throw;
     }
 }
@@ -63,8 +66,9 @@ asio::awaitable<Result> Connection::run(std::string sql, std::vector<Parameter> 
     Wire& wire = *wire_;
     const auto values = values_of(parameters);
     if (PQsendQueryParams(wire.handle, sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr,
-                          nullptr, 0) == 0)
+                          nullptr, 0) == 0) {
         throw wire.failure(ErrorKind::connection_lost);
+    }
     auto result = co_await answer(effect);
     co_return result;
 }
@@ -75,14 +79,16 @@ asio::awaitable<Result> Connection::run_prepared(std::string sql, std::vector<Pa
     auto& name = prepared_[sql];
     if (name.empty()) {
         const auto new_name = "pdpp_" + std::to_string(prepared_.size());
-        if (PQsendPrepare(wire.handle, new_name.c_str(), sql.c_str(), 0, nullptr) == 0)
+        if (PQsendPrepare(wire.handle, new_name.c_str(), sql.c_str(), 0, nullptr) == 0) {
             throw wire.failure(ErrorKind::connection_lost);
+        }
         co_await answer(Effect::reads);
         name = new_name;
     }
     if (PQsendQueryPrepared(wire.handle, name.c_str(), static_cast<int>(values.size()), values.data(), nullptr, nullptr,
-                            0) == 0)
+                            0) == 0) {
         throw wire.failure(ErrorKind::connection_lost);
+    }
     auto result = co_await answer(effect);
     co_return result;
 }
@@ -92,11 +98,13 @@ asio::awaitable<Result> Connection::answer(Effect effect) {
     Wire& wire = *wire_;
     // While the server cannot take more it may have something to say that it wants read first.
     for (int flushed = PQflush(wire.handle); flushed != 0; flushed = PQflush(wire.handle)) {
-        if (flushed < 0)
+        if (flushed < 0) {
             throw wire.failure(ErrorKind::connection_lost);
+        }
         co_await wire.wait_either();
-        if (PQconsumeInput(wire.handle) == 0)
+        if (PQconsumeInput(wire.handle) == 0) {
             throw wire.failure(ErrorKind::connection_lost);
+        }
     }
 
     // Everything is read, since an error at COMMIT follows the rows. Once the socket has failed, PQgetResult no longer
@@ -107,19 +115,23 @@ asio::awaitable<Result> Connection::answer(Effect effect) {
     for (;;) {
         while (PQisBusy(wire.handle) != 0) {
             co_await wire.wait(Wire::WaitType::wait_read, if_lost);
-            if (PQconsumeInput(wire.handle) == 0)
+            if (PQconsumeInput(wire.handle) == 0) {
                 break;
+            }
         }
         PGresult* const raw = PQgetResult(wire.handle);
-        if (raw == nullptr)
+        if (raw == nullptr) {
             break;
+        }
         Result result{raw};
-        if (is_copy(raw))
+        if (is_copy(raw)) {
             throw Error(ErrorKind::misused, "COPY is not for this connection");
-        if (PQresultStatus(raw) != PGRES_FATAL_ERROR)
+        }
+        if (PQresultStatus(raw) != PGRES_FATAL_ERROR) {
             completed = std::move(result);
-        else if (PQresultErrorField(raw, PG_DIAG_SQLSTATE) != nullptr)
+        } else if (PQresultErrorField(raw, PG_DIAG_SQLSTATE) != nullptr) {
             refusal = refused(raw);
+        }
     }
     if (PQstatus(wire.handle) != CONNECTION_OK) {
         // A server that says why it goes, and has not yet completed the statement, has not committed it.
@@ -132,8 +144,9 @@ asio::awaitable<Result> Connection::answer(Effect effect) {
         wire.has_refused_writes = wire.has_refused_writes || refusal->sqlstate() == sqlstate::read_only_sql_transaction;
         throw *refusal;
     }
-    if (!completed)
+    if (!completed) {
         throw wire.failure(ErrorKind::misused);
+    }
     co_return std::move(*completed);
 }
 
@@ -142,8 +155,9 @@ std::string Connection::call_of(std::string_view columns, std::string_view funct
                                 std::vector<Parameter>& parameters) {
     std::string sql = "SELECT " + std::string{columns} + " FROM " + schema_ + "." + std::string{function} + "(";
     for (auto& argument : arguments) {
-        if (!parameters.empty())
+        if (!parameters.empty()) {
             sql += ", ";
+        }
         parameters.push_back(std::move(argument.value));
         sql.append(argument.name).append(" => $").append(std::to_string(parameters.size()));
         sql.append("::").append(argument.type);
@@ -164,18 +178,21 @@ asio::awaitable<Result> Connection::prepared_column(std::string_view column, std
     std::vector<Parameter> parameters;
     const auto sql = call_of(column, function, std::move(arguments), parameters);
     if (keeps_statements_) {
-        if (wire_->handle == nullptr)
+        if (wire_->handle == nullptr) {
             throw Error(ErrorKind::misused, "the database connection is closed");
+        }
         Busy use(wire_, timeout);
         try {
             auto result = co_await run_prepared(sql, parameters, effect);
             use.done();
             co_return result;
         } catch (const Error& error) {
-            if (error.kind() == ErrorKind::refused)
+            if (error.kind() == ErrorKind::refused) {
                 use.done();
-            if (!is_about_keeping(error))
+            }
+            if (!is_about_keeping(error)) {
                 throw;
+            }
         }
         keeps_statements_ = false;
     }
@@ -192,8 +209,9 @@ asio::awaitable<std::optional<std::string>> Connection::call(std::string_view fu
 asio::awaitable<std::string> Connection::body(std::string_view function, std::vector<Argument> arguments,
                                               std::chrono::milliseconds timeout, Effect effect) {
     auto answer = co_await call(function, std::move(arguments), timeout, effect);
-    if (!answer)
+    if (!answer) {
         throw Error(ErrorKind::misused, std::string{function} + " answered null");
+    }
     co_return std::move(*answer);
 }
 

@@ -15,8 +15,9 @@ void Connection::Wire::start_deadline(std::chrono::milliseconds timeout) {
     deadline.async_wait([wire = weak_from_this()](boost::system::error_code cancelled) {
         const auto self = wire.lock();
         // A handler that was already queued when the deadline moved on must not fire for the next statement.
-        if (cancelled || !self || self->deadline.expiry() > asio::steady_timer::clock_type::now())
+        if (cancelled || !self || self->deadline.expiry() > asio::steady_timer::clock_type::now()) {
             return;
+        }
         self->expired = true;
         boost::system::error_code ignored;
         self->socket.cancel(ignored);
@@ -31,13 +32,15 @@ void Connection::Wire::stop_deadline() {
 void Connection::Wire::attach() {
     boost::system::error_code failure;
     socket.assign(PQsocket(handle), failure);
-    if (failure)
+    if (failure) {
         throw Error(ErrorKind::connection_lost, "cannot watch the socket of the connection: " + failure.message());
+    }
 }
 
 void Connection::Wire::detach() noexcept {
-    if (socket.is_open())
+    if (socket.is_open()) {
         socket.release();
+    }
 }
 
 void Connection::Wire::close() noexcept {
@@ -49,10 +52,12 @@ void Connection::Wire::close() noexcept {
 }
 
 void Connection::Wire::check_still_open() const {
-    if (expired)
+    if (expired) {
         throw Error(ErrorKind::timeout, "the database did not answer in time");
-    if (handle == nullptr)
+    }
+    if (handle == nullptr) {
         throw Error(ErrorKind::misused, "the database connection was closed while it was in use");
+    }
 }
 
 asio::awaitable<void> Connection::Wire::wait(WaitType what, ErrorKind if_lost) {
@@ -60,8 +65,9 @@ asio::awaitable<void> Connection::Wire::wait(WaitType what, ErrorKind if_lost) {
         co_await socket.async_wait(what, asio::use_awaitable);
     } catch (const boost::system::system_error& error) {
         check_still_open();
-        if (error.code() == asio::error::operation_aborted) // whoever waits has been cancelled
+        if (error.code() == asio::error::operation_aborted) { // whoever waits has been cancelled
             throw;
+        }
         throw Error(if_lost, "cannot watch the socket of the connection: " + error.code().message());
     }
     check_still_open();

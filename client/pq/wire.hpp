@@ -63,8 +63,9 @@ struct Connection::Wire : std::enable_shared_from_this<Connection::Wire> {
 class Connection::Busy {
   public:
     Busy(std::shared_ptr<Wire> wire, std::chrono::milliseconds timeout) : wire_(std::move(wire)) {
-        if (wire_->busy)
+        if (wire_->busy) {
             throw Error(ErrorKind::misused, "the database connection is already in use");
+        }
         wire_->busy = true;
         wire_->start_deadline(timeout);
     }
@@ -73,8 +74,9 @@ class Connection::Busy {
     ~Busy() { // NOLINT(bugprone-exception-escape): out of memory may end the program
         wire_->busy = false;
         wire_->stop_deadline();
-        if (!done_)
+        if (!done_) {
             wire_->close();
+        }
     }
 
     void done() noexcept { done_ = true; }

@@ -45,8 +45,9 @@ bool is_lost(const Outcome& outcome) {
 }
 
 std::string answer_of(Outcome outcome) {
-    if (const auto* const error = std::get_if<Error>(&outcome))
+    if (const auto* const error = std::get_if<Error>(&outcome)) {
         throw *error;
+    }
     return std::get<std::string>(std::move(outcome));
 }
 
@@ -123,8 +124,9 @@ std::string quoted(std::string_view text) {
 }
 
 std::string message_of(const WriteIds& ids) {
-    if (ids.run_id)
+    if (ids.run_id) {
         return "the database was lost before it said whether it did what was asked with run " + *ids.run_id;
+    }
     return "the database was lost before it said whether it did what was asked";
 }
 
@@ -136,12 +138,14 @@ asio::awaitable<std::string> admit(Caller& caller, std::string_view function, st
                                    Patience patience) {
     const auto ids = add_ids(arguments);
     auto outcome = co_await attempt(caller, function, arguments, patience.call, Effect::writes);
-    if (!is_lost(outcome))
+    if (!is_lost(outcome)) {
         co_return answer_of(std::move(outcome));
+    }
     for (const Deadline deadline(patience.doubt);;) {
         outcome = co_await attempt(caller, function, arguments, deadline.remaining(), Effect::writes);
-        if (std::holds_alternative<std::string>(outcome))
+        if (std::holds_alternative<std::string>(outcome)) {
             co_return answer_of(std::move(outcome));
+        }
         bool is_settled = settles_the_doubt(std::get<Error>(outcome));
         if (ids.run_id) {
             // It may have committed, and even ended, since.
@@ -150,14 +154,17 @@ asio::awaitable<std::string> admit(Caller& caller, std::string_view function, st
             const auto status =
                 co_await attempt(caller, "pdpp_run_status", std::move(asked), deadline.remaining(), Effect::reads);
             const auto* const body = std::get_if<std::string>(&status);
-            if (body != nullptr && string_in(*body, "trace_id") == ids.trace_id)
+            if (body != nullptr && string_in(*body, "trace_id") == ids.trace_id) {
                 co_return acknowledgement(*ids.run_id, *ids.trace_id);
+            }
             is_settled = is_settled && body != nullptr;
         }
-        if (is_settled)
+        if (is_settled) {
             throw std::get<Error>(outcome);
-        if (deadline.is_over())
+        }
+        if (deadline.is_over()) {
             throw InDoubt(ids);
+        }
         co_await wait_a_little();
     }
 }
@@ -165,15 +172,18 @@ asio::awaitable<std::string> admit(Caller& caller, std::string_view function, st
 asio::awaitable<std::string> write_again_until_known(Caller& caller, std::string_view function,
                                                      std::vector<Argument> arguments, Patience patience) {
     auto outcome = co_await attempt(caller, function, arguments, patience.call, Effect::writes);
-    if (!is_lost(outcome))
+    if (!is_lost(outcome)) {
         co_return answer_of(std::move(outcome));
+    }
     for (const Deadline deadline(patience.doubt);;) {
         outcome = co_await attempt(caller, function, arguments, deadline.remaining(), Effect::writes);
         const auto* const error = std::get_if<Error>(&outcome);
-        if (error == nullptr || typed_refusal(*error))
+        if (error == nullptr || typed_refusal(*error)) {
             co_return answer_of(std::move(outcome));
-        if (deadline.is_over())
+        }
+        if (deadline.is_over()) {
             throw InDoubt({.run_id = value_of(arguments, "run_id"), .trace_id = {}, .idempotency_key = {}});
+        }
         co_await wait_a_little();
     }
 }

@@ -17,8 +17,9 @@ namespace json = boost::json;
 namespace {
 
 void check(bool holds) {
-    if (!holds)
+    if (!holds) {
         __builtin_trap();
+    }
 }
 
 bool is_done(std::string_view line) {
@@ -55,8 +56,9 @@ std::string messages_of(std::string_view stream, std::size_t piece) {
         }
         all += '\n';
     };
-    for (; !stream.empty(); stream.remove_prefix(std::min(piece, stream.size())))
+    for (; !stream.empty(); stream.remove_prefix(std::min(piece, stream.size()))) {
         splitter.feed(stream.substr(0, piece), use);
+    }
     splitter.finish(use);
     return all;
 }

@@ -10,9 +10,12 @@ using namespace pdpp::run;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    if (const auto cursor = decode_cursor(text); cursor && encode(*cursor).view() != text)
+    if (const auto cursor = decode_cursor(text); cursor && encode(*cursor).view() != text) {
         __builtin_trap();
-    if (const auto cursor = decode_list_cursor(text); cursor && encode(cursor->position(), cursor->tag).view() != text)
+    }
+    if (const auto cursor = decode_list_cursor(text);
+        cursor && encode(cursor->position(), cursor->tag).view() != text) {
         __builtin_trap();
+    }
     return 0;
 }

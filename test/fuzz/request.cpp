@@ -16,8 +16,9 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    if (size == 0)
+    if (size == 0) {
         return 0;
+    }
     const std::size_t piece = data[0] % 16 + 1;
     std::string_view rest(reinterpret_cast<const char*>(data + 1), size - 1);
     beast::http::request_parser<beast::http::string_body> parser;
@@ -31,8 +32,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         boost::system::error_code failure;
         parser.eager(parser.is_header_done());
         buffer.consume(parser.put(buffer.data(), failure));
-        if (failure && failure != beast::http::error::need_more)
+        if (failure && failure != beast::http::error::need_more) {
             break;
+        }
     }
     return 0;
 }

@@ -11,15 +11,20 @@ using namespace pdpp::http;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     try {
         const auto target = parse_target({reinterpret_cast<const char*>(data), size});
-        for (const auto& segment : target.segments)
-            if (!is_text(segment))
+        for (const auto& segment : target.segments) {
+            if (!is_text(segment)) {
                 __builtin_trap();
-        for (const auto& parameter : target.query)
-            if (!is_text(parameter.name) || !is_text(parameter.value))
+            }
+        }
+        for (const auto& parameter : target.query) {
+            if (!is_text(parameter.name) || !is_text(parameter.value)) {
                 __builtin_trap();
+            }
+        }
         const auto match = find_route(routes(), verb::get, target);
-        if (const auto* const call = std::get_if<SqlCall>(&match.route.answer))
+        if (const auto* const call = std::get_if<SqlCall>(&match.route.answer)) {
             bind_arguments(*call, match.variables, target.query, {});
+        }
     } catch (const Refusal&) {
     }
     return 0;

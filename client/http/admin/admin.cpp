@@ -35,17 +35,20 @@ Response Admin::refuse(const Refusal& refusal, const std::string&) {
 
 asio::awaitable<Response> Admin::respond(const Request& request) {
     const std::string_view path = request.target();
-    if (path != "/live" && path != "/ready" && path != "/metrics")
+    if (path != "/live" && path != "/ready" && path != "/metrics") {
         throw refusal(ErrorKind::no_such_path);
+    }
     if (request.method() != verb::get && request.method() != verb::head) {
         auto wrong_method = refusal(ErrorKind::method_not_allowed);
         wrong_method.headers.emplace_back(field::allow, "GET, HEAD");
         throw wrong_method;
     }
-    if (path == "/live")
+    if (path == "/live") {
         co_return json_response(status::ok, R"({"status":"live"})");
-    if (path == "/ready")
+    }
+    if (path == "/ready") {
         co_return co_await ready();
+    }
     co_await endings_.count();
     auto response = json_response(status::ok, metrics_());
     response.set(field::content_type, "text/plain; version=0.0.4; charset=utf-8");
@@ -53,8 +56,9 @@ asio::awaitable<Response> Admin::respond(const Request& request) {
 }
 
 asio::awaitable<Response> Admin::ready() {
-    if (draining_)
+    if (draining_) {
         co_return json_response(status::service_unavailable, R"({"status":"draining"})");
+    }
     auto report = co_await readiness_.look();
     json::object body{{"status", report.ready ? "ready" : "not_ready"}, {"checks", std::move(report.checks)}};
     co_return json_response(report.ready ? status::ok : status::service_unavailable, json::serialize(body));

@@ -40,8 +40,9 @@ EndingCounts::EndingCounts(const asio::any_io_executor& executor, const std::str
       metrics_(metrics) {}
 
 asio::awaitable<void> EndingCounts::count() {
-    if (std::exchange(asking_, true))
+    if (std::exchange(asking_, true)) {
         co_return;
+    }
     const auto executor = co_await asio::this_coro::executor;
     const auto timer = std::make_shared<asio::steady_timer>(executor, scrape_patience);
     asio::co_spawn(executor, ask_and_add(), [this, timer](const std::exception_ptr&) {
@@ -49,8 +50,9 @@ asio::awaitable<void> EndingCounts::count() {
         timer->cancel();
     });
     boost::system::error_code cut_short;
-    if (asking_)
+    if (asking_) {
         co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, cut_short));
+    }
 }
 
 asio::awaitable<void> EndingCounts::ask_and_add() {
@@ -61,8 +63,9 @@ asio::awaitable<void> EndingCounts::ask_and_add() {
         }
         failing_ = false;
     } catch (const std::exception& error) {
-        if (!std::exchange(failing_, true))
+        if (!std::exchange(failing_, true)) {
             log::write(log::Level::warning, "endings of runs are not counted: {:?}", error.what());
+        }
     }
 }
 
@@ -78,8 +81,9 @@ asio::awaitable<std::string> EndingCounts::ask() {
                                                   pq::Effect::reads);
     metrics_.set_notification_queue_usage(std::stod(std::string{queue.text(0, 0).value_or("0")}));
     auto body = co_await connection->body("pdpp_run_endings", std::move(arguments), count_patience, pq::Effect::reads);
-    if (connection.is_stale())
+    if (connection.is_stale()) {
         throw pq::no_primary();
+    }
     co_return body;
 }
 
@@ -92,8 +96,9 @@ bool EndingCounts::add(std::string_view body) {
                        reason == nullptr ? std::string_view{} : std::string_view{*reason},
                        json::value_to<std::uint64_t>(ending.at("count")));
     }
-    for (const auto& seconds : answer.at("detection").as_array())
+    for (const auto& seconds : answer.at("detection").as_array()) {
         metrics_.detected(json::value_to<double>(seconds));
+    }
     since_ = std::move(until);
     return answer.at("has_more").as_bool();
 }

@@ -61,33 +61,41 @@ json::object failed(std::string_view message) {
 }
 
 json::object writes_check(bool is_standby, bool is_read_only) {
-    if (is_standby)
+    if (is_standby) {
         return failed("there is a standby only: no run can be started, and only endings are told");
-    if (is_read_only)
+    }
+    if (is_read_only) {
         return failed("the database takes no writes: default_transaction_read_only is on");
+    }
     return {{"ok", true}};
 }
 
 json::object extension_check(std::string_view version) {
-    if (version.empty())
+    if (version.empty()) {
         return failed("extension pdpp is not installed in this database");
+    }
     json::object check{{"ok", fits(version)}, {"version", version}};
-    if (!fits(version))
+    if (!fits(version)) {
         check["message"] = fmt::format("this program is for {}: alter extension pdpp update", program_version);
+    }
     return check;
 }
 
 /// `by_worker`, `by_others`: sessions that call the guard are there.
 json::object reconciler_check(const pq::GuardHealth& guard, bool by_worker, bool by_others) {
     const bool by_us = guard.last_pass && asio::steady_timer::clock_type::now() - *guard.last_pass < guard_silence;
-    if (by_worker)
+    if (by_worker) {
         return {{"ok", true}, {"by", "worker"}};
-    if (by_us)
+    }
+    if (by_us) {
         return {{"ok", true}, {"by", "gateway"}};
-    if (by_others && guard.permitted)
+    }
+    if (by_others && guard.permitted) {
         return failed("the gateway's own passes fail");
-    if (by_others)
+    }
+    if (by_others) {
         return {{"ok", true}, {"by", "controller"}};
+    }
     return failed("nobody calls the launch guard: preload the worker, or grant the gateway's role `controller`");
 }
 
@@ -101,11 +109,12 @@ bool fits(std::string_view extension_version) {
 
 json::object notifications_check(double queue_usage) {
     json::object check{{"ok", queue_usage < full_queue}, {"queue_usage", queue_usage}};
-    if (queue_usage >= full_queue)
+    if (queue_usage >= full_queue) {
         check["message"] = "the server's queue of notifications is full: end the session that listens and idles in a "
                            "transaction, see pg_stat_activity";
-    else if (queue_usage >= filling_queue)
+    } else if (queue_usage >= filling_queue) {
         check["message"] = "the server's queue of notifications fills: a session listens and idles in a transaction";
+    }
     return check;
 }
 
@@ -134,8 +143,9 @@ asio::awaitable<Readiness::Report> Readiness::look() {
         checks["extension"] = extension_check(row.text(0, 0).value_or(""));
         checks["notifications"] = notifications_check(queue_usage);
         checks["reconciler"] = reconciler_check(guard_, is_true(1), is_true(2));
-        if (is_true(3) || is_true(4))
+        if (is_true(3) || is_true(4)) {
             connection->close(); // the next one may be to another server, or after another ALTER DATABASE
+        }
     } catch (const pq::Error& error) {
         // the text of the error is for the log: it may name hosts and roles
         log::write(log::Level::debug, "not ready: {:?}", error.what());

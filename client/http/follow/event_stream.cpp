@@ -48,11 +48,13 @@ std::string EventStream::look() {
         has_changed_ = false;
         reading_ = followed_.begin_read(call_, question(), peer_);
     }
-    if (!reading_ || !reading_->is_done)
+    if (!reading_ || !reading_->is_done) {
         return {};
+    }
     const auto reading = std::exchange(reading_, nullptr);
-    if (reading->failure)
+    if (reading->failure) {
         std::rethrow_exception(reading->failure);
+    }
     look_at_ = followed_.next_look(reading->body != nullptr);
     return reading->body ? take(*reading->body) : std::string{};
 }
@@ -64,18 +66,21 @@ asio::awaitable<std::optional<std::string>> EventStream::next() {
         text = retry_text() + std::exchange(first_, {});
     }
     while (text.empty()) {
-        if (over_ || peer_.has_left())
+        if (over_ || peer_.has_left()) {
             co_return std::nullopt;
+        }
         if (peer_.is_draining() || session_.is_over()) {
             over_ = true;
             co_return retry_text();
         }
         text = look();
-        if (text.empty() && Clock::now() >= speak_at_)
+        if (text.empty() && Clock::now() >= speak_at_) {
             text = keep_alive_comment;
+        }
         const bool is_outdated = has_changed_ && !reading_; // by what was heard of while it was read
-        if (!text.empty() || over_ || is_outdated)
+        if (!text.empty() || over_ || is_outdated) {
             continue;
+        }
         const auto wait_end = std::min(speak_at_, session_.expires_at());
         co_await peer_.wait_until(reading_ ? wait_end : std::min(wait_end, look_at_));
     }
@@ -93,12 +98,14 @@ std::vector<pq::Argument> StatusEvents::question() const {
 }
 
 std::string StatusEvents::take(std::string_view status) {
-    if (!pq::member_of(status, "status"))
+    if (!pq::member_of(status, "status")) {
         throw std::runtime_error("the run is there no more");
+    }
     over_ = has_ended(status);
     auto id = entity_tag(status);
-    if (id == last_id_)
+    if (id == last_id_) {
         return {};
+    }
     last_id_ = std::move(id);
     return event_text(last_id_, status);
 }

@@ -23,15 +23,18 @@ pq::RunFeed::Subscription FollowedRuns::subscribe(std::string_view run_id, std::
 asio::awaitable<FollowedRuns::Body> FollowedRuns::read(const SqlCall& call, std::vector<pq::Argument> arguments) {
     try {
         auto body = co_await reads_.read(call.function, std::move(arguments));
-        if (std::exchange(is_failing_, false))
+        if (std::exchange(is_failing_, false)) {
             log::write(log::Level::info, "those who wait are served again");
+        }
         co_return body;
     } catch (const pq::Error& error) {
-        if (!pq::is_passing(error))
+        if (!pq::is_passing(error)) {
             throw;
-        if (!std::exchange(is_failing_, true)) // once for all of them
+        }
+        if (!std::exchange(is_failing_, true)) { // once for all of them
             log::write(log::Level::warning, {{"sqlstate", error.sqlstate()}}, "those who wait are held up: {:?}",
                        error.what());
+        }
     }
     co_return nullptr;
 }
@@ -42,8 +45,9 @@ std::shared_ptr<const FollowedRuns::Reading> FollowedRuns::begin_read(const SqlC
     asio::co_spawn(executor_, read(call, std::move(arguments)),
                    [place = std::weak_ptr(reading), &peer](std::exception_ptr failure, Body body) {
                        const auto wanted = place.lock();
-                       if (!wanted)
+                       if (!wanted) {
                            return;
+                       }
                        *wanted = {.is_done = true, .body = std::move(body), .failure = std::move(failure)};
                        peer.wake();
                    });

@@ -18,20 +18,23 @@ namespace {
 /// Takes one argument out of `arguments`; nothing if it is not among them.
 pq::Parameter take_argument(std::vector<pq::Argument>& arguments, std::string_view name) {
     const auto found = std::ranges::find(arguments, name, &pq::Argument::name);
-    if (found == arguments.end())
+    if (found == arguments.end()) {
         return std::nullopt;
+    }
     auto value = std::move(found->value);
     arguments.erase(found);
     return value;
 }
 
 TimelinePosition position_in(std::vector<pq::Argument> arguments, std::string_view last_event_id) {
-    if (take_argument(arguments, "page_size"))
+    if (take_argument(arguments, "page_size")) {
         throw invalid_request("limit is for pages: a stream has none.", "limit");
+    }
     TimelinePosition position{.run_id = take_argument(arguments, "run_id").value(),
                               .cursor = take_argument(arguments, "cursor")};
-    if (!last_event_id.empty())
+    if (!last_event_id.empty()) {
         position.cursor = std::string{last_event_id};
+    }
     return position;
 }
 
@@ -44,8 +47,9 @@ bool RunStream::begin(std::string_view answer) {
 
 std::optional<StreamKind> acceptable_stream(const Route& route, const Request& request) {
     std::vector<std::string_view> offer(json_only.begin(), json_only.end());
-    for (const auto kind : route.streams)
+    for (const auto kind : route.streams) {
         offer.push_back(media_type_of(kind));
+    }
     const auto type = acceptable_type(request, offer);
     const auto chosen = std::ranges::find(route.streams, type, media_type_of);
     return chosen == route.streams.end() ? std::nullopt : std::optional(*chosen);

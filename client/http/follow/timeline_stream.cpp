@@ -25,8 +25,9 @@ constexpr auto page_patience = std::chrono::seconds(30);
 
 std::string_view required(std::string_view object, std::string_view key) {
     const auto value = pq::member_of(object, key);
-    if (!value)
+    if (!value) {
         throw std::runtime_error("this is no timeline: it has no " + std::string{key});
+    }
     return *value;
 }
 
@@ -54,8 +55,9 @@ TimelineReader::take(std::string_view page,
     const auto events = pq::elements_of(required(page, "data"));
     std::size_t taken = 0;
     for (const auto event : events) {
-        if (taken > 0 && piece.text.size() + event.size() > piece_bytes)
+        if (taken > 0 && piece.text.size() + event.size() > piece_bytes) {
             break;
+        }
         position_.cursor = pq::timeline_cursor(position_.run_id, event_seq_of(event));
         piece.text += write(*position_.cursor, event);
         ++taken;
@@ -91,15 +93,18 @@ std::string TimelineLines::take(std::string_view page) {
 }
 
 asio::awaitable<std::optional<std::string>> TimelineLines::next() {
-    if (!first_.empty())
+    if (!first_.empty()) {
         co_return std::exchange(first_, {});
+    }
     const auto give_up_at = Clock::now() + page_patience;
     while (more_) {
         const auto page = co_await followed_.read(call_, question());
-        if (page)
+        if (page) {
             co_return take(*page);
-        if (Clock::now() >= give_up_at || peer_.has_left() || peer_.is_draining())
+        }
+        if (Clock::now() >= give_up_at || peer_.has_left() || peer_.is_draining()) {
             throw std::runtime_error("the timeline was broken off: the database is away");
+        }
         co_await peer_.wait_until(followed_.next_look(false));
     }
     co_return std::nullopt;

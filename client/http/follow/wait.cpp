@@ -31,8 +31,9 @@ asio::awaitable<FollowedRuns::Body> wait_for_status(FollowedRuns& followed, Peer
     for (;;) {
         const bool is_last_look = Clock::now() >= deadline || peer.is_draining();
         const auto found = co_await followed.read(status_call(), question);
-        if (is_last_look || peer.has_left() || (found && enough(*found)))
+        if (is_last_look || peer.has_left() || (found && enough(*found))) {
             co_return found;
+        }
         co_await peer.wait_until(std::min(deadline, followed.next_look(found != nullptr)));
     }
 }
@@ -42,8 +43,9 @@ asio::awaitable<FollowedRuns::Body> wait_for_status(FollowedRuns& followed, Peer
 std::optional<std::chrono::seconds> wanted_wait(const Request& request, std::chrono::seconds limit) {
     const auto preferences = preferences_of(request);
     const auto* const wait = find_preference(preferences, "wait");
-    if (wait == nullptr || wait->value.empty() || wait->value.find_first_not_of("0123456789") != std::string::npos)
+    if (wait == nullptr || wait->value.empty() || wait->value.find_first_not_of("0123456789") != std::string::npos) {
         return std::nullopt;
+    }
     std::chrono::seconds::rep seconds = 0;
     const char* const end = wait->value.data() + wait->value.size();
     const auto failure = std::from_chars(wait->value.data(), end, seconds).ec;
@@ -58,12 +60,14 @@ asio::awaitable<StatusText> changed_status(FollowedRuns& followed, const Request
                                            std::chrono::seconds wait) {
     const auto& status = first.status();
     const auto known = header_list(request, field::if_none_match);
-    if (status.is_last() || (known && !names_tag(*known, status.etag)))
+    if (status.is_last() || (known && !names_tag(*known, status.etag))) {
         co_return first;
+    }
     const auto differs = [&](std::string_view later) { return later != status.body; };
     const auto later = co_await wait_for_status(followed, peer, pq::string_in(status.body, "run_id"), wait, differs);
-    if (!later)
+    if (!later) {
         throw refusal_for({pq::ErrorKind::cannot_connect, "the database went away while a request waited"});
+    }
     co_return StatusText(*later);
 }
 
@@ -72,8 +76,9 @@ asio::awaitable<FollowedRuns::Body> ended_status(FollowedRuns& followed, Peer& p
     try {
         const auto status =
             co_await wait_for_status(followed, peer, pq::string_in(acknowledgement, "run_id"), wait, has_ended);
-        if (status && has_ended(*status))
+        if (status && has_ended(*status)) {
             co_return status;
+        }
     } catch (const pq::Error& error) { // the run is admitted, come what may
         log::write(log::Level::error, {{"sqlstate", error.sqlstate()}}, "cannot wait for a run that was started: {:?}",
                    error.what());

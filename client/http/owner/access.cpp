@@ -26,8 +26,9 @@ template <typename Use>
 bool any_part(std::string_view list, char separator, Use use) {
     while (!list.empty()) {
         const auto end = list.find(separator);
-        if (use(trimmed(list.substr(0, end))))
+        if (use(trimmed(list.substr(0, end)))) {
             return true;
+        }
         list.remove_prefix(end == std::string_view::npos ? list.size() : end + 1);
     }
     return false;
@@ -39,8 +40,9 @@ bool any_token(const Request& request, Use use) {
     constexpr std::string_view scheme = "Bearer ";
     const std::string_view authorization = request[field::authorization];
     if (beast::iequals(authorization.substr(0, scheme.size()), scheme) &&
-        use(trimmed(authorization.substr(scheme.size()))))
+        use(trimmed(authorization.substr(scheme.size())))) {
         return true;
+    }
     const auto is_accepted_cookie = [&](std::string_view pair) {
         const auto equals = pair.find('=');
         return pair.substr(0, equals) == session_cookie && equals != std::string_view::npos &&
@@ -63,26 +65,30 @@ OwnerSession::Time on_timers(double expiry, OwnerSessions::Time now) {
 std::optional<std::string> password_in_json(std::string_view body) {
     boost::system::error_code malformed;
     const auto value = json::parse(body, malformed);
-    if (malformed || !value.is_object())
+    if (malformed || !value.is_object()) {
         throw invalid_request("The body is not a JSON object.");
+    }
     const auto* const password = value.get_object().if_contains("password");
-    if (password == nullptr || !password->is_string())
+    if (password == nullptr || !password->is_string()) {
         return std::nullopt;
+    }
     return std::string{password->get_string()};
 }
 
 std::string password_of(const Request& request) {
     const auto type = media_type(request);
     std::optional<std::string> password;
-    if (beast::iequals(type, "application/x-www-form-urlencoded"))
+    if (beast::iequals(type, "application/x-www-form-urlencoded")) {
         password = form_value(request.body(), "password");
-    else if (beast::iequals(type, "application/json"))
+    } else if (beast::iequals(type, "application/json")) {
         password = password_in_json(request.body());
-    else
+    } else {
         throw refusal(ErrorKind::unsupported_media_type,
                       "The body must be application/x-www-form-urlencoded or application/json.");
-    if (!password)
+    }
+    if (!password) {
         throw invalid_request("The body must give a password.", "password");
+    }
     return *password;
 }
 
@@ -90,17 +96,20 @@ std::string password_of(const Request& request) {
 
 OwnerAccess::OwnerAccess(const std::optional<std::string>& password, bool secure_cookie)
     : secure_cookie_(secure_cookie) {
-    if (password)
+    if (password) {
         sessions_.emplace(*password);
+    }
 }
 
 OwnerSession OwnerAccess::check_session(const Request& request) const {
-    if (!sessions_)
+    if (!sessions_) {
         return {OwnerSession::Time::max(), alive_};
+    }
     const auto now = OwnerSessions::Time::clock::now();
     std::optional<double> expiry;
-    if (!any_token(request, [&](std::string_view token) { return (expiry = good_until(token, now)).has_value(); }))
+    if (!any_token(request, [&](std::string_view token) { return (expiry = good_until(token, now)).has_value(); })) {
         throw refusal(ErrorKind::owner_session_required);
+    }
     return {on_timers(*expiry, now), alive_};
 }
 
@@ -109,15 +118,17 @@ std::optional<double> OwnerAccess::good_until(std::string_view token, OwnerSessi
     auto expiry = verified_.expiry_of(token);
     if (!expiry) {
         expiry = sessions_->expiry_of(token);
-        if (expiry && is_good(*expiry, now))
+        if (expiry && is_good(*expiry, now)) {
             verified_.remember(token, *expiry);
+        }
     }
     return expiry && is_good(*expiry, now) ? expiry : std::nullopt;
 }
 
 Response OwnerAccess::log_in(const Request& request, std::string_view peer) {
-    if (!sessions_)
+    if (!sessions_) {
         throw refusal(ErrorKind::owner_login_disabled);
+    }
     const auto password = password_of(request);
     const auto now = LoginThrottle::Time::clock::now();
     if (const auto wait = throttle_.must_wait(peer, now)) {
@@ -146,8 +157,9 @@ std::string OwnerAccess::cookie(std::string_view token, std::chrono::seconds lif
     std::string text{session_cookie};
     text.append("=").append(token).append("; Path=/; HttpOnly; SameSite=Lax; Max-Age=");
     text.append(std::to_string(lifetime.count()));
-    if (secure_cookie_)
+    if (secure_cookie_) {
         text.append("; Secure");
+    }
     return text;
 }
 

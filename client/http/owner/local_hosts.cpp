@@ -18,16 +18,18 @@ namespace {
 
 /// In lower case, and without the dot that ends an absolute name.
 std::string normalized(std::string_view name) {
-    if (name.ends_with('.'))
+    if (name.ends_with('.')) {
         name.remove_suffix(1);
+    }
     std::string text{name};
     std::ranges::transform(text, text.begin(), [](unsigned char letter) { return std::tolower(letter); });
     return text;
 }
 
 bool is_loopback(const urls::ipv6_address& address) {
-    if (!address.is_v4_mapped())
+    if (!address.is_v4_mapped()) {
         return address.is_loopback();
+    }
     constexpr std::size_t first_of_v4 = 12;
     constexpr unsigned char loopback = 127;
     return address.to_bytes()[first_of_v4] == loopback;
@@ -35,24 +37,28 @@ bool is_loopback(const urls::ipv6_address& address) {
 
 bool is_loopback_name(std::string_view name) {
     constexpr std::string_view suffix = ".localhost";
-    if (const auto address = urls::parse_ipv4_address(name))
+    if (const auto address = urls::parse_ipv4_address(name)) {
         return address->is_loopback();
+    }
     return name == "localhost" || (name.ends_with(suffix) && name.size() > suffix.size());
 }
 
 } // namespace
 
 LocalHosts::LocalHosts(std::vector<std::string> more) : more_(std::move(more)) {
-    for (auto& host : more_)
+    for (auto& host : more_) {
         host = normalized(host);
+    }
 }
 
 bool LocalHosts::accept(std::string_view host) const {
     const auto authority = urls::parse_authority(host);
-    if (!authority || authority->has_userinfo())
+    if (!authority || authority->has_userinfo()) {
         return false;
-    if (authority->host_type() == urls::host_type::ipv6)
+    }
+    if (authority->host_type() == urls::host_type::ipv6) {
         return is_loopback(authority->host_ipv6_address());
+    }
     // percent-encoded names are not decoded: no client that means a host by its name writes it so
     const auto name = normalized(authority->encoded_host());
     return is_loopback_name(name) || (!name.empty() && std::ranges::find(more_, name) != more_.end());
@@ -60,8 +66,9 @@ bool LocalHosts::accept(std::string_view host) const {
 
 void LocalHosts::check(const Request& request) const {
     const auto host = request.find(field::host);
-    if (host != request.end() && !accept(host->value()))
+    if (host != request.end() && !accept(host->value())) {
         throw refusal(ErrorKind::host_not_allowed);
+    }
 }
 
 } // namespace pdpp::http

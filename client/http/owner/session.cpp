@@ -29,8 +29,9 @@ std::array<unsigned char, 32> derived_key(std::string_view password) {
     constexpr std::uint64_t cost = 16384, block_size = 8, parallelization = 1, memory_limit = 64 << 20;
     std::array<unsigned char, 32> key{};
     if (EVP_PBE_scrypt(password.data(), password.size(), unsigned_bytes(salt), salt.size(), cost, block_size,
-                       parallelization, memory_limit, key.data(), key.size()) != 1)
+                       parallelization, memory_limit, key.data(), key.size()) != 1) {
         throw std::runtime_error("the key of the owner's sessions cannot be derived");
+    }
     return key;
 }
 
@@ -56,8 +57,9 @@ std::string OwnerSessions::signature_of(std::string_view payload) const {
     Digest mac{};
     unsigned int size = 0;
     if (HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), unsigned_bytes(payload), payload.size(),
-             mac.data(), &size) == nullptr)
+             mac.data(), &size) == nullptr) {
         throw std::runtime_error("a session token cannot be signed");
+    }
     return base64url({reinterpret_cast<const char*>(mac.data()), size});
 }
 
@@ -69,22 +71,26 @@ std::string OwnerSessions::issue(Time now, std::chrono::seconds lifetime) const 
 
 std::optional<double> OwnerSessions::expiry_of(std::string_view token) const {
     const auto dot = token.find('.');
-    if (dot == std::string_view::npos)
+    if (dot == std::string_view::npos) {
         return std::nullopt;
+    }
     const auto payload = token.substr(0, dot);
     const auto signature = token.substr(dot + 1);
     const auto expected = signature_of(payload);
-    if (signature.size() != expected.size() || CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0)
+    if (signature.size() != expected.size() || CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0) {
         return std::nullopt;
+    }
 
     const auto text = from_base64url(payload);
     boost::system::error_code malformed;
     const auto claims = text ? json::parse(*text, malformed) : json::value{};
-    if (malformed || !claims.is_object())
+    if (malformed || !claims.is_object()) {
         return std::nullopt;
+    }
     const auto* const expiry = claims.get_object().if_contains("exp");
-    if (expiry == nullptr || !expiry->is_number())
+    if (expiry == nullptr || !expiry->is_number()) {
         return std::nullopt;
+    }
     return expiry->to_number<double>();
 }
 

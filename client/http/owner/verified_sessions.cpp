@@ -12,8 +12,9 @@ std::optional<double> VerifiedSessions::expiry_of(std::string_view token) const 
 }
 
 void VerifiedSessions::remember(std::string_view token, double expiry) {
-    if (expiries_.size() >= limit_) // the one that expires first goes
+    if (expiries_.size() >= limit_) { // the one that expires first goes
         expiries_.erase(std::ranges::min_element(expiries_, {}, [](const auto& entry) { return entry.second; }));
+    }
     expiries_.insert_or_assign(pq::sha256(token), expiry);
 }
 

@@ -26,16 +26,20 @@ namespace {
 json::object example_of(const ErrorRow& row) {
     json::object error{
         {"type", run::error_type(static_cast<int>(row.http_status))}, {"code", row.code}, {"message", row.message}};
-    if (!row.param.empty())
+    if (!row.param.empty()) {
         error["param"] = row.param;
+    }
     error["request_id"] = "req_0a1dae269bb903cb1b1c8e48248034ab";
     json::object example{{"x-status", static_cast<unsigned>(row.http_status)}};
     json::array headers;
-    for (const auto& header : row.headers)
-        if (header.name != field::unknown)
+    for (const auto& header : row.headers) {
+        if (header.name != field::unknown) {
             headers.emplace_back(to_string(header.name));
-    if (!headers.empty())
+        }
+    }
+    if (!headers.empty()) {
         example["x-headers"] = std::move(headers);
+    }
     example["value"] = json::object{{"error", std::move(error)}};
     return example;
 }
@@ -44,8 +48,9 @@ json::object example_of(const ErrorRow& row) {
 json::object all_components() {
     auto components = json::parse(openapi_json).as_object();
     auto& examples = components.at("examples").as_object();
-    for (const auto& row : error_rows())
+    for (const auto& row : error_rows()) {
         examples.emplace("Error." + std::string{row.code}, example_of(row));
+    }
     components["responses"] = json::object{};
     return components;
 }
@@ -59,16 +64,20 @@ std::string openapi_document(std::span<const Route> routes, std::span<const Func
     json::object paths;
     for (const auto& route : routes) {
         auto& path = paths[route.path];
-        if (path.is_null())
+        if (path.is_null()) {
             path = json::object{};
-        for (const auto method : route.methods)
+        }
+        for (const auto method : route.methods) {
             path.as_object()[openapi::name_of(method)] = openapi::operation(route, method, components);
+        }
     }
     for (const auto& function : functions) {
         json::object path;
-        for (const auto method : {verb::get, verb::head, verb::post, verb::options})
-            if (allowed_methods(function).find(beast::http::to_string(method)) != std::string_view::npos)
+        for (const auto method : {verb::get, verb::head, verb::post, verb::options}) {
+            if (allowed_methods(function).find(beast::http::to_string(method)) != std::string_view::npos) {
                 path[openapi::name_of(method)] = openapi::rpc_operation(function, method, components);
+            }
+        }
         paths[openapi::text("/rpc/", function.name)] = std::move(path);
     }
     const json::object document{

@@ -16,8 +16,9 @@ namespace {
 const json::object& example_of(std::string_view schema, std::string_view code, const json::object& components) {
     const auto name = text(schema, ".", code);
     const auto* const example = components.at("examples").as_object().if_contains(name);
-    if (example == nullptr)
+    if (example == nullptr) {
         throw std::logic_error(text("no example ", name));
+    }
     return example->as_object();
 }
 
@@ -45,8 +46,9 @@ json::object reference(std::string_view kind, std::string_view name) {
 
 json::object headers(const Names& names) {
     json::object list{{"Request-Id", reference("headers", "Request-Id")}};
-    for (const auto name : names)
+    for (const auto name : names) {
         list[name] = reference("headers", name);
+    }
     return list;
 }
 
@@ -57,20 +59,24 @@ std::string name_of(verb method) {
 }
 
 json::object media(std::string_view schema, const json::object& components) {
-    if (!components.at("schemas").as_object().contains(schema))
+    if (!components.at("schemas").as_object().contains(schema)) {
         throw std::logic_error(text("no schema ", schema));
+    }
     json::object media{{"schema", reference("schemas", schema)}};
-    if (auto examples = examples_of(schema, components); !examples.empty())
+    if (auto examples = examples_of(schema, components); !examples.empty()) {
         media["examples"] = std::move(examples);
+    }
     return media;
 }
 
 json::object examples_of(std::string_view schema, const json::object& components) {
     json::object examples;
     const auto prefix = text(schema, ".");
-    for (const auto& [name, example] : components.at("examples").as_object())
-        if (std::string_view{name}.starts_with(prefix))
+    for (const auto& [name, example] : components.at("examples").as_object()) {
+        if (std::string_view{name}.starts_with(prefix)) {
             examples[std::string_view{name}.substr(prefix.size())] = reference("examples", name);
+        }
+    }
     return examples;
 }
 
@@ -80,12 +86,15 @@ json::object error_response(std::string_view schema, std::string_view descriptio
     json::object examples;
     for (const auto code : codes) {
         examples[code] = reference("examples", text(schema, ".", code));
-        if (const auto* const more = example_of(schema, code, components).if_contains("x-headers"))
-            for (const auto& name : more->as_array())
+        if (const auto* const more = example_of(schema, code, components).if_contains("x-headers")) {
+            for (const auto& name : more->as_array()) {
                 names.emplace_back(name.as_string());
+            }
+        }
     }
-    if (schema == "RpcError")
+    if (schema == "RpcError") {
         names.emplace_back("Proxy-Status");
+    }
     return {{"description", description},
             {"headers", headers(names)},
             {"content",
@@ -93,19 +102,22 @@ json::object error_response(std::string_view schema, std::string_view descriptio
 }
 
 void remove_content(json::object& responses) {
-    for (auto& [status, response] : responses)
+    for (auto& [status, response] : responses) {
         response.as_object().erase("content");
+    }
 }
 
 json::object error_responses(std::string_view schema, const Names& codes, verb method, json::object& components) {
     std::map<unsigned, Names> by_status;
-    for (const auto code : codes)
+    for (const auto code : codes) {
         by_status[example_of(schema, code, components).at("x-status").to_number<unsigned>()].push_back(code);
+    }
     json::object list;
     for (const auto& [number, those] : by_status) {
         std::string name{schema};
-        for (const auto code : those)
+        for (const auto code : those) {
             name = text(name, ".", code);
+        }
         const auto reason = beast::http::obsolete_reason(static_cast<status>(number));
         list[std::to_string(number)] =
             shared(name, error_response(schema, reason, those, components), method, components);
@@ -116,8 +128,9 @@ json::object error_responses(std::string_view schema, const Names& codes, verb m
 json::object any_error(std::string_view schema, std::string_view description, verb method, json::object& components) {
     Names codes;
     const auto examples = examples_of(schema, components);
-    for (const auto& [code, example] : examples)
+    for (const auto& [code, example] : examples) {
         codes.emplace_back(code);
+    }
     return shared(std::string{schema}, error_response(schema, description, codes, components), method, components);
 }
 

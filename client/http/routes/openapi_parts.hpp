@@ -32,15 +32,17 @@ boost::json::object examples_of(std::string_view schema, const boost::json::obje
 
 /// An answer that is one of these errors, with what their examples say that comes with them.
 boost::json::object error_response(std::string_view schema, std::string_view description, const Names& codes,
-                            const boost::json::object& components);
+                                   const boost::json::object& components);
 
 /// There is no body in an answer to HEAD.
 void remove_content(boost::json::object& responses);
 
 /// These errors by their status: components, which whatever operations have the same errors share.
-boost::json::object error_responses(std::string_view schema, const Names& codes, verb method, boost::json::object& components);
+boost::json::object error_responses(std::string_view schema, const Names& codes, verb method,
+                                    boost::json::object& components);
 
 /// All errors that there is an example of, whatever their status.
-boost::json::object any_error(std::string_view schema, std::string_view description, verb method, boost::json::object& components);
+boost::json::object any_error(std::string_view schema, std::string_view description, verb method,
+                              boost::json::object& components);
 
 } // namespace pdpp::http::openapi

@@ -30,65 +30,79 @@ Names error_codes(const Route& route) {
     const auto add = [&](std::initializer_list<std::string_view> more) { codes.insert(codes.end(), more); };
     add({"invalid_request", "body_too_large", "uri_too_long", "headers_too_large", "internal_error",
          "too_many_connections", "host_not_allowed"});
-    if (route.needs_session)
+    if (route.needs_session) {
         add({"owner_session_required"});
-    if (is_write(route))
+    }
+    if (is_write(route)) {
         add({"origin_mismatch"});
+    }
     if (const auto* const call = sql_call(route)) {
         add({"not_acceptable", "database_unavailable", "run_busy", "timeout"});
-        if (call->kind == CallKind::reads)
+        if (call->kind == CallKind::reads) {
             add({"precondition_failed"});
-        else
+        } else {
             add({"unsupported_media_type", "in_doubt"});
+        }
     }
     return codes;
 }
 
 json::object schema_of(const Binding& binding) {
-    if (binding.place == Binding::Place::member_json)
+    if (binding.place == Binding::Place::member_json) {
         return {{"type", "object"}};
+    }
     json::object schema{{"type", binding.type == "int" ? "integer" : "string"}};
-    if (binding.format.expected != "text")
+    if (binding.format.expected != "text") {
         schema["description"] = text("must be ", binding.format.expected);
+    }
     return schema;
 }
 
 json::object parameter(const Binding& binding, std::string_view in) {
     json::object parameter{{"name", binding.name}, {"in", in}, {"schema", schema_of(binding)}};
-    if (in == "path")
+    if (in == "path") {
         parameter["required"] = true;
+    }
     return parameter;
 }
 
 json::array parameters(const Route& route) {
     json::array list{reference("parameters", "RequestId")};
-    if (route.may_wait)
+    if (route.may_wait) {
         list.emplace_back(reference("parameters", "Prefer"));
-    if (!route.streams.empty())
+    }
+    if (!route.streams.empty()) {
         list.emplace_back(reference("parameters", "LastEventId"));
+    }
     const auto* const call = sql_call(route);
     if (call != nullptr && call->kind == CallKind::reads) {
         list.emplace_back(reference("parameters", "IfNoneMatch"));
         list.emplace_back(reference("parameters", "IfMatch"));
     }
-    if (call != nullptr)
+    if (call != nullptr) {
         for (const auto& binding : call->bindings) {
-            if (binding.place == Binding::Place::segment)
+            if (binding.place == Binding::Place::segment) {
                 list.emplace_back(parameter(binding, "path"));
-            if (binding.place == Binding::Place::query)
+            }
+            if (binding.place == Binding::Place::query) {
                 list.emplace_back(parameter(binding, "query"));
-            if (binding.place == Binding::Place::header || binding.place == Binding::Place::trace)
+            }
+            if (binding.place == Binding::Place::header || binding.place == Binding::Place::trace) {
                 list.emplace_back(parameter(binding, "header"));
+            }
         }
+    }
     return list;
 }
 
 /// The members of the body that are bound; empty if none are.
 json::object body_members(const SqlCall& call) {
     json::object members;
-    for (const auto& binding : call.bindings)
-        if (binding.place == Binding::Place::member_text || binding.place == Binding::Place::member_json)
+    for (const auto& binding : call.bindings) {
+        if (binding.place == Binding::Place::member_text || binding.place == Binding::Place::member_json) {
             members[binding.name] = schema_of(binding);
+        }
+    }
     return members;
 }
 
@@ -102,8 +116,9 @@ json::value request_body(const Route& route) {
     }
     const auto* const call = sql_call(route);
     auto members = call == nullptr ? json::object{} : body_members(*call);
-    if (members.empty())
+    if (members.empty()) {
         return nullptr;
+    }
     const json::object schema{{"type", "object"}, {"properties", std::move(members)}, {"additionalProperties", false}};
     return {{"content", {{"application/json", {{"schema", schema}}}}}};
 }
@@ -112,8 +127,9 @@ json::value request_body(const Route& route) {
 json::object success_headers(const Route& route, status code) {
     Names names{"Cache-Control"};
     const auto add = [&](bool are_given, std::initializer_list<std::string_view> more) {
-        if (are_given)
+        if (are_given) {
             names.insert(names.end(), more);
+        }
     };
     const auto* const call = sql_call(route);
     const auto* const action = std::get_if<OwnerAction>(&route.answer);
@@ -138,17 +154,21 @@ json::object success(const Route& route, status code, std::string_view descripti
 /// What comes if there is nothing to refuse, by status.
 json::object successes(const Route& route, const json::object& components) {
     auto usual = success(route, route.success, route.summary);
-    if (!route.schema.empty())
+    if (!route.schema.empty()) {
         usual["content"] = {{"application/json", media(route.schema, components)}};
-    for (const auto kind : route.streams)
+    }
+    for (const auto kind : route.streams) {
         usual["content"].as_object()[media_type_of(kind)] = {{"schema", {{"type", "string"}}}};
+    }
     json::object list{{std::to_string(static_cast<unsigned>(route.success)), std::move(usual)}};
     const auto* const call = sql_call(route);
-    if (call != nullptr && call->kind == CallKind::reads)
+    if (call != nullptr && call->kind == CallKind::reads) {
         list["304"] =
             success(route, status::not_modified, "What the client has, by its If-None-Match, is what there is");
-    if (!route.streams.empty())
+    }
+    if (!route.streams.empty()) {
         list["204"] = success(route, status::no_content, "A stream is resumed behind its end: there is nothing more");
+    }
     if (call != nullptr && call->kind == CallKind::admits && route.may_wait) {
         auto waited = success(route, status::ok, "Prefer: wait, and the run has ended in time");
         waited["content"] = {{"application/json", media("RunStatus", components)}};
@@ -159,10 +179,12 @@ json::object successes(const Route& route, const json::object& components) {
 
 json::object responses(const Route& route, verb method, json::object& components) {
     auto list = successes(route, components);
-    if (method == verb::head)
+    if (method == verb::head) {
         remove_content(list);
-    for (auto& [code, response] : error_responses("Error", error_codes(route), method, components))
+    }
+    for (auto& [code, response] : error_responses("Error", error_codes(route), method, components)) {
         list[code] = std::move(response);
+    }
     return list;
 }
 
@@ -182,10 +204,12 @@ json::object operation(const Route& route, verb method, json::object& components
                            {"summary", route.summary},
                            {"parameters", parameters(route)},
                            {"responses", responses(route, method, components)}};
-    if (auto body = request_body(route); !body.is_null())
+    if (auto body = request_body(route); !body.is_null()) {
         operation["requestBody"] = std::move(body);
-    if (!route.needs_session)
+    }
+    if (!route.needs_session) {
         operation["security"] = json::array{};
+    }
     return operation;
 }
 

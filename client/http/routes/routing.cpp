@@ -16,25 +16,29 @@ namespace pdpp::http {
 namespace {
 
 std::optional<std::vector<PathVariable>> match_path(std::string_view path, const std::vector<std::string>& segments) {
-    if (segments.empty() && path == "/")
+    if (segments.empty() && path == "/") {
         return std::vector<PathVariable>{};
+    }
     std::vector<PathVariable> variables;
     for (const auto& segment : segments) {
-        if (path.empty())
+        if (path.empty()) {
             return std::nullopt;
+        }
         path.remove_prefix(1);
         const auto expected = path.substr(0, path.find('/'));
         path.remove_prefix(expected.size());
         if (expected.starts_with('{')) {
-            if (segment.empty())
+            if (segment.empty()) {
                 return std::nullopt;
+            }
             variables.push_back({expected.substr(1, expected.size() - 2), segment});
         } else if (segment != expected) {
             return std::nullopt;
         }
     }
-    if (!path.empty())
+    if (!path.empty()) {
         return std::nullopt;
+    }
     return variables;
 }
 
@@ -43,8 +47,9 @@ bool allows(const Route& route, verb method) {
 }
 
 void add_methods(std::string& allow, const Route& route) {
-    for (const auto method : route.methods)
+    for (const auto method : route.methods) {
         allow.append(allow.empty() ? "" : ", ").append(beast::http::to_string(method));
+    }
 }
 
 /// What bindings take their values from.
@@ -61,42 +66,51 @@ std::string param_of(const Binding& binding) {
 }
 
 pq::Parameter path_value(const Binding& binding, const Sources& sources) {
-    for (const auto& variable : sources.variables)
-        if (variable.name == binding.name)
+    for (const auto& variable : sources.variables) {
+        if (variable.name == binding.name) {
             return std::string{variable.value};
+        }
+    }
     return std::nullopt;
 }
 
 /// The one value of a query parameter; nothing if it is absent.
 pq::Parameter query_value(const Binding& binding, const Sources& sources) {
-    for (const auto& parameter : sources.query)
-        if (parameter.name == binding.name)
+    for (const auto& parameter : sources.query) {
+        if (parameter.name == binding.name) {
             return parameter.value;
+        }
+    }
     return std::nullopt;
 }
 
 pq::Parameter header_value(const Binding& binding, const Sources& sources) {
     const auto [first, last] = sources.request.equal_range(binding.name);
-    if (first == last)
+    if (first == last) {
         return std::nullopt;
-    if (std::next(first) != last)
+    }
+    if (std::next(first) != last) {
         throw invalid_request("The header " + std::string{binding.name} + " is given more than once.",
                               param_of(binding));
+    }
     return std::string{first->value()};
 }
 
 pq::Parameter text_member(const Binding& binding, const Sources& sources) {
     const auto member = sources.body.members.find(binding.name);
-    if (member == sources.body.members.end())
+    if (member == sources.body.members.end()) {
         return std::nullopt;
-    if (!member->second)
+    }
+    if (!member->second) {
         throw invalid_request(std::string{binding.name} + " must be a string.", param_of(binding));
+    }
     return member->second;
 }
 
 pq::Parameter json_member(const Binding& binding, const Sources& sources) {
-    if (!sources.body.members.contains(binding.name))
+    if (!sources.body.members.contains(binding.name)) {
         return std::nullopt;
+    }
     return std::string{sources.body.text};
 }
 
@@ -129,17 +143,21 @@ bool is_bound(const SqlCall& call, std::string_view name, std::initializer_list<
 void check_names(const SqlCall& call, std::span<const QueryParameter> query) {
     for (const auto& parameter : query) {
         const auto same_name = [&](const auto& other) { return other.name == parameter.name; };
-        if (!is_bound(call, parameter.name, {Binding::Place::query}))
+        if (!is_bound(call, parameter.name, {Binding::Place::query})) {
             throw invalid_request("There is no parameter " + parameter.name + " here.", parameter.name);
-        if (std::count_if(query.begin(), query.end(), same_name) > 1)
+        }
+        if (std::count_if(query.begin(), query.end(), same_name) > 1) {
             throw invalid_request(parameter.name + " is given more than once.", parameter.name);
+        }
     }
 }
 
 void check_members(const SqlCall& call, const JsonBody& body) {
-    for (const auto& [name, value] : body.members)
-        if (!is_bound(call, name, {Binding::Place::member_text, Binding::Place::member_json}))
+    for (const auto& [name, value] : body.members) {
+        if (!is_bound(call, name, {Binding::Place::member_text, Binding::Place::member_json})) {
             throw invalid_request("The body must not have a member " + name + ".", name);
+        }
+    }
 }
 
 } // namespace
@@ -148,14 +166,17 @@ Match find_route(std::span<const Route> table, verb method, const Target& target
     std::string allow;
     for (const auto& route : table) {
         auto variables = match_path(route.path, target.segments);
-        if (!variables)
+        if (!variables) {
             continue;
-        if (allows(route, method))
+        }
+        if (allows(route, method)) {
             return {route, std::move(*variables)};
+        }
         add_methods(allow, route);
     }
-    if (allow.empty())
+    if (allow.empty()) {
         throw refusal(ErrorKind::no_such_path);
+    }
     auto wrong_method = refusal(ErrorKind::method_not_allowed, "This path answers to " + allow + " only.");
     wrong_method.headers.emplace_back(field::allow, allow);
     throw wrong_method;
@@ -170,11 +191,13 @@ std::vector<pq::Argument> bind_arguments(const SqlCall& call, std::span<const Pa
     std::vector<pq::Argument> arguments;
     for (const auto& binding : call.bindings) {
         auto value = value_of(binding, sources);
-        if (!value)
+        if (!value) {
             continue;
-        if (!binding.format.accepts(*value))
+        }
+        if (!binding.format.accepts(*value)) {
             throw invalid_request(std::string{binding.name} + " must be " + std::string{binding.format.expected} + ".",
                                   param_of(binding));
+        }
         arguments.push_back({binding.argument, binding.type, std::move(value)});
     }
     return arguments;

@@ -31,8 +31,9 @@ RpcError unreadable(std::string message) {
 RpcArguments form_arguments(std::string_view body) {
     RpcArguments arguments;
     for (auto& [name, value] : form_members(body)) {
-        if (!is_text(name) || !is_text(value))
+        if (!is_text(name) || !is_text(value)) {
             throw unreadable("The form holds a NUL or is not UTF-8.");
+        }
         arguments[std::move(name)].value = std::move(value);
     }
     return arguments;
@@ -41,8 +42,9 @@ RpcArguments form_arguments(std::string_view body) {
 std::string array_of(const json::array& elements, std::string_view name) {
     std::vector<pq::Parameter> texts;
     for (const auto& element : elements) {
-        if (!element.is_null() && !element.is_string())
+        if (!element.is_null() && !element.is_string()) {
             throw unreadable(fmt::format("{} must be an array of strings", name));
+        }
         texts.push_back(element.is_null() ? std::nullopt : std::optional{std::string{element.get_string()}});
     }
     return pq::array_literal(texts);
@@ -53,49 +55,60 @@ std::size_t elements_in(std::string_view literal) {
     std::size_t count = 1;
     bool is_quoted = false;
     for (std::size_t i = 0; i < literal.size(); ++i) {
-        if (literal[i] == '\\')
+        if (literal[i] == '\\') {
             ++i;
-        else if (literal[i] == '"')
+        } else if (literal[i] == '"') {
             is_quoted = !is_quoted;
-        else if (literal[i] == ',' && !is_quoted)
+        } else if (literal[i] == ',' && !is_quoted) {
             ++count;
+        }
     }
     return count;
 }
 
 void check_length(const FunctionArgument& argument, const pq::Parameter& value) {
-    if (argument.type == "text[]" && value && elements_in(*value) > most_elements)
+    if (argument.type == "text[]" && value && elements_in(*value) > most_elements) {
         throw RpcError{.code = status::bad_request,
                        .error_code = "22023", // invalid_parameter_value
                        .message = fmt::format("{} must not have more than {} elements", argument.name, most_elements),
                        .hint = "Ask for them in several calls."};
+    }
 }
 
 GivenArgument given_by(const FunctionArgument& argument, const json::value& value, std::string_view body) {
-    if (value.is_null())
+    if (value.is_null()) {
         return {};
-    if (!argument.from_body.empty())
+    }
+    if (!argument.from_body.empty()) {
         return {std::string{body}, true};
-    if (value.is_string())
+    }
+    if (value.is_string()) {
         return {std::string{value.get_string()}};
-    if (value.is_int64() || value.is_uint64() || value.is_bool())
+    }
+    if (value.is_int64() || value.is_uint64() || value.is_bool()) {
         return {json::serialize(value)};
-    if (value.is_array() && argument.type == "text[]")
+    }
+    if (value.is_array() && argument.type == "text[]") {
         return {array_of(value.get_array(), argument.name)};
+    }
     throw unreadable(fmt::format("{} cannot be read as {}", argument.name, argument.type));
 }
 
 RpcArguments json_arguments(const Function& function, const Request& request) {
     const auto checked = read_untyped_json_body(request);
     RpcArguments arguments;
-    for (const auto& [name, ignored] : checked.members)
+    for (const auto& [name, ignored] : checked.members) {
         arguments[name] = {};
-    if (arguments.empty())
+    }
+    if (arguments.empty()) {
         return arguments;
+    }
     const auto body = pq::parse_body(checked.text);
-    for (const auto& argument : function.arguments)
-        if (const auto* const value = body.get_object().if_contains(argument.name))
+    for (const auto& argument : function.arguments) {
+        if (const auto* const value = body.get_object().if_contains(argument.name)) {
             arguments[std::string{argument.name}] = given_by(argument, *value, checked.text);
+        }
+    }
     return arguments;
 }
 
@@ -103,39 +116,47 @@ RpcArguments json_arguments(const Function& function, const Request& request) {
 
 RpcArguments body_arguments(const Function& function, const Request& request) {
     const auto type = media_type(request);
-    if (iequals(type, "application/x-www-form-urlencoded"))
+    if (iequals(type, "application/x-www-form-urlencoded")) {
         return form_arguments(request.body());
+    }
     const bool says_what_it_is = request.count(field::content_type) != 0;
-    if (!request.body().empty() && says_what_it_is && !iequals(type, "application/json"))
+    if (!request.body().empty() && says_what_it_is && !iequals(type, "application/json")) {
         throw unreadable(fmt::format("Content-Type not acceptable: {}", type));
+    }
     try {
         return json_arguments(function, request);
     } catch (const Refusal& refusal) {
-        if (refusal.code != status::bad_request)
+        if (refusal.code != status::bad_request) {
             throw;
+        }
         throw unreadable(refusal.message);
     }
 }
 
 std::vector<pq::Argument> bind_arguments(const Function& function, RpcArguments arguments) {
     std::vector<std::string> names;
-    for (const auto& [name, value] : arguments)
+    for (const auto& [name, value] : arguments) {
         names.push_back(name);
+    }
     std::vector<pq::Argument> result;
     for (const auto& argument : function.arguments) {
         const auto given = arguments.extract(std::string{argument.name});
-        if (!given && argument.is_required)
+        if (!given && argument.is_required) {
             throw no_such_function(function, names);
-        if (!given)
+        }
+        if (!given) {
             continue;
+        }
         auto& [value, is_body] = given.mapped();
         check_length(argument, value);
-        if (!value && function.kind == CallKind::admits && !argument.is_required)
+        if (!value && function.kind == CallKind::admits && !argument.is_required) {
             continue; // NULL stands for the default: an id that is made here before the call
+        }
         result.push_back({argument.name, is_body ? argument.from_body : argument.type, std::move(value)});
     }
-    if (!arguments.empty())
+    if (!arguments.empty()) {
         throw no_such_function(function, names);
+    }
     return result;
 }
 

@@ -80,8 +80,9 @@ asio::awaitable<Result> read(Database& database, const RpcCall& call, const Requ
     const auto arguments = argument_list(call.arguments, parameters);
     const auto loan = co_await database.lend();
     const auto& connection = loan.connection;
-    if (connection->is_standby())
+    if (connection->is_standby()) {
         throw pq::no_primary();
+    }
     const auto called = fmt::format(call_statement, fmt::arg("schema", connection->schema()),
                                     fmt::arg("function", call.function.name), fmt::arg("arguments", arguments));
     auto statement =
@@ -93,8 +94,9 @@ asio::awaitable<Result> read(Database& database, const RpcCall& call, const Requ
                  : fmt::format(read_statement, fmt::arg("columns", scalar_columns), fmt::arg("answer", called));
     const auto rows =
         co_await connection->query(std::move(statement), std::move(parameters), database.timeout(), pq::Effect::reads);
-    if (connection.is_stale())
+    if (connection.is_stale()) {
         throw pq::no_primary();
+    }
     Result result{.body = std::string{rows.text(0, 0).value()}};
     const auto number = [&](int column, std::int64_t& into) {
         const auto digits = rows.text(0, column).value();
@@ -125,11 +127,12 @@ std::string content_range(const RpcCall& call, const Result& result) {
 }
 
 void check_rows(const RpcCall& call, const Result& result) {
-    if (call.wants_object && result.shown != 1)
+    if (call.wants_object && result.shown != 1) {
         throw RpcError{.code = status::not_acceptable,
                        .error_code = "PGRST116",
                        .message = "Cannot coerce the result to a single JSON object",
                        .details = fmt::format("The result contains {} rows", rows_in_range(call.range, result.total))};
+    }
     if (call.wants_count && call.range.offset > result.total) {
         auto error = range_not_satisfiable(
             fmt::format("An offset of {} was requested, but there are only {} rows.", call.range.offset, result.total));
@@ -143,10 +146,11 @@ status status_of(const RpcCall& call, const Result& result) {
     if (!text.empty()) {
         int code = 0;
         const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), code);
-        if (failure != std::errc{} || stop != text.data() + text.size() || code < 200 || code > 599)
+        if (failure != std::errc{} || stop != text.data() + text.size() || code < 200 || code > 599) {
             throw RpcError{.code = status::internal_server_error,
                            .error_code = "PGRST112",
                            .message = "response.status setting must be a valid status code"};
+        }
         return static_cast<status>(code);
     }
     const bool is_part = is_cut(call, result) || (call.wants_count && result.shown < result.total);
@@ -167,23 +171,26 @@ asio::awaitable<Response> answer_rpc(Database& database, const RpcCall& call, co
     const auto& function = call.function;
     try {
         Result result;
-        if (function.kind == CallKind::reads)
+        if (function.kind == CallKind::reads) {
             result = co_await read(database, call, request);
-        else
+        } else {
             result.body = co_await database.call(function.kind, function.name, call.arguments, request_id);
+        }
         check_rows(call, result);
         auto response = json_response(status_of(call, result), std::move(result.body));
         response.set(field::content_type, std::string{call.media_type} + "; charset=utf-8");
         response.set(field::content_range, content_range(call, result));
-        if (!call.applied_preferences.empty())
+        if (!call.applied_preferences.empty()) {
             response.set("Preference-Applied", call.applied_preferences);
+        }
         co_return response;
     } catch (const pq::Error& error) {
         auto answer = rpc_error(error);
-        if (answer.code >= status::internal_server_error)
+        if (answer.code >= status::internal_server_error) {
             log::write(log::Level::error,
                        {{"request_id", request_id}, {"function", function.name}, {"sqlstate", error.sqlstate()}},
                        log::Quoted{error.what()});
+        }
         throw answer;
     }
 }

@@ -52,12 +52,14 @@ constexpr std::array rules{
 
 /// nnn of `PTnnn`, if that is the status of an error.
 std::optional<status> raised_status(std::string_view sqlstate) {
-    if (!sqlstate.starts_with("PT"))
+    if (!sqlstate.starts_with("PT")) {
         return std::nullopt;
+    }
     int code = 0;
     const auto [stop, failure] = std::from_chars(sqlstate.data() + 2, sqlstate.data() + sqlstate.size(), code);
-    if (failure != std::errc{} || stop != sqlstate.data() + sqlstate.size() || code < 400 || code > 599)
+    if (failure != std::errc{} || stop != sqlstate.data() + sqlstate.size() || code < 400 || code > 599) {
         return std::nullopt;
+    }
     return static_cast<status>(code);
 }
 
@@ -67,8 +69,9 @@ std::optional<std::string> unless_empty(const std::string& text) {
 
 /// What may be said of an error whose own words may say too much.
 std::string_view message_for(std::string_view sqlstate, status code) {
-    if (sqlstate.starts_with("22"))
+    if (sqlstate.starts_with("22")) {
         return "An argument does not have the form that its type demands.";
+    }
     switch (code) {
     case status::bad_request:
         return "The database refuses this call.";
@@ -89,12 +92,15 @@ std::string_view message_for(std::string_view sqlstate, status code) {
 
 /// PostgREST's code for a refusal of ours, where it has one.
 std::string code_for(std::string_view error_code) {
-    if (error_code == "database_unavailable")
+    if (error_code == "database_unavailable") {
         return "PGRST000";
-    if (error_code == "internal_error")
+    }
+    if (error_code == "internal_error") {
         return "PGRSTX00";
-    if (error_code == "timeout")
+    }
+    if (error_code == "timeout") {
         return "57014";
+    }
     return std::string{error_code};
 }
 
@@ -105,12 +111,15 @@ json::value string_or_null(const std::optional<std::string>& text) {
 } // namespace
 
 status status_for_sqlstate(std::string_view sqlstate) {
-    if (const auto raised = raised_status(sqlstate))
+    if (const auto raised = raised_status(sqlstate)) {
         return *raised;
-    if (sqlstate == pq::sqlstate::query_canceled)
+    }
+    if (sqlstate == pq::sqlstate::query_canceled) {
         return status::gateway_timeout;
-    if (pq::is_passing(sqlstate))
+    }
+    if (pq::is_passing(sqlstate)) {
         return status::service_unavailable;
+    }
     const auto* const rule =
         std::ranges::find_if(rules, [&](const Rule& candidate) { return sqlstate.starts_with(candidate.prefix); });
     return rule == rules.end() ? status::bad_request : rule->code;
@@ -118,8 +127,9 @@ status status_for_sqlstate(std::string_view sqlstate) {
 
 RpcError rpc_error(const pq::Error& error) {
     // Without a SQLSTATE it is not the server that speaks.
-    if (error.kind() != pq::ErrorKind::refused || error.sqlstate().empty())
+    if (error.kind() != pq::ErrorKind::refused || error.sqlstate().empty()) {
         return rpc_error(refusal_for(error));
+    }
     RpcError answer{status_for_sqlstate(error.sqlstate()), error.sqlstate(), error.what(), unless_empty(error.detail()),
                     unless_empty(error.hint())};
     if (pq::typed_refusal(error)) {
@@ -129,8 +139,9 @@ RpcError rpc_error(const pq::Error& error) {
         answer.details.reset();
         answer.hint.reset();
     }
-    if (answer.code == status::service_unavailable)
+    if (answer.code == status::service_unavailable) {
         answer.headers.emplace_back(field::retry_after, "1");
+    }
     return answer;
 }
 
@@ -147,10 +158,12 @@ RpcError rpc_error(const Refusal& refusal) {
                    .message = refusal.message,
                    .headers = refusal.headers};
     auto details = refusal.extra;
-    if (!refusal.param.empty())
+    if (!refusal.param.empty()) {
         details["param"] = refusal.param;
-    if (!details.empty())
+    }
+    if (!details.empty()) {
         error.details = json::serialize(details);
+    }
     return error;
 }
 
@@ -162,10 +175,12 @@ Response rpc_error_response(const RpcError& error) {
     auto response = json_response(error.code, json::serialize(body));
     response.set(field::content_type, "application/json; charset=utf-8");
     response.set("Proxy-Status", "pdpp; error=" + error.error_code);
-    if (error.code == status::unauthorized)
+    if (error.code == status::unauthorized) {
         response.set(field::www_authenticate, "Bearer realm=\"pdpp\"");
-    for (const auto& [name, value] : error.headers)
+    }
+    for (const auto& [name, value] : error.headers) {
         response.set(name, value);
+    }
     return response;
 }
 

@@ -33,19 +33,22 @@ std::string qualified(std::string_view function) {
 /// `public.pdpp_run_status(run_id)`
 std::string signature_of(const Function& function) {
     std::vector<std::string_view> names;
-    for (const auto& argument : function.arguments)
+    for (const auto& argument : function.arguments) {
         names.push_back(argument.name);
+    }
     return fmt::format("{}({})", qualified(function.name), fmt::join(names, ", "));
 }
 
 std::optional<std::string> hint_for(std::span<const Function> table, std::string_view name) {
     constexpr std::size_t longest = 63; // an identifier's; and no more work than that
-    if (name.size() > longest)
+    if (name.size() > longest) {
         return std::nullopt;
+    }
     const auto& nearest =
         *std::ranges::min_element(table, {}, [&](const Function& f) { return distance(name, f.name); });
-    if (distance(name, nearest.name) > nearest.name.size() / 3)
+    if (distance(name, nearest.name) > nearest.name.size() / 3) {
         return std::nullopt;
+    }
     return "Perhaps you meant to call the function " + qualified(nearest.name);
 }
 
@@ -73,12 +76,13 @@ bool is_rpc(std::string_view target) {
 }
 
 const Function& find_function(std::span<const Function> table, const Target& target) {
-    if (target.segments.size() != 2 || target.segments[0] != "rpc" || target.segments[1].empty())
+    if (target.segments.size() != 2 || target.segments[0] != "rpc" || target.segments[1].empty()) {
         throw RpcError{
             .code = status::not_found, .error_code = "PGRST125", .message = "Invalid path specified in request URL"};
+    }
     const auto& name = target.segments[1];
     const auto function = std::ranges::find(table, std::string_view{name}, &Function::name);
-    if (function == table.end())
+    if (function == table.end()) {
         throw RpcError{.code = status::not_found,
                        .error_code = "PGRST202",
                        .message = fmt::format("Could not find the function {} in the schema cache", qualified(name)),
@@ -86,22 +90,25 @@ const Function& find_function(std::span<const Function> table, const Target& tar
                            fmt::format("Searched for the function {}, but no matches were found in the schema cache.",
                                        qualified(name)),
                        .hint = hint_for(table, name)};
+    }
     return *function;
 }
 
 void check_method(const Function& function, verb method) {
     const bool is_get = method == verb::get || method == verb::head;
-    if (!is_get && method != verb::post && method != verb::options)
+    if (!is_get && method != verb::post && method != verb::options) {
         throw RpcError{.code = status::method_not_allowed,
                        .error_code = "PGRST101",
                        .message = "Only OPTIONS, GET, HEAD and POST can be used on RPC",
                        .headers = {{field::allow, std::string{allowed_methods(function)}}}};
-    if (is_get && function.kind != CallKind::reads)
+    }
+    if (is_get && function.kind != CallKind::reads) {
         throw RpcError{.code = status::method_not_allowed,
                        .error_code = "25006",
                        .message = fmt::format("{} writes, and GET is read-only", function.name),
                        .hint = "Use POST.",
                        .headers = {{field::allow, std::string{allowed_methods(function)}}}};
+    }
 }
 
 } // namespace pdpp::http

@@ -25,20 +25,22 @@ constexpr std::array<std::string_view, 3> offered{"application/json", object_typ
 
 void check_profile(const Request& request) {
     const auto profile = request.find(request.method() == verb::post ? "Content-Profile" : "Accept-Profile");
-    if (profile != request.end() && trimmed(profile->value()) != rpc_schema)
+    if (profile != request.end() && trimmed(profile->value()) != rpc_schema) {
         throw RpcError{.code = status::not_acceptable,
                        .error_code = "PGRST106",
                        .message = "Invalid schema: " + std::string{profile->value()},
                        .hint = fmt::format("Only the following schemas are exposed: {}", rpc_schema)};
+    }
 }
 
 void read_accept(const Request& request, RpcCall& call) {
     const auto accept = header_list(request, field::accept);
     const auto type = negotiate(accept, offered);
-    if (!type)
+    if (!type) {
         throw RpcError{.code = status::not_acceptable,
                        .error_code = "PGRST107",
                        .message = "None of these media types are available: " + accept.value_or("")};
+    }
     call.wants_object = *type != offered[0];
     call.media_type = call.wants_object ? object_type : *type;
 }
@@ -66,11 +68,12 @@ void read_preferences(const Request& request, RpcCall& call) {
             unknown.push_back(std::move(text));
         }
     }
-    if (is_strict && !unknown.empty())
+    if (is_strict && !unknown.empty()) {
         throw RpcError{.code = status::bad_request,
                        .error_code = "PGRST122",
                        .message = "Invalid preferences given with handling=strict",
                        .details = fmt::format("Invalid preferences: {}", fmt::join(unknown, ", "))};
+    }
     call.applied_preferences = fmt::format("{}", fmt::join(applied, ", "));
 }
 
@@ -86,8 +89,9 @@ RpcError unsupported(const QueryParameter& parameter) {
 
 /// Whether `value` is one of PostgREST's filters, such as `eq.5`, `not.is.null` or `in.(1,2)`.
 bool is_filter(std::string_view value) {
-    if (value.starts_with("not."))
+    if (value.starts_with("not.")) {
         value.remove_prefix(4);
+    }
     const auto word = value.substr(0, value.find_first_of(".("));
     return word.size() < value.size() &&
            is_one_of(word, {"eq",     "neq", "gt", "gte",        "lt",  "lte",   "like",  "ilike", "match",
@@ -108,27 +112,30 @@ std::int64_t row_number(const QueryParameter& parameter) {
     std::int64_t number = 0;
     const char* const end = parameter.value.data() + parameter.value.size();
     const auto [stop, failure] = std::from_chars(parameter.value.data(), end, number);
-    if (failure != std::errc{} || stop != end || number < 0 || number > most)
+    if (failure != std::errc{} || stop != end || number < 0 || number > most) {
         throw RpcError{.code = status::bad_request,
                        .error_code = "PGRST100",
                        .message = fmt::format("{} must be a whole number from 0 to {}", parameter.name, most)};
+    }
     return number;
 }
 
 void read_row_parameter(const QueryParameter& parameter, RpcCall& call) {
     const bool has_rows = call.function.shape == ResultShape::rows;
-    if (parameter.name == "limit" && has_rows)
+    if (parameter.name == "limit" && has_rows) {
         call.range.limit = row_number(parameter);
-    else if (parameter.name == "offset" && has_rows)
+    } else if (parameter.name == "offset" && has_rows) {
         call.range.offset = row_number(parameter);
-    else if (parameter.name != "select" || parameter.value != "*")
+    } else if (parameter.name != "select" || parameter.value != "*") {
         throw unsupported(parameter);
+    }
 }
 
 /// A number of digits alone, as far as numbers of rows go; nothing for other text.
 std::optional<std::int64_t> read_digits(std::string_view text) {
-    if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos)
+    if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) {
         return std::nullopt;
+    }
     std::int64_t number = 0;
     const auto failure = std::from_chars(text.data(), text.data() + text.size(), number).ec;
     return failure == std::errc{} ? std::min(number, most) : most;
@@ -138,25 +145,30 @@ std::optional<std::int64_t> read_digits(std::string_view text) {
 /// of all, and those that both want are sent. As in PostgREST it is for GET alone (RFC 9110, 14.2), what is malformed
 /// is no range, and a limit of 0 goes before it.
 void read_range(const Request& request, RpcCall& call) {
-    if (request.method() != verb::get || call.function.shape != ResultShape::rows || call.range.limit == 0)
+    if (request.method() != verb::get || call.function.shape != ResultShape::rows || call.range.limit == 0) {
         return;
+    }
     const std::string_view range = request[field::range];
     const auto dash = range.find('-');
-    if (dash == std::string_view::npos)
+    if (dash == std::string_view::npos) {
         return;
+    }
     const auto first = read_digits(range.substr(0, dash));
     const auto upper = range.substr(dash + 1);
     const auto last = upper.empty() ? std::optional{most} : read_digits(upper);
-    if (!first || !last)
+    if (!first || !last) {
         return;
-    if (*last < *first)
+    }
+    if (*last < *first) {
         throw range_not_satisfiable(
             "The lower boundary must be lower than or equal to the upper boundary in the Range header.");
+    }
     auto& [offset, limit] = call.range;
     const auto end = std::min(*last + 1, limit ? offset + *limit : most + 1);
     offset = std::max(offset, *first);
-    if (offset >= end)
+    if (offset >= end) {
         throw range_not_satisfiable("The Range header and limit and offset have no row in common.");
+    }
     limit = end - offset;
 }
 
@@ -165,12 +177,13 @@ RpcArguments query_arguments(const Target& target, RpcCall& call) {
     for (const auto& parameter : target.query) {
         const bool is_argument = std::ranges::find(call.function.arguments, std::string_view{parameter.name},
                                                    &FunctionArgument::name) != call.function.arguments.end();
-        if (is_reserved(parameter.name))
+        if (is_reserved(parameter.name)) {
             read_row_parameter(parameter, call);
-        else if (!is_argument && is_filter(parameter.value))
+        } else if (!is_argument && is_filter(parameter.value)) {
             throw unsupported(parameter);
-        else
+        } else {
             arguments[parameter.name].value = parameter.value; // the last one counts
+        }
     }
     return arguments;
 }

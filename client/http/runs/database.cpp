@@ -38,19 +38,22 @@ class Database::PoolCaller : public pq::Caller {
 
     asio::awaitable<std::string> call(std::string_view function, std::vector<pq::Argument> arguments,
                                       std::chrono::milliseconds timeout, pq::Effect effect) override {
-        if (effect == pq::Effect::reads)
+        if (effect == pq::Effect::reads) {
             co_return co_await read(function, std::move(arguments), timeout);
+        }
         const auto turn = co_await database_.turn_to_write(arguments);
         for (;;) {
             auto connection = co_await database_.writes_.acquire();
             try {
                 co_return co_await connection->body(function, arguments, timeout, pq::Effect::writes);
             } catch (const pq::Error& error) {
-                if (error.kind() == pq::ErrorKind::in_doubt || error.kind() == pq::ErrorKind::timeout)
+                if (error.kind() == pq::ErrorKind::in_doubt || error.kind() == pq::ErrorKind::timeout) {
                     log::write(log::Level::warning, {{"request_id", request_id_}, {"function", function}},
                                "answer lost, finding out: {:?}", error.what());
-                if (error.sqlstate() != pq::sqlstate::read_only_sql_transaction || connection.is_new())
+                }
+                if (error.sqlstate() != pq::sqlstate::read_only_sql_transaction || connection.is_new()) {
                     throw;
+                }
             }
             connection->close();
         }
@@ -62,17 +65,21 @@ class Database::PoolCaller : public pq::Caller {
         for (;;) {
             auto loan = co_await database_.lend();
             auto& connection = loan.connection;
-            if (connection->is_standby())
+            if (connection->is_standby()) {
                 throw pq::no_primary();
+            }
             try {
                 auto body = co_await connection->body(function, arguments, timeout, pq::Effect::reads);
-                if (!connection.is_stale())
+                if (!connection.is_stale()) {
                     co_return body;
-                if (connection.is_new())
+                }
+                if (connection.is_new()) {
                     throw pq::no_primary();
+                }
             } catch (const pq::Error& error) {
-                if (error.sqlstate() != pq::sqlstate::read_only_sql_transaction || connection.is_new())
+                if (error.sqlstate() != pq::sqlstate::read_only_sql_transaction || connection.is_new()) {
                     throw;
+                }
             }
             connection->close();
         }
@@ -107,8 +114,9 @@ constexpr std::size_t names_of_one = 2;
 std::string lock_of(const std::vector<pq::Argument>& arguments) {
     for (const std::string_view name : {"connector_instance_id", "connector_id", "run_id"}) {
         const auto found = std::ranges::find(arguments, name, &pq::Argument::name);
-        if (found != arguments.end() && found->value)
+        if (found != arguments.end() && found->value) {
             return fmt::format("{} {}", name, *found->value);
+        }
     }
     return {};
 }
@@ -144,8 +152,9 @@ Database::Side::Side(const asio::any_io_executor& executor, const pq::PoolOption
 
 asio::awaitable<Database::Loan> Database::Side::lend() {
     auto turn = co_await long_reads.take({}, wait_limit);
-    if (!turn)
+    if (!turn) {
         throw pq::Error(pq::ErrorKind::cannot_connect, "all database connections for long reads are in use");
+    }
     auto connection = co_await pool.acquire();
     co_return Loan{std::move(*turn), std::move(connection)};
 }
@@ -157,13 +166,14 @@ Database::Database(const asio::any_io_executor& executor, const DatabaseOptions&
       write_turns_(executor, std::max<std::size_t>((options.pool_size - 1) / names_of_one, 1)),
       ended_(options.status_cache_bytes) {
     const auto to_standby = pq::to_standby(options.conninfo);
-    if (to_standby != pq::to_primary(options.conninfo))
+    if (to_standby != pq::to_primary(options.conninfo)) {
         standby_.emplace(executor,
                          pq::PoolOptions{.conninfo = to_standby,
                                          .size = options.pool_size,
                                          .wait_limit = wait_limit,
                                          .statement_timeout = options.statement_timeout},
                          timeout_);
+    }
 }
 
 asio::awaitable<Database::Loan> Database::lend() {
@@ -172,9 +182,10 @@ asio::awaitable<Database::Loan> Database::lend() {
 
 asio::awaitable<Turns::Turn> Database::turn_to_write(const std::vector<pq::Argument>& arguments) {
     auto turn = co_await write_turns_.take(lock_of(arguments), lock_timeout_);
-    if (!turn)
+    if (!turn) {
         throw pq::Error(pq::ErrorKind::refused, "others wait for the same lock",
                         std::string{pq::sqlstate::lock_not_available});
+    }
     co_return std::move(*turn);
 }
 
@@ -192,8 +203,9 @@ pq::Pool::Usage Database::usage() const {
     };
     add_side(primary_);
     add(writes_);
-    if (standby_)
+    if (standby_) {
         add_side(*standby_);
+    }
     return all;
 }
 
@@ -214,12 +226,14 @@ asio::awaitable<void> Database::meet_primary(pq::Connection& connection) {
         const auto answer = co_await connection.query(question, {}, timeout_, pq::Effect::reads);
         history = answer.text(0, 0).value();
     } catch (const pq::Error& error) {
-        if (error.kind() != pq::ErrorKind::refused)
+        if (error.kind() != pq::ErrorKind::refused) {
             throw;
+        }
         log::write(log::Level::debug, "the primary does not say which history it writes: {:?}", error.what());
     }
-    if (history.empty() || history != history_)
+    if (history.empty() || history != history_) {
         ended_.clear();
+    }
     history_ = std::move(history);
 }
 
@@ -230,10 +244,11 @@ asio::awaitable<void> Database::try_connecting() {
 /// What the failure of a call means for the client; logged if it is not the client's doing.
 Refusal Database::refusal_of_call(const pq::Error& error, std::string_view function, std::string_view request_id) {
     auto refusal = refusal_for(error);
-    if (is_our_trouble(refusal))
+    if (is_our_trouble(refusal)) {
         log::write(log::Level::error,
                    {{"request_id", request_id}, {"function", function}, {"sqlstate", error.sqlstate()}},
                    log::Quoted{error.what()});
+    }
     return refusal;
 }
 
@@ -248,8 +263,9 @@ asio::awaitable<std::string> Database::ask(const SqlCall& call, std::vector<pq::
         } else {
             body = co_await this->call(call.kind, call.function, std::move(arguments), request_id);
         }
-        if (auto refusal = refusal_in(body))
+        if (auto refusal = refusal_in(body)) {
             throw *std::move(refusal);
+        }
         co_return body;
     } catch (const pq::Error& error) {
         throw refusal_of_call(error, call.function, request_id);
@@ -260,14 +276,16 @@ asio::awaitable<StatusText> Database::status(std::string run_id, std::string_vie
     const auto history = history_;
     try {
         auto answer = co_await read_final([&](Side& side) { return side.statuses.read(run_id); }, is_terminal_status);
-        if (auto refusal = refusal_in(answer.body))
+        if (auto refusal = refusal_in(answer.body)) {
             throw *std::move(refusal);
+        }
         StatusText text(std::move(answer.body));
         const bool is_last = text.status().is_last();
-        if (is_last && !answer.from_standby && history == history_)
+        if (is_last && !answer.from_standby && history == history_) {
             ended_.insert(run_id, text.status());
-        else if (is_last && standby_ && ended_.keeps_any())
+        } else if (is_last && standby_ && ended_.keeps_any()) {
             asio::co_spawn(co_await asio::this_coro::executor, keep_as_primary_says(std::move(run_id)), asio::detached);
+        }
         co_return text;
     } catch (const pq::Error& error) {
         throw refusal_of_call(error, status_call().function, request_id);
@@ -281,8 +299,9 @@ asio::awaitable<void> Database::keep_as_primary_says(std::string run_id) {
     try {
         auto answer = co_await primary_.statuses.read(run_id);
         const StatusText text(std::move(answer.body));
-        if (text.status().is_last() && !answer.from_standby && history == history_)
+        if (text.status().is_last() && !answer.from_standby && history == history_) {
             ended_.insert(run_id, text.status());
+        }
     } catch (const std::exception& error) { // it is asked again with the next request
         log::write(log::Level::debug, "an ending is not kept in memory: {:?}", error.what());
     }
@@ -299,8 +318,9 @@ asio::awaitable<pq::Answer> Database::read_final(std::function<asio::awaitable<p
         co_return either;
     }
     auto answer = co_await of_primary();
-    if (!pq::is_present(answer, is_final))
+    if (!pq::is_present(answer, is_final)) {
         throw pq::no_primary();
+    }
     co_return answer;
 }
 
@@ -310,10 +330,12 @@ asio::awaitable<pq::Answer> Database::read(Side& side, const SqlCall& call, std:
         const auto& connection = loan.connection;
         const bool is_standby = connection->is_standby();
         auto body = co_await connection->body(call.function, arguments, timeout_, pq::Effect::reads);
-        if (!connection.is_stale())
+        if (!connection.is_stale()) {
             co_return pq::Answer{std::move(body), is_standby};
-        if (connection.is_new())
+        }
+        if (connection.is_new()) {
             throw pq::Error(pq::ErrorKind::connection_lost, "the server takes no writes, and is no standby");
+        }
     }
 }
 

@@ -21,30 +21,36 @@ bool is_unstorable(std::string_view sqlstate) {
 }
 
 Refusal for_sqlstate(std::string_view sqlstate) {
-    if (sqlstate == pq::sqlstate::query_canceled)
+    if (sqlstate == pq::sqlstate::query_canceled) {
         return refusal(ErrorKind::timeout);
-    if (sqlstate == pq::sqlstate::lock_not_available)
+    }
+    if (sqlstate == pq::sqlstate::lock_not_available) {
         return refusal(ErrorKind::run_busy);
+    }
     // Without a SQLSTATE it is the client library that refuses: a database without the extension.
-    if (sqlstate.empty() || pq::is_passing(sqlstate))
+    if (sqlstate.empty() || pq::is_passing(sqlstate)) {
         return refusal(ErrorKind::database_unavailable);
-    if (is_unstorable(sqlstate))
+    }
+    if (is_unstorable(sqlstate)) {
         return invalid_request("data holds what PostgreSQL cannot store as JSON.", "data");
+    }
     return refusal(ErrorKind::internal_error);
 }
 
 /// A write whose answer was lost, and could not be learned since.
 Refusal in_doubt(const pq::WriteIds& ids) {
     auto refusal = http::refusal(ErrorKind::in_doubt, "The database was lost before it said whether this was done. ");
-    if (ids.idempotency_key)
+    if (ids.idempotency_key) {
         refusal.message += "Send the same request with the same Idempotency-Key again: it is not done twice.";
-    else if (ids.trace_id)
+    } else if (ids.trace_id) {
         refusal.message += "Ask for the run: its id resolves if it was admitted, and stays unknown if it was not.";
-    else
+    } else {
         refusal.message += "Send the same request again: it is not done twice.";
+    }
     const auto add = [&](std::string_view key, const std::optional<std::string>& id) {
-        if (id)
+        if (id) {
             refusal.extra[key] = *id;
+        }
     };
     add("run_id", ids.run_id);
     add("trace_id", ids.trace_id);
@@ -55,8 +61,9 @@ Refusal in_doubt(const pq::WriteIds& ids) {
 /// What a client does next with the refusal, where that has an address.
 void add_location(Refusal& refusal) {
     const auto* const active = refusal.extra.if_contains("active_run_id");
-    if (refusal.error_code == "run_already_active" && active != nullptr && active->is_string())
+    if (refusal.error_code == "run_already_active" && active != nullptr && active->is_string()) {
         refusal.headers.emplace_back(field::location, std::string{run::self_link(active->get_string()).view()});
+    }
 }
 
 } // namespace
@@ -68,8 +75,9 @@ Refusal refusal_for(const pq::Error& error) {
         add_location(refusal);
         return refusal;
     }
-    if (const auto* const doubt = dynamic_cast<const pq::InDoubt*>(&error))
+    if (const auto* const doubt = dynamic_cast<const pq::InDoubt*>(&error)) {
         return in_doubt(doubt->ids());
+    }
     switch (error.kind()) {
     case pq::ErrorKind::cannot_connect:
     case pq::ErrorKind::connection_lost:
@@ -90,8 +98,9 @@ bool is_unknown_run(const Refusal& refusal) {
 }
 
 std::optional<Refusal> refusal_in(std::string_view body) {
-    if (!body.starts_with(R"({"error": {)"))
+    if (!body.starts_with(R"({"error": {)")) {
         return std::nullopt;
+    }
     auto envelope = json::parse(body);
     auto& error = envelope.at("error").as_object();
     error.erase("type"); // follows from the status

@@ -33,9 +33,11 @@ void link_timeline(Response& response, std::string_view timeline_link) {
 /// The answer that says: what you have is what there is.
 Response not_modified(const Response& found) {
     Response response{status::not_modified, 11};
-    for (const auto name : {field::etag, field::cache_control, field::vary, field::retry_after})
-        if (const auto header = found.find(name); header != found.end())
+    for (const auto name : {field::etag, field::cache_control, field::vary, field::retry_after}) {
+        if (const auto header = found.find(name); header != found.end()) {
             response.set(name, header->value());
+        }
+    }
     return response;
 }
 
@@ -50,8 +52,9 @@ Response unless_known(const Request& request, std::string_view etag, Response re
         throw another;
     }
     const auto known = header_list(request, field::if_none_match);
-    if (known && names_tag(*known, etag))
+    if (known && names_tag(*known, etag)) {
         return not_modified(response);
+    }
     return response;
 }
 
@@ -59,8 +62,9 @@ Response unless_known(const Request& request, std::string_view etag, Response re
 
 std::string_view acceptable_type(const Request& request, std::span<const std::string_view> offer) {
     const auto type = negotiate(header_list(request, field::accept), offer);
-    if (!type)
+    if (!type) {
         throw refusal(ErrorKind::not_acceptable, fmt::format("This is available only as {}.", fmt::join(offer, ", ")));
+    }
     return *type;
 }
 
@@ -75,8 +79,9 @@ namespace {
 Response status_head(const Request& request, const RunStatus& run_status) {
     auto response = json_response(status::ok, {}, run_status.is_last() ? for_ever : for_now);
     response.content_length(run_status.body.size());
-    if (!run_status.is_last())
+    if (!run_status.is_last()) {
         response.set(field::retry_after, soon);
+    }
     link_timeline(response, run_status.timeline_link);
     return unless_known(request, run_status.etag, std::move(response));
 }
@@ -85,15 +90,17 @@ Response status_head(const Request& request, const RunStatus& run_status) {
 
 Response answer_to_status(const Request& request, const RunStatus& run_status) {
     auto response = status_head(request, run_status);
-    if (response.result() == status::ok)
+    if (response.result() == status::ok) {
         response.body() = run_status.body;
+    }
     return response;
 }
 
 Response answer_to_status(const Request& request, StatusText text) {
     auto response = status_head(request, text.status());
-    if (response.result() == status::ok)
+    if (response.result() == status::ok) {
         response.body() = std::move(text).take_body();
+    }
     return response;
 }
 
@@ -104,8 +111,9 @@ Response answer_to_admission(const Request& request, status success, std::string
     response.set(field::retry_after, soon);
     // A repeated request is answered with the first one's run, which is part of the first one's trace.
     const auto trace = trace_of(request);
-    if (trace && run.at("trace_id").is_string() && *trace == std::string_view{run.at("trace_id").as_string()})
+    if (trace && run.at("trace_id").is_string() && *trace == std::string_view{run.at("trace_id").as_string()}) {
         response.set("traceparent", request["traceparent"]);
+    }
     return response;
 }
 

@@ -12,8 +12,9 @@ namespace {
 std::string_view string_after(std::string_view body, std::string_view mark) {
     // not find(), which stops to look at each quotation mark
     const auto* const found = static_cast<const char*>(memmem(body.data(), body.size(), mark.data(), mark.size()));
-    if (found == nullptr)
+    if (found == nullptr) {
         return {};
+    }
     body.remove_prefix(static_cast<std::size_t>(found - body.data()) + mark.size());
     const auto end = body.find('"');
     const auto text = body.substr(0, end);
@@ -46,8 +47,9 @@ bool is_terminal_status(std::string_view body) {
 bool is_terminal_timeline(std::string_view body) {
     constexpr std::string_view mark = R"(, "terminal_status": ")"; // the longest key is the last
     const auto found = body.rfind(mark);
-    if (found == std::string_view::npos)
+    if (found == std::string_view::npos) {
         return false;
+    }
     const auto end = body.substr(found + mark.size());
     return end.ends_with(R"("})") && run::outcome_named(end.substr(0, end.size() - 2)).has_value();
 }

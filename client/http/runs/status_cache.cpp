@@ -31,27 +31,32 @@ std::size_t StatusCache::size_of(std::string_view run_id, std::string_view body)
 const RunStatus* StatusCache::find(std::string_view run_id) {
     const auto& by_id = entries_.get<1>();
     const auto found = by_id.find(run_id);
-    if (found == by_id.end())
+    if (found == by_id.end()) {
         return nullptr;
+    }
     found->is_wanted = true;
     return &found->status;
 }
 
 void StatusCache::insert(std::string_view run_id, const RunStatus& status) {
     const auto size = size_of(run_id, status.body);
-    if (size > capacity_)
+    if (size > capacity_) {
         return;
-    if (!entries_.emplace_front(run_id, status).second)
+    }
+    if (!entries_.emplace_front(run_id, status).second) {
         return; // another request was faster
+    }
     bytes_ += size;
-    while (bytes_ > capacity_)
+    while (bytes_ > capacity_) {
         drop_one();
+    }
 }
 
 void StatusCache::drop_one() {
     const auto newest = entries_.begin();
-    for (int chances = second_chances; chances > 0 && std::exchange(entries_.back().is_wanted, false); --chances)
+    for (int chances = second_chances; chances > 0 && std::exchange(entries_.back().is_wanted, false); --chances) {
         entries_.relocate(std::next(newest), std::prev(entries_.end()));
+    }
     const auto& last = entries_.back();
     bytes_ -= size_of(last.run_id, last.status.body);
     entries_.pop_back();

@@ -19,18 +19,21 @@ asio::awaitable<std::vector<StatusAnswer>> fetch_statuses(pq::Pool& pool, std::c
     const bool is_standby = connection->is_standby();
     const auto run_ids = take();
     std::vector<StatusAnswer> answers;
-    if (run_ids.empty()) // they have lost their patience
+    if (run_ids.empty()) { // they have lost their patience
         co_return answers;
+    }
     const std::vector<pq::Parameter> texts(run_ids.begin(), run_ids.end());
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_ids", "text[]", pq::array_literal(texts)});
     const auto rows = co_await connection->prepared_column("body", "pdpp_run_statuses", std::move(arguments), timeout,
                                                            pq::Effect::reads);
-    if (connection.is_stale())
+    if (connection.is_stale()) {
         throw pq::Error(pq::ErrorKind::connection_lost, "the server takes no writes, and is no standby");
+    }
     answers.reserve(run_ids.size());
-    for (int row = 0; row < rows.rows(); ++row)
+    for (int row = 0; row < rows.rows(); ++row) {
         answers.push_back({std::string{rows.text(row, 0).value()}, is_standby});
+    }
     co_return answers;
 }
 

@@ -89,8 +89,9 @@ bool StatusReads::State::may_board() const noexcept {
 }
 
 void StatusReads::State::begin_call() {
-    if (calls == limits.calls || !may_board())
+    if (calls == limits.calls || !may_board()) {
         return;
+    }
     boarding = true;
     ++calls;
     asio::co_spawn(
@@ -102,8 +103,9 @@ asio::awaitable<void> StatusReads::State::call() {
     co_await asio::post(executor, asio::use_awaitable);
     while (boarding) {
         co_await call_once();
-        if (!may_board())
+        if (!may_board()) {
             break; // another call takes what there is
+        }
         boarding = true;
     }
     --calls;
@@ -121,26 +123,31 @@ asio::awaitable<void> StatusReads::State::call_once() {
         lead(number);
         std::vector<std::string> run_ids;
         run_ids.reserve(batch.size());
-        for (const auto& waiting : batch)
+        for (const auto& waiting : batch) {
             run_ids.push_back(waiting->run_id);
+        }
         return run_ids;
     };
     std::exception_ptr failure;
     try {
         auto answers = co_await fetch(leave);
-        if (answers.size() != batch.size())
+        if (answers.size() != batch.size()) {
             throw std::logic_error("the database answered for another number of runs");
-        for (std::size_t i = 0; i < batch.size(); ++i)
+        }
+        for (std::size_t i = 0; i < batch.size(); ++i) {
             batch[i]->answer_with(std::move(answers[i]));
+        }
     } catch (...) {
         failure = std::current_exception();
     }
-    if (number == 0)
+    if (number == 0) {
         boarding = false;
-    else if (leading == number)
+    } else if (leading == number) {
         leading = 0;
-    if (failure)
+    }
+    if (failure) {
         failed(batch, began, failure);
+    }
 }
 
 /// Until this call returns, or has had its head start, no other begins.
@@ -149,8 +156,9 @@ void StatusReads::State::lead(std::uint64_t call_number) {
     head_start.expires_after(limits.head_start);
     head_start.async_wait([state = weak_from_this(), call_number](boost::system::error_code cancelled) {
         const auto self = state.lock();
-        if (cancelled || !self || self->leading != call_number)
+        if (cancelled || !self || self->leading != call_number) {
             return;
+        }
         self->leading = 0;
         self->begin_call();
     });
@@ -163,15 +171,17 @@ StatusReads::State::Batch StatusReads::State::take() {
     while (!queue.empty() && batch.size() < most && (batch.empty() || !queue.front()->alone)) {
         batch.push_back(std::move(queue.front()));
         queue.pop_front();
-        if (batch.back()->alone)
+        if (batch.back()->alone) {
             break;
+        }
     }
     return batch;
 }
 
 void StatusReads::State::put_back(const Batch& batch) {
-    for (const auto& waiting : batch)
+    for (const auto& waiting : batch) {
         waiting->since = Clock::now();
+    }
     queue.insert(queue.begin(), batch.begin(), batch.end());
     watch_patience();
 }
@@ -187,15 +197,17 @@ void StatusReads::State::failed(const Batch& batch, Clock::time_point began, con
     } catch (...) {
         // a mistake of ours
     }
-    if (batch.empty()) // there was no connection
+    if (batch.empty()) { // there was no connection
         fail_waiting(began, failure);
+    }
     Batch again;
     for (const auto& waiting : batch) {
         waiting->alone |= may_be_ones_own;
-        if (may_be_ones_own || (is_lost && ++waiting->attempts < limits.attempts))
+        if (may_be_ones_own || (is_lost && ++waiting->attempts < limits.attempts)) {
             again.push_back(waiting);
-        else
+        } else {
             waiting->fail_with(failure);
+        }
     }
     put_back(again);
 }
@@ -204,23 +216,26 @@ void StatusReads::State::failed(const Batch& batch, Clock::time_point began, con
 void StatusReads::State::fail_waiting(Clock::time_point since, const std::exception_ptr& failure) {
     std::erase_if(queue, [&](const auto& waiting) {
         const bool is_due = waiting->since <= since;
-        if (is_due)
+        if (is_due) {
             waiting->fail_with(failure);
+        }
         return is_due;
     });
 }
 
 /// Sees to it that nobody waits for longer than the patience lasts.
 void StatusReads::State::watch_patience() {
-    if (is_watching || queue.empty())
+    if (is_watching || queue.empty()) {
         return;
+    }
     const auto longest = std::ranges::min_element(queue, {}, [](const auto& waiting) { return waiting->since; });
     is_watching = true;
     sweep.expires_at((*longest)->since + limits.patience);
     sweep.async_wait([state = weak_from_this()](boost::system::error_code cancelled) {
         const auto self = state.lock();
-        if (cancelled || !self)
+        if (cancelled || !self) {
             return;
+        }
         self->is_watching = false;
         const pq::Error busy(pq::ErrorKind::cannot_connect, "all database connections are in use");
         self->fail_waiting(Clock::now() - self->limits.patience, std::make_exception_ptr(busy));
@@ -239,8 +254,9 @@ asio::awaitable<StatusAnswer> StatusReads::read(std::string run_id) {
     const auto waiting = std::make_shared<Waiting>(state_->executor, std::move(run_id));
     state_->enqueue(waiting);
     co_await waiting->settled.wait();
-    if (waiting->failure)
+    if (waiting->failure) {
         std::rethrow_exception(waiting->failure);
+    }
     co_return std::move(*waiting->answer);
 }
 

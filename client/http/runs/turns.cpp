@@ -35,8 +35,9 @@ struct Turns::State {
         const auto line = lines.find(thing);
         auto& [taken, queue] = line->second;
         if (queue.empty()) {
-            if (--taken == 0)
+            if (--taken == 0) {
                 lines.erase(line);
+            }
             return;
         }
         queue.front()->called = true;
@@ -66,8 +67,9 @@ asio::awaitable<std::optional<Turns::Turn>> Turns::take(std::string thing, std::
     ++state->waiting;
     boost::system::error_code ignored;
     co_await waiter->patience.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    if (waiter->called)
+    if (waiter->called) {
         co_return Turn(state, std::move(thing));
+    }
     queue.erase(place);
     --state->waiting;
     co_return std::nullopt;
@@ -82,8 +84,9 @@ Turns::Turn::Turn(std::shared_ptr<State> state, std::string thing) noexcept
 
 // NOLINTNEXTLINE(bugprone-exception-escape): out of memory may end the program
 Turns::Turn::~Turn() {
-    if (state_) // not moved from
+    if (state_) { // not moved from
         state_->give_back(thing_);
+    }
 }
 
 } // namespace pdpp::http

@@ -34,12 +34,14 @@ std::optional<std::string> from_base64url(std::string_view text) {
     std::replace(padded.begin(), padded.end(), '_', '/');
     padded.resize((text.size() + 3) / 4 * 4, '=');
     std::string bytes(padded.size() / 4 * 3, '\0');
-    if (EVP_DecodeBlock(bytes_of(bytes), bytes_of(padded), static_cast<int>(padded.size())) < 0)
+    if (EVP_DecodeBlock(bytes_of(bytes), bytes_of(padded), static_cast<int>(padded.size())) < 0) {
         return std::nullopt;
+    }
     bytes.resize(text.size() * 3 / 4);
     // OpenSSL forgives blanks, padding and stray bits; there is one spelling only.
-    if (base64url(bytes) != text)
+    if (base64url(bytes) != text) {
         return std::nullopt;
+    }
     return bytes;
 }
 

@@ -19,11 +19,13 @@ std::string entity_tag(std::string_view body) {
 }
 
 bool names_tag(std::string_view list, std::string_view tag, TagComparison comparison) {
-    if (trimmed(list) == "*")
+    if (trimmed(list) == "*") {
         return true;
+    }
     return std::ranges::any_of(elements_of(list), [&](std::string_view named) {
-        if (comparison == TagComparison::weak && named.starts_with("W/"))
+        if (comparison == TagComparison::weak && named.starts_with("W/")) {
             named.remove_prefix(2);
+        }
         return named == tag;
     });
 }

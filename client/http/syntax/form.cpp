@@ -10,12 +10,15 @@ namespace {
 
 /// The value of a hexadecimal digit, or a negative number.
 int hex_value(char c) {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
-    if (c >= 'a' && c <= 'f')
+    }
+    if (c >= 'a' && c <= 'f') {
         return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
+    }
+    if (c >= 'A' && c <= 'F') {
         return c - 'A' + 10;
+    }
     return -1;
 }
 
@@ -43,9 +46,10 @@ std::vector<std::pair<std::string, std::string>> form_members(std::string_view b
         const auto member = body.substr(0, body.find('&'));
         body.remove_prefix(std::min(member.size() + 1, body.size()));
         const auto equals = std::min(member.find('='), member.size());
-        if (!member.empty())
+        if (!member.empty()) {
             members.emplace_back(decoded(member.substr(0, equals)),
                                  decoded(member.substr(std::min(equals + 1, member.size()))));
+        }
     }
     return members;
 }

@@ -54,10 +54,12 @@ class Reader {
     bool on_key(json::string_view part, std::size_t, error_code& stop) {
         add(part);
         auto name = take_text();
-        if (!is_storable(name, stop))
+        if (!is_storable(name, stop)) {
             return false;
-        if (!names_.back().insert(name).second)
+        }
+        if (!names_.back().insert(name).second) {
             return refuse("The body names " + name + " twice in one object.", stop);
+        }
         if (depth_ == 1) {
             body_.members.emplace(name, std::nullopt);
             member_ = std::move(name);
@@ -69,10 +71,12 @@ class Reader {
     bool on_string(json::string_view part, std::size_t, error_code& stop) {
         add(part);
         auto text = take_text();
-        if (!is_storable(text, stop))
+        if (!is_storable(text, stop)) {
             return false;
-        if (depth_ == 1)
+        }
+        if (depth_ == 1) {
             body_.members[member_] = std::move(text);
+        }
         return true;
     }
 
@@ -99,8 +103,9 @@ class Reader {
     std::string take_text() { return std::exchange(text_, {}); }
 
     bool is_storable(const std::string& text, error_code& stop) {
-        if (text.find('\0') == std::string::npos)
+        if (text.find('\0') == std::string::npos) {
             return true;
+        }
         return refuse("The body holds U+0000, which PostgreSQL cannot store.", stop);
     }
     bool refuse(std::string fault, error_code& stop) {
@@ -126,30 +131,36 @@ std::string_view media_type(const Request& request) {
 }
 
 JsonBody read_json_body(const Request& request) {
-    if (!request.body().empty() && !beast::iequals(media_type(request), "application/json"))
+    if (!request.body().empty() && !beast::iequals(media_type(request), "application/json")) {
         throw refusal(ErrorKind::unsupported_media_type);
+    }
     return read_untyped_json_body(request);
 }
 
 JsonBody read_untyped_json_body(const Request& request) {
     JsonBody body;
-    if (request.body().empty())
+    if (request.body().empty()) {
         return body;
+    }
     if (const auto coding = request.find(field::content_encoding);
-        coding != request.end() && !beast::iequals(trimmed(coding->value()), "identity"))
+        coding != request.end() && !beast::iequals(trimmed(coding->value()), "identity")) {
         throw refusal(ErrorKind::unsupported_media_type, "The body must not be compressed.");
+    }
     body.text = request.body();
     json::parse_options options;
     options.max_depth = body_depth;
     json::basic_parser<Reader> parser(options, body);
     error_code failure;
     const auto read = parser.write_some(false, body.text.data(), body.text.size(), failure);
-    if (failure == json::error::too_deep)
+    if (failure == json::error::too_deep) {
         throw invalid_request("The body is nested deeper than " + std::to_string(body_depth) + " levels.");
-    if (failure && !parser.handler().fault().empty())
+    }
+    if (failure && !parser.handler().fault().empty()) {
         throw invalid_request(parser.handler().fault());
-    if (failure || read != body.text.size() || !parser.handler().is_object())
+    }
+    if (failure || read != body.text.size() || !parser.handler().is_object()) {
         throw invalid_request("The body is not a JSON object.");
+    }
     return body;
 }
 

@@ -27,10 +27,12 @@ std::optional<std::string> read_value(std::string_view text) {
     }
     std::string value;
     for (std::size_t i = 1; i < text.size(); ++i) {
-        if (text[i] == '"')
+        if (text[i] == '"') {
             return i + 1 == text.size() ? std::optional(std::move(value)) : std::nullopt;
-        if (text[i] == '\\' && ++i == text.size())
+        }
+        if (text[i] == '\\' && ++i == text.size()) {
             break;
+        }
         value += text[i];
     }
     return std::nullopt;
@@ -44,21 +46,24 @@ std::optional<NameAndValue> read_pair(std::string_view text) {
     const auto name = trimmed(text.substr(0, equals));
     auto value =
         equals == std::string_view::npos ? std::optional(std::string{}) : read_value(trimmed(text.substr(equals + 1)));
-    if (!is_token(name) || !value)
+    if (!is_token(name) || !value) {
         return std::nullopt;
+    }
     return NameAndValue{boost::algorithm::to_lower_copy(std::string{name}), *std::move(value)};
 }
 
 std::optional<Preference> read_preference(std::string_view text) {
     const auto parts = elements_of(text, ';');
     auto first = parts.empty() || text.starts_with(';') ? std::nullopt : read_pair(parts.front());
-    if (!first)
+    if (!first) {
         return std::nullopt;
+    }
     Preference preference{std::move(first->first), std::move(first->second), {}};
     for (const auto part : std::span(parts).subspan(1)) {
         auto parameter = read_pair(part);
-        if (!parameter)
+        if (!parameter) {
             return std::nullopt;
+        }
         preference.parameters.push_back(*std::move(parameter));
     }
     return preference;
@@ -67,8 +72,9 @@ std::optional<Preference> read_preference(std::string_view text) {
 void add(std::vector<Preference>& preferences, std::string_view text) {
     for (const auto part : elements_of(text)) {
         auto preference = read_preference(part);
-        if (preference && find_preference(preferences, preference->name) == nullptr)
+        if (preference && find_preference(preferences, preference->name) == nullptr) {
             preferences.push_back(*std::move(preference));
+        }
     }
 }
 
@@ -83,8 +89,9 @@ std::vector<Preference> parse_prefer(std::string_view text) {
 std::vector<Preference> preferences_of(const Request& request) {
     std::vector<Preference> preferences;
     const auto [first, last] = request.equal_range(field::prefer);
-    for (auto header = first; header != last; ++header)
+    for (auto header = first; header != last; ++header) {
         add(preferences, header->value());
+    }
     return preferences;
 }
 

@@ -21,8 +21,9 @@ namespace urls = boost::urls;
 namespace {
 
 std::string checked(std::string decoded) {
-    if (!is_text(decoded))
+    if (!is_text(decoded)) {
         throw invalid_request("The request target holds a NUL or is not UTF-8 once decoded.");
+    }
     return decoded;
 }
 
@@ -37,20 +38,25 @@ Target parse_target(std::string_view text) {
     const auto query = std::min(text.find('?'), text.size());
     if (std::ranges::any_of(text.substr(query), written_raw)) {
         encoded = text.substr(0, query);
-        for (const char letter : text.substr(query))
+        for (const char letter : text.substr(query)) {
             encoded += written_raw(letter) ? fmt::format("%{:02X}", letter) : std::string(1, letter);
+        }
         text = encoded;
     }
     const auto parsed = urls::parse_origin_form(text);
-    if (!parsed)
+    if (!parsed) {
         throw invalid_request("The request target is malformed: characters that a URL cannot hold must be "
                               "percent-encoded, each as % and two hexadecimal digits.");
+    }
     Target target;
-    for (const auto segment : parsed->encoded_segments())
+    for (const auto segment : parsed->encoded_segments()) {
         target.segments.push_back(checked(segment.decode()));
-    for (const auto parameter : parsed->params())
-        if (parameter.has_value || !parameter.key.empty()) // "?" and "&&" hold nothing
+    }
+    for (const auto parameter : parsed->params()) {
+        if (parameter.has_value || !parameter.key.empty()) { // "?" and "&&" hold nothing
             target.query.push_back({checked(parameter.key), checked(parameter.value)});
+        }
+    }
     return target;
 }
 

@@ -12,8 +12,9 @@ bool is_timestamp(std::string_view text) {
         std::regex::icase | std::regex::optimize);
     constexpr std::size_t longest = std::string_view{"2026-01-31T08:09:10.123456789+00:00"}.size();
     std::cmatch parts;
-    if (text.size() > longest || !std::regex_match(text.data(), text.data() + text.size(), parts, format))
+    if (text.size() > longest || !std::regex_match(text.data(), text.data() + text.size(), parts, format)) {
         return false;
+    }
     const auto number = [&](std::size_t part) { return std::stoi(parts[part].str()); };
     const std::chrono::year_month_day day{std::chrono::year{number(1)},
                                           std::chrono::month{static_cast<unsigned>(number(2))},

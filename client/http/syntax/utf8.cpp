@@ -10,8 +10,9 @@ bool is_text(std::string_view bytes) {
     namespace utf = boost::locale::utf;
     for (auto position = bytes.begin(); position != bytes.end();) {
         const auto point = utf::utf_traits<char>::decode(position, bytes.end());
-        if (point == 0 || point == utf::illegal || point == utf::incomplete)
+        if (point == 0 || point == utf::illegal || point == utf::incomplete) {
             return false;
+        }
     }
     return true;
 }

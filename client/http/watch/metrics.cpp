@@ -65,8 +65,9 @@ constexpr std::array known_endings{
 
 /// The label for a reason, whatever status it came with.
 std::string_view reason_label(std::string_view reason) {
-    if (reason.empty())
+    if (reason.empty()) {
         return no_reason;
+    }
     return std::ranges::count(known_endings, reason, &KnownEnding::reason) > 0 ? reason : other_reason;
 }
 
@@ -150,10 +151,12 @@ Metrics::Metrics() : families_(std::make_unique<Families>()) {
         .Add({{"version", std::string{program_version}}})
         .Set(1);
     // A series that is there from the start shows its first change as one.
-    for (const auto* const status : {"active", "completed", "failed", "cancelled", "abandoned"})
+    for (const auto* const status : {"active", "completed", "failed", "cancelled", "abandoned"}) {
         families_->resolutions_by.emplace(status, &families_->resolutions.Add({{"status", status}}));
-    for (const auto& [status, reason] : known_endings)
+    }
+    for (const auto& [status, reason] : known_endings) {
         ended(status, reason, 0);
+    }
 }
 
 Metrics::~Metrics() = default;
@@ -161,21 +164,24 @@ Metrics::~Metrics() = default;
 void Metrics::answered(std::string_view route, beast::http::verb method, unsigned status,
                        std::chrono::duration<double> time) {
     auto*& count = families_->requests_by[{route, method, status}];
-    if (count == nullptr)
+    if (count == nullptr) {
         count = &families_->requests.Add({{"route", std::string{route}},
                                           {"method", std::string{beast::http::to_string(method)}},
                                           {"status", std::to_string(status)}});
+    }
     count->Increment();
     auto*& duration = families_->durations_by[route];
-    if (duration == nullptr)
+    if (duration == nullptr) {
         duration = &families_->durations.Add({{"route", std::string{route}}}, buckets);
+    }
     duration->Observe(time.count());
 }
 
 void Metrics::resolved(std::string_view run_status) {
     const auto found = families_->resolutions_by.find(run_status);
-    if (found != families_->resolutions_by.end())
+    if (found != families_->resolutions_by.end()) {
         found->second->Increment();
+    }
 }
 
 void Metrics::unknown_run() {
@@ -187,11 +193,12 @@ void Metrics::admitted() {
 }
 
 void Metrics::ended(std::string_view status, std::string_view reason, std::uint64_t count) {
-    if (run::outcome_named(status))
+    if (run::outcome_named(status)) {
         families_
             ->endings // the same counter for the same labels
             .Add({{"status", std::string{status}}, {"reason", std::string{reason_label(reason)}}})
             .Increment(static_cast<double>(count));
+    }
 }
 
 void Metrics::detected(double seconds) {

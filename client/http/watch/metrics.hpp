@@ -25,8 +25,9 @@ class Metrics {
         Held(Held&&) noexcept = default;
         Held& operator=(Held&&) = delete;
         ~Held() {
-            if (count_)
+            if (count_) {
                 --*count_;
+            }
         }
 
       private:

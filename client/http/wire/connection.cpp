@@ -47,31 +47,37 @@ bool is_bad_request(error_code failure) {
 
 /// `target` is as much as is known of the request's.
 Refusal refusal_for(error_code failure, std::string_view target) {
-    if (failure == beast::http::error::body_limit)
+    if (failure == beast::http::error::body_limit) {
         return refusal(ErrorKind::body_too_large);
-    if (failure == beast::http::error::header_limit && target.empty())
+    }
+    if (failure == beast::http::error::header_limit && target.empty()) {
         return refusal(ErrorKind::uri_too_long);
-    if (failure == beast::http::error::header_limit)
+    }
+    if (failure == beast::http::error::header_limit) {
         return refusal(ErrorKind::headers_too_large);
+    }
     return invalid_request("This is not a well-formed HTTP request.");
 }
 
 /// A host and perhaps a port.
 bool is_host(std::string_view text) {
     thread_local std::string last; // the same for nearly all
-    if (text == last)
+    if (text == last) {
         return true;
+    }
     // Boost takes 127.0.0.1.example.org for an address with something behind it.
     constexpr std::string_view digits = "0123456789";
     constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
     const auto name = text.substr(0, text.find(':'));
     const auto port = text.substr(std::min(name.size() + 1, text.size()));
     if (name.find_first_not_of(plain) == std::string_view::npos &&
-        port.find_first_not_of(digits) == std::string_view::npos)
+        port.find_first_not_of(digits) == std::string_view::npos) {
         return true;
+    }
     const auto authority = urls::parse_authority(text);
-    if (!authority || authority->has_userinfo())
+    if (!authority || authority->has_userinfo()) {
         return false;
+    }
     last = text;
     return true;
 }
@@ -79,32 +85,40 @@ bool is_host(std::string_view text) {
 /// What Beast lets pass, and should not: two readers of such a request could see two different ones (RFC 9112, 11.2).
 /// Throws Refusal.
 void check_framing(const beast::http::request_header<>& request) {
-    if (request.count(field::host) > 1 || (request.version() == 11 && request.count(field::host) == 0))
+    if (request.count(field::host) > 1 || (request.version() == 11 && request.count(field::host) == 0)) {
         throw invalid_request("The request must have one Host header.");
-    if (!is_host(request[field::host]))
+    }
+    if (!is_host(request[field::host])) {
         throw invalid_request("The Host header must be a host and perhaps a port.");
+    }
     const auto lengths = request.count(field::content_length);
-    if (lengths > 1 || request[field::content_length].find(',') != std::string_view::npos)
+    if (lengths > 1 || request[field::content_length].find(',') != std::string_view::npos) {
         throw invalid_request("The request must not have more than one Content-Length.");
-    if (request.count(field::transfer_encoding) == 0)
+    }
+    if (request.count(field::transfer_encoding) == 0) {
         return;
-    if (lengths > 0)
+    }
+    if (lengths > 0) {
         throw invalid_request("The request must not have both Content-Length and Transfer-Encoding.");
+    }
     if (request.version() < 11 || request.count(field::transfer_encoding) > 1 ||
-        !beast::iequals(request[field::transfer_encoding], "chunked"))
+        !beast::iequals(request[field::transfer_encoding], "chunked")) {
         throw invalid_request("The Transfer-Encoding of a request must be chunked, in HTTP/1.1.");
+    }
 }
 
 /// A target with scheme and host is what proxies are sent, and others have to take (RFC 9112 §3.2.2); its host goes
 /// before the header.
 void make_origin_form(beast::http::request_header<>& request) {
-    if (request.target().starts_with('/'))
+    if (request.target().starts_with('/')) {
         return;
+    }
     const std::string target = request.target();
     const auto url = urls::parse_absolute_uri(std::string_view{target}.substr(0, target.find('?')));
     if (!url || url->encoded_host().empty() ||
-        (url->scheme_id() != urls::scheme::http && url->scheme_id() != urls::scheme::https))
+        (url->scheme_id() != urls::scheme::http && url->scheme_id() != urls::scheme::https)) {
         return;
+    }
     request.set(field::host, url->encoded_host_and_port());
     request.target(fmt::format("{}{}", url->encoded_path().empty() ? "/" : "",
                                std::string_view{target}.substr(url->encoded_origin().size())));
@@ -120,13 +134,15 @@ Refusal with_target(Refusal refusal, const Request& request) {
 /// dozens of buffers, which costs more than the rest of a request.
 void write_head(const Response& response, std::string& text) {
     const auto append = [&](std::initializer_list<std::string_view> parts) {
-        for (const auto part : parts)
+        for (const auto part : parts) {
             text += part;
+        }
     };
     append({response.version() == 10 ? "HTTP/1.0 " : "HTTP/1.1 ", std::to_string(response.result_int()), " ",
             response.reason(), "\r\n"});
-    for (const auto& header : response)
+    for (const auto& header : response) {
         append({header.name_string(), ": ", header.value(), "\r\n"});
+    }
     text += "\r\n";
 }
 
@@ -142,8 +158,9 @@ Connection::Connection(Socket socket, const ServerLimits& limits) : stream_(std:
 
 asio::awaitable<bool> Connection::wait_for_request(std::chrono::milliseconds patience) {
     in_flight_ = false;
-    if (buffer_.size() > 0)
+    if (buffer_.size() > 0) {
         co_return true; // the client did not wait for the last answer
+    }
     stream_.expires_after(patience);
     const auto [failure, size] = co_await stream_.async_read_some(buffer_.prepare(chunk), as_result);
     buffer_.commit(size);
@@ -156,15 +173,17 @@ asio::awaitable<std::optional<Request>> Connection::read() {
     parser.body_limit(limits_.body_bytes);
 
     // An empty line before a request is ignored (RFC 9112 §2.2).
-    if (std::string_view(static_cast<const char*>(buffer_.data().data()), buffer_.size()).starts_with("\r\n"))
+    if (std::string_view(static_cast<const char*>(buffer_.data().data()), buffer_.size()).starts_with("\r\n")) {
         buffer_.consume(2);
+    }
 
     // Most requests have come in one piece: they need no further waiting.
     error_code failure;
     auto size = parser.put(buffer_.data(), failure);
     buffer_.consume(size);
-    if (failure == beast::http::error::need_more)
+    if (failure == beast::http::error::need_more) {
         failure = {};
+    }
     if (!failure && !parser.is_header_done()) {
         stream_.expires_after(limits_.header_time);
         std::size_t more = 0;
@@ -174,8 +193,9 @@ asio::awaitable<std::optional<Request>> Connection::read() {
     in_flight_ = !failure || is_bad_request(failure);
     if (!failure) {
         auto& request = parser.get();
-        if (size > limits_.header_bytes) // the parser's own limit is only for what it has to wait for
+        if (size > limits_.header_bytes) { // the parser's own limit is only for what it has to wait for
             throw with_target(refusal_for(beast::http::error::header_limit, request.target()), request);
+        }
         check_framing(request);
         make_origin_form(request);
         stream_.expires_after(limits_.body_time);
@@ -186,15 +206,19 @@ asio::awaitable<std::optional<Request>> Connection::read() {
         // Fields after a chunked body are no headers (RFC 9110 §6.5.1). Beast puts them there, past every check, and
         // past the proxy that let the headers through.
         const auto head = parser.chunked() ? std::make_unique<beast::http::request_header<>>(request) : nullptr;
-        if (!parser.is_done())
+        if (!parser.is_done()) {
             std::tie(failure, std::ignore) = co_await beast::http::async_read(stream_, buffer_, parser, as_result);
-        if (head)
+        }
+        if (head) {
             request.base() = std::move(*head);
+        }
     }
-    if (is_bad_request(failure))
+    if (is_bad_request(failure)) {
         throw with_target(refusal_for(failure, parser.get().target()), parser.get());
-    if (failure || !stream_.socket().is_open()) // closed when the last bytes were already here
+    }
+    if (failure || !stream_.socket().is_open()) { // closed when the last bytes were already here
         co_return std::nullopt;
+    }
     co_return parser.release();
 }
 
@@ -205,14 +229,16 @@ asio::awaitable<bool> Connection::write(const Response& response, bool head) {
     write_head(response, text);
     const auto body = head ? std::string_view{} : std::string_view{response.body()};
     const bool is_whole = body.size() <= chunk;
-    if (is_whole)
+    if (is_whole) {
         text += body;
+    }
     using Buffers = std::array<asio::const_buffer, 2>;
     const asio::const_buffer apart = is_whole ? asio::const_buffer{} : asio::const_buffer{body.data(), body.size()};
     error_code failure;
     const auto sent = stream_.socket().write_some(Buffers{asio::buffer(text), apart}, failure);
-    if (failure == asio::error::would_block || failure == asio::error::try_again)
+    if (failure == asio::error::would_block || failure == asio::error::try_again) {
         failure = {};
+    }
     const auto sent_of_text = std::min(sent, text.size());
     const auto rest_of_text = text.substr(sent_of_text);
     const Buffers rest{asio::buffer(rest_of_text), apart + (sent - sent_of_text)};
@@ -227,8 +253,9 @@ asio::awaitable<bool> Connection::write(Response head, BodySource& body) {
     constexpr unsigned http_1_1 = 11;
     const bool chunked = head.version() >= http_1_1;
     head.chunked(chunked);
-    if (buffer_.size() == 0)
+    if (buffer_.size() == 0) {
         buffer_.shrink_to_fit(); // a stream may be open for long
+    }
     auto failure = error_code{};
     {
         beast::http::response_serializer<beast::http::string_body> serializer{head};
@@ -247,8 +274,9 @@ asio::awaitable<bool> Connection::write(Response head, BodySource& body) {
             std::tie(failure, std::ignore) =
                 co_await asio::async_write(stream_, beast::http::make_chunk_last(), as_result);
         }
-        if (!piece)
+        if (!piece) {
             break;
+        }
     }
     co_return !failure;
 }

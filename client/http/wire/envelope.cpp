@@ -15,18 +15,21 @@ std::string error_body(const Refusal& refusal, std::string_view request_id) {
     error["type"] = run::error_type(static_cast<int>(refusal.code));
     error["code"] = refusal.error_code;
     error["message"] = refusal.message;
-    if (!refusal.param.empty())
+    if (!refusal.param.empty()) {
         error["param"] = refusal.param;
+    }
     error["request_id"] = request_id;
-    for (const auto& [key, value] : refusal.extra)
+    for (const auto& [key, value] : refusal.extra) {
         error.emplace(key, value); // never in place of a member above
+    }
     return json::serialize(json::object{{"error", std::move(error)}});
 }
 
 Response error_response(const Refusal& refusal, std::string_view request_id) {
     Response response = json_response(refusal.code, error_body(refusal, request_id));
-    for (const auto& [name, value] : refusal.headers)
+    for (const auto& [name, value] : refusal.headers) {
         response.set(name, value);
+    }
     return response;
 }
 

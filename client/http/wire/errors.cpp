@@ -107,9 +107,11 @@ Refusal refusal(ErrorKind kind, std::string message, std::string param) {
                     .error_code = std::string{row.code},
                     .message = std::move(message),
                     .param = std::move(param)};
-    for (const auto& header : row.headers)
-        if (!header.value.empty())
+    for (const auto& header : row.headers) {
+        if (!header.value.empty()) {
             refusal.headers.emplace_back(header.name, header.value);
+        }
+    }
     return refusal;
 }
 

@@ -58,13 +58,15 @@ bool is_socket(const std::string& path) {
 /// Removes a socket that nobody listens on. Whoever is in the way otherwise makes bind() fail.
 void remove_stale_socket(asio::io_context& loop, const Endpoint& endpoint) {
     const auto path = path_of(endpoint);
-    if (!is_socket(path))
+    if (!is_socket(path)) {
         return;
+    }
     Socket probe(loop, endpoint.protocol());
     error_code failure;
     probe.connect(endpoint, failure);
-    if (failure == asio::error::connection_refused)
+    if (failure == asio::error::connection_refused) {
         ::unlink(path.c_str());
+    }
 }
 
 /// What the process creates has at most these permissions, for a scope.
@@ -84,10 +86,12 @@ class Umask {
 }
 
 Endpoint parse_unix(std::string_view text, std::string_view path) {
-    if (!path.starts_with('/'))
+    if (!path.starts_with('/')) {
         refuse(text, ": the path of a unix socket begins with /");
-    if (path.size() >= sizeof(sockaddr_un::sun_path))
+    }
+    if (path.size() >= sizeof(sockaddr_un::sun_path)) {
         refuse(text, ": the path of a unix socket cannot be that long");
+    }
     return asio::local::stream_protocol::endpoint(std::string{path});
 }
 
@@ -95,29 +99,35 @@ Endpoint parse_unix(std::string_view text, std::string_view path) {
 
 Endpoint parse_endpoint(asio::io_context& loop, std::string_view text) {
     constexpr std::string_view unix_prefix = "unix:";
-    if (text.starts_with(unix_prefix))
+    if (text.starts_with(unix_prefix)) {
         return parse_unix(text, text.substr(unix_prefix.size()));
+    }
     const auto colon = text.rfind(':');
     auto host = std::string{text.substr(0, colon)};
     const auto digits = colon == std::string_view::npos ? std::string_view{} : text.substr(colon + 1);
     std::uint16_t port = 0;
     const auto [stop, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    if (host.empty() || failure != std::errc{} || stop != digits.data() + digits.size())
+    if (host.empty() || failure != std::errc{} || stop != digits.data() + digits.size()) {
         refuse(text, " is no address to listen on");
-    if (host.front() == '[' && host.back() == ']')
+    }
+    if (host.front() == '[' && host.back() == ']') {
         host = host.substr(1, host.size() - 2);
+    }
     error_code unknown;
     const auto found = tcp::resolver(loop).resolve(host, {}, unknown);
-    if (!unknown && !found.empty())
+    if (!unknown && !found.empty()) {
         return tcp::endpoint{found.begin()->endpoint().address(), port};
-    if (host.empty() || host.find(':') != std::string::npos) // which no name service can ever know
+    }
+    if (host.empty() || host.find(':') != std::string::npos) { // which no name service can ever know
         refuse(text, fmt::format(": there is no address {}", host));
+    }
     throw boost::system::system_error(unknown ? unknown : asio::error::host_not_found);
 }
 
 std::string to_string(const Endpoint& endpoint) {
-    if (is_unix(endpoint))
+    if (is_unix(endpoint)) {
         return "unix:" + path_of(endpoint);
+    }
     return fmt::format("http://{}", fmt::streamed(as_tcp(endpoint)));
 }
 
@@ -128,8 +138,9 @@ bool is_local(const Endpoint& endpoint) {
 std::string peer_of(const Socket& socket) {
     error_code gone;
     const auto endpoint = socket.remote_endpoint(gone);
-    if (gone)
+    if (gone) {
         return {};
+    }
     return is_unix(endpoint) ? "unix" : as_tcp(endpoint).address().to_string();
 }
 
@@ -162,8 +173,9 @@ Endpoint Listener::endpoint() const {
 void Listener::close() noexcept {
     error_code ignored;
     acceptor_.close(ignored);
-    if (!path_.empty() && inode_at(path_) == inode_)
+    if (!path_.empty() && inode_at(path_) == inode_) {
         ::unlink(path_.c_str());
+    }
     path_.clear();
 }
 

@@ -37,8 +37,9 @@ void Peer::drain() {
 }
 
 void Peer::watch() {
-    if (std::exchange(is_watching_, true))
+    if (std::exchange(is_watching_, true)) {
         return;
+    }
     // A client that sends its next request early is not watched any further: what is behind that cannot be seen.
     socket_.async_receive(asio::buffer(&peeked_, 1), Socket::message_peek,
                           [self = shared_from_this()](error_code failure, std::size_t) {
@@ -50,8 +51,9 @@ void Peer::watch() {
 }
 
 void Peer::stop_watching() {
-    if (!std::exchange(is_watching_, false))
+    if (!std::exchange(is_watching_, false)) {
         return;
+    }
     error_code ignored;
     socket_.cancel(ignored);
 }

@@ -51,27 +51,32 @@ struct Server::Session {
           peer(std::make_shared<Peer>(connection.socket(), std::move(address))) {
         state->sessions.insert(this);
         place = state->strangers.insert(state->strangers.end(), this);
-        if (state->metrics != nullptr)
+        if (state->metrics != nullptr) {
             counted.emplace(state->metrics->connection());
+        }
     }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
     ~Session() {
         state->sessions.erase(this);
-        if (place)
+        if (place) {
             state->strangers.erase(*place);
-        if (is_leaving)
+        }
+        if (is_leaving) {
             --state->leaving;
-        if (state->draining && state->sessions.empty())
+        }
+        if (state->draining && state->sessions.empty()) {
             state->loop.stop();
+        }
     }
 
     /// After an answer: who is not known has the time of a request's headers for his next one, and may have to go.
     void note_client() {
         const auto& limits = state->limits;
         patience = peer->is_known() ? limits.idle_time : std::min(limits.idle_time, limits.header_time);
-        if (!peer->is_known() && !place)
+        if (!peer->is_known() && !place) {
             place = state->strangers.insert(state->strangers.end(), this);
+        }
     }
 
     std::shared_ptr<State> state;
@@ -90,13 +95,15 @@ bool Server::State::make_room() {
         auto* const oldest = strangers.front();
         strangers.pop_front();
         oldest->place.reset();
-        if (oldest->peer->is_known())
+        if (oldest->peer->is_known()) {
             continue;
+        }
         oldest->is_leaving = true;
         ++leaving;
         oldest->connection.close();
-        if (metrics != nullptr)
+        if (metrics != nullptr) {
             metrics->gave_way();
+        }
         return true;
     }
     return false;
@@ -159,10 +166,12 @@ asio::awaitable<void> Server::accept(std::shared_ptr<State> state) {
         auto [failure, socket] = co_await state->listener.acceptor().async_accept(asio::as_tuple(asio::use_awaitable));
         const bool is_full = state->sessions.size() - state->leaving >= state->limits.connections;
         if (!failure && is_full && !state->make_room()) {
-            if (state->metrics != nullptr)
+            if (state->metrics != nullptr) {
                 state->metrics->turned_away();
-            if (state->turned_away < turned_away_limit)
+            }
+            if (state->turned_away < turned_away_limit) {
                 asio::co_spawn(state->loop, turn_away(state, std::move(socket)), asio::detached);
+            }
         } else if (!failure) {
             asio::co_spawn(state->loop, serve(state, std::move(socket)), asio::detached);
         } else if (!state->draining) {
@@ -189,8 +198,9 @@ asio::awaitable<void> Server::turn_away(std::shared_ptr<State> state, Socket soc
     response.keep_alive(false);
     response.set(field::date, http_date());
     const bool is_sent = co_await connection.write(response, false);
-    if (is_sent)
+    if (is_sent) {
         co_await connection.finish();
+    }
 }
 
 asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket) {
@@ -201,20 +211,23 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
     while (keep && !state->draining) {
         // Each awaited answer has a name of its own: gcc 12 gets a co_await inside a condition wrong.
         const bool has_begun = co_await connection.wait_for_request(session.patience);
-        if (!has_begun)
+        if (!has_begun) {
             break;
+        }
         std::optional<Request> request;
         std::optional<Reply> answer;
         try {
             request = co_await connection.read();
-            if (!request)
+            if (!request) {
                 co_return;
+            }
         } catch (const Refusal& refusal) {
             answer = state->handler.refuse(refusal, session.peer->address());
         }
         session.peer->forget();
-        if (request)
+        if (request) {
             answer = co_await state->handler.answer(*request, *session.peer);
+        }
         auto& response = answer->head;
         const auto version = request ? request->version() : http_1_1;
         const bool head = request && request->method() == verb::head;
@@ -232,8 +245,9 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
         }
         session.peer->stop_watching();
         answer.reset();
-        if (!is_sent)
+        if (!is_sent) {
             co_return;
+        }
         session.note_client();
     }
     co_await connection.finish();
@@ -243,17 +257,20 @@ void Server::drain(std::chrono::seconds limit) {
     state_->draining = true;
     state_->listener.close();
     for (auto* const session : state_->sessions) {
-        if (session->connection.is_in_flight())
+        if (session->connection.is_in_flight()) {
             session->peer->drain();
-        else
+        } else {
             session->connection.close();
+        }
     }
-    if (state_->sessions.empty())
+    if (state_->sessions.empty()) {
         state_->loop.stop();
+    }
     state_->patience.expires_after(limit);
     state_->patience.async_wait([state = state_](boost::system::error_code cancelled) {
-        if (!cancelled)
+        if (!cancelled) {
             state->loop.stop();
+        }
     });
 }
 

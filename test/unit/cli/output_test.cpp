@@ -74,10 +74,12 @@ BOOST_AUTO_TEST_CASE(pages_say_where_to_go_on) {
 }
 
 BOOST_AUTO_TEST_CASE(endings_are_known_words) {
-    for (const auto* word : {"completed", "failed", "cancelled", "abandoned"})
+    for (const auto* word : {"completed", "failed", "cancelled", "abandoned"}) {
         BOOST_TEST(is_terminal(word));
-    for (const auto* word : {"active", "", "Completed", "queued"})
+    }
+    for (const auto* word : {"active", "", "Completed", "queued"}) {
         BOOST_TEST(!is_terminal(word));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_handle_comes_first) {

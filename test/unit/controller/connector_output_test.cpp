@@ -47,15 +47,19 @@ std::string messages_of(std::string_view stream, std::size_t piece, std::size_t 
     std::string words;
     const auto use = [&](const Line& line) {
         const auto message = parse_line(line);
-        if (std::holds_alternative<Progress>(message))
+        if (std::holds_alternative<Progress>(message)) {
             words += "progress ";
-        if (std::holds_alternative<Done>(message))
+        }
+        if (std::holds_alternative<Done>(message)) {
             words += "done ";
-        if (const auto* unreadable = std::get_if<Unreadable>(&message))
+        }
+        if (const auto* unreadable = std::get_if<Unreadable>(&message)) {
             words += unreadable->claim == Claim::done ? "unreadable-done " : "unreadable-progress ";
+        }
     };
-    for (; !stream.empty(); stream.remove_prefix(std::min(piece, stream.size())))
+    for (; !stream.empty(); stream.remove_prefix(std::min(piece, stream.size()))) {
         splitter.feed(stream.substr(0, piece), use);
+    }
     splitter.finish(use);
     return words;
 }
@@ -65,8 +69,9 @@ std::vector<std::string> lines_of(LineSplitter& splitter, const std::vector<std:
     const auto keep = [&](const Line& line) {
         lines.push_back(std::string(line.text) + (line.is_too_long ? "…" : ""));
     };
-    for (const auto& piece : pieces)
+    for (const auto& piece : pieces) {
         splitter.feed(piece, keep);
+    }
     splitter.finish(keep);
     return lines;
 }
@@ -79,15 +84,17 @@ BOOST_AUTO_TEST_CASE(other_lines_are_ignored) {
     for (const auto* line :
          {"", "   ", "hello", "PROGRESS", "[1]", "\"PROGRESS\"", "{", "{}", "{\"type\":null}", "{\"type\":1}",
           "{\"type\":\"progress\"}", "{\"type\":\"RECORD\",\"data\":{}}", "{\"type\":\"RECORD\",\"data\":NaN}",
-          "[{\"type\":\"DONE\",\"status\":\"failed\"}]", "x{\"type\":\"DONE\",\"status\":\"failed\"}"})
+          "[{\"type\":\"DONE\",\"status\":\"failed\"}]", "x{\"type\":\"DONE\",\"status\":\"failed\"}"}) {
         BOOST_TEST(is_nothing(line), line);
+    }
     // what is nested, or quoted, is not the line's own type
     for (const auto* line :
          {R"({"type":"RECORD","data":{"type":"DONE","status":"failed"}})",
           R"({"type":"RECORD","data":{"type":"DONE","ratio":NaN}})",
           R"({"type":"RECORD","line":"{\"type\":\"DONE\",\"status\":\"failed\"}"})", R"({"data":[{"type":"DONE"}]})",
-          R"({"record_type":"DONE"})", R"({"type":["DONE"]})", R"({"value":"type","DONE":"type"})"})
+          R"({"record_type":"DONE"})", R"({"type":["DONE"]})", R"({"value":"type","DONE":"type"})"}) {
         BOOST_TEST(is_nothing(line), line);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(progress_carries_its_fields) {
@@ -116,8 +123,9 @@ BOOST_AUTO_TEST_CASE(counts_are_whole_numbers) {
     BOOST_TEST(count("10.0").value() == 10);
     BOOST_TEST(count("1e3").value() == 1000);
     BOOST_TEST(count("9223372036854775807").value() == INT64_MAX);
-    for (const auto* text : {"1.5", "-1", "-0.5", "1e30", "9223372036854775808", "true"})
+    for (const auto* text : {"1.5", "-1", "-0.5", "1e30", "9223372036854775808", "true"}) {
         BOOST_TEST(!count(text).has_value(), text);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(strings_are_bounded_and_without_nul) {
@@ -161,11 +169,13 @@ BOOST_AUTO_TEST_CASE(what_is_no_unicode_is_read_all_the_same) {
 BOOST_AUTO_TEST_CASE(what_is_around_an_object_does_not_matter) {
     const std::string done = R"({ "status" : "failed" , "type" : "DONE" })";
     for (const auto& line : {"\xef\xbb\xbf" + done, "\0\0"s + done + "\0"s, " \t\v" + done + "\r", "\x1b" + done,
-                             "{\0\"status\":\"failed\"\0,\"type\":\"DONE\"}"s})
+                             "{\0\"status\":\"failed\"\0,\"type\":\"DONE\"}"s}) {
         BOOST_TEST((done_of(line).status == DoneStatus::failed), line);
+    }
     std::string utf16 = "\xff\xfe";
-    for (const char byte : done)
+    for (const char byte : done) {
         utf16 += {byte, '\0'};
+    }
     BOOST_TEST((done_of(utf16).status == DoneStatus::failed));
 }
 
@@ -193,8 +203,9 @@ BOOST_AUTO_TEST_CASE(what_claims_to_be_done_and_is_no_json) {
                              R"({'type': 'DONE', 'status': 'failed'})",                      // a dictionary of Python
                              R"({type: "DONE", status: "failed"})",                          //
                              R"({"type":"PROGRESS","mess{"type":"DONE","status":"failed"})", // two writers at once
-                             R"({"type":"PROGRESS","count":1}{"type":"DONE","status":"failed"})"})
+                             R"({"type":"PROGRESS","count":1}{"type":"DONE","status":"failed"})"}) {
         BOOST_TEST(why_not(line).starts_with("it cannot be parsed: "), line);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_says_it_twice_says_nothing) {
@@ -209,8 +220,9 @@ BOOST_AUTO_TEST_CASE(what_says_it_twice_says_nothing) {
 
 BOOST_AUTO_TEST_CASE(progress_that_is_no_json) {
     for (const auto* line : {R"({"type":"PROGRESS","count":1} trailing)", R"({"type":"PROGRESS","count":NaN})",
-                             R"({"type":"PROGRESS")", R"({"type":"PROGRESS","count":1,"type":"RECORD"})"})
+                             R"({"type":"PROGRESS")", R"({"type":"PROGRESS","count":1,"type":"RECORD"})"}) {
         BOOST_TEST(is_unreadable_progress(line), line);
+    }
     BOOST_TEST(progress_of("{\"type\":\"PROGRESS\",\"message\":\"\xff\\ud800\"}").message.value() == "\ufffd\ufffd");
 }
 
@@ -248,9 +260,10 @@ BOOST_AUTO_TEST_CASE(a_line_too_long_is_known_by_its_type_wherever_that_stands) 
         R"({"a":"5" disk)" + x + R"(","type":"DONE","status":"failed"})" + "\n" + R"(sent {"type":"DONE","a":")" + x +
         "\"}\n" +                                                                      //
         R"({"type":"DONE","status":"failed"})" + "\n" + R"({"type":"DONE","a":")" + x; // cut short, too
-    for (const std::size_t piece : {1, 2, 3, 7, 64, 10'000})
+    for (const std::size_t piece : {1, 2, 3, 7, 64, 10'000}) {
         BOOST_TEST(messages_of(stream, piece, 50) ==
                    "unreadable-done unreadable-done unreadable-progress unreadable-done done unreadable-done ");
+    }
     const auto message = parse_line({.text = "{", .is_too_long = true, .claim = Claim::done});
     BOOST_TEST(std::get<Unreadable>(message).why == "it is longer than 1048576 bytes");
 }

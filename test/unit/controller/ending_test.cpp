@@ -121,8 +121,9 @@ BOOST_AUTO_TEST_CASE(being_stopped_decides_over_everything) {
 BOOST_AUTO_TEST_CASE(versions_hold_ever_less) {
     const auto versions = [](const boost::json::object& data) {
         std::string all;
-        for (const auto& version : versions_of(data))
+        for (const auto& version : versions_of(data)) {
             all += boost::json::serialize(version) + "\n";
+        }
         return all;
     };
     const std::string text(101, 'x');

@@ -28,8 +28,9 @@ struct Ends {
         ::close(both[1]);
     }
     void close_reader() {
-        if (both[0] >= 0)
+        if (both[0] >= 0) {
             ::close(both[0]);
+        }
         both[0] = -1;
     }
     std::string read() const {
@@ -70,8 +71,9 @@ BOOST_AUTO_TEST_CASE(a_slow_reader_gets_everything_in_order) {
     Ends pipe;
     Mirror mirror(loop.get_executor(), pipe.both[1]);
     std::string sent;
-    for (int line = 0; line < 100000; ++line)
+    for (int line = 0; line < 100000; ++line) {
         sent += std::to_string(line) + "\n";
+    }
     mirror.write(sent);
     loop.poll(); // fills the pipe, and returns although nobody has read
     BOOST_TEST(is_blocking(pipe.both[1]));

@@ -46,8 +46,9 @@ asio::awaitable<std::string> read_all(asio::readable_pipe& pipe) {
     for (;;) {
         const auto [error, size] =
             co_await pipe.async_read_some(asio::buffer(buffer), asio::as_tuple(asio::use_awaitable));
-        if (error)
+        if (error) {
             co_return all;
+        }
         all.append(buffer.data(), size);
     }
 }
@@ -72,8 +73,9 @@ Value await(asio::awaitable<Value> work) {
         result = std::move(value);
     });
     loop.run();
-    if (error)
+    if (error) {
         std::rethrow_exception(error);
+    }
     return std::move(*result);
 }
 
@@ -132,8 +134,9 @@ class Trace {
     }
     /// Our own end goes.
     void forget() {
-        if (write_ >= 0)
+        if (write_ >= 0) {
             ::close(std::exchange(write_, -1));
+        }
     }
     bool is_gone(int within_ms) const {
         pollfd wait{read_, POLLIN, 0};
@@ -152,8 +155,9 @@ asio::awaitable<std::string> read_line(asio::readable_pipe& pipe) {
     char next = 0;
     for (;;) {
         co_await pipe.async_read_some(asio::buffer(&next, 1), asio::use_awaitable);
-        if (next == '\n')
+        if (next == '\n') {
             co_return line;
+        }
         line += next;
     }
 }
@@ -210,8 +214,9 @@ bool dies_with_launcher(const std::function<void(pid_t guardian)>& before) {
             trace.forget();
             const pid_t guardian = std::stoi(co_await read_line(process.output()));
             co_await read_line(process.output());
-            if (::write(told[1], &guardian, sizeof guardian) == sizeof guardian)
+            if (::write(told[1], &guardian, sizeof guardian) == sizeof guardian) {
                 ::pause();
+            }
             co_return 0;
         }());
         ::_exit(1);
@@ -331,17 +336,20 @@ BOOST_AUTO_TEST_CASE(signals_are_as_at_login) {
     std::string name;
     unsigned long long mask = 0;
     int lines = 0;
-    for (; masks >> name >> std::hex >> mask; ++lines)
+    for (; masks >> name >> std::hex >> mask; ++lines) {
         BOOST_TEST((mask & ~of_glibc) == 0U, seen.output);
+    }
     BOOST_TEST(lines == 3);
 }
 
 BOOST_AUTO_TEST_CASE(no_descriptor_of_ours_is_inherited) {
     // what whoever started this program wanted inherited is passed on, and nothing else
     std::set<std::string> expected{"0", "1", "2"};
-    for (int descriptor = 3; descriptor < 1024; ++descriptor)
-        if (const auto flags = ::fcntl(descriptor, F_GETFD); flags >= 0 && (flags & FD_CLOEXEC) == 0)
+    for (int descriptor = 3; descriptor < 1024; ++descriptor) {
+        if (const auto flags = ::fcntl(descriptor, F_GETFD); flags >= 0 && (flags & FD_CLOEXEC) == 0) {
             expected.insert(std::to_string(descriptor));
+        }
+    }
     std::istringstream names(run(shell("cd /proc/$$/fd; for fd in *; do test -e $fd && echo $fd; done")).output);
     const std::set<std::string> inherited{std::istream_iterator<std::string>(names), {}};
     BOOST_TEST(inherited == expected, boost::test_tools::per_element());
@@ -429,8 +437,9 @@ BOOST_AUTO_TEST_CASE(a_launcher_that_is_killed_leaves_nothing) {
     BOOST_TEST(dies_with_launcher([](pid_t guardian) { ::kill(guardian, SIGSTOP); }));
     // which takes no orders from anybody else
     BOOST_TEST(dies_with_launcher([](pid_t guardian) {
-        for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1})
+        for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1}) {
             ::kill(guardian, number);
+        }
     }));
 }
 
@@ -500,10 +509,12 @@ BOOST_AUTO_TEST_CASE(the_guardian_holds_nothing_of_ours) {
         const auto guardian = co_await read_line(process.output());
         BOOST_TEST(std::filesystem::read_symlink("/proc/" + guardian + "/fd/1") == "/dev/null");
         // its title comes last
-        while (content("/proc/" + guardian + "/comm") != "run-guardian\n")
+        while (content("/proc/" + guardian + "/comm") != "run-guardian\n") {
             ::usleep(1000);
-        while (content("/proc/" + guardian + "/cmdline").find("unit_tests") != std::string::npos)
+        }
+        while (content("/proc/" + guardian + "/cmdline").find("unit_tests") != std::string::npos) {
             ::usleep(1000);
+        }
         BOOST_TEST(std::filesystem::read_symlink("/proc/" + guardian + "/cwd") == "/");
         co_return 0;
     }());

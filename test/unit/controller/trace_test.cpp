@@ -21,8 +21,9 @@ BOOST_AUTO_TEST_CASE(traceparent_of_32_hex_digits) {
 
 BOOST_AUTO_TEST_CASE(no_traceparent_of_other_ids) {
     for (const auto* id : {"", "trc_", "trc_0123", "0123456789abcdef0123456789abcdeg", "my-trace",
-                           "00000000000000000000000000000000", "trc_0123456789abcdef0123456789abcdef0"})
+                           "00000000000000000000000000000000", "trc_0123456789abcdef0123456789abcdef0"}) {
         BOOST_TEST(!traceparent(id).has_value(), id);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(environment_replaces_a_foreign_traceparent) {

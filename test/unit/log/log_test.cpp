@@ -174,8 +174,9 @@ BOOST_AUTO_TEST_CASE(json_has_values_as_they_are) {
 }
 
 BOOST_AUTO_TEST_CASE(any_bytes_make_json) {
-    for (const auto text : {"\xff\xfe"sv, "a\0b"sv, "\xed\xa0\x80"sv, "\xc3"sv})
+    for (const auto text : {"\xff\xfe"sv, "a\0b"sv, "\xed\xa0\x80"sv, "\xc3"sv}) {
         json_of([&] { log::write(Level::info, "x", {{"a", text}}, log::because(text)); });
+    }
     const auto line = json_of([] { log::write(Level::info, {{"a", "\xff"}}, "x"); });
     BOOST_TEST(line == R"({"level":"info","a":"\"\\xff\"","message":"x"})");
 }

@@ -30,8 +30,9 @@ std::optional<std::array<int, 3>> keepalives_of_who_connects_to(std::uint16_t po
         sockaddr_in peer{};
         socklen_t size = sizeof peer;
         if (getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || peer.sin_family != AF_INET ||
-            peer.sin_port != htons(port))
+            peer.sin_port != htons(port)) {
             continue;
+        }
         std::array<int, 3> values{};
         const std::array<int, 3> names{TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT};
         for (std::size_t i = 0; i < names.size(); ++i) {
@@ -86,8 +87,9 @@ BOOST_AUTO_TEST_CASE(hosts_that_are_silent_get_no_more_time_than_there_is) {
         const std::array<tcp::acceptor, 3> silent{tcp::acceptor(loop, local), tcp::acceptor(loop, local),
                                                   tcp::acceptor(loop, local)};
         std::string ports;
-        for (const auto& acceptor : silent)
+        for (const auto& acceptor : silent) {
             ports.append(ports.empty() ? "" : ",").append(std::to_string(acceptor.local_endpoint().port()));
+        }
         pq::Connection connection(loop.get_executor());
         std::optional<std::exception_ptr> ended;
         asio::co_spawn(

@@ -30,12 +30,14 @@ BOOST_AUTO_TEST_CASE(a_typed_refusal_is_read_with_what_else_its_detail_carries) 
 
 BOOST_AUTO_TEST_CASE(what_is_not_one_is_not_taken_for_one) {
     constexpr auto detail = R"({"code":"x"})";
-    for (const auto* sqlstate : {"", "57014", "PT", "PT200", "PT600", "PT4x4", "PT+40", "PT-40", "PT4040"})
+    for (const auto* sqlstate : {"", "57014", "PT", "PT200", "PT600", "PT4x4", "PT+40", "PT-40", "PT4040"}) {
         BOOST_TEST(!typed_refusal(Error(ErrorKind::refused, "m", sqlstate, detail)), sqlstate);
+    }
     for (const auto* bad : {"", "text", "[]", "{}", R"({"code":7})", R"({"code":""})",
                             R"({"code":"x"})"
-                            "}"})
+                            "}"}) {
         BOOST_TEST(!typed_refusal(Error(ErrorKind::refused, "m", "PT404", bad)), bad);
+    }
     BOOST_TEST(!typed_refusal(Error(ErrorKind::timeout, "m", "PT404", detail)));
 }
 
@@ -45,10 +47,12 @@ BOOST_AUTO_TEST_CASE(what_passes) {
     BOOST_TEST(is_passing(Error(ErrorKind::in_doubt, "")));
     BOOST_TEST(is_passing(Error(ErrorKind::timeout, "")));
     BOOST_TEST(!is_passing(Error(ErrorKind::misused, "")));
-    for (const auto* sqlstate : {"25006", "40001", "40P01", "53300", "54000", "55P03", "57014", "57P01", "58030"})
+    for (const auto* sqlstate : {"25006", "40001", "40P01", "53300", "54000", "55P03", "57014", "57P01", "58030"}) {
         BOOST_TEST(is_passing(Error(ErrorKind::refused, "", sqlstate)), sqlstate);
-    for (const auto* sqlstate : {"", "PT409", "42501", "22P02", "XX000"})
+    }
+    for (const auto* sqlstate : {"", "PT409", "42501", "22P02", "XX000"}) {
         BOOST_TEST(!is_passing(Error(ErrorKind::refused, "", sqlstate)), sqlstate);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -52,8 +52,9 @@ BOOST_AUTO_TEST_CASE(each_host_is_tried_with_its_port) {
 }
 
 BOOST_AUTO_TEST_CASE(lists_that_do_not_match_are_left_to_libpq) {
-    for (const std::string conninfo : {"host=a,b port=1,2,3", "host=x hostaddr=10.0.0.1,10.0.0.2"})
+    for (const std::string conninfo : {"host=a,b port=1,2,3", "host=x hostaddr=10.0.0.1,10.0.0.2"}) {
         BOOST_TEST((attempts_for(conninfo) == Attempts{conninfo}), conninfo);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(values_are_quoted) {
@@ -86,16 +87,18 @@ BOOST_AUTO_TEST_CASE(reads_go_to_a_standby_if_there_is_one) {
 }
 
 BOOST_AUTO_TEST_CASE(who_says_what_he_wants_begins_to_read_there) {
-    for (const std::string wanted : {"read-write", "primary", "read-only", "standby", "prefer-standby"})
+    for (const std::string wanted : {"read-write", "primary", "read-only", "standby", "prefer-standby"}) {
         BOOST_TEST(to_standby("host=a,b target_session_attrs=" + wanted) == "host=a,b target_session_attrs=" + wanted);
+    }
     const Environment wanted("PGTARGETSESSIONATTRS", "primary");
     BOOST_TEST(to_standby("host=a,b") == "host=a,b");
 }
 
 BOOST_AUTO_TEST_CASE(who_writes_reaches_the_primary_whatever_is_wanted) {
-    for (const std::string wanted : {"any", "read-only", "standby", "prefer-standby"})
+    for (const std::string wanted : {"any", "read-only", "standby", "prefer-standby"}) {
         BOOST_TEST(to_primary("host=a,b target_session_attrs=" + wanted) ==
                    "host='a,b' target_session_attrs='read-write'");
+    }
     for (const std::string wanted : {"read-write", "primary", "no such"}) { // libpq says what is wrong with a word
         const auto conninfo = "host=a,b target_session_attrs='" + wanted + "'";
         BOOST_TEST(to_primary(conninfo) == conninfo);
@@ -108,10 +111,12 @@ BOOST_AUTO_TEST_CASE(who_writes_reaches_the_primary_whatever_is_wanted) {
 }
 
 BOOST_AUTO_TEST_CASE(hosts_are_counted_however_they_are_named) {
-    for (const std::string conninfo : {"host=a,b", "hostaddr=10.0.0.1,10.0.0.2", "postgresql://a,b/app"})
+    for (const std::string conninfo : {"host=a,b", "hostaddr=10.0.0.1,10.0.0.2", "postgresql://a,b/app"}) {
         BOOST_TEST(names_several_hosts(conninfo), conninfo);
-    for (const std::string conninfo : {"", "app", "host=a", "host=a hostaddr=10.0.0.1", "no such=thing"})
+    }
+    for (const std::string conninfo : {"", "app", "host=a", "host=a hostaddr=10.0.0.1", "no such=thing"}) {
         BOOST_TEST(!names_several_hosts(conninfo), conninfo);
+    }
     const Environment hosts("PGHOST", "a,b");
     BOOST_TEST(names_several_hosts("app"));
     BOOST_TEST(!names_several_hosts("host=c"));

@@ -15,8 +15,9 @@ std::string member(std::string_view object, std::string_view key) {
 /// The elements, a line each.
 std::string elements(std::string_view array) {
     std::string lines;
-    for (const auto element : elements_of(array))
+    for (const auto element : elements_of(array)) {
         lines.append(element).append("\n");
+    }
     return lines;
 }
 

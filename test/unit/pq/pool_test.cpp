@@ -28,8 +28,9 @@ void on_a_loop(std::function<asio::awaitable<void>(asio::any_io_executor)> body)
     std::exception_ptr failure;
     asio::co_spawn(loop, body(loop.get_executor()), [&](std::exception_ptr thrown) { failure = thrown; });
     loop.run();
-    if (failure)
+    if (failure) {
         std::rethrow_exception(failure);
+    }
 }
 
 asio::awaitable<pq::Connection> connected(asio::any_io_executor executor) {
@@ -62,8 +63,9 @@ asio::awaitable<void> terminate_when_it_waits(pq::Connection& other, std::string
         const auto found = co_await other.query("SELECT pg_terminate_backend($1::int) FROM pg_locks "
                                                 "WHERE pid = $1::int AND locktype = 'advisory' AND NOT granted",
                                                 parameters);
-        if (found.rows() > 0)
+        if (found.rows() > 0) {
             co_return;
+        }
     }
 }
 
@@ -364,10 +366,12 @@ BOOST_AUTO_TEST_CASE(the_pool_serves_many_with_few) {
             BOOST_TEST(co_await value(*lease, "SELECT 1") == "1");
             ++served;
         };
-        for (int i = 0; i < 50; ++i)
+        for (int i = 0; i < 50; ++i) {
             asio::co_spawn(executor, one, asio::detached);
-        while (served < 50)
+        }
+        while (served < 50) {
             co_await asio::post(executor, asio::use_awaitable);
+        }
         auto lease = co_await pool.acquire();
         BOOST_TEST(co_await value(*lease, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'many'") ==
                    "2");
@@ -392,14 +396,17 @@ BOOST_AUTO_TEST_CASE(a_pool_may_be_replaced_while_others_wait_for_it) {
         };
         {
             auto lease = co_await pool.acquire();
-            for (int i = 0; i < 3; ++i)
+            for (int i = 0; i < 3; ++i) {
                 asio::co_spawn(executor, one, asio::detached);
-            while (pool.usage().waiting < 3)
+            }
+            while (pool.usage().waiting < 3) {
                 co_await asio::post(executor, asio::use_awaitable);
+            }
             pool = pq::Pool(executor, options);
         } // the last that held the old one but for those who wait: they go on with it
-        while (served + turned_away < 3)
+        while (served + turned_away < 3) {
             co_await asio::post(executor, asio::use_awaitable);
+        }
         BOOST_TEST(served == 3);
         BOOST_TEST(pool.usage().open == 0U); // nobody has given anything back to the new one
         BOOST_TEST(pool.usage().busy == 0U);

@@ -22,8 +22,9 @@ const Finality is_end = [](std::string_view body) { return body == "the end"; };
 /// What comes out; `asked` is how often the primary was.
 std::string read(const Said& standby, const Said& primary, int& asked) {
     const auto say = [](Said said) -> asio::awaitable<Answer> {
-        if (const auto* const error = std::get_if<Error>(&said))
+        if (const auto* const error = std::get_if<Error>(&said)) {
             throw *error;
+        }
         co_return std::get<Answer>(said);
     };
     asio::io_context loop;
@@ -41,8 +42,9 @@ std::string read(const Said& standby, const Said& primary, int& asked) {
                        body = std::move(given.body);
                    });
     loop.run();
-    if (failure)
+    if (failure) {
         std::rethrow_exception(failure);
+    }
     return body;
 }
 

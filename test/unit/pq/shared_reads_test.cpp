@@ -70,8 +70,9 @@ class SharedReadsFixture {
         under_way.push_back(held);
         boost::system::error_code ignored;
         co_await held->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-        if (held->failure)
+        if (held->failure) {
             throw Error(*held->failure, "failed");
+        }
         co_return std::string{function} + " " + *arguments.at(0).value + " " + std::to_string(number);
     }
 
@@ -93,15 +94,17 @@ BOOST_AUTO_TEST_SUITE(pq_shared_reads)
 
 BOOST_AUTO_TEST_CASE(who_asks_at_the_same_moment_shares_the_answer) {
     SharedReadsFixture reads(2);
-    for (int i = 0; i < 5; ++i)
+    for (int i = 0; i < 5; ++i) {
         reads.ask("a");
+    }
     reads.ask("b");
     reads.settle();
     BOOST_TEST(reads.made == 2);
     reads.let_go();
     reads.let_go();
-    for (int i = 0; i < 5; ++i)
+    for (int i = 0; i < 5; ++i) {
         BOOST_TEST(reads.answers[i] == "status a 1");
+    }
     BOOST_TEST(reads.answers[5] == "status b 2");
 }
 
@@ -120,14 +123,16 @@ BOOST_AUTO_TEST_CASE(an_answer_under_way_may_be_too_old) {
 
 BOOST_AUTO_TEST_CASE(only_so_many_are_under_way) {
     SharedReadsFixture reads(2);
-    for (const auto* run : {"a", "b", "c", "d", "c"})
+    for (const auto* run : {"a", "b", "c", "d", "c"}) {
         reads.ask(run);
+    }
     reads.settle();
     BOOST_TEST(reads.under_way.size() == 2u);
     reads.let_go();
     BOOST_TEST(reads.under_way.size() == 2u);
-    while (!reads.under_way.empty())
+    while (!reads.under_way.empty()) {
         reads.let_go();
+    }
     BOOST_TEST(reads.made == 4);
     BOOST_TEST(reads.answers[2] == "status c 3");
     BOOST_TEST(reads.answers[4] == "status c 3");
@@ -147,13 +152,15 @@ BOOST_AUTO_TEST_CASE(a_failure_is_that_of_its_read) {
 
 BOOST_AUTO_TEST_CASE(where_nobody_can_connect_nobody_waits_for_it) {
     SharedReadsFixture reads(1);
-    for (const auto* run : {"a", "b", "c"})
+    for (const auto* run : {"a", "b", "c"}) {
         reads.ask(run);
+    }
     reads.settle();
     reads.let_go(ErrorKind::cannot_connect);
     BOOST_TEST(reads.made == 1);
-    for (const auto& answer : reads.answers)
+    for (const auto& answer : reads.answers) {
         BOOST_TEST(answer == "failed");
+    }
     const auto later = reads.ask("a");
     reads.settle();
     reads.let_go();

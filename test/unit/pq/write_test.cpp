@@ -24,9 +24,11 @@ struct Call {
     Effect effect;
 
     std::string argument(std::string_view name) const {
-        for (const auto& argument : arguments)
-            if (argument.name == name)
+        for (const auto& argument : arguments) {
+            if (argument.name == name) {
                 return argument.value.value_or("(null)");
+            }
+        }
         return "(none)";
     }
 };
@@ -41,8 +43,9 @@ class Scripted : public Caller {
                                       std::chrono::milliseconds timeout, Effect effect) override {
         BOOST_TEST(timeout.count() > 0);
         int before = 0;
-        for (const auto& earlier : calls)
+        for (const auto& earlier : calls) {
             before += earlier.function == function ? 1 : 0;
+        }
         calls.push_back({std::string{function}, std::move(arguments), effect});
         co_return script_(calls.back(), before);
     }
@@ -124,14 +127,16 @@ BOOST_AUTO_TEST_CASE(a_refusal_is_not_repeated) {
 BOOST_AUTO_TEST_CASE(a_lost_call_is_repeated_as_it_was) {
     for (const auto kind : {ErrorKind::in_doubt, ErrorKind::timeout}) {
         Scripted database([&](const Call&, int before) -> std::string {
-            if (before == 0)
+            if (before == 0) {
                 throw Error(kind, "lost");
+            }
             return "ack";
         });
         BOOST_TEST(admitted(database, {{"data", "jsonb", "{}"}}) == "ack");
         BOOST_TEST(database.calls.size() == 2U);
-        for (const auto* name : {"run_id", "trace_id", "data"})
+        for (const auto* name : {"run_id", "trace_id", "data"}) {
             BOOST_TEST(database.calls[0].argument(name) == database.calls[1].argument(name));
+        }
     }
 }
 
@@ -140,10 +145,12 @@ BOOST_AUTO_TEST_CASE(our_own_run_in_the_way_is_the_answer) {
     for (const auto* detail : {R"({"code": "run_already_active", "active_run_id": "x"})", R"({"code": "run_id_taken"})",
                                R"({"code": "ambiguous_connection"})"}) {
         Scripted database([&](const Call& call, int before) -> std::string {
-            if (call.function == "pdpp_run_status")
+            if (call.function == "pdpp_run_status") {
                 return status_of(call, "trace");
-            if (before == 0)
+            }
+            if (before == 0) {
                 throw lost();
+            }
             throw refusal(detail);
         });
         const auto answer = admitted(database, {{"run_id", "text", "r 1"}, {"trace_id", "text", "trace"}});
@@ -156,10 +163,12 @@ BOOST_AUTO_TEST_CASE(another_run_of_our_id_is_a_refusal) {
     for (const auto* detail :
          {R"({"code": "run_already_active", "active_run_id": "mine"})", R"({"code": "run_id_taken"})"}) {
         Scripted database([&](const Call& call, int before) -> std::string {
-            if (call.function == "pdpp_run_status")
+            if (call.function == "pdpp_run_status") {
                 return status_of(call, "trace of another");
-            if (before == 0)
+            }
+            if (before == 0) {
                 throw lost();
+            }
             throw refusal(detail);
         });
         BOOST_CHECK_EXCEPTION(admitted(database, {{"run_id", "text", "mine"}}), Error,
@@ -171,10 +180,12 @@ BOOST_AUTO_TEST_CASE(another_run_of_our_id_is_a_refusal) {
 BOOST_AUTO_TEST_CASE(a_refusal_that_says_nothing_of_the_first_call_leaves_it_in_doubt) {
     // an ambiguous connector is found before any lock: the first call may still be at work
     Scripted database([&](const Call& call, int before) -> std::string {
-        if (call.function == "pdpp_run_status")
+        if (call.function == "pdpp_run_status") {
             return before < 1 ? unknown : status_of(call, "trace");
-        if (before == 0)
+        }
+        if (before == 0) {
             throw lost();
+        }
         throw refusal(R"({"code": "ambiguous_connection"})");
     });
     BOOST_TEST(admitted(database, {{"trace_id", "text", "trace"}}).starts_with(R"({"links": )"));
@@ -184,12 +195,14 @@ BOOST_AUTO_TEST_CASE(a_refusal_that_says_nothing_of_the_first_call_leaves_it_in_
 BOOST_AUTO_TEST_CASE(a_verdict_counts_only_with_the_status) {
     Scripted database([&](const Call& call, int before) -> std::string {
         if (call.function == "pdpp_run_status") {
-            if (before == 0)
+            if (before == 0) {
                 throw Error(ErrorKind::cannot_connect, "away");
+            }
             return unknown;
         }
-        if (before == 0)
+        if (before == 0) {
             throw lost();
+        }
         throw refusal(R"({"code": "run_already_active", "active_run_id": "other"})");
     });
     BOOST_CHECK_THROW(admitted(database), Error);
@@ -200,8 +213,9 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_learned_is_in_doubt) {
     for (const auto kind : {ErrorKind::cannot_connect, ErrorKind::in_doubt, ErrorKind::timeout,
                             ErrorKind::connection_lost, ErrorKind::refused}) {
         Scripted database([&](const Call&, int before) -> std::string {
-            if (before == 0)
+            if (before == 0) {
                 throw lost();
+            }
             throw Error(kind, "no", kind == ErrorKind::refused ? "57014" : "");
         });
         BOOST_CHECK_EXCEPTION(admitted(database), InDoubt, [](const InDoubt& doubt) {
@@ -213,16 +227,18 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_learned_is_in_doubt) {
 
 BOOST_AUTO_TEST_CASE(with_a_key_the_key_decides) {
     Scripted database([&](const Call&, int before) -> std::string {
-        if (before < 2)
+        if (before < 2) {
             throw lost();
+        }
         return "ack";
     });
     BOOST_TEST(admitted(database, {{"idempotency_key", "text", "key"}}) == "ack");
     BOOST_TEST(database.number_of("pdpp_run_status") == 0);
 
     Scripted refusing([&](const Call&, int before) -> std::string {
-        if (before == 0)
+        if (before == 0) {
             throw lost();
+        }
         throw refusal(R"({"code": "run_already_active"})");
     });
     BOOST_CHECK_THROW(admitted(refusing, {{"idempotency_key", "text", "key"}}), Error);
@@ -231,10 +247,12 @@ BOOST_AUTO_TEST_CASE(with_a_key_the_key_decides) {
 
 BOOST_AUTO_TEST_CASE(other_writes_are_repeated_until_they_are_answered) {
     Scripted database([&](const Call&, int before) -> std::string {
-        if (before == 0)
+        if (before == 0) {
             throw lost();
-        if (before == 1)
+        }
+        if (before == 1) {
             throw Error(ErrorKind::cannot_connect, "away");
+        }
         return "ack";
     });
     const auto cancel = [](Caller& caller) {
@@ -244,8 +262,9 @@ BOOST_AUTO_TEST_CASE(other_writes_are_repeated_until_they_are_answered) {
     BOOST_TEST(database.calls.size() == 3U);
 
     Scripted refusing([&](const Call&, int before) -> std::string {
-        if (before == 0)
+        if (before == 0) {
             throw lost();
+        }
         throw refusal(R"({"code": "run_already_terminal"})");
     });
     BOOST_CHECK_EXCEPTION(cancel(refusing), Error,

@@ -141,8 +141,8 @@ BOOST_AUTO_TEST_CASE(small_settings_add_up) {
     BOOST_TEST(host.age(before) <= 5);
 }
 
-// A clock that runs ahead of what is known by less than counts: its stamps of the last moment before it is set, and its first
-// ones after that if it is behind, are its own all the same.
+// A clock that runs ahead of what is known by less than counts: its stamps of the last moment before it is set, and its
+// first ones after that if it is behind, are its own all the same.
 BOOST_AUTO_TEST_CASE(set_by_little_and_then_by_much) {
     Host host;
     host.pass(10);

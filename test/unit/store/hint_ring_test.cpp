@@ -14,15 +14,17 @@ namespace {
 
 std::vector<std::uint64_t> waiting(const HintRing& ring) {
     std::vector<std::uint64_t> all;
-    for (std::uint64_t number = ring.first; number != ring.next; ++number)
+    for (std::uint64_t number = ring.first; number != ring.next; ++number) {
         all.push_back(ring.hints.at(number % HintRing::capacity));
+    }
     return all;
 }
 
 std::vector<std::uint64_t> numbers(std::uint64_t from, std::uint64_t to) {
     std::vector<std::uint64_t> all;
-    for (std::uint64_t n = from; n < to; ++n)
+    for (std::uint64_t n = from; n < to; ++n) {
         all.push_back(n);
+    }
     return all;
 }
 

@@ -29,8 +29,10 @@ BOOST_AUTO_TEST_CASE(whole_seconds_up_to_the_limit) {
 }
 
 BOOST_AUTO_TEST_CASE(anything_else_is_no_wish) {
-    for (const auto* prefer : {"", "wait", "wait=", "wait=-1", "wait=+1", "wait=1.5", "wait=1s", "wait=\"1 \"", "x=1"})
+    for (const auto* prefer :
+         {"", "wait", "wait=", "wait=-1", "wait=+1", "wait=1.5", "wait=1s", "wait=\"1 \"", "x=1"}) {
         BOOST_TEST(wanted(prefer) == -1);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -74,8 +74,9 @@ BOOST_AUTO_TEST_CASE(a_session_is_over_when_it_expires) {
     BOOST_TEST(!session.is_over());
     const auto lasting =
         OwnerSessions(password).issue(std::chrono::system_clock::now(), std::chrono::hours(24 * 366 * 100));
-    for (int i = 0; i < 2; ++i) // verified, and then remembered
+    for (int i = 0; i < 2; ++i) { // verified, and then remembered
         BOOST_TEST((owner.check_session(with(field::authorization, "Bearer " + lasting)).expires_at() > now + 24h));
+    }
     const auto alive = std::make_shared<char>();
     BOOST_TEST(OwnerSession(now, alive).is_over());
     BOOST_TEST(!OwnerSession(now + 1h, alive).is_over());
@@ -100,10 +101,11 @@ BOOST_AUTO_TEST_CASE(without_a_password_everybody_is_the_owner_and_nobody_logs_i
 }
 
 BOOST_AUTO_TEST_CASE(the_password_opens_a_session) {
-    for (const auto& [type, body] : {std::pair{form, "password=pass+word%2B1"},
-                                     {form, "user=me&password=pass%20word%2b1"},
-                                     {"application/json", R"({"password":"pass word+1"})"},
-                                     {"Application/JSON; charset=utf-8", R"( {"password":"pass\u0020word+1","x":1} )"}})
+    for (const auto& [type, body] :
+         {std::pair{form, "password=pass+word%2B1"},
+          {form, "user=me&password=pass%20word%2b1"},
+          {"application/json", R"({"password":"pass word+1"})"},
+          {"Application/JSON; charset=utf-8", R"( {"password":"pass\u0020word+1","x":1} )"}}) {
         for (const bool secure : {false, true}) {
             OwnerAccess owner(password, secure);
             const auto response = owner.log_in(login(type, body), "peer");
@@ -114,6 +116,7 @@ BOOST_AUTO_TEST_CASE(the_password_opens_a_session) {
                        std::string("; Path=/; HttpOnly; SameSite=Lax; Max-Age=604800") + (secure ? "; Secure" : ""));
             BOOST_TEST(!refusal_of([&] { owner.check_session(with(field::cookie, cookie.substr(0, end))); }));
         }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_login_is_refused_and_does_not_count) {
@@ -125,12 +128,13 @@ BOOST_AUTO_TEST_CASE(what_is_no_login_is_refused_and_does_not_count) {
                                            {"application/json", R"({"password":1})", 400},
                                            {"application/json", R"({"password":"x")", 400},
                                            {"text/plain", "password=x", 415},
-                                           {"", "password=x", 415}})
+                                           {"", "password=x", 415}}) {
         for (int i = 0; i < 6; ++i) {
             const auto refusal = refusal_of([&, type = type, body = body] { owner.log_in(login(type, body), "peer"); });
             BOOST_REQUIRE(refusal);
             BOOST_TEST(static_cast<int>(refusal->code) == code, body);
         }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(wrong_passwords_count) {

@@ -26,8 +26,9 @@ BOOST_AUTO_TEST_CASE(names_and_addresses_of_this_machine) {
     for (const auto* host :
          {"localhost", "LocalHost", "localhost.", "localhost:8080", "localhost.:80", "localhost:", "app.localhost",
           "a.b.LOCALHOST:1", "127.0.0.1", "127.0.0.1:8080", "127.255.255.254", "[::1]", "[::1]:8080",
-          "[0:0:0:0:0:0:0:1]", "[0000::0001]:1", "[::ffff:127.0.0.1]", "[::ffff:7f00:2]"})
+          "[0:0:0:0:0:0:0:1]", "[0000::0001]:1", "[::ffff:127.0.0.1]", "[::ffff:7f00:2]"}) {
         BOOST_TEST(hosts.accept(host), host);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(all_others_are_not) {
@@ -59,16 +60,19 @@ BOOST_AUTO_TEST_CASE(all_others_are_not) {
                              "user@localhost",
                              "localhost@example.org",
                              "localhost/",
-                             "localhost example.org"})
+                             "localhost example.org"}) {
         BOOST_TEST(!hosts.accept(host), host);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(and_those_that_the_operator_names) {
     const LocalHosts hosts({"Box.example.org", ""});
-    for (const auto* host : {"box.example.org", "BOX.example.org.", "box.example.org:443", "localhost"})
+    for (const auto* host : {"box.example.org", "BOX.example.org.", "box.example.org:443", "localhost"}) {
         BOOST_TEST(hosts.accept(host), host);
-    for (const auto* host : {"example.org", "a.box.example.org", "box.example.org.evil.org", "", ":80"})
+    }
+    for (const auto* host : {"example.org", "a.box.example.org", "box.example.org.evil.org", "", ":80"}) {
         BOOST_TEST(!hosts.accept(host), host);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_request_may_name_no_host_but_no_other) {

@@ -40,8 +40,9 @@ BOOST_AUTO_TEST_CASE(five_a_minute_from_one_peer) {
 
 BOOST_AUTO_TEST_CASE(thirty_a_minute_from_all) {
     LoginThrottle throttle;
-    for (int peer = 0; peer < 6; ++peer)
+    for (int peer = 0; peer < 6; ++peer) {
         fail(throttle, std::to_string(peer), start + std::chrono::seconds(peer), 5);
+    }
     BOOST_TEST(wait(throttle, "new", start + 5s) == 55);
     BOOST_TEST(wait(throttle, "5", start + 5s) == 60);
     BOOST_TEST(wait(throttle, "new", start + 60s) == 0);

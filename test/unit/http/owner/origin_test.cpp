@@ -12,8 +12,9 @@ namespace {
 bool passes(std::optional<std::string> origin, const std::string& host, const std::string& public_url = "") {
     Request request;
     request.set(field::host, host);
-    if (origin)
+    if (origin) {
         request.set(field::origin, *origin);
+    }
     const auto public_origin = public_url.empty() ? std::nullopt : parse_origin(public_url);
     const auto refusal = refusal_of([&] { check_origin(request, public_origin); });
     BOOST_TEST((!refusal || (refusal->code == status::forbidden && refusal->error_code == "origin_mismatch")));
@@ -30,8 +31,9 @@ BOOST_AUTO_TEST_CASE(an_origin_is_scheme_host_and_port) {
     BOOST_TEST((parse_origin("http://[::1]:8080") == Origin{"http", "[::1]", "8080"}));
     for (const auto* text : {"", "null", "example.org", "//example.org", "ftp://example.org", "https://", "https:///",
                              "https://example.org/path", "https://u@example.org", "https://example.org?q",
-                             "https://example.org#f", "https://exa mple.org", "https://example.org:port"})
+                             "https://example.org#f", "https://exa mple.org", "https://example.org:port"}) {
         BOOST_TEST(!parse_origin(text), text);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_host_and_the_public_url_pass) {

@@ -45,8 +45,9 @@ BOOST_AUTO_TEST_CASE(base64url_has_one_spelling) {
         BOOST_TEST(base64url(bytes) == text);
         BOOST_TEST((from_base64url(text) == std::optional<std::string>(bytes)), text);
     }
-    for (const auto* text : {"Z", "Zg==", "Zh", "Zm9", "Z m8", " Zm8", "Zm8\n", "+/8", "Zm9v!", "====", "."})
+    for (const auto* text : {"Z", "Zg==", "Zh", "Zm9", "Z m8", " Zm8", "Zm8\n", "+/8", "Zm9v!", "====", "."}) {
         BOOST_TEST(!from_base64url(text), text);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_session_made_elsewhere_is_accepted_until_it_expires) {
@@ -77,8 +78,9 @@ BOOST_AUTO_TEST_CASE(a_signature_is_not_enough) {
           // [4102444800]
           "WzQxMDI0NDQ4MDBd.fK_p2r01Ov-ZRAXFWonpJFwO7-bJ6AzwmdDbwNo0pwk",
           // not json
-          "bm90IGpzb24.KLdReo4FfVqnfv4sVaQiF5AE0y3YaD-gfXk2107DvgU"})
+          "bm90IGpzb24.KLdReo4FfVqnfv4sVaQiF5AE0y3YaD-gfXk2107DvgU"}) {
         BOOST_TEST(!sessions().accepts(token, now), token);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_else_is_not_a_session) {
@@ -87,14 +89,16 @@ BOOST_AUTO_TEST_CASE(what_else_is_not_a_session) {
          {std::string(), std::string("."), p, p + ".", "." + s, p + "." + s + ".", p + "." + s + "." + s, p + ".." + s,
           " " + p + "." + s, p + "." + s + "=", p + "=." + s, p + "." + s.substr(1), p + "." + p,
           p + "." + s.substr(0, 42) + "N", // the same bytes, spelled with other stray bits
-          p + "." + std::string(43, 'A'), "e30." + s})
+          p + "." + std::string(43, 'A'), "e30." + s}) {
         BOOST_TEST(!sessions().accepts(token, now), token);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_password_is_known) {
     BOOST_TEST(sessions().is_password("correct horse battery staple"));
-    for (const auto* wrong : {"", "correct horse battery stapl", "correct horse battery staple ", "Correct"})
+    for (const auto* wrong : {"", "correct horse battery stapl", "correct horse battery staple ", "Correct"}) {
         BOOST_TEST(!sessions().is_password(wrong), wrong);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

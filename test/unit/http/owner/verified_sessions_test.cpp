@@ -15,8 +15,9 @@ BOOST_AUTO_TEST_CASE(a_token_is_known_once_it_is_remembered) {
     BOOST_TEST(!sessions.expiry_of("token"));
     sessions.remember("token", 42);
     BOOST_TEST(sessions.expiry_of("token").value() == 42);
-    for (const auto* const other : {"Token", "token ", "toke", ""})
+    for (const auto* const other : {"Token", "token ", "toke", ""}) {
         BOOST_TEST(!sessions.expiry_of(other), other);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_one_that_expires_first_goes_first) {

@@ -23,8 +23,9 @@ std::vector<std::string> bound(std::string_view text) {
     const auto match = find_route(routes(), verb::get, target);
     std::vector<std::string> printed;
     for (const auto& argument :
-         bind_arguments(std::get<SqlCall>(match.route.answer), match.variables, target.query, {}))
+         bind_arguments(std::get<SqlCall>(match.route.answer), match.variables, target.query, {})) {
         printed.push_back(std::string(argument.name) + "::" + std::string(argument.type) + "=" + *argument.value);
+    }
     return printed;
 }
 
@@ -38,12 +39,16 @@ BOOST_AUTO_TEST_CASE(each_route_of_the_owner_needs_a_session_and_each_variable_i
     std::set<std::pair<std::string_view, verb>> seen;
     for (const auto& route : routes()) {
         BOOST_TEST(route.needs_session == (route.path.starts_with("/_ref/") || route.path == "/owner/session"));
-        for (const auto method : route.methods)
+        for (const auto method : route.methods) {
             BOOST_TEST(seen.emplace(route.path, method).second);
-        if (const auto* const call = std::get_if<SqlCall>(&route.answer))
-            for (const auto& binding : call->bindings)
-                if (binding.place == Binding::Place::segment)
+        }
+        if (const auto* const call = std::get_if<SqlCall>(&route.answer)) {
+            for (const auto& binding : call->bindings) {
+                if (binding.place == Binding::Place::segment) {
                     BOOST_TEST(route.path.find("{" + std::string(binding.name) + "}") != std::string_view::npos);
+                }
+            }
+        }
     }
 }
 
@@ -106,8 +111,9 @@ BOOST_AUTO_TEST_CASE(arguments_are_bound_by_name) {
 }
 
 BOOST_AUTO_TEST_CASE(a_limit_is_plain_decimal_within_bounds) {
-    for (const auto* limit : {"1", "10", "4999", "5000"})
+    for (const auto* limit : {"1", "10", "4999", "5000"}) {
         BOOST_TEST(bound("/_ref/runs/a/timeline?limit=" + std::string(limit)).size() == 2);
+    }
     for (const auto* limit : {"", "0", "00", "01", "5001", "-1", "%2B1", "+1", "1+", "%201", "1.0", "1e3", "0x10",
                               "ten", "4294967297", "99999999999999999999", "%D9%A1"}) {
         const auto refusal = refusal_of([&] { bound("/_ref/runs/a/timeline?limit=" + std::string(limit)); });

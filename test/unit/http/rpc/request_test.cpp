@@ -27,8 +27,9 @@ std::string error_of(Stage stage) {
 
 Request request_of(verb method, std::string_view target, std::string body = {}) {
     Request request{method, target, 11};
-    if (!body.empty())
+    if (!body.empty()) {
         request.set(field::content_type, "application/json");
+    }
     request.body() = std::move(body);
     return request;
 }
@@ -38,9 +39,10 @@ std::string arguments_of(const Request& request) {
     std::string text;
     const auto error = error_of([&] {
         const auto target = parse_target(request.target());
-        for (const auto& argument : read_call(find_function(functions(), target), target, request).arguments)
+        for (const auto& argument : read_call(find_function(functions(), target), target, request).arguments) {
             text += (text.empty() ? "" : " ") + std::string{argument.name} + "::" + std::string{argument.type} + "=" +
                     argument.value.value_or("NULL");
+        }
     });
     return error == "none" ? text : error.substr(0, error.find(' '));
 }
@@ -65,8 +67,9 @@ BOOST_AUTO_TEST_CASE(exactly_what_an_owner_calls_is_served) {
     std::set<std::string_view> names;
     for (const auto& function : functions()) {
         names.insert(function.name);
-        for (const auto& argument : function.arguments)
+        for (const auto& argument : function.arguments) {
             BOOST_TEST((argument.type == "jsonb") == !argument.from_body.empty());
+        }
     }
     const std::set<std::string_view> owners{"pdpp_run_status", "pdpp_run_statuses", "pdpp_run_timeline",
                                             "pdpp_run_list",   "pdpp_run_now",      "pdpp_run_cancel"};
@@ -74,10 +77,12 @@ BOOST_AUTO_TEST_CASE(exactly_what_an_owner_calls_is_served) {
 }
 
 BOOST_AUTO_TEST_CASE(the_targets_of_rpc) {
-    for (const auto* target : {"/rpc", "/rpc/", "/rpc/x", "/rpc?x"})
+    for (const auto* target : {"/rpc", "/rpc/", "/rpc/x", "/rpc?x"}) {
         BOOST_TEST(is_rpc(target), target);
-    for (const auto* target : {"", "/", "/rpcs", "/_ref/rpc/x", "rpc/x", "/RPC/x"})
+    }
+    for (const auto* target : {"", "/", "/rpcs", "/_ref/rpc/x", "rpc/x", "/RPC/x"}) {
         BOOST_TEST(!is_rpc(target), target);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_name_that_is_near_is_hinted_at) {
@@ -112,18 +117,21 @@ BOOST_AUTO_TEST_CASE(arguments_are_members_of_the_body) {
     BOOST_TEST(posted("pdpp_run_statuses", R"({"run_ids": []})") == "run_ids::text[]={}");
     BOOST_TEST(posted("pdpp_run_statuses", R"({"run_ids": ["a\"\\", "", null, "null", "{,}"]})") ==
                R"(run_ids::text[]={"a\"\\","",NULL,"null","{,}"})");
-    for (const auto* value : {"1.5", "1e3", "123456789012345678901234567890", "{}", "[]", "[\"a\"]"})
+    for (const auto* value : {"1.5", "1e3", "123456789012345678901234567890", "{}", "[]", "[\"a\"]"}) {
         BOOST_TEST(posted("pdpp_run_status", "{\"run_id\": " + std::string{value} + "}") == "PGRST102", value);
-    for (const auto* value : {"[1]", "[[]]", "[true]", "{}"})
+    }
+    for (const auto* value : {"[1]", "[[]]", "[true]", "{}"}) {
         BOOST_TEST(posted("pdpp_run_statuses", "{\"run_ids\": " + std::string{value} + "}") == "PGRST102", value);
+    }
     BOOST_TEST(posted("pdpp_run_status", R"({"run_id": "a", "run_ids": [1.5]})") == "PGRST202");
 }
 
 BOOST_AUTO_TEST_CASE(an_array_has_a_length_that_is_enough) {
     const auto length = [](std::string_view element, std::size_t count) {
         std::string list{element};
-        for (std::size_t i = 1; i < count; ++i)
+        for (std::size_t i = 1; i < count; ++i) {
             list.append(",").append(element);
+        }
         const auto text = posted("pdpp_run_statuses", R"({"run_ids": ")" + ('{' + list + '}') + R"("})");
         return text == "run_ids::text[]={" + list + "}" ? "taken" : text;
     };
@@ -132,8 +140,9 @@ BOOST_AUTO_TEST_CASE(an_array_has_a_length_that_is_enough) {
     BOOST_TEST(length("", most_elements + 1) == "22023");
     BOOST_TEST(length("{a,b}", most_elements / 2 + 1) == "22023");
     std::string listed = R"(["a,b\",c")";
-    for (std::size_t i = 1; i < most_elements; ++i)
+    for (std::size_t i = 1; i < most_elements; ++i) {
         listed += R"(,"a,b\",c")";
+    }
     BOOST_TEST(posted("pdpp_run_statuses", R"({"run_ids": )" + listed + "]}").starts_with("run_ids::text[]="));
     BOOST_TEST(posted("pdpp_run_statuses", R"({"run_ids": )" + listed + R"(,""]})") == "22023");
 }
@@ -148,8 +157,10 @@ BOOST_AUTO_TEST_CASE(json_is_left_to_the_database) {
 BOOST_AUTO_TEST_CASE(the_first_rule_of_a_sqlstate_counts) {
     BOOST_TEST((status_for_sqlstate("53400") == status::internal_server_error));
     BOOST_TEST((status_for_sqlstate("53100") == status::service_unavailable));
-    for (const auto* const passing : {"08006", "25006", "40P01", "54000", "54001", "55P03", "57P01", "58030", "72000"})
+    for (const auto* const passing :
+         {"08006", "25006", "40P01", "54000", "54001", "55P03", "57P01", "58030", "72000"}) {
         BOOST_TEST((status_for_sqlstate(passing) == status::service_unavailable), passing);
+    }
     BOOST_TEST((status_for_sqlstate("25P02") == status::internal_server_error));
     BOOST_TEST((status_for_sqlstate("57014") == status::gateway_timeout));
     BOOST_TEST((status_for_sqlstate("42501") == status::forbidden));

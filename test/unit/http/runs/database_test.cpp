@@ -26,8 +26,9 @@ bool has_retry_after(const Refusal& refusal) {
 BOOST_AUTO_TEST_SUITE(http_database)
 
 BOOST_AUTO_TEST_CASE(what_passes_is_503_with_retry_after) {
-    for (const auto kind : {pq::ErrorKind::cannot_connect, pq::ErrorKind::connection_lost, pq::ErrorKind::in_doubt})
+    for (const auto kind : {pq::ErrorKind::cannot_connect, pq::ErrorKind::connection_lost, pq::ErrorKind::in_doubt}) {
         BOOST_TEST((refusal_of(kind).code == status::service_unavailable && has_retry_after(refusal_of(kind))));
+    }
     // read-only, standby conflict, deadlock, out of memory, of disk, of connections, a limit (a full queue of
     // notifications; transaction ids that run out), the disk, a file, shutdown, starting up, an old snapshot
     for (const auto* const sqlstate : {"25006", "40001", "40P01", "53200", "53100", "53300", "54000", "54001", "58000",
@@ -52,17 +53,19 @@ BOOST_AUTO_TEST_CASE(what_takes_too_long_is_504) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_broken_is_500) {
-    for (const auto* const sqlstate : {"42501", "42883", "XX000", "XX001", "53400", "P0001", "PT999", "23505"})
+    for (const auto* const sqlstate : {"42501", "42883", "XX000", "XX001", "53400", "P0001", "PT999", "23505"}) {
         BOOST_TEST((refusal_of(pq::ErrorKind::refused, sqlstate).code == status::internal_server_error), sqlstate);
+    }
     BOOST_TEST((refusal_of(pq::ErrorKind::misused).code == status::internal_server_error));
 }
 
 BOOST_AUTO_TEST_CASE(no_text_of_the_database_gets_out) {
     for (const auto* const sqlstate :
-         {"55P03", "25006", "40001", "57014", "57P01", "42501", "XX000", "22P02", "PT404", ""})
+         {"55P03", "25006", "40001", "57014", "57P01", "42501", "XX000", "22P02", "PT404", ""}) {
         BOOST_TEST(error_body(refusal_of(pq::ErrorKind::refused, sqlstate), "req_1").find("secret") ==
                        std::string::npos,
                    sqlstate);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -22,8 +22,9 @@ BOOST_AUTO_TEST_CASE(what_is_kept_is_found_under_exactly_its_id) {
     BOOST_TEST(!cache.find("run_1"));
     cache.insert("run_1", shown("body"));
     BOOST_TEST(cache.find("run_1")->body == "body");
-    for (const std::string_view other : {"RUN_1", "run_1 ", "run_", "run_11", ""})
+    for (const std::string_view other : {"RUN_1", "run_1 ", "run_", "run_11", ""}) {
         BOOST_TEST(!cache.find(other), other);
+    }
     BOOST_TEST(!cache.find(std::string_view("run_1\0", 6)));
 }
 
@@ -53,8 +54,9 @@ BOOST_AUTO_TEST_CASE(what_nobody_asks_for_goes_first) {
     StatusCache measure(1 << 20);
     measure.insert("1", shown("body"));
     StatusCache cache(3 * measure.bytes());
-    for (const auto* const id : {"1", "2", "3"})
+    for (const auto* const id : {"1", "2", "3"}) {
         cache.insert(id, shown("body"));
+    }
     BOOST_TEST(cache.find("1"));
     cache.insert("4", shown("body"));
     BOOST_TEST(cache.find("1"));
@@ -68,8 +70,9 @@ BOOST_AUTO_TEST_CASE(a_memory_full_of_what_is_wanted_takes_what_is_new) {
     StatusCache cache(100 * measure.bytes());
     for (int i = 100; i < 300; ++i) {
         cache.insert(std::to_string(i), shown("body"));
-        for (int wanted = 100; wanted <= i; ++wanted)
+        for (int wanted = 100; wanted <= i; ++wanted) {
             cache.find(std::to_string(wanted));
+        }
         BOOST_TEST(cache.find(std::to_string(i)), i);
     }
     BOOST_TEST(cache.entries() == 100U);

@@ -27,8 +27,9 @@ struct Database {
     explicit Database(asio::io_context& loop_) : loop(loop_) {}
 
     asio::awaitable<std::vector<StatusAnswer>> fetch(StatusReads::Take take) {
-        if (!has_connection)
+        if (!has_connection) {
             throw pq::Error(pq::ErrorKind::cannot_connect, "no connection");
+        }
         const auto ids = take();
         calls.push_back(ids);
         asio::steady_timer gate(loop, asio::steady_timer::time_point::max());
@@ -38,8 +39,9 @@ struct Database {
         std::vector<StatusAnswer> answers;
         for (const auto& id : ids) {
             const auto failure = failures.find(id);
-            if (failure != failures.end())
+            if (failure != failures.end()) {
                 throw failure->second;
+            }
             answers.push_back({"body of " + id});
         }
         co_return answers;
@@ -53,8 +55,9 @@ struct Database {
     /// Ends those that are under way now.
     void end_all() {
         const auto now = gates.size();
-        while (ended < now)
+        while (ended < now) {
             end(ended++);
+        }
     }
 
     asio::io_context& loop;
@@ -75,11 +78,12 @@ struct StatusReadsFixture {
 
     /// Asks, and lets whatever can go on do so.
     void ask(const Ids& ids) {
-        for (const auto& id : ids)
+        for (const auto& id : ids) {
             asio::co_spawn(loop, reads.read(id), [this, id](std::exception_ptr failure, StatusAnswer answer) {
                 BOOST_TEST(!answers.contains(id));
                 answers[id] = failure ? message_of(failure) : answer.body;
             });
+        }
         loop.poll();
     }
 
@@ -134,8 +138,9 @@ BOOST_FIXTURE_TEST_CASE(what_comes_meanwhile_goes_together, StatusReadsFixture) 
     BOOST_TEST((database.calls == std::vector<Ids>{{"a"}, {"b", "c", "b2", "d"}}));
     database.end_all();
     BOOST_TEST(answers.size() == 5U);
-    for (const auto& [id, body] : answers)
+    for (const auto& [id, body] : answers) {
         BOOST_TEST(body == "body of " + id);
+    }
 }
 
 BOOST_FIXTURE_TEST_CASE(a_call_on_its_way_is_waited_for, TwoConnections) {
@@ -177,14 +182,17 @@ BOOST_FIXTURE_TEST_CASE(a_batch_is_bounded, SmallBatches) {
 
 BOOST_FIXTURE_TEST_CASE(of_many_a_quarter_goes, StatusReadsFixture) {
     Ids ids;
-    for (int i = 0; i < 100; ++i)
+    for (int i = 0; i < 100; ++i) {
         ids.push_back(std::to_string(i));
+    }
     ask(ids);
-    while (answers.size() < ids.size())
+    while (answers.size() < ids.size()) {
         database.end_all();
+    }
     std::vector<std::size_t> sizes;
-    for (const auto& call : database.calls)
+    for (const auto& call : database.calls) {
         sizes.push_back(call.size());
+    }
     BOOST_TEST((sizes == std::vector<std::size_t>{25, 18, 16, 16, 16, 9}));
 }
 
@@ -194,8 +202,9 @@ BOOST_FIXTURE_TEST_CASE(a_refusal_of_one_is_not_that_of_the_others, StatusReadsF
     database.end_all();
     BOOST_TEST(answers.empty());
     ask({"late"}); // goes with nobody who must go alone
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < 4; ++i) {
         database.end_all();
+    }
     BOOST_TEST((database.calls == std::vector<Ids>{{"a", "bad", "b"}, {"a"}, {"bad"}, {"b"}, {"late"}}));
     BOOST_TEST(answers["a"] == "body of a");
     BOOST_TEST(answers["b"] == "body of b");
@@ -226,8 +235,9 @@ BOOST_FIXTURE_TEST_CASE(a_lost_connection_is_survived, StatusReadsFixture) {
 BOOST_FIXTURE_TEST_CASE(but_not_for_ever, StatusReadsFixture) {
     database.failures.emplace("a", lost);
     ask({"a"});
-    for (int i = 0; i < 3; ++i)
+    for (int i = 0; i < 3; ++i) {
         database.end_all();
+    }
     BOOST_TEST(answers["a"] == "failed: lost");
     BOOST_TEST(database.calls.size() == 3U);
     ask({"b"});
@@ -249,8 +259,9 @@ BOOST_FIXTURE_TEST_CASE(without_a_connection_those_who_wait_are_told, StatusRead
 BOOST_FIXTURE_TEST_CASE(patience_ends, LittlePatience) {
     ask({"a"});
     ask({"b"});
-    while (!answers.contains("b"))
+    while (!answers.contains("b")) {
         loop.run_one();
+    }
     BOOST_TEST(answers["b"] == "failed: all database connections are in use");
     BOOST_TEST(!answers.contains("a")); // it is under way
     database.end_all();

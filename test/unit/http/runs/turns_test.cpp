@@ -25,10 +25,11 @@ struct TurnsFixture {
 
     asio::awaitable<void> come(std::string who, std::string thing, std::chrono::milliseconds patience) {
         auto turn = co_await turns.take(std::move(thing), patience);
-        if (turn)
+        if (turn) {
             held.emplace(who, std::move(*turn));
-        else
+        } else {
             gone += who;
+        }
     }
 
     void come_and_go(const std::string& who, const std::string& thing,
@@ -49,8 +50,9 @@ struct TurnsFixture {
 
     std::string holders() const {
         std::string names;
-        for (const auto& [who, turn] : held)
+        for (const auto& [who, turn] : held) {
             names += who;
+        }
         return names;
     }
 };
@@ -60,8 +62,9 @@ struct TurnsFixture {
 BOOST_FIXTURE_TEST_SUITE(http_turns, TurnsFixture)
 
 BOOST_AUTO_TEST_CASE(so_many_at_once_and_the_others_in_line) {
-    for (const auto* who : {"a", "b", "c", "d"})
+    for (const auto* who : {"a", "b", "c", "d"}) {
         come_and_go(who, "thing");
+    }
     BOOST_TEST(holders() == "ab");
     BOOST_TEST(turns.waiting() == 2U);
     leave("b");
@@ -76,15 +79,17 @@ BOOST_AUTO_TEST_CASE(so_many_at_once_and_the_others_in_line) {
 }
 
 BOOST_AUTO_TEST_CASE(each_thing_has_turns_of_its_own) {
-    for (const auto* who : {"a", "b", "c"})
+    for (const auto* who : {"a", "b", "c"}) {
         come_and_go(who, "one");
+    }
     come_and_go("d", "other");
     BOOST_TEST(holders() == "abd");
 }
 
 BOOST_AUTO_TEST_CASE(who_loses_his_patience_goes_and_is_not_called) {
-    for (const auto* who : {"a", "b"})
+    for (const auto* who : {"a", "b"}) {
         come_and_go(who, "thing");
+    }
     asio::co_spawn(loop, come("c", "thing", std::chrono::milliseconds(1)), asio::detached);
     loop.restart();
     loop.run();

@@ -42,8 +42,9 @@ BOOST_AUTO_TEST_CASE(the_first_member_of_the_name_counts) {
 }
 
 BOOST_AUTO_TEST_CASE(or_there_is_none) {
-    for (const auto* body : {"", "&", "&&", "=", "P=1", "pp=1", " p=1", "a=p", "=p"})
+    for (const auto* body : {"", "&", "&&", "=", "P=1", "pp=1", " p=1", "a=p", "=p"}) {
         BOOST_TEST(value(body) == "(none)", "<" << body << ">");
+    }
     BOOST_TEST(form_value("=x", "").value() == "x");
     BOOST_TEST(!form_value("&&", ""));
 }

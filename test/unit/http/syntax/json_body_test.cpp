@@ -20,8 +20,9 @@ std::string read(std::string body, std::string_view type = "application/json") {
     const auto request = request_with(std::move(body), type);
     try {
         std::string text;
-        for (const auto& [name, value] : read_json_body(request).members)
+        for (const auto& [name, value] : read_json_body(request).members) {
             text += (text.empty() ? "" : ",") + name + (value ? "=" + *value : "");
+        }
         return text;
     } catch (const Refusal& refusal) {
         return std::to_string(static_cast<int>(refusal.code)) + " " + refusal.message;
@@ -57,8 +58,9 @@ BOOST_AUTO_TEST_CASE(other_types_are_refused) {
 
 BOOST_AUTO_TEST_CASE(what_is_no_object_is_refused) {
     for (const auto* body : {"[]", "1", "\"x\"", "null", "{", "{}}", "{} {}", " ", "{\"a\":1,}", "{\"a\":01}", "{a:1}",
-                             "{\"a\":\"\xff\"}", "{\"a\":\"\\ud83d\"}", "[{}]", "{\"a\":\"\n\"}"})
+                             "{\"a\":\"\xff\"}", "{\"a\":\"\\ud83d\"}", "[{}]", "{\"a\":\"\n\"}"}) {
         BOOST_TEST(read(body) == "400 The body is not a JSON object.", body << ": " << read(body));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(names_stand_once_in_an_object) {

@@ -27,8 +27,9 @@ BOOST_AUTO_TEST_CASE(who_does_not_mind_gets_the_first) {
     for (const std::optional<std::string>& accept : std::vector<std::optional<std::string>>{
              std::nullopt, "", "  ", "*/*", "*/*;q=0.1", "application/*", "text/html, */*;q=0.8", "application/json",
              "Application/JSON", "application/json;charset=utf-8", "application/json ; charset=UTF-8 ; q=1.000",
-             "application/*, text/*"})
+             "application/*, text/*"}) {
         BOOST_TEST(chosen(accept) == "application/json", accept.value_or("no header"));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_highest_quality_wins) {
@@ -52,8 +53,9 @@ BOOST_AUTO_TEST_CASE(what_is_not_on_offer_is_not_given) {
     for (const auto* accept :
          {"text/html", "application/json;q=0", "*/*;q=0.000", "application/jsonx", "application/json;v=2", "json",
           "/json", "application/", "*/json", "application/json;q=2", "application/json;q=0.1234",
-          "application/json;q=", "application/json;q=x", ", ,"})
+          "application/json;q=", "application/json;q=x", ", ,"}) {
         BOOST_TEST(chosen(accept) == "none", accept);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(parameters_must_be_those_on_offer) {
@@ -66,8 +68,9 @@ BOOST_AUTO_TEST_CASE(parameters_must_be_those_on_offer) {
 BOOST_AUTO_TEST_CASE(lists_are_split_outside_of_quotes) {
     const auto split = [](std::string_view list) {
         std::string joined;
-        for (const auto element : elements_of(list))
+        for (const auto element : elements_of(list)) {
             joined.append("<").append(element).append(">");
+        }
         return joined;
     };
     BOOST_TEST(split("") == "");

@@ -17,8 +17,9 @@ std::string printed(const std::vector<Preference>& preferences) {
     for (const auto& preference : preferences) {
         text += text.empty() ? "" : " ";
         text += pair(preference.name, preference.value);
-        for (const auto& [name, value] : preference.parameters)
+        for (const auto& [name, value] : preference.parameters) {
             text += ";" + pair(name, value);
+        }
     }
     return text;
 }

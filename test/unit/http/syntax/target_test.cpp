@@ -17,8 +17,9 @@ Strings segments(std::string_view text) {
 
 Strings query(std::string_view text) {
     Strings parameters;
-    for (const auto& parameter : parse_target(text).query)
+    for (const auto& parameter : parse_target(text).query) {
         parameters.push_back(parameter.name + "=" + parameter.value);
+    }
     return parameters;
 }
 
@@ -66,12 +67,14 @@ BOOST_AUTO_TEST_CASE(what_is_malformed_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(text_is_what_a_utf8_database_takes) {
-    for (std::string_view text : {"", "a", "\x01\x7f", "\u00e9", "\ud7ff", "\ue000", "\U0010ffff"})
+    for (std::string_view text : {"", "a", "\x01\x7f", "\u00e9", "\ud7ff", "\ue000", "\U0010ffff"}) {
         BOOST_TEST(is_text(text));
+    }
     using namespace std::string_view_literals;
     for (auto bytes : {"\0"sv, "a\0b"sv, "\x80"sv, "\xc3"sv, "\xc0\x80"sv, "\xed\xa0\x80"sv, "\xf4\x90\x80\x80"sv,
-                       "\xf8\x88\x80\x80\x80"sv, "\xff"sv})
+                       "\xf8\x88\x80\x80\x80"sv, "\xff"sv}) {
         BOOST_TEST(!is_text(bytes));
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

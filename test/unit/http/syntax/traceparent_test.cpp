@@ -20,8 +20,9 @@ BOOST_AUTO_TEST_SUITE(http_traceparent)
 BOOST_AUTO_TEST_CASE(the_trace_id_is_taken_out) {
     for (const auto& text :
          {"00-" + trace + "-" + span + "-01", "00-" + trace + "-" + span + "-00", "01-" + trace + "-" + span + "-ff",
-          "cc-" + trace + "-" + span + "-01-what the future brings"})
+          "cc-" + trace + "-" + span + "-01-what the future brings"}) {
         BOOST_TEST(trace_id_in(text).value_or("none") == trace, text);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_is_malformed_is_none) {
@@ -33,8 +34,9 @@ BOOST_AUTO_TEST_CASE(what_is_malformed_is_none) {
           "01-" + trace + "-" + span + "-01x", "ff-" + trace + "-" + span + "-01", "0-" + trace + "-" + span + "-011",
           "00-" + zeros + "-" + span + "-01", "00-" + trace + "-0000000000000000-01",
           "00-" + capitals + "-" + span + "-01", "0G-" + trace + "-" + span + "-01", "00_" + trace + "-" + span + "-01",
-          " 00-" + trace + "-" + span + "-01", "00-" + trace + "--" + span + "01"})
+          " 00-" + trace + "-" + span + "-01", "00-" + trace + "--" + span + "01"}) {
         BOOST_TEST(trace_id_in(text).value_or("none") == "none", text);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_request_has_one_or_none) {

@@ -26,8 +26,11 @@ BOOST_AUTO_TEST_CASE(the_type_follows_from_the_status) {
                                      {429, "rate_limit_error"},
                                      {500, "api_error"},
                                      {503, "api_error"},
-                                     {504, "api_error"}})
-        BOOST_TEST(error_body({static_cast<status>(code), "c", "m"}, "r").starts_with(R"({"error":{"type":")" + std::string{type}), code);
+                                     {504, "api_error"}}) {
+        BOOST_TEST(error_body({static_cast<status>(code), "c", "m"}, "r")
+                       .starts_with(R"({"error":{"type":")" + std::string{type}),
+                   code);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_body_has_its_members_and_those_of_the_detail) {
@@ -105,8 +108,10 @@ BOOST_AUTO_TEST_CASE(an_envelope_in_a_body_is_a_404) {
     BOOST_TEST(error_body(*refusal, "r") ==
                R"({"error":{"type":"not_found_error","code":"not_found","message":"Run not found: \"x\"",)"
                R"("param":"run_id","request_id":"r"}})");
-    for (const auto* body : {"", "null", "{}", R"({"run_id": "{\"error\": {}}"})", R"({"error": null})", R"({"a": 1})"})
+    for (const auto* body :
+         {"", "null", "{}", R"({"run_id": "{\"error\": {}}"})", R"({"error": null})", R"({"a": 1})"}) {
         BOOST_TEST(!refusal_in(body), body);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(request_ids_are_echoed_if_sane) {

@@ -50,8 +50,9 @@ class Pieces : public Handler {
       public:
         Body(Pieces& pieces, Peer& peer) : pieces_(pieces), peer_(peer) {}
         ~Body() override {
-            if (!pieces_.is_gone_.exchange(true))
+            if (!pieces_.is_gone_.exchange(true)) {
                 pieces_.gone.set_value();
+            }
         }
         asio::awaitable<std::optional<std::string>> next() override {
             ++pieces_.asked;
@@ -107,8 +108,10 @@ class StreamingServer {
         boost::system::error_code end;
         asio::read(socket, asio::dynamic_buffer(received), end);
         BOOST_TEST(end == asio::error::eof);
-        for (auto head = received.find("HTTP/1.1 200"); head != std::string::npos; head = received.find("HTTP/1.1 200"))
+        for (auto head = received.find("HTTP/1.1 200"); head != std::string::npos;
+             head = received.find("HTTP/1.1 200")) {
             received.erase(head, received.find("\r\n\r\n", head) + 4 - head);
+        }
         return received;
     }
 
@@ -150,8 +153,9 @@ BOOST_AUTO_TEST_CASE(before_chunks_were_known_the_end_was_that_of_the_connection
 
 BOOST_AUTO_TEST_CASE(a_body_that_fails_has_no_end) {
     const StreamingServer server([](std::size_t number, Peer&) -> asio::awaitable<std::optional<std::string>> {
-        if (number == 1)
+        if (number == 1) {
             throw std::runtime_error("it broke");
+        }
         co_return "a";
     });
     BOOST_TEST(server.answers_to(get) == "1\r\na\r\n");
@@ -172,8 +176,9 @@ BOOST_AUTO_TEST_CASE(a_client_that_does_not_read_is_not_read_for_and_hung_up_on)
 BOOST_AUTO_TEST_CASE(a_client_that_leaves_ends_a_wait) {
     bool has_left = false;
     StreamingServer server([&](std::size_t number, Peer& peer) -> asio::awaitable<std::optional<std::string>> {
-        if (number == 0)
+        if (number == 0) {
             co_return "a";
+        }
         co_await peer.wait_until(Peer::Time::max());
         has_left = peer.has_left();
         co_return std::nullopt;
@@ -190,10 +195,12 @@ BOOST_AUTO_TEST_CASE(a_client_that_leaves_ends_a_wait) {
 
 BOOST_AUTO_TEST_CASE(a_server_that_drains_ends_a_wait) {
     StreamingServer server([](std::size_t number, Peer& peer) -> asio::awaitable<std::optional<std::string>> {
-        if (number == 0)
+        if (number == 0) {
             co_return "a";
-        if (number == 1)
+        }
+        if (number == 1) {
             co_await peer.wait_until(Peer::Time::max());
+        }
         co_return number == 1 && peer.is_draining() ? std::optional<std::string>("z") : std::nullopt;
     });
     asio::io_context loop;
