@@ -1,15 +1,13 @@
-/*
- * The one crossing between C++ and the server.
- *
- * Two kinds of leaving a function meet here. The server raises errors by longjmp, which runs no destructor; C++ throws
- * exceptions, which must not reach the server's C frames. The rules that keep them apart:
- *
- *   - Every SQL-callable function is defined with PDPP_FUNCTION, whose entry point catches all C++ exceptions and turns
- *     them into an ereport after the handler is left.
- *   - Code of this extension holds only trivially destructible locals, so a longjmp may pass through any frame. Text is
- *     a string_view of server memory or a run::Text; `make lint` refuses the owning containers here.
- */
 #pragma once
+// The one crossing between C++ and the server.
+//
+// Two kinds of leaving a function meet here. The server raises errors by longjmp, which runs no destructor; C++ throws
+// exceptions, which must not reach the server's C frames. The rules that keep them apart:
+//
+//   - Every SQL-callable function is defined with PDPP_FUNCTION, whose entry point catches all C++ exceptions and turns
+//     them into an ereport after the handler is left.
+//   - Code of this extension holds only trivially destructible locals, so a longjmp may pass through any frame. Text is
+//     a string_view of server memory or a run::Text; `make lint` refuses the owning containers here.
 
 #include "pg.hpp"
 #include "run/error.hpp"

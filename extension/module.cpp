@@ -1,6 +1,5 @@
-/*
- * Loading of the module.
- */
+// Loading of the module.
+
 #include "pg.hpp"
 #include "settings.hpp"
 #include "store/announce.hpp"

@@ -1,10 +1,8 @@
-/*
- * The one door to PostgreSQL's headers, and the one place that knows its versions (13 to 18).
- *
- * The pragma makes the compiler treat everything included from here as a system header: the server's C headers are
- * not clean under the warnings this project builds with.
- */
 #pragma once
+// The one door to PostgreSQL's headers, and the one place that knows its versions (13 to 18).
+//
+// The pragma makes the compiler treat everything included from here as a system header: the server's C headers are
+// not clean under the warnings this project builds with.
 #pragma GCC system_header
 
 // What the server calls is exported, all else is hidden. Before 16 the server's headers leave this macro to us.

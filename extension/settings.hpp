@@ -1,7 +1,5 @@
-/*
- * The settings of the extension (prefix `pdpp.`), as the server keeps them.
- */
 #pragma once
+// The settings of the extension (prefix `pdpp.`), as the server keeps them.
 
 namespace pdpp::settings {
 

@@ -33,19 +33,20 @@ my $boost   = sub { $_[0] =~ /^\s+(\d+) test cases? out of \d+ (passed|failed)/ 
 my @suites = (
     # the domain and the client's pure parts
     { name => 'unit', count => $boost, run => ["$build/unit_tests", '--report_level=short', '--color_output=no'] },
-    # the SQL API: what each suite prints, then each assertion in it
-    { name => 'sql', count => $regress, run => [
-        'test/in-cluster', "$server_tests/regress/pg_regress", '--inputdir=test', '--outputdir=build/check/sql',
-        "--bindir=$bindir", '--dbname=pdpp_regression', names_of('test/sql/*.sql') ] },
-    { name => 'pgtap', count => $tap, run => [
-        'test/in-cluster', 'bash', '-c', 'createdb pdpp_pgtap && pg_prove -v --dbname pdpp_pgtap test/sql/*.sql' ] },
+    # the SQL API
+    { name => 'sql', count => $tap, run => [
+        'test/in-cluster', 'bash', '-c', 'createdb pdpp_sql && pg_prove -v --dbname pdpp_sql test/sql/*.sql' ] },
+    # what psql shows of it
+    { name => 'regress', count => $regress, run => [
+        'test/in-cluster', "$server_tests/regress/pg_regress", '--inputdir=test/regress', '--outputdir=build/check/regress',
+        "--bindir=$bindir", '--dbname=pdpp_regression', names_of('test/regress/sql/*.sql') ] },
     # each race, replayed
     { name => 'isolation', count => $regress, run => [
         'test/in-cluster', "$server_tests/isolation/pg_isolation_regress", '--inputdir=test/isolation',
         '--outputdir=build/check/isolation', "--bindir=$bindir", '--dbname=pdpp_isolation',
         names_of('test/isolation/specs/*.spec') ] },
     # clusters that are killed, dumped and restored, and processes that are; they mostly wait, so several go at once
-    { name => 'cluster', count => $tap, lane => 'waits', run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/t/*.t'] },
+    { name => 'cluster', count => $tap, lane => 'waits', run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/cluster/*.t'] },
     # the gateway over real sockets
     { name => 'http', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -j2 -v test/http/*.t'] },
     # everything that can die is killed at random, for a short while; `make chaos` does it for longer
@@ -55,9 +56,7 @@ my @suites = (
         'bash', '-c', 'ONCE=1 test/demo/in-cluster && echo "ok 1 - every handle of the demo behaved"' ] },
 );
 
-make_path("build/check/$_") for qw(sql isolation);
-# pg_regress looks for expected/ beside its results
-symlink '../../../expected', 'build/check/sql/expected';
+make_path("build/check/$_") for qw(regress isolation);
 # the tests run the program that was built, wherever it may be installed
 $ENV{PATH} = "$ENV{PWD}/$build:$ENV{PATH}";
 delete @ENV{qw(PGSERVICE PGDATABASE PGOPTIONS)};

@@ -1,6 +1,5 @@
-/*
- * pdpp_run_now, pdpp_connection_run_now, pdpp_connector_run_now: the transaction that hands a handle out.
- */
+// pdpp_run_now, pdpp_connection_run_now, pdpp_connector_run_now: the transaction that hands a handle out.
+
 #include "api/arguments.hpp"
 #include "boundary.hpp"
 #include "run/event.hpp"

@@ -1,7 +1,5 @@
-/*
- * The arguments of SQL functions: taken, checked, refused.
- */
 #pragma once
+// The arguments of SQL functions: taken, checked, refused.
 
 #include "boundary.hpp"
 

@@ -1,7 +1,5 @@
-/*
- * The JSON bodies that more than one function answers with.
- */
 #pragma once
+// The JSON bodies that more than one function answers with.
 
 #include "pg.hpp"
 #include "store/lifecycle.hpp"

@@ -1,6 +1,5 @@
-/*
- * pdpp_run_cancel: somebody wants a run to end.
- */
+// pdpp_run_cancel: somebody wants a run to end.
+
 #include "api/arguments.hpp"
 #include "api/body.hpp"
 #include "boundary.hpp"

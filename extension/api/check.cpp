@@ -1,6 +1,5 @@
-/*
- * pdpp_check: the violations of what must hold for every run; none when all is well.
- */
+// pdpp_check: the violations of what must hold for every run; none when all is well.
+
 #include "store/check.hpp"
 #include "boundary.hpp"
 #include "store/boot_session.hpp"

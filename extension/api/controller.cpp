@@ -1,7 +1,6 @@
-/*
- * pdpp_controller_boot, pdpp_controller_rejoin, pdpp_controller_offer, pdpp_run_claim, pdpp_reconcile: what controllers
- * say of themselves.
- */
+// pdpp_controller_boot, pdpp_controller_rejoin, pdpp_controller_offer, pdpp_run_claim, pdpp_reconcile: what controllers
+// say of themselves.
+
 #include "api/arguments.hpp"
 #include "api/body.hpp"
 #include "boundary.hpp"

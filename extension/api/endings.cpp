@@ -1,6 +1,5 @@
-/*
- * pdpp_run_endings: how many runs ended how, in a window of time, so that windows put together count each ending once.
- */
+// pdpp_run_endings: how many runs ended how, in a window of time, so that windows put together count each ending once.
+
 #include "store/endings.hpp"
 #include "api/arguments.hpp"
 #include "boundary.hpp"

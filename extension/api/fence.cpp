@@ -1,6 +1,5 @@
-/*
- * pdpp_run_fence: a connector's own transaction makes sure that its run is still the active one, until it commits.
- */
+// pdpp_run_fence: a connector's own transaction makes sure that its run is still the active one, until it commits.
+
 #include "api/arguments.hpp"
 #include "api/body.hpp"
 #include "boundary.hpp"

@@ -1,6 +1,5 @@
-/*
- * pdpp_grant: which functions a role may call.
- */
+// pdpp_grant: which functions a role may call.
+
 #include "api/arguments.hpp"
 #include "boundary.hpp"
 #include "run/error.hpp"

@@ -1,6 +1,5 @@
-/*
- * pdpp_run_started, pdpp_run_event, pdpp_run_settle, pdpp_run_launch_failed: what a launcher tells about a run.
- */
+// pdpp_run_started, pdpp_run_event, pdpp_run_settle, pdpp_run_launch_failed: what a launcher tells about a run.
+
 #include "api/arguments.hpp"
 #include "api/body.hpp"
 #include "boundary.hpp"

@@ -1,6 +1,5 @@
-/*
- * pdpp_run_list: one page of runs, newest admission first.
- */
+// pdpp_run_list: one page of runs, newest admission first.
+
 #include "run/list.hpp"
 #include "api/arguments.hpp"
 #include "api/body.hpp"

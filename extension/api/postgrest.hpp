@@ -1,7 +1,5 @@
-/*
- * What only matters with PostgREST in front.
- */
 #pragma once
+// What only matters with PostgREST in front.
 
 namespace pdpp::api {
 

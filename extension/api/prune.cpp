@@ -1,6 +1,5 @@
-/*
- * pdpp_prune: one batch of retention.
- */
+// pdpp_prune: one batch of retention.
+
 #include "store/prune.hpp"
 #include "api/arguments.hpp"
 #include "boundary.hpp"

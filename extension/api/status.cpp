@@ -1,6 +1,5 @@
-/*
- * pdpp_run_status, pdpp_run_statuses: a handle, resolved.
- */
+// pdpp_run_status, pdpp_run_statuses: a handle, resolved.
+
 #include "api/body.hpp"
 #include "api/postgrest.hpp"
 #include "boundary.hpp"

@@ -1,6 +1,5 @@
-/*
- * pdpp_run_timeline: one page of everything that happened to a run.
- */
+// pdpp_run_timeline: one page of everything that happened to a run.
+
 #include "run/timeline.hpp"
 #include "api/arguments.hpp"
 #include "api/body.hpp"

@@ -1,6 +1,5 @@
-/*
- * The triggers that guard history and flight state against mistakes, superusers' too.
- */
+// The triggers that guard history and flight state against mistakes, superusers' too.
+
 #include "boundary.hpp"
 #include "run/error.hpp"
 #include "store/boots.hpp"

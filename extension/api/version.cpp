@@ -1,6 +1,5 @@
-/*
- * pdpp_library_version: which version of the library a session has loaded, for the scripts to see that it is theirs.
- */
+// pdpp_library_version: which version of the library a session has loaded, for the scripts to see that it is theirs.
+
 #include "boundary.hpp"
 
 namespace pdpp::api {

@@ -1,7 +1,5 @@
-/*
- * A clock that may be set, beside one that never is: how much of the time between two stamps has really passed.
- */
 #pragma once
+// A clock that may be set, beside one that never is: how much of the time between two stamps has really passed.
 
 #include "run/instant.hpp"
 

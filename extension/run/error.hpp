@@ -1,10 +1,8 @@
-/*
- * The error codes: the one place that lists them.
- *
- * A code has an HTTP status, and from that its SQLSTATE (PTnnn, the convention that PostgREST speaks) and its type in
- * the error envelope. The code is what clients key on; messages are for people.
- */
 #pragma once
+// The error codes: the one place that lists them.
+//
+// A code has an HTTP status, and from that its SQLSTATE (PTnnn, the convention that PostgREST speaks) and its type in
+// the error envelope. The code is what clients key on; messages are for people.
 
 #include <optional>
 #include <string_view>

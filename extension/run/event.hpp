@@ -1,7 +1,5 @@
-/*
- * The words of a run's life: event types, phases, outcomes.
- */
 #pragma once
+// The words of a run's life: event types, phases, outcomes.
 
 #include <optional>
 #include <string_view>

@@ -1,7 +1,5 @@
-/*
- * Ids: which ones callers may bring, and how ours are made.
- */
 #pragma once
+// Ids: which ones callers may bring, and how ours are made.
 
 #include "run/error.hpp"
 #include "run/text.hpp"

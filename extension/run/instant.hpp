@@ -1,7 +1,5 @@
-/*
- * A point in time, and how bodies print it.
- */
 #pragma once
+// A point in time, and how bodies print it.
 
 #include "run/text.hpp"
 

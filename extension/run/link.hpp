@@ -1,7 +1,5 @@
-/*
- * The links that bodies carry.
- */
 #pragma once
+// The links that bodies carry.
 
 #include "run/id.hpp"
 #include "run/text.hpp"

@@ -1,7 +1,5 @@
-/*
- * The list's rules: page bounds, the words that filter, cursors.
- */
 #pragma once
+// The list's rules: page bounds, the words that filter, cursors.
 
 #include "run/error.hpp"
 #include "run/event.hpp"

@@ -1,7 +1,5 @@
-/*
- * Messages: bounded where they are stored, one line where they are logged.
- */
 #pragma once
+// Messages: bounded where they are stored, one line where they are logged.
 
 #include "run/text.hpp"
 

@@ -1,7 +1,5 @@
-/*
- * The status projection: from the lifecycle events of a run to the one status it has.
- */
 #pragma once
+// The status projection: from the lifecycle events of a run to the one status it has.
 
 #include "run/event.hpp"
 #include "run/instant.hpp"

@@ -1,10 +1,8 @@
-/*
- * Text of a bounded length, held in place.
- *
- * The server leaves a function by longjmp, which runs no destructor. So nothing in the domain owns heap memory: text
- * is either a view of memory that the server owns, or one of these.
- */
 #pragma once
+// Text of a bounded length, held in place.
+//
+// The server leaves a function by longjmp, which runs no destructor. So nothing in the domain owns heap memory: text
+// is either a view of memory that the server owns, or one of these.
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,5 @@
-/*
- * The timeline's rules: page bounds, cursors, and what is never served.
- */
 #pragma once
+// The timeline's rules: page bounds, cursors, and what is never served.
 
 #include "run/error.hpp"
 #include "run/text.hpp"

@@ -1,15 +1,13 @@
-/*
- * NOTIFY pdpp_run: a hint that something about a run was committed.
- *
- * A NOTIFY holds a lock of the whole server from before its transaction's commit until after it, so transactions that
- * send one commit one at a time. Where the background worker serves this database, it is given the hints of committed
- * transactions and sends them in theirs' stead; docs/design/notify.md has the reasons and what happens when it is not
- * there.
- *
- * A hint that the server has no room for is dropped: it would make the transaction fail that it is about. So is one for
- * which the lock of the server's queue is not to be had in time.
- */
 #pragma once
+// NOTIFY pdpp_run: a hint that something about a run was committed.
+//
+// A NOTIFY holds a lock of the whole server from before its transaction's commit until after it, so transactions that
+// send one commit one at a time. Where the background worker serves this database, it is given the hints of committed
+// transactions and sends them in theirs' stead; docs/design/notify.md has the reasons and what happens when it is not
+// there.
+//
+// A hint that the server has no room for is dropped: it would make the transaction fail that it is about. So is one for
+// which the lock of the server's queue is not to be had in time.
 
 #include <cstdint>
 #include <span>

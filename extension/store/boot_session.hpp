@@ -1,14 +1,12 @@
-/*
- * The session as a proof of life: a boot's session lock, held for as long as the session is its controller's. The
- * server frees it when the process dies, however it dies. The lock is of the advisory kind, in a class that
- * pg_advisory_lock() and its like cannot reach. What is on record about boots is in store/boots.hpp.
- *
- * A session outlives its client where a pool hands it on. What pools do then ends the hold of every boot: DISCARD ALL,
- * or RESET ALL and pg_advisory_unlock_all() in one transaction. The latter alone drops the lock as well, and does not
- * end the hold: the lock is taken again when the transaction commits, or before, with the next call that acts for the
- * boot.
- */
 #pragma once
+// The session as a proof of life: a boot's session lock, held for as long as the session is its controller's. The
+// server frees it when the process dies, however it dies. The lock is of the advisory kind, in a class that
+// pg_advisory_lock() and its like cannot reach. What is on record about boots is in store/boots.hpp.
+//
+// A session outlives its client where a pool hands it on. What pools do then ends the hold of every boot: DISCARD ALL,
+// or RESET ALL and pg_advisory_unlock_all() in one transaction. The latter alone drops the lock as well, and does not
+// end the hold: the lock is taken again when the transaction commits, or before, with the next call that acts for the
+// boot.
 
 #include "pg.hpp"
 

@@ -1,7 +1,5 @@
-/*
- * What a session that proves a boot's life has to be set to.
- */
 #pragma once
+// What a session that proves a boot's life has to be set to.
 
 namespace pdpp::store {
 

@@ -1,8 +1,6 @@
-/*
- * Boots: the lives of controllers, as they are on record: begun, seen lost, declared dead. The proof that one still
- * lives is its session (store/boot_session.hpp).
- */
 #pragma once
+// Boots: the lives of controllers, as they are on record: begun, seen lost, declared dead. The proof that one still
+// lives is its session (store/boot_session.hpp).
 
 #include "pg.hpp"
 #include "run/instant.hpp"

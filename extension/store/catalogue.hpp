@@ -1,17 +1,15 @@
-/*
- * Where the extension's tables are, and whether they still are as it made them: looked up through the extension's own
- * catalogue entry, never through search_path, remembered for the session, and forgotten when the server says that one
- * of them changed.
- *
- * Whoever owns the tables may alter them. Direct access therefore goes by a verdict over every property that it relies
- * on, made anew for each version of the catalogue:
- *
- *   - a column is read only if it has the type that we know; otherwise an error names it;
- *   - an index is used only if it holds every row that is looked for, in the order that we know; otherwise the table is
- *     walked, which is slow and right;
- *   - a row is inserted directly only if the table is as we made it; otherwise a statement inserts it.
- */
 #pragma once
+// Where the extension's tables are, and whether they still are as it made them: looked up through the extension's own
+// catalogue entry, never through search_path, remembered for the session, and forgotten when the server says that one
+// of them changed.
+//
+// Whoever owns the tables may alter them. Direct access therefore goes by a verdict over every property that it relies
+// on, made anew for each version of the catalogue:
+//
+//   - a column is read only if it has the type that we know; otherwise an error names it;
+//   - an index is used only if it holds every row that is looked for, in the order that we know; otherwise the table is
+//     walked, which is slow and right;
+//   - a row is inserted directly only if the table is as we made it; otherwise a statement inserts it.
 
 #include "pg.hpp"
 

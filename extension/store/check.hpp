@@ -1,7 +1,5 @@
-/*
- * The checker: what must hold for every run, asked of the whole history at once.
- */
 #pragma once
+// The checker: what must hold for every run, asked of the whole history at once.
 
 #include "pg.hpp"
 #include "store/statement.hpp"

@@ -1,11 +1,9 @@
-/*
- * Time that has really passed, whatever the server's clock was set to meanwhile. What is kept in tables are times of
- * the wall clock, for people; what is due is judged with what is known about that clock.
- *
- * Where the module is preloaded the server knows since its start, and the workers look once a second. Else each session
- * knows what it has seen, and how long ago the server was started.
- */
 #pragma once
+// Time that has really passed, whatever the server's clock was set to meanwhile. What is kept in tables are times of
+// the wall clock, for people; what is due is judged with what is known about that clock.
+//
+// Where the module is preloaded the server knows since its start, and the workers look once a second. Else each session
+// knows what it has seen, and how long ago the server was started.
 
 #include "boundary.hpp"
 #include "run/clock.hpp"

@@ -1,7 +1,5 @@
-/*
- * Connections: their row lock serialises admissions, and their generation rises with each.
- */
 #pragma once
+// Connections: their row lock serialises admissions, and their generation rises with each.
 
 #include "pg.hpp"
 

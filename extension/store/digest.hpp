@@ -1,7 +1,5 @@
-/*
- * SHA-256 and randomness, by the server's own means.
- */
 #pragma once
+// SHA-256 and randomness, by the server's own means.
 
 #include "pg.hpp"
 

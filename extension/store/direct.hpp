@@ -1,9 +1,7 @@
-/*
- * Direct access to our tables: what a statement would do to one row, without planning it and starting the executor,
- * which costs several times as much as the work itself. docs/design/direct.md says when, and what is left to
- * statements.
- */
 #pragma once
+// Direct access to our tables: what a statement would do to one row, without planning it and starting the executor,
+// which costs several times as much as the work itself. docs/design/direct.md says when, and what is left to
+// statements.
 
 #include "boundary.hpp"
 #include "pg.hpp"

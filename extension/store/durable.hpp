@@ -1,8 +1,6 @@
-/*
- * What is acknowledged is durable: decided by what the commit does, whatever the session says before, within or after
- * the call.
- */
 #pragma once
+// What is acknowledged is durable: decided by what the commit does, whatever the session says before, within or after
+// the call.
 
 namespace pdpp::store {
 

@@ -1,7 +1,5 @@
-/*
- * How runs ended, by the time at which it was recorded: from an index of its own.
- */
 #pragma once
+// How runs ended, by the time at which it was recorded: from an index of its own.
 
 #include "pg.hpp"
 #include "run/instant.hpp"

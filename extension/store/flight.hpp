@@ -1,7 +1,5 @@
-/*
- * Flight state: one row for each run that has not settled. Its row lock is the run's lock.
- */
 #pragma once
+// Flight state: one row for each run that has not settled. Its row lock is the run's lock.
 
 #include "pg.hpp"
 #include "run/instant.hpp"

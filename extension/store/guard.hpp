@@ -1,7 +1,5 @@
-/*
- * The launch guard: ends runs whose launcher is provably dead, and runs that did not start in time.
- */
 #pragma once
+// The launch guard: ends runs whose launcher is provably dead, and runs that did not start in time.
 
 #include "store/clock.hpp"
 #include "store/statement.hpp"

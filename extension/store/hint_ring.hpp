@@ -1,11 +1,9 @@
-/*
- * Hints that wait to be sent: a ring of fixed size, in shared memory. Whoever calls its functions holds its lock.
- *
- * A transaction reserves room before it commits and puts its hints there afterwards, so what has committed always finds
- * a place. The worker sends what waits and only then removes it: should it die in between, the next one sends it again.
- * Until it is removed, nobody writes to its place, so the worker reads it without the lock.
- */
 #pragma once
+// Hints that wait to be sent: a ring of fixed size, in shared memory. Whoever calls its functions holds its lock.
+//
+// A transaction reserves room before it commits and puts its hints there afterwards, so what has committed always finds
+// a place. The worker sends what waits and only then removes it: should it die in between, the next one sends it again.
+// Until it is removed, nobody writes to its place, so the worker reads it without the lock.
 
 #include <array>
 #include <cstdint>

@@ -1,7 +1,5 @@
-/*
- * Idempotent admission: a key, the run it was given, and a digest of what was asked.
- */
 #pragma once
+// Idempotent admission: a key, the run it was given, and a digest of what was asked.
 
 #include "pg.hpp"
 #include "store/statement.hpp"

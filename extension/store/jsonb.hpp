@@ -1,7 +1,5 @@
-/*
- * Building and reading jsonb. Values pass through untouched, so numbers keep every digit.
- */
 #pragma once
+// Building and reading jsonb. Values pass through untouched, so numbers keep every digit.
 
 #include "pg.hpp"
 #include "run/instant.hpp"

@@ -1,10 +1,8 @@
-/*
- * The status lookup: a direct scan of the lifecycle index.
- *
- * At most three entries, whatever the size of the run or of the spine, and no planner in between that could choose
- * another way. An executor run would cost as much again as the lookup itself.
- */
 #pragma once
+// The status lookup: a direct scan of the lifecycle index.
+//
+// At most three entries, whatever the size of the run or of the spine, and no planner in between that could choose
+// another way. An executor run would cost as much again as the lookup itself.
 
 #include "pg.hpp"
 #include "run/status.hpp"

@@ -1,7 +1,5 @@
-/*
- * The list of runs, in the order of their admission, newest first: from an index for each filter.
- */
 #pragma once
+// The list of runs, in the order of their admission, newest first: from an index for each filter.
 
 #include "pg.hpp"
 #include "run/instant.hpp"

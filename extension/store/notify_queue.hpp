@@ -1,7 +1,5 @@
-/*
- * How much of the server's queue of notifications is ours.
- */
 #pragma once
+// How much of the server's queue of notifications is ours.
 
 #include <algorithm>
 #include <cstddef>

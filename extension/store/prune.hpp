@@ -1,7 +1,5 @@
-/*
- * Retention: removing what runs that ended long ago said in between. The only code that deletes from the spine.
- */
 #pragma once
+// Retention: removing what runs that ended long ago said in between. The only code that deletes from the spine.
 
 #include "run/instant.hpp"
 

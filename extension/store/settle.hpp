@@ -1,7 +1,5 @@
-/*
- * Settling: the one place that ends a run.
- */
 #pragma once
+// Settling: the one place that ends a run.
 
 #include "run/event.hpp"
 #include "store/flight.hpp"

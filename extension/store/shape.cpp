@@ -1,6 +1,5 @@
-/*
- * What the tables are like as the extension makes them, and what is otherwise in this database.
- */
+// What the tables are like as the extension makes them, and what is otherwise in this database.
+
 #include "store/check.hpp"
 
 #include "boundary.hpp"

@@ -1,7 +1,5 @@
-/*
- * Memory that all processes of the server share. It exists only if the module was preloaded.
- */
 #pragma once
+// Memory that all processes of the server share. It exists only if the module was preloaded.
 
 #include "pg.hpp"
 

@@ -1,7 +1,5 @@
-/*
- * The spine: appending events and finding them again.
- */
 #pragma once
+// The spine: appending events and finding them again.
 
 #include "pg.hpp"
 #include "run/event.hpp"

@@ -1,13 +1,11 @@
-/*
- * Statements with kept plans, over SPI.
- *
- *     Statement find{"select … where run_id = $1"};           // static: planned once for a session
- *     const Rows rows = find.execute({run_id});
- *     if (rows.any()) { … rows.text(0, 0) … }
- *
- * Everything happens inside in_spi(), whose memory is gone when it returns; the one value it returns is copied out.
- */
 #pragma once
+// Statements with kept plans, over SPI.
+//
+//     Statement find{"select … where run_id = $1"};           // static: planned once for a session
+//     const Rows rows = find.execute({run_id});
+//     if (rows.any()) { … rows.text(0, 0) … }
+//
+// Everything happens inside in_spi(), whose memory is gone when it returns; the one value it returns is copied out.
 
 #include "boundary.hpp"
 #include "pg.hpp"

@@ -1,11 +1,9 @@
-/*
- * Waking the background worker of a database: by the end of sessions that it wants to hear of, and by hints that
- * committed transactions leave with it to be sent (store/announce.hpp).
- *
- * Its latch and the hints stand in shared memory, which exists only if the module was preloaded; without it all of this
- * does nothing.
- */
 #pragma once
+// Waking the background worker of a database: by the end of sessions that it wants to hear of, and by hints that
+// committed transactions leave with it to be sent (store/announce.hpp).
+//
+// Its latch and the hints stand in shared memory, which exists only if the module was preloaded; without it all of this
+// does nothing.
 
 #include "pg.hpp"
 #include "store/hint_ring.hpp"
@@ -27,7 +25,7 @@ void be_launcher();
 /// The process that said so last.
 pid_t launcher_pid();
 
-/* ---- for sessions */
+// ---- for sessions
 
 /// The worker of this session's database looks again when this session ends, once its locks are free.
 void wake_worker_at_exit();
@@ -42,7 +40,7 @@ void hand_over_hints(std::span<const std::uint64_t> hints);
 /// After an abort: none will come.
 void release_hints(std::size_t count);
 
-/* ---- for the worker */
+// ---- for the worker
 
 /// From here to its end, this process is the worker of its database. Hints that its predecessor left are its own.
 void be_woken();

@@ -1,6 +1,5 @@
-/*
- * The launcher: keeps a worker running in each database that pdpp.databases names. It is connected to none.
- */
+// The launcher: keeps a worker running in each database that pdpp.databases names. It is connected to none.
+
 #include "boundary.hpp"
 #include "settings.hpp"
 #include "store/wake.hpp"

@@ -1,6 +1,5 @@
-/*
- * What launcher and workers have in common as processes.
- */
+// What launcher and workers have in common as processes.
+
 #include "worker/worker.hpp"
 
 namespace pdpp::worker {

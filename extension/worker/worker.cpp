@@ -1,8 +1,7 @@
-/*
- * The worker of one database: passes of the guard, one each interval, one when a controller's session ends, and one
- * when the grace of a lost boot is over. Each run is ended in a transaction of its own. In between it sends what
- * committed transactions have to announce.
- */
+// The worker of one database: passes of the guard, one each interval, one when a controller's session ends, and one
+// when the grace of a lost boot is over. Each run is ended in a transaction of its own. In between it sends what
+// committed transactions have to announce.
+
 #include "worker/worker.hpp"
 
 #include "boundary.hpp"

@@ -1,7 +1,5 @@
-/*
- * The background worker: the launch guard that needs nobody. docs/design/worker.md has its states.
- */
 #pragma once
+// The background worker: the launch guard that needs nobody. docs/design/worker.md has its states.
 
 #include "pg.hpp"
 

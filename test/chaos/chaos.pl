@@ -131,7 +131,7 @@ sub set_up
 	print {$clock} pack 'q', 0;
 	close $clock;
 	build('set_clock');
-	# before 17 the queue of notifications has 8 GB, which takes minutes to fill (test/t/full_queue.t pretends, which no new
+	# before 17 the queue of notifications has 8 GB, which takes minutes to fill (test/cluster/full_queue.t pretends, which no new
 	# listener may see)
 	my ($version) = Chaos::Cluster::run_quietly('postgres', '--version') =~ /(\d+)/;
 	my %queue = $version >= 17 ? (max_notify_queue_pages => 64) : ();

@@ -1,5 +1,5 @@
 -- pdpp_controller_rejoin, and the session that is a boot's proof of life: taken up again, given back by a rollback, never
--- ended for being idle. What the grace means is in test/t/grace.t.
+-- ended for being idle. What the grace means is in test/cluster/grace.t.
 \i test/sql/include/prelude.psql
 begin;
 select plan(34);

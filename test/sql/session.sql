@@ -56,7 +56,7 @@ select pdpp_run_claim() is null as claimed \gset
 rollback;
 select is(pdpp_run_claim(), null, 'also after a later rollback');
 
--- synchronous_commit is raised for the commit alone (test/t/durable.t)
+-- synchronous_commit is raised for the commit alone (test/cluster/durable.t)
 set synchronous_commit = off;
 select pdpp_run_now('c', :'run' || '-2', :'run' || '-2') is not null as admitted \gset
 select is(current_setting('synchronous_commit'), 'off', 'an admission leaves synchronous_commit as it was');

@@ -3,7 +3,7 @@
 #include "http/routes/mapping.hpp"
 
 #include "http/syntax/timestamp.hpp"
-#include "http/syntax/utf8.hpp"
+#include "text/text.hpp"
 
 #include <charconv>
 
@@ -28,7 +28,7 @@ constexpr Format list_size{is_page_size<500>, "a whole number from 1 to 500"};
 constexpr Format timestamp{is_timestamp,
                            "an RFC 3339 time, such as 2026-01-31T08:09:10Z (in a query a + is written %2B)"};
 
-constexpr Format utf8_text{is_text, "UTF-8 text"};
+constexpr Format utf8_text{is_storable, "UTF-8 text"};
 
 constexpr Binding run_id{Binding::Place::segment, "run_id", "run_id", "text", any_text};
 

@@ -3,9 +3,9 @@
 #include "http/rpc/function.hpp"
 #include "http/syntax/form.hpp"
 #include "http/syntax/json_body.hpp"
-#include "http/syntax/utf8.hpp"
 #include "pq/array_literal.hpp"
 #include "pq/body.hpp"
+#include "text/text.hpp"
 
 #include <boost/beast/core/string.hpp>
 #include <boost/json/array.hpp>
@@ -31,7 +31,7 @@ RpcError unreadable(std::string message) {
 RpcArguments form_arguments(std::string_view body) {
     RpcArguments arguments;
     for (auto& [name, value] : form_members(body)) {
-        if (!is_text(name) || !is_text(value)) {
+        if (!is_storable(name) || !is_storable(value)) {
             throw unreadable("The form holds a NUL or is not UTF-8.");
         }
         arguments[std::move(name)].value = std::move(value);

@@ -2,9 +2,9 @@
 
 #include "http/syntax/target.hpp"
 
-#include "http/syntax/utf8.hpp"
 #include "http/wire/errors.hpp"
 #include "http/wire/message.hpp"
+#include "text/text.hpp"
 
 #include <boost/url/grammar/lut_chars.hpp>
 #include <boost/url/parse.hpp>
@@ -21,7 +21,7 @@ namespace urls = boost::urls;
 namespace {
 
 std::string checked(std::string decoded) {
-    if (!is_text(decoded)) {
+    if (!is_storable(decoded)) {
         throw invalid_request("The request target holds a NUL or is not UTF-8 once decoded.");
     }
     return decoded;

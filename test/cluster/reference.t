@@ -1,7 +1,7 @@
 # The examples of README.md and docs/reference/sql.md print what they say, and docs/reference/ has everything that there is. To get
 # README.md and sql.md with what the examples print now, to be read and committed:
 #
-#   PDPP_WRITE_REFERENCE=/tmp test/as-postgres prove test/t/reference.t
+#   PDPP_WRITE_REFERENCE=/tmp test/as-postgres prove test/cluster/reference.t
 
 use strict;
 use warnings;

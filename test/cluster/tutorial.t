@@ -1,6 +1,6 @@
 # The commands of docs/tutorial.md print what it says, on a terminal. To get it with what they print now, to be read and committed:
 #
-#   PDPP_WRITE_REFERENCE=/tmp test/as-postgres prove test/t/tutorial.t
+#   PDPP_WRITE_REFERENCE=/tmp test/as-postgres prove test/cluster/tutorial.t
 
 use strict;
 use warnings;
