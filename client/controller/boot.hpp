@@ -34,7 +34,7 @@ class Boot {
     boost::asio::awaitable<void> begin();
 
     /// What is to be said about a pooler that was found between and goes on; empty if there is none.
-    const std::string& warning() const noexcept { return warning_; }
+    [[nodiscard]] const std::string& warning() const noexcept { return warning_; }
 
     /// Keeps the session, for ever. After begin(). Each time that it had to begin a new boot it calls `renewed` before
     /// it says that anything may have happened.
@@ -49,7 +49,7 @@ class Boot {
     void doubt() noexcept { is_doubted_ = true; }
 
     /// For sessions that act for the boot: it leads to the primary.
-    const std::string& conninfo() const noexcept { return conninfo_; }
+    [[nodiscard]] const std::string& conninfo() const noexcept { return conninfo_; }
 
   private:
     using Renewed = std::function<boost::asio::awaitable<void>()>;

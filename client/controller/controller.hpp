@@ -58,7 +58,7 @@ class Controller {
     struct Active;
 
     boost::asio::awaitable<void> claim_runs();
-    bool has_place() const;
+    [[nodiscard]] bool has_place() const;
     boost::asio::awaitable<std::optional<AdmittedRun>> claim();
     bool doubt_boot_after(const pq::Error& error);
     void take_on(AdmittedRun run);
@@ -73,7 +73,7 @@ class Controller {
     boost::asio::awaitable<void> try_to_offer();
     boost::asio::awaitable<void> until_drained();
     void stop_runs();
-    bool is_over() const;
+    [[nodiscard]] bool is_over() const;
     void give_up() const;
     void hear(std::optional<std::string_view> digest);
 

@@ -60,8 +60,8 @@ class Proc {
     Proc& operator=(const Proc&) = delete;
     ~Proc() { ::close(folder_); }
 
-    bool usable() const noexcept { return usable_; }
-    int folder() const noexcept { return folder_; }
+    [[nodiscard]] bool usable() const noexcept { return usable_; }
+    [[nodiscard]] int folder() const noexcept { return folder_; }
 
     /// False if there is no such process.
     bool read(pid_t pid, Row& row) const noexcept {
@@ -131,7 +131,7 @@ class Snapshot {
     }
 
   private:
-    std::span<const Row> rows() const noexcept { return {rows_, count_}; }
+    [[nodiscard]] std::span<const Row> rows() const noexcept { return {rows_, count_}; }
 
     void read(const Proc& proc) noexcept {
         alignas(dirent64) std::array<char, 8192> names{};
@@ -169,13 +169,13 @@ class Snapshot {
         return true;
     }
 
-    const Row* find(pid_t pid) const noexcept {
+    [[nodiscard]] const Row* find(pid_t pid) const noexcept {
         const auto all = rows();
         const auto found = std::ranges::lower_bound(all, pid, {}, &Row::pid);
         return found != all.end() && found->pid == pid ? &*found : nullptr;
     }
 
-    bool belongs(const Row& row, const Family& family) const noexcept {
+    [[nodiscard]] bool belongs(const Row& row, const Family& family) const noexcept {
         const auto* at = &row;
         // what was not read at one instant may hold a circle
         for (std::size_t steps = 0; at != nullptr && steps < count_; ++steps) {

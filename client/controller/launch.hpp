@@ -42,7 +42,7 @@ class Launch {
     boost::asio::awaitable<std::string> execute();
 
     /// No process of it is left: at most its ending is still to be recorded.
-    bool is_over() const noexcept { return over_; }
+    [[nodiscard]] bool is_over() const noexcept { return over_; }
 
     /// Ends the run: SIGTERM, and SIGKILL after the grace; or no process at all, if there is none yet. The first reason
     /// stands, whatever comes later. A process whose run has ended (StopReason::run_ended) is killed at once: the next

@@ -29,10 +29,10 @@ class ClaimScanner {
     /// What the line says it is, as far as it was fed. The type at the top of
     /// it counts, a DONE before all others. Where strings and brackets do not match, or the line has no type there and
     /// `is_json` is false, whatever looks like `"type": "DONE"` counts, wherever it stands.
-    Claim claim(bool is_json) const;
+    [[nodiscard]] Claim claim(bool is_json) const;
 
     /// How often the object says its status.
-    std::size_t statuses() const noexcept { return statuses_; }
+    [[nodiscard]] std::size_t statuses() const noexcept { return statuses_; }
 
   private:
     void follow_structure(char byte);

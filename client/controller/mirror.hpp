@@ -33,7 +33,7 @@ class Mirror : public Output {
     boost::asio::awaitable<void> flushed();
 
     /// Whether the last byte passed on or queued ended a line (or there was none).
-    bool at_line_start() const noexcept;
+    [[nodiscard]] bool at_line_start() const noexcept;
 
   private:
     struct State;

@@ -52,7 +52,7 @@ class Descriptor {
             ::close(number_);
         }
     }
-    int get() const noexcept { return number_; }
+    [[nodiscard]] int get() const noexcept { return number_; }
     int release() noexcept { return std::exchange(number_, -1); }
 
   private:
@@ -98,7 +98,7 @@ class Environment {
         }
     }
 
-    std::string_view value(std::string_view name, std::string_view otherwise) const {
+    [[nodiscard]] std::string_view value(std::string_view name, std::string_view otherwise) const {
         for (const std::string_view entry : entries_) {
             if (entry.starts_with(name) && entry.substr(name.size()).starts_with('=')) {
                 return entry.substr(name.size() + 1);

@@ -72,9 +72,9 @@ class Process {
     boost::asio::awaitable<ExitStatus> finish();
 
     /// After finish(): how many processes could not be killed.
-    int left_behind() const noexcept { return left_behind_; }
+    [[nodiscard]] int left_behind() const noexcept { return left_behind_; }
     /// After finish(): somebody killed the guardian. So the command was killed as well, and what it had started.
-    bool lost_guardian() const noexcept { return lost_guardian_; }
+    [[nodiscard]] bool lost_guardian() const noexcept { return lost_guardian_; }
 
   private:
     Process(pid_t guardian, std::uint64_t born, boost::asio::posix::stream_descriptor handle,

@@ -29,7 +29,7 @@ class ProgressQueue {
     /// The oldest report.
     std::optional<Progress> pop();
 
-    bool empty() const noexcept { return waiting_.empty(); }
+    [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }
 
     /// Accounts for one write, and gives the time at which it may be made: `now` unless the burst is used up.
     Clock::time_point due(Clock::time_point now);

@@ -88,7 +88,7 @@ struct Recorder::Report {
     Clock::time_point until = Clock::time_point::max();
 
     /// Whether there is nothing to repeat.
-    bool is_answered_by(const pq::Error& error, int attempts) const {
+    [[nodiscard]] bool is_answered_by(const pq::Error& error, int attempts) const {
         if (is_refusal(error, "not_found") || Clock::now() >= until) {
             return true;
         }

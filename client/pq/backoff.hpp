@@ -20,7 +20,7 @@ class Backoff {
     void reset() noexcept { next_ = first_; }
 
     /// No attempt has failed yet, or since one went well.
-    bool is_fresh() const noexcept { return next_ == first_; }
+    [[nodiscard]] bool is_fresh() const noexcept { return next_ == first_; }
 
     boost::asio::awaitable<void> pause() {
         const auto executor = co_await boost::asio::this_coro::executor;

@@ -97,7 +97,7 @@ class Connection {
                                                    Effect effect = Effect::writes);
 
     /// The schema that the extension was installed in, as an identifier of SQL.
-    const std::string& schema() const noexcept { return schema_; }
+    [[nodiscard]] const std::string& schema() const noexcept { return schema_; }
 
     /// Subscribes to a channel: its notifications then come out of notification().
     boost::asio::awaitable<void> listen(std::string channel, std::chrono::milliseconds timeout = default_timeout);
@@ -113,28 +113,28 @@ class Connection {
 
     /// True if open and idle, and not known to be cut. Looks at what has already arrived on the socket, so that a
     /// connection the server has closed is noticed before anything is sent over it.
-    bool usable() const noexcept;
+    [[nodiscard]] bool usable() const noexcept;
 
     /// Whether the server was a standby when it last answered: what is read there may be the past. A server that was
     /// promoted says so with the next answer (from PostgreSQL 14 on).
-    bool is_standby() const noexcept;
+    [[nodiscard]] bool is_standby() const noexcept;
 
     /// Whether the server told with its last answer that it takes no writes (default_transaction_read_only, reported
     /// from PostgreSQL 14 on; before, as it was when the session began): how a primary is fenced off that is to be one
     /// no longer.
-    bool is_read_only() const noexcept;
+    [[nodiscard]] bool is_read_only() const noexcept;
 
     /// Whether the server has refused a write for that reason (25006), or because it is a standby.
-    bool has_refused_writes() const noexcept;
+    [[nodiscard]] bool has_refused_writes() const noexcept;
 
     /// The process of the server that served the session when it was opened.
-    int backend_pid() const noexcept { return backend_pid_; }
+    [[nodiscard]] int backend_pid() const noexcept { return backend_pid_; }
 
     /// Whether that is not the process that the connection was told of: there is a pooler between.
-    bool is_pooled() const noexcept;
+    [[nodiscard]] bool is_pooled() const noexcept;
 
     /// Where the server is, as libpq puts it: `server at "db1", port 5432`.
-    std::string place() const;
+    [[nodiscard]] std::string place() const;
 
     /// Closes at once; an operation that waits on the connection fails.
     void close() noexcept;

@@ -27,11 +27,11 @@ class Error : public std::runtime_error {
     Error(ErrorKind kind, const std::string& message, std::string sqlstate = {}, std::string detail = {},
           std::string hint = {});
 
-    ErrorKind kind() const noexcept { return kind_; }
+    [[nodiscard]] ErrorKind kind() const noexcept { return kind_; }
     /// Five characters, or empty when the server did not speak.
-    const std::string& sqlstate() const noexcept { return sqlstate_; }
-    const std::string& detail() const noexcept { return detail_; }
-    const std::string& hint() const noexcept { return hint_; }
+    [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
+    [[nodiscard]] const std::string& detail() const noexcept { return detail_; }
+    [[nodiscard]] const std::string& hint() const noexcept { return hint_; }
 
   private:
     ErrorKind kind_;

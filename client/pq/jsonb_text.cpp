@@ -67,7 +67,7 @@ class Values {
         return true;
     }
 
-    std::string_view text() const { return text_.substr(begin_, end_ - begin_); }
+    [[nodiscard]] std::string_view text() const { return text_.substr(begin_, end_ - begin_); }
 
   private:
     std::string_view text_;

@@ -41,10 +41,10 @@ class Pool {
         Connection& operator*() const noexcept { return *connection_; }
         Connection* operator->() const noexcept { return connection_.get(); }
         /// Whether the connection was made for this loan.
-        bool is_new() const noexcept { return is_new_; }
+        [[nodiscard]] bool is_new() const noexcept { return is_new_; }
         /// Whether another server has taken the place of this one, by all that is known: several hosts are named, and
         /// this primary takes no writes. What was just read may be the past. The connection is not lent again.
-        bool is_stale() const noexcept;
+        [[nodiscard]] bool is_stale() const noexcept;
 
       private:
         friend class Pool;
@@ -67,7 +67,7 @@ class Pool {
         std::size_t busy;    ///< of them: on loan
         std::size_t waiting; ///< calls of acquire() in the queue
     };
-    Usage usage() const noexcept;
+    [[nodiscard]] Usage usage() const noexcept;
 
   private:
     std::shared_ptr<State> state_;

@@ -54,7 +54,7 @@ class Reads {
     Connection& primary() noexcept { return primary_; }
 
     /// No other server can be asked.
-    bool has_one_host() const noexcept { return !names_several_; }
+    [[nodiscard]] bool has_one_host() const noexcept { return !names_several_; }
 
   private:
     boost::asio::awaitable<Answer> ask(Connection& connection, std::string_view function,

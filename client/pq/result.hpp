@@ -18,12 +18,12 @@ class Result {
     /// Takes over `result`.
     explicit Result(PGresult* result) noexcept : result_(result) {}
 
-    int rows() const noexcept { return PQntuples(result_.get()); }
-    int columns() const noexcept { return PQnfields(result_.get()); }
+    [[nodiscard]] int rows() const noexcept { return PQntuples(result_.get()); }
+    [[nodiscard]] int columns() const noexcept { return PQnfields(result_.get()); }
 
     /// The value as PostgreSQL prints it, or nothing for NULL. Lives as long as this result; `row` and `column` count
-    /// from 0 and std::out_of_range is thrown when there is no such value.
-    std::optional<std::string_view> text(int row, int column) const;
+    /// from 0 and Error `connection_lost` is thrown when there is no such value.
+    [[nodiscard]] std::optional<std::string_view> text(int row, int column) const;
 
   private:
     struct Clear {

@@ -56,9 +56,9 @@ class RunFeed {
     void wake_all() const;
 
     /// When to look without having been woken: rarely while the connection stands, often while it does not.
-    std::chrono::milliseconds patience() const noexcept;
+    [[nodiscard]] std::chrono::milliseconds patience() const noexcept;
 
-    std::size_t subscriptions() const noexcept;
+    [[nodiscard]] std::size_t subscriptions() const noexcept;
 
   private:
     std::shared_ptr<State> state_;

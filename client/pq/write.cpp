@@ -56,11 +56,11 @@ class Deadline {
   public:
     explicit Deadline(std::chrono::milliseconds limit) : end_(Clock::now() + limit) {}
 
-    std::chrono::milliseconds remaining() const {
+    [[nodiscard]] std::chrono::milliseconds remaining() const {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - Clock::now());
         return std::max(left, std::chrono::milliseconds(1));
     }
-    bool is_over() const { return remaining() <= repeat_pause; }
+    [[nodiscard]] bool is_over() const { return remaining() <= repeat_pause; }
 
   private:
     Clock::time_point end_;

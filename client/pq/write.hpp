@@ -46,7 +46,7 @@ class InDoubt : public Error {
   public:
     explicit InDoubt(WriteIds ids);
 
-    const WriteIds& ids() const noexcept { return ids_; }
+    [[nodiscard]] const WriteIds& ids() const noexcept { return ids_; }
 
   private:
     WriteIds ids_;

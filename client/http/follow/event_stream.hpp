@@ -50,7 +50,7 @@ class StatusEvents : public EventStream {
     StatusEvents(const SqlCall& call, std::string run_id, std::string_view last_event_id, OwnerSession session,
                  FollowedRuns& followed, Peer& peer);
 
-    std::vector<pq::Argument> question() const override;
+    [[nodiscard]] std::vector<pq::Argument> question() const override;
 
   private:
     std::string take(std::string_view status) override;

@@ -34,7 +34,7 @@ class FollowedRuns {
     FollowedRuns(const boost::asio::any_io_executor& executor, std::string conninfo, pq::RunFeed::Met met,
                  std::size_t at_once, pq::SharedReads::Call call, const FollowOptions& options);
 
-    const FollowOptions& options() const noexcept { return options_; }
+    [[nodiscard]] const FollowOptions& options() const noexcept { return options_; }
 
     /// Serves those who wait, until the loop ends.
     boost::asio::awaitable<void> listen() { return feed_.listen(); }
@@ -60,7 +60,7 @@ class FollowedRuns {
     std::shared_ptr<const Reading> begin_read(const SqlCall& call, std::vector<pq::Argument> arguments, Peer& peer);
 
     /// When to read again without having been woken, after a read that did, or did not, find out.
-    Peer::Time next_look(bool has_found) const;
+    [[nodiscard]] Peer::Time next_look(bool has_found) const;
 
   private:
     boost::asio::any_io_executor executor_;

@@ -17,7 +17,7 @@ namespace pdpp::http {
 class RunStream : public BodySource {
   public:
     /// What the next read asks.
-    virtual std::vector<pq::Argument> question() const = 0;
+    [[nodiscard]] virtual std::vector<pq::Argument> question() const = 0;
 
     /// Takes the answer to the first read, which was made after the stream was. False if there is nothing to send, now
     /// or ever.

@@ -27,7 +27,7 @@ class TimelineReader {
 
     explicit TimelineReader(TimelinePosition position) : position_(std::move(position)) {}
 
-    std::vector<pq::Argument> question() const;
+    [[nodiscard]] std::vector<pq::Argument> question() const;
 
     struct Piece {
         std::string text;
@@ -52,7 +52,7 @@ class TimelineEvents : public EventStream {
     TimelineEvents(const SqlCall& call, TimelinePosition position, OwnerSession session, FollowedRuns& followed,
                    Peer& peer);
 
-    std::vector<pq::Argument> question() const override { return reader_.question(); }
+    [[nodiscard]] std::vector<pq::Argument> question() const override { return reader_.question(); }
 
   private:
     std::string take(std::string_view page) override;
@@ -66,7 +66,7 @@ class TimelineLines : public RunStream {
     TimelineLines(const SqlCall& call, TimelinePosition position, FollowedRuns& followed, Peer& peer);
 
     boost::asio::awaitable<std::optional<std::string>> next() override;
-    std::vector<pq::Argument> question() const override { return reader_.question(); }
+    [[nodiscard]] std::vector<pq::Argument> question() const override { return reader_.question(); }
 
   private:
     std::string take(std::string_view page) override;

@@ -17,7 +17,7 @@ class LocalHosts {
     explicit LocalHosts(std::vector<std::string> more);
 
     /// Whether `host`, perhaps with a port, is one of these; the port does not matter, since it may be forwarded.
-    bool accept(std::string_view host) const;
+    [[nodiscard]] bool accept(std::string_view host) const;
 
     /// Throws Refusal 421 `host_not_allowed` for a request to any other host. One that names none (HTTP/1.0) is no
     /// browser's.

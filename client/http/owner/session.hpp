@@ -29,10 +29,10 @@ class OwnerSession {
     OwnerSession(Time expires_at, std::weak_ptr<const void> owner) noexcept
         : expires_at_(expires_at), owner_(std::move(owner)) {}
 
-    Time expires_at() const noexcept { return expires_at_; }
+    [[nodiscard]] Time expires_at() const noexcept { return expires_at_; }
 
     /// It has expired, or was made with a password that is the owner's no more.
-    bool is_over() const noexcept { return owner_.expired() || Time::clock::now() >= expires_at_; }
+    [[nodiscard]] bool is_over() const noexcept { return owner_.expired() || Time::clock::now() >= expires_at_; }
 
   private:
     Time expires_at_;
@@ -47,21 +47,21 @@ class OwnerSessions {
     explicit OwnerSessions(std::string_view password);
 
     /// Whether this is the owner's password; takes the same time for every wrong one.
-    bool is_password(std::string_view candidate) const;
+    [[nodiscard]] bool is_password(std::string_view candidate) const;
 
     /// A token that is good from `now` for `lifetime`.
-    std::string issue(Time now, std::chrono::seconds lifetime) const;
+    [[nodiscard]] std::string issue(Time now, std::chrono::seconds lifetime) const;
 
     /// When `token` expires, in seconds since 1970, if it was made with this password, whoever its `sub` is.
-    std::optional<double> expiry_of(std::string_view token) const;
+    [[nodiscard]] std::optional<double> expiry_of(std::string_view token) const;
 
     /// Whether `token` was made with this password and is still good at `now`.
-    bool accepts(std::string_view token, Time now) const;
+    [[nodiscard]] bool accepts(std::string_view token, Time now) const;
 
   private:
     using Digest = std::array<unsigned char, 32>;
 
-    std::string signature_of(std::string_view payload) const;
+    [[nodiscard]] std::string signature_of(std::string_view payload) const;
 
     Digest key_;
     Digest password_digest_;

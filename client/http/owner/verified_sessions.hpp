@@ -16,12 +16,12 @@ class VerifiedSessions {
 
     /// When a token that was remembered expires, in seconds since 1970. They are found by a digest: how long the search
     /// takes tells nothing about a token.
-    std::optional<double> expiry_of(std::string_view token) const;
+    [[nodiscard]] std::optional<double> expiry_of(std::string_view token) const;
 
     /// Remembers a token that is genuine.
     void remember(std::string_view token, double expiry);
 
-    std::size_t size() const noexcept { return expiries_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return expiries_.size(); }
 
   private:
     using Digest = std::array<unsigned char, 32>;

@@ -76,10 +76,10 @@ class Database {
     boost::asio::awaitable<void> try_connecting();
 
     /// All connections, and all who wait for one.
-    pq::Pool::Usage usage() const;
+    [[nodiscard]] pq::Pool::Usage usage() const;
 
     /// How long to wait for a statement.
-    std::chrono::milliseconds timeout() const noexcept { return timeout_; }
+    [[nodiscard]] std::chrono::milliseconds timeout() const noexcept { return timeout_; }
 
   private:
     /// One kind of server, its connections, and the status reads gathered for them.

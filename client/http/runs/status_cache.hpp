@@ -34,10 +34,10 @@ class StatusCache {
     }
 
     /// Whether it has room for anything at all.
-    bool keeps_any() const noexcept { return capacity_ > 0; }
+    [[nodiscard]] bool keeps_any() const noexcept { return capacity_ > 0; }
 
-    std::size_t bytes() const noexcept { return bytes_; }
-    std::size_t entries() const noexcept { return entries_.size(); }
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+    [[nodiscard]] std::size_t entries() const noexcept { return entries_.size(); }
 
   private:
     struct Entry {

@@ -49,7 +49,7 @@ class StatusReads {
     boost::asio::awaitable<StatusAnswer> read(std::string run_id);
 
     /// Requests that no call has taken along yet.
-    std::size_t waiting() const noexcept;
+    [[nodiscard]] std::size_t waiting() const noexcept;
 
   private:
     struct Waiting;

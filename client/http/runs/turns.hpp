@@ -39,7 +39,7 @@ class Turns {
     boost::asio::awaitable<std::optional<Turn>> take(std::string thing, std::chrono::milliseconds patience);
 
     /// Those who wait, for whatever.
-    std::size_t waiting() const noexcept;
+    [[nodiscard]] std::size_t waiting() const noexcept;
 
   private:
     std::shared_ptr<State> state_;

@@ -29,7 +29,7 @@ class Reader {
 
     explicit Reader(JsonBody& body) : body_(body) {}
 
-    const std::string& fault() const { return fault_; }
+    [[nodiscard]] const std::string& fault() const { return fault_; }
 
     bool on_document_begin(error_code&) { return true; }
     bool on_document_end(error_code&) { return true; }
@@ -89,7 +89,7 @@ class Reader {
     bool on_comment_part(json::string_view, error_code&) { return true; }
     bool on_comment(json::string_view, error_code&) { return true; }
 
-    bool is_object() const { return is_object_; }
+    [[nodiscard]] bool is_object() const { return is_object_; }
 
   private:
     bool left() {

@@ -37,7 +37,7 @@ class Connection {
     boost::asio::awaitable<bool> write(Response head, BodySource& body);
 
     /// Whether the headers of a request have come whose answer is not yet sent.
-    bool is_in_flight() const noexcept { return in_flight_; }
+    [[nodiscard]] bool is_in_flight() const noexcept { return in_flight_; }
 
     Socket& socket() noexcept { return stream_.socket(); }
 

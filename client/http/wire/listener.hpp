@@ -42,7 +42,7 @@ class Listener {
     ~Listener();
 
     /// Where it listens, with the real port if it was asked for port 0.
-    Endpoint endpoint() const;
+    [[nodiscard]] Endpoint endpoint() const;
 
     Acceptor& acceptor() noexcept { return acceptor_; }
 

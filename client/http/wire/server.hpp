@@ -23,7 +23,7 @@ class Server {
     void count_in(Metrics& metrics) noexcept;
 
     /// Where it listens, with the real port if it was asked for port 0.
-    Endpoint endpoint() const;
+    [[nodiscard]] Endpoint endpoint() const;
 
     /// Begins to take connections.
     void start();
