@@ -10,8 +10,21 @@ select pdpp_controller_offer('[{"connector_instance_id": "l", "connector_id": "l
 select pdpp_run_now('lost', 'l', 'l');
 select pdpp_run_claim();
 select pdpp_run_started('l');
+select pg_backend_pid() as lost \gset
 
 \connect -
+-- the boot is lost when its session has gone, which takes its time
+set auto_explain.log_min_duration = -1;
+select set_config('bench.lost', :'lost', false);
+do $$
+begin
+    while exists (select from pg_stat_activity where pid = current_setting('bench.lost')::int) loop
+        perform pg_sleep(0.01);
+        perform pg_stat_clear_snapshot();
+    end loop;
+end
+$$;
+reset auto_explain.log_min_duration;
 select pdpp_reconcile();
 select pdpp_controller_boot('lost');
 select pdpp_controller_boot('kept');
