@@ -59,11 +59,12 @@ subtest 'a run is launched that cannot be watched' => sub {
 	is($end->('watched'), 'completed', 'there is room yet');
 	my $before = descriptors($controller->pid);
 	refuse('epoll');
-	is($end->('unwatched'), 'failed launch_failed', "attempt $_: the launch fails") for 1 .. 3;
+	is($end->('unwatched'), 'failed launch_failed', "attempt $_: the launch fails") for 1 .. 10;
 	like($controller->log, qr/launch failed .*No space left on device/, 'and it is said why');
 	allow('epoll');
 	is($end->('watched'), 'completed', 'there is room again');
-	ok(within(sub { descriptors($controller->pid) <= $before }), 'no descriptor was left open');
+	# some more connections to the database may be open now, six at most
+	ok(within(sub { descriptors($controller->pid) < $before + 10 }), 'no attempt left a descriptor open');
 	is($controller->stop, 0, 'stops');
 };
 
