@@ -36,7 +36,11 @@ sub new
 	delete local $often{step_clock} unless $self->{clock};
 	delete local $often{fill_queue} unless $self->{queue};
 	$self->{faults} = [ map { ($_) x $often{$_} } sort keys %often ];
-	$self->{deck} = [ shuffle sort keys %often ];
+	# each once, to begin with; the server and a launcher early, so that the shortest of runs has seen both die
+	my ($outage) = shuffle qw(kill_backend kill_postmaster immediate_shutdown);
+	my ($launching) = shuffle qw(kill_launcher kill_controller);
+	my @others = shuffle grep { $_ ne $outage && $_ ne $launching } sort keys %often;
+	$self->{deck} = [ shuffle($outage, $launching, splice @others, 0, 2), @others ];
 	return $self;
 }
 
