@@ -104,8 +104,9 @@ do $$ begin perform pdpp_controller_offer(jsonb_agg(jsonb_build_object('connecto
 insert into touched select 'call ' || n, 'a claim', pg_temp.buffers_once('select pdpp_run_claim()') from generate_series(1, 8) as n;
 analyze pdpp.controller_active_runs;
 insert into touched select 'analyzed, call ' || n, 'a claim', pg_temp.buffers_once('select pdpp_run_claim()') from generate_series(1, 8) as n;
--- the least of each, since a first call reads catalogs
-select cmp_ok(min(pages), '<=', 100, 'one claim of a thousand') from touched where run = 'a claim' group by mood like 'analyzed%';
+-- the least of each, since a first call reads catalogs; the pages of dead rows in front, of this transaction, are as many as
+-- earlier tests have left gaps in; reading the whole queue takes more than 3,000
+select cmp_ok(min(pages), '<=', 300, 'one claim of a thousand') from touched where run = 'a claim' group by mood like 'analyzed%';
 select is(pdpp_run_claim()->>'run_id', 'pl-claim-17', 'and they came in their order');
 
 -- A list goes by the index of its filters, whatever page of it and however many runs there are, and looks each run up by
