@@ -2,7 +2,7 @@
 // line that a strict parser takes for a DONE is never passed over.
 
 #include "controller/connector_output.hpp"
-#include "http/syntax/utf8.hpp"
+#include "text/text.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -31,7 +31,7 @@ bool is_done(std::string_view line) {
 }
 
 void check_text(const std::optional<std::string>& text) {
-    check(!text || pdpp::http::is_text(*text));
+    check(!text || pdpp::is_storable(*text));
 }
 
 /// A line for each message.

@@ -1,7 +1,7 @@
 // Request targets: every one is taken apart or refused, and finds its route or is refused.
 
-#include "http/routes/mapping.hpp"
-#include "http/syntax/utf8.hpp"
+#include "http/routes/routing.hpp"
+#include "text/text.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,12 +12,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     try {
         const auto target = parse_target({reinterpret_cast<const char*>(data), size});
         for (const auto& segment : target.segments) {
-            if (!is_text(segment)) {
+            if (!pdpp::is_storable(segment)) {
                 __builtin_trap();
             }
         }
         for (const auto& parameter : target.query) {
-            if (!is_text(parameter.name) || !is_text(parameter.value)) {
+            if (!pdpp::is_storable(parameter.name) || !pdpp::is_storable(parameter.value)) {
                 __builtin_trap();
             }
         }
