@@ -114,7 +114,7 @@ is($node->safe_psql('postgres', q{select count(*) from note where text = 'gone'}
 
 # Synchronous standbys are waited for as they are configured, also by who asked for less. This one never comes.
 $node->append_conf('postgresql.conf', q{synchronous_standby_names = 'nobody'});
-$node->reload;
+$node->restart; # after a reload nobody waits until the checkpointer has heard of it, too
 for my $asked (qw(off local remote_write on)) {
     my $waiter = $node->background_psql('postgres');
     my $pid = $waiter->query_safe('select pg_backend_pid()');
