@@ -202,6 +202,12 @@ asio::awaitable<Result> Connection::prepared_column(std::string_view column, std
 asio::awaitable<std::optional<std::string>> Connection::call(std::string_view function, std::vector<Argument> arguments,
                                                              std::chrono::milliseconds timeout, Effect effect) {
     const auto result = co_await rows(function, std::move(arguments), timeout, effect);
+    if (result.rows() == 0 ||
+        result.columns() == 0) { // it is not this call that was answered, which may have committed
+        close();
+        throw Error(effect == Effect::reads ? ErrorKind::connection_lost : ErrorKind::in_doubt,
+                    "what was answered is not what was asked for");
+    }
     const auto value = result.text(0, 0);
     co_return value ? std::optional<std::string>(*value) : std::nullopt;
 }

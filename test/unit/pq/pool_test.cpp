@@ -89,6 +89,25 @@ BOOST_AUTO_TEST_CASE(parameters_and_nulls_travel_both_ways) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(an_answer_that_was_not_asked_for_is_no_refusal) {
+    on_a_loop([](auto executor) -> asio::awaitable<void> {
+        for (const auto& [effect, kind] : {std::pair{pq::Effect::reads, pq::ErrorKind::connection_lost},
+                                           std::pair{pq::Effect::writes, pq::ErrorKind::in_doubt}}) {
+            auto connection = co_await connected(executor);
+            std::vector<pq::Argument> nobody;
+            nobody.push_back({"run_ids", "text[]", "{}"});
+            std::optional<pq::ErrorKind> failure;
+            try {
+                co_await connection.call("pdpp_run_statuses", std::move(nobody), 10s, effect);
+            } catch (const pq::Error& error) {
+                failure = error.kind();
+            }
+            BOOST_TEST((failure == kind));
+            BOOST_TEST(!connection.usable());
+        }
+    });
+}
+
 BOOST_AUTO_TEST_CASE(megabytes_travel_both_ways) {
     on_a_loop([](auto executor) -> asio::awaitable<void> {
         auto connection = co_await connected(executor);
