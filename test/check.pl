@@ -38,8 +38,8 @@ my @suites = (
         'test/in-cluster', 'bash', '-c', 'createdb pdpp_sql && pg_prove -v --dbname pdpp_sql test/sql/*.sql' ] },
     # what psql shows of it
     { name => 'regress', count => $regress, run => [
-        'test/in-cluster', "$server_tests/regress/pg_regress", '--inputdir=test/regress', '--outputdir=build/check/regress',
-        "--bindir=$bindir", '--dbname=pdpp_regression', names_of('test/regress/sql/*.sql') ] },
+        'test/in-cluster', "$server_tests/regress/pg_regress", '--inputdir=build/check/regress', '--outputdir=build/check/regress',
+        "--bindir=$bindir", '--dbname=pdpp_regression', names_of('test/sql/psql/*.sql') ] },
     # each race, replayed
     { name => 'isolation', count => $regress, run => [
         'test/in-cluster', "$server_tests/isolation/pg_isolation_regress", '--inputdir=test/isolation',
@@ -57,6 +57,9 @@ my @suites = (
 );
 
 make_path("build/check/$_") for qw(regress isolation);
+# pg_regress wants its scripts in sql/ and what they print in expected/, beside each other
+symlink '../../../test/sql/psql', 'build/check/regress/sql';
+symlink '../../../expected', 'build/check/regress/expected';
 # the tests run the program that was built, wherever it may be installed
 $ENV{PATH} = "$ENV{PWD}/$build:$ENV{PATH}";
 delete @ENV{qw(PGSERVICE PGDATABASE PGOPTIONS)};
