@@ -26,7 +26,7 @@ BUILD_CLIENT = $(MAKE) -f client/Makefile
 	chunks compile_commands.json
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z_.-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Variables: PREFIX=$(PREFIX)  PG_CONFIG=$(PG_CONFIG)  CXX, CC, with_llvm=no, DESTDIR"
 	@echo "           CHUNKS=no: compile file by file, for whoever changes files"
 
@@ -75,7 +75,7 @@ CHECKED_SUITES = unit cluster http
 endif
 check: deps ## build, and run every test (SAN=1: the client's, under address and undefined sanitizers)
 	@mkdir -p build && echo "building (build/install.log) ..."
-	@{ $(MAKE) --no-print-directory -j$(JOBS) extension $(if $(SAN),,unit) && $(BUILD_EXTENSION) install && \
+	@{ $(MAKE) --no-print-directory -j$(JOBS) extension && $(BUILD_EXTENSION) install && \
 	   $(BUILD_CLIENT) BUILD=$(CHECKED) $(CHECKED_CLIENT) -j$(JOBS) all unit; } >build/install.log 2>&1 \
 	    || { cat build/install.log; exit 1; }
 	@PDPP_BUILD=$(CHECKED) PDPP_SANITIZED=$(SAN) perl test/check.pl $(CHECKED_SUITES)
