@@ -1,6 +1,5 @@
 #include "http/wire/errors.hpp"
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -90,6 +89,21 @@ constexpr std::array error_table{
     ErrorRow{ErrorKind::timeout, "timeout", status::gateway_timeout, "The database did not answer in time."},
 };
 
+// a row for each kind, in their order
+static_assert(error_table.size() == static_cast<std::size_t>(ErrorKind::timeout) + 1);
+static_assert([] {
+    for (std::size_t i = 0; i < error_table.size(); ++i) {
+        if (error_table[i].kind != static_cast<ErrorKind>(i)) {
+            return false;
+        }
+    }
+    return true;
+}());
+
+const ErrorRow& row_of(ErrorKind kind) {
+    return error_table[static_cast<std::size_t>(kind)];
+}
+
 } // namespace
 
 std::span<const ErrorRow> error_rows() {
@@ -97,12 +111,12 @@ std::span<const ErrorRow> error_rows() {
 }
 
 Refusal refusal(ErrorKind kind) {
-    const auto& row = *std::ranges::find(error_table, kind, &ErrorRow::kind);
+    const auto& row = row_of(kind);
     return refusal(kind, std::string{row.message}, std::string{row.param});
 }
 
 Refusal refusal(ErrorKind kind, std::string message, std::string param) {
-    const auto& row = *std::ranges::find(error_table, kind, &ErrorRow::kind);
+    const auto& row = row_of(kind);
     Refusal refusal{.code = row.http_status,
                     .error_code = std::string{row.code},
                     .message = std::move(message),

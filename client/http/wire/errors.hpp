@@ -43,7 +43,7 @@ struct ErrorHeader {
 
 struct ErrorRow {
     ErrorKind kind;
-    std::string_view code; ///< what clients key on; no two rows but those of `not_found` have the same
+    std::string_view code; ///< what clients key on; `not_found` is one of the SQL API too
     status http_status;
     std::string_view message; ///< for people; where each case has words of its own, an example of them
     std::string_view param = {};

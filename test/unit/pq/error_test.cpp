@@ -47,10 +47,11 @@ BOOST_AUTO_TEST_CASE(what_passes) {
     BOOST_TEST(is_passing(Error(ErrorKind::in_doubt, "")));
     BOOST_TEST(is_passing(Error(ErrorKind::timeout, "")));
     BOOST_TEST(!is_passing(Error(ErrorKind::misused, "")));
-    for (const auto* sqlstate : {"25006", "40001", "40P01", "53300", "54000", "55P03", "57014", "57P01", "58030"}) {
+    for (const auto* sqlstate :
+         {"08006", "25006", "40001", "40P01", "53300", "54000", "55P03", "57014", "57P01", "58030", "72000"}) {
         BOOST_TEST(is_passing(Error(ErrorKind::refused, "", sqlstate)), sqlstate);
     }
-    for (const auto* sqlstate : {"", "PT409", "42501", "22P02", "XX000"}) {
+    for (const auto* sqlstate : {"", "PT409", "42501", "22P02", "53400", "55006", "57000", "XX000"}) {
         BOOST_TEST(!is_passing(Error(ErrorKind::refused, "", sqlstate)), sqlstate);
     }
 }
