@@ -3,49 +3,45 @@
 # The server module is built by extension/Makefile (PGXS), the program by client/Makefile; both run from here.
 
 SHELL := /bin/bash
-PG_MAJOR ?= 15
-PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
-export PG_CONFIG PG_MAJOR
 
 VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" control/pdpp.control)
 
-# What a fresh Debian 12 lacks. The second line is for the tests, the third for `make lint`.
-PACKAGES = gcc g++ make pkgconf postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR) postgresql-common libpq-dev \
-	libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libcli11-dev libspdlog-dev libxxhash-dev prometheus-cpp-dev perl \
-	libboost-test1.81-dev postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl curl python3-jsonschema pgbouncer
-BENCH_PACKAGES = wrk
-LINT_PACKAGES = clang clang-format clang-tidy cppcheck
-
+# The server is the one that .ci/postgresql finds; PG_CONFIG= or PG_MAJOR= says another, to all that is called from here.
 BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps lint-deps bench-deps all extension client unit install uninstall demo check chaos fuzz bench lint dist format clean \
+.PHONY: help deps extension-deps lint-deps bench-deps all extension client unit install uninstall demo check check-extension check-versions chaos fuzz bench lint dist format clean \
 	chunks compile_commands.json
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z_.-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "Variables: PREFIX=$(PREFIX)  PG_CONFIG=$(PG_CONFIG)  CXX, CC, with_llvm=no, DESTDIR"
+	@echo "Variables: PREFIX=$(PREFIX)  PG_CONFIG=$$(.ci/postgresql) (or PG_MAJOR=N)  CXX, CC, with_llvm=no, DESTDIR"
 	@echo "           CHUNKS=no: compile file by file, for whoever changes files"
 
-deps: ## install the Debian packages that are missing (elsewhere: say which)
-	@.ci/deps $(PACKAGES)
+deps: ## install what building and testing need and is missing (Debian, Ubuntu; elsewhere: say what it is)
+	@.ci/deps extension program extension-test program-test
+
+extension-deps:
+	@.ci/deps extension extension-test
 
 lint-deps:
-	@.ci/deps $(LINT_PACKAGES)
+	@.ci/deps lint
 
 bench-deps:
-	@.ci/deps $(BENCH_PACKAGES)
+	@.ci/deps bench
 
 all: extension client ## build the extension and the program pdpp
 
 # The + hands make's job server on. unit follows client because the two share objects.
-extension:
+extension: ## build the extension alone
+	@.ci/deps --present extension
 	+@$(BUILD_EXTENSION) all
 
-client:
+client: ## build the program alone
+	@.ci/deps --present program
 	+@$(BUILD_CLIENT) all
 
 unit: client
@@ -79,6 +75,16 @@ check: deps ## build, and run every test (SAN=1: the client's, under address and
 	   $(BUILD_CLIENT) BUILD=$(CHECKED) $(CHECKED_CLIENT) -j$(JOBS) all unit; } >build/install.log 2>&1 \
 	    || { cat build/install.log; exit 1; }
 	@PDPP_BUILD=$(CHECKED) PDPP_SANITIZED=$(SAN) perl test/check.pl $(CHECKED_SUITES)
+
+check-extension: extension-deps ## the extension alone: build, install, and run the suites that need nothing else
+	@mkdir -p build && echo "building (build/install.log) ..."
+	@{ $(MAKE) --no-print-directory -j$(JOBS) extension && $(BUILD_EXTENSION) install; } >build/install.log 2>&1 \
+	    || { cat build/install.log; exit 1; }
+	@perl test/check.pl sql regress isolation
+
+check-versions: ## make check on PostgreSQL 13 to 18, each in a root tree of its own (as root; TREES=…)
+	@.ci/deps release
+	@.ci/check-versions
 
 chaos: deps ## kill everything at random while runs are admitted and polled (SECONDS=30, SEED=…)
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
@@ -119,5 +125,4 @@ format: lint-deps ## format the C++ sources in place
 	@git ls-files '*.hpp' '*.cpp' | xargs clang-format -i
 
 clean: ## remove what was built
-	@[ ! -e "$$($(PG_CONFIG) --pgxs 2>/dev/null)" ] || $(BUILD_EXTENSION) clean
-	rm -rf build
+	rm -rf build pdpp.so

@@ -15,7 +15,7 @@ use Time::HiRes qw(time);
 # A shell that runs this in the background has interrupts ignored, and every program under test would inherit that.
 $SIG{INT} = $SIG{QUIT} = 'DEFAULT';
 
-my $pg_config = $ENV{PG_CONFIG} // '/usr/lib/postgresql/15/bin/pg_config';
+chomp(my $pg_config = `.ci/postgresql`);
 chomp(my $bindir = `$pg_config --bindir`);
 chomp(my $pgxs = `$pg_config --pgxs`);
 (my $server_tests = $pgxs) =~ s{/makefiles/pgxs\.mk$}{/test};
@@ -27,7 +27,8 @@ sub names_of { return map { s{.*/}{}r =~ s{\.\w+$}{}r } sort glob shift }
 
 # How a line of output names a passed or a failed test: a number of each.
 my $tap     = sub { $_[0] =~ /^ok \d/ ? (1, 0) : $_[0] =~ /^not ok \d(?!.*# TODO)/ ? (0, 1) : (0, 0) };
-my $regress = sub { $_[0] =~ /^test .* ok\b/ ? (1, 0) : $_[0] =~ /^test .* FAILED\b/ ? (0, 1) : (0, 0) };
+# pg_regress says it in words of its own before PostgreSQL 16
+my $regress = sub { $_[0] =~ /^test .* ok\b/ ? (1, 0) : $_[0] =~ /^test .* FAILED\b/ ? (0, 1) : $tap->($_[0]) };
 my $boost   = sub { $_[0] =~ /^\s+(\d+) test cases? out of \d+ (passed|failed)/ ? ($2 eq 'passed' ? ($1, 0) : (0, $1)) : (0, 0) };
 
 my @suites = (

@@ -4,6 +4,7 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <fmt/format.h>
 
@@ -83,7 +84,7 @@ ConnectorMessage parse_done(const json::object& object) {
 }
 
 /// As it is if that can be read, else mended.
-json::value parse(std::string_view text, json::error_code& error) {
+json::value parse(std::string_view text, boost::system::error_code& error) {
     json::parse_options options;
     options.max_depth = depth_limit;
     auto value = json::parse(text, error, {}, options);
@@ -118,7 +119,7 @@ ConnectorMessage parse_line(const Line& line) {
     if (text.empty()) {
         return {};
     }
-    json::error_code error;
+    boost::system::error_code error;
     const auto value = parse(text, error);
     ClaimScanner scanner;
     scanner.feed(text);

@@ -16,7 +16,6 @@
 #include "store/statement.hpp"
 
 #include <array>
-#include <bit>
 
 namespace pdpp::api {
 
@@ -190,7 +189,7 @@ Jsonb* admit(const Request& request) {
     const Target target = lock_target(request);
     const run::Instant admitted_at = now();
     // asked for at once: the system takes longer to begin than to finish
-    const auto random = std::bit_cast<Random>(store::random_bytes<sizeof(Random)>());
+    const auto random = store::random_bytes<Random>();
     const run::GeneratedId run_id = run::run_id_from(run::uuid7_digits(admitted_at.unix_micros, random.for_run_id));
     const run::GeneratedId trace_id = run::trace_id_from(random.for_trace_id);
     const store::Flight flight{

@@ -1,6 +1,7 @@
 #include "run/instant.hpp"
 
 #include <chrono>
+#include <ctime>
 
 namespace pdpp::run {
 
@@ -17,26 +18,29 @@ void append_two(Text<32>& text, std::int64_t number) {
 Text<32> rfc3339(Instant instant) {
     using namespace std::chrono;
     const sys_time<microseconds> time{microseconds{instant.unix_micros}};
-    const auto day = floor<days>(time);
-    const year_month_day date{day};
-    const hh_mm_ss clock{floor<milliseconds>(time - day)};
+    const auto second = floor<seconds>(time);
+    const std::int64_t millisecond = floor<milliseconds>(time - second).count();
+    const std::time_t unix_second = second.time_since_epoch().count();
+    std::tm clock{};
+    gmtime_r(&unix_second, &clock); // gcc 10, with which PostgreSQL 13 was shipped, has no calendar in <chrono>
+    const int year = clock.tm_year + 1900;
 
     Text<32> text;
-    append_two(text, static_cast<int>(date.year()) / 100);
-    append_two(text, static_cast<int>(date.year()));
+    append_two(text, year / 100);
+    append_two(text, year);
     text.append('-');
-    append_two(text, static_cast<unsigned>(date.month()));
+    append_two(text, clock.tm_mon + 1);
     text.append('-');
-    append_two(text, static_cast<unsigned>(date.day()));
+    append_two(text, clock.tm_mday);
     text.append('T');
-    append_two(text, clock.hours().count());
+    append_two(text, clock.tm_hour);
     text.append(':');
-    append_two(text, clock.minutes().count());
+    append_two(text, clock.tm_min);
     text.append(':');
-    append_two(text, clock.seconds().count());
+    append_two(text, clock.tm_sec);
     text.append('.');
-    text.append(static_cast<char>('0' + clock.subseconds().count() / 100));
-    append_two(text, clock.subseconds().count());
+    text.append(static_cast<char>('0' + millisecond / 100));
+    append_two(text, millisecond);
     text.append('Z');
     return text;
 }

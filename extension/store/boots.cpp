@@ -118,7 +118,7 @@ BootWatch look_at(const Rows& rows, bool is_over) {
 }
 
 pg_uuid_t new_epoch() {
-    const auto bytes = random_bytes<UUID_LEN>();
+    const auto bytes = random_bytes<std::array<unsigned char, UUID_LEN>>();
     pg_uuid_t epoch;
     memcpy(epoch.data, bytes.data(), UUID_LEN);
     epoch.data[6] = static_cast<unsigned char>((epoch.data[6] & 0x0f) | 0x40); // version 4

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 
 namespace pdpp::store {
 
@@ -133,8 +132,10 @@ std::optional<Event> append_directly(const Dated& dated) {
 
 /// An id for an event, unique within its run; nobody has to be kept from guessing it.
 run::GeneratedId new_event_id(run::Instant at) {
-    return run::event_id_from(
-        run::uuid7_digits(at.unix_micros, std::bit_cast<std::array<unsigned char, 8>>(pg::quick_random())));
+    const std::uint64_t random = pg::quick_random();
+    std::array<unsigned char, sizeof(random)> bytes;
+    memcpy(bytes.data(), &random, sizeof(random));
+    return run::event_id_from(run::uuid7_digits(at.unix_micros, bytes));
 }
 
 } // namespace

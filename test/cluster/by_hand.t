@@ -90,7 +90,7 @@ sub event_by_hand {
 {
     my $controller = $node->background_psql('postgres');
     $controller->query_safe(q{select pdpp_controller_boot('probed')});
-    sql(qq{select pdpp_run_now('x', 'probed $_', 'probed $_')}) for 1 .. 400;
+    sql(q{select count(pdpp_run_now('x', 'probed ' || i, 'probed ' || i)) from generate_series(1, 400) as i});
     $controller->query_safe(qq{select count(pdpp_run_started('probed ' || i)) from generate_series(1, 400) as i});
     my $pid = $controller->query_safe('select pg_backend_pid()');
     $controller->quit;

@@ -70,7 +70,7 @@ sub set_grace { my ($time) = @_; return set_parameter('pdpp.liveness_grace', $ti
 sub set_parameter
 {
 	my ($name, $value) = @_;
-	$node->adjust_conf('postgresql.conf', $name, $value);
+	$node->append_conf('postgresql.conf', "$name = $value");
 	$node->reload;
 	within(sub { sql(qq{load 'pdpp'; select current_setting('$name')}) =~ /^$value$/m }) or die "$name is not $value";
 	return;

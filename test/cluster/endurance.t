@@ -14,6 +14,7 @@ $node->start;
 $node->safe_psql('postgres', 'create extension pdpp; create extension amcheck');
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 
+my $tells_memory = $node->pg_version >= 14;
 # Bytes that the session has allocated, in all of its memory contexts.
 sub memory { return $session->query_safe('select sum(total_bytes) from pg_backend_memory_contexts') }
 
@@ -31,6 +32,7 @@ sub growth_over
 
 # Less than a byte a call: nothing grows with the calls.
 subtest 'a million calls' => sub {
+	plan skip_all => 'this server does not tell its memory contexts' unless $tells_memory;
 	$session->query_safe($_)
 	  for q{select pdpp_run_now('c', run_id => 'active')}, q{select pdpp_run_now('c', 'ended', 'ended')},
 	  q{select pdpp_run_settle('ended', 'failed', '{"reason": "r", "failure_message": "m"}')};
@@ -70,9 +72,9 @@ subtest 'cancelled at any point' => sub {
 			select case when pdpp_run_status('cut $round 1') ? 'error' then 'cancelled' else 'finished' end;});
 		$session->{stderr} = '';    # what was cancelled said so
 		$outcome{ (split /\n/, $said)[-1] }++;
-		$before = memory() if $round == 10;
+		$before = memory() if $round == 10 && $tells_memory;
 	}
-	my $grown = memory() - $before;
+	my $grown = $tells_memory ? memory() - $before : 0;
 	cmp_ok($outcome{cancelled}, '>', 0, "some were cancelled: $outcome{cancelled}");
 	is($outcome{cancelled} + $outcome{finished}, 60, 'all or nothing');
 	is($session->query_safe(q{select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'}), '0', 'no lock is left');

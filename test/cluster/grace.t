@@ -9,7 +9,9 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('grace');
 $node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', "pdpp.liveness_grace = 1h\nmax_prepared_transactions = 2\nautovacuum = off\nidle_session_timeout = 20min\nidle_in_transaction_session_timeout = 20min");
+$node->append_conf('postgresql.conf', "pdpp.liveness_grace = 1h\nmax_prepared_transactions = 2\nautovacuum = off\nidle_in_transaction_session_timeout = 20min");
+# which came with PostgreSQL 14
+$node->append_conf('postgresql.conf', 'idle_session_timeout = 20min') if $node->pg_version >= 14;
 $node->start;
 $node->safe_psql('postgres', 'create extension pdpp');
 
@@ -22,7 +24,7 @@ sub boots { return sql(qq{select string_agg(concat_ws(' ', seq, case when lost_a
 # The library is loaded by the first call of a session, and takes the file's value then.
 sub set_grace {
     my ($grace) = @_;
-    $node->adjust_conf('postgresql.conf', 'pdpp.liveness_grace', $grace);
+    $node->append_conf('postgresql.conf', "pdpp.liveness_grace = $grace");
     $node->reload;
     $node->poll_query_until('postgres', "select pdpp_run_status('x') is not null; select current_setting('pdpp.liveness_grace') = '$grace'", "t\nt")
         or die 'not reloaded';
@@ -79,7 +81,8 @@ is(boots('one'), '1', 'the boot is not lost: the next pass noticed by itself');
 
 # never ended for being idle, whatever the session is told; transaction_timeout came with 17
 sub timeouts { return $_[0]->query_safe(q{select string_agg(setting, ' ' order by name) from pg_settings where name ~ '^(idle_.*session|transaction)_timeout$' and setting <> '0'}) }
-for my $reset ("set idle_session_timeout = '10min'", 'reset all', "begin; set local idle_session_timeout = '10min'; rollback") {
+my $timeout = $node->pg_version < 14 ? 'idle_in_transaction_session_timeout' : 'idle_session_timeout';
+for my $reset ("set $timeout = '10min'", 'reset all', "begin; set local $timeout = '10min'; rollback") {
     $session->query_safe($reset);
     is(timeouts($session), '', "no timeout after: $reset");
 }
@@ -94,7 +97,7 @@ for my $harmless ('select pg_advisory_unlock_all()', 'begin; select pg_advisory_
 is(reconciled(), '0 0 0', 'which nobody has noticed');
 
 # what a pool does to a session before it hands it on: whoever comes next is not the boot, and has none of its settings
-my %configured = map { $_ => sql("select setting from pg_settings where name = '$_'") } qw(idle_session_timeout idle_in_transaction_session_timeout);
+my $configured = sql(q{select string_agg(setting, ' ' order by name) from pg_settings where name ~ '^idle_.*session_timeout$'});
 for my $reset ('discard all', 'set session authorization default \\; reset all \\; close all \\; unlisten * \\; select pg_advisory_unlock_all() \\; discard temp',
     'select pg_advisory_unlock_all() \\; reset all', "begin; reset all; select pg_advisory_unlock_all(); prepare transaction 'left'; commit prepared 'left'",
     # also where whoever has gone had dropped the lock before
@@ -104,7 +107,7 @@ for my $reset ('discard all', 'set session authorization default \\; reset all \
     my (undef, $failed) = $session->query('select pdpp_run_claim()');
     like($session->{stderr}, qr/has not booted/, "no controller after: $reset");
     $session->{stderr} = '';
-    is(timeouts($session), join(' ', @configured{sort keys %configured}), 'and the timeouts are as without a boot');
+    is(timeouts($session), $configured, 'and the timeouts are as without a boot');
     is(reconciled(), '1 0 0', 'the boot is lost');
     $session->query_safe(q{select pdpp_run_event('one 1', 'run.note')});
     is(sql(q{select source_id is null from pdpp.spine_events where run_id = 'one 1' order by event_seq desc limit 1}), 't', 'what the session says now, it says as nobody');

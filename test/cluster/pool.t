@@ -11,7 +11,7 @@ plan skip_all => 'pgbouncer is not installed' unless $pgbouncer;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->append_conf('postgresql.conf', "pdpp.liveness_grace = 1h\nidle_session_timeout = 20min");
+$node->append_conf('postgresql.conf', "pdpp.liveness_grace = 1h\nidle_in_transaction_session_timeout = 20min");
 $node->start;
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 sql('create extension pdpp');
@@ -43,7 +43,7 @@ for my $reset ('DISCARD ALL', 'RESET ALL; SELECT pg_advisory_unlock_all(); UNLIS
 
     is(pooled("select pg_backend_pid() = $backend"), "t", "$reset: one session for all clients");
     like(pooled('select pdpp_run_claim()'), qr/has not booted/, 'whose next client is not the boot');
-    is(pooled(q{select current_setting('idle_session_timeout')}), '20min', 'and has none of its settings');
+    is(pooled(q{select current_setting('idle_in_transaction_session_timeout')}), '20min', 'and has none of its settings');
     is(sql(q{select pdpp_reconcile()->>'lost_boots'}), '1', 'the boot is lost');
     is(pooled(qq{select pdpp_run_now('c', 'i', '$run') is null; select pdpp_controller_rejoin('$epoch')->>'seq' is null; select pdpp_run_claim('$run')->>'run_id'; select pdpp_reconcile()->>'lost_boots'}),
         "f\nf\n$run\n0", 'until its controller is back, through the pool as well');

@@ -11,7 +11,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use CuttingProxy;
-use Programs;
+use Programs qw(:DEFAULT child);
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -409,14 +409,13 @@ subtest 'input, output and words' => sub {
 subtest 'a reader that does not read' => sub {
 	pipe my $reader, my $writer or die "pipe: $!";
 	my $err = "$folder/slow.err";
-	my $pid = fork() // die "fork: $!";
-	if ($pid == 0)
-	{
-		open STDOUT, '>&', $writer or POSIX::_exit(99);
-		open STDERR, '>', $err or POSIX::_exit(99);
-		exec $pdpp, '--db', $db, 'run', '--connector', 'slow', '--', 'sh', '-c',
-		  q(head -c 150000 /dev/zero | tr '\0' x; echo end) or POSIX::_exit(99);
-	}
+	my $pid = child(
+		sub {
+			open STDOUT, '>&', $writer or POSIX::_exit(99);
+			open STDERR, '>', $err or POSIX::_exit(99);
+			exec $pdpp, '--db', $db, 'run', '--connector', 'slow', '--', 'sh', '-c',
+			  q(head -c 150000 /dev/zero | tr '\0' x; echo end) or POSIX::_exit(99);
+		});
 	close $writer;
 	$node->poll_query_until('postgres',
 		q{SELECT count(*) = 1 FROM pdpp.spine_events WHERE event_type = 'run.completed' AND actor_id = 'slow'})

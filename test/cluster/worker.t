@@ -35,7 +35,7 @@ sub await_status { my ($run, $status) = @_; await("pdpp_run_status('$run')->>'st
 sub await_worker { my ($state, $what, $database) = @_;
     $database //= $db;
     await("exists (select from pg_stat_activity where backend_type = 'pdpp worker' and datname = '$database' and query = '$state')", $what, 'postgres') }
-sub set_interval { my ($interval) = @_; $node->adjust_conf('postgresql.conf', 'pdpp.reconcile_interval', $interval); $node->reload }
+sub set_interval { my ($interval) = @_; $node->append_conf('postgresql.conf', "pdpp.reconcile_interval = $interval"); $node->reload }
 
 # A client of its own process, so that it can be killed: boots, offers, claims; starts the second of its two runs.
 sub controller {
@@ -83,7 +83,7 @@ sql("select pg_terminate_backend($pid)");
 await_status('terminated 2', 'abandoned');
 
 # --- a grace: back within it, and dead right after it
-$node->adjust_conf('postgresql.conf', 'pdpp.liveness_grace', '3s');
+$node->append_conf('postgresql.conf', 'pdpp.liveness_grace = 3s');
 $node->reload;
 await(q{current_setting('pdpp.liveness_grace') = '3s' from pdpp_run_status('x')}, 'a grace of 3 seconds');
 $controller = controller('graceful');
@@ -97,7 +97,7 @@ is(status_of('graceful 2'), 'active', 'and lives on');
 kill_client($again);
 await_status('graceful 2', 'abandoned');
 is(sql(q{select dead_at - lost_at >= interval '3 s' from pdpp.controller_boots where controller_id = 'graceful'}), 't', 'not before the grace was over, and without another pass in between');
-$node->adjust_conf('postgresql.conf', 'pdpp.liveness_grace', '0');
+$node->append_conf('postgresql.conf', 'pdpp.liveness_grace = 0');
 $node->reload;
 
 # --- one run that cannot be ended does not save the others, nor stop the worker
@@ -161,7 +161,7 @@ await_worker('waiting for the next pass', 'CREATE DATABASE … TEMPLATE works wh
 $node->safe_psql('postgres', 'alter database template_of rename to renamed');
 ok(1, 'so does ALTER DATABASE … RENAME');
 $node->safe_psql('postgres', 'drop database renamed with (force)');
-$node->adjust_conf('postgresql.conf', 'pdpp.databases', q{'served'});
+$node->append_conf('postgresql.conf', q{pdpp.databases = 'served'});
 $node->reload;
 
 # --- a worker waits for as long as it takes: transaction_timeout ends its process (PostgreSQL 17)

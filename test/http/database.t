@@ -8,7 +8,7 @@ use IO::Socket::INET;
 use PdppGateway;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use Programs qw(poll_through_crash);
+use Programs qw(child poll_through_crash);
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -95,9 +95,7 @@ sub start_load
 	{
 		pipe(my $stop, my $stopper) or die;
 		pipe(my $result, my $writer) or die;
-		my $pid = fork // die;
-		if ($pid == 0)
-		{
+		my $pid = child(sub {
 			close $_ for $stopper, $result;
 			my (%seen, $broken);
 			my $client = $gateway->connect;
@@ -112,8 +110,7 @@ sub start_load
 			}
 			print $writer join(',', ($broken ? 'broken=1' : ()), map { "$_=$seen{$_}" } keys %seen), "\n";
 			close $writer;
-			POSIX::_exit(0);
-		}
+		});
 		close $_ for $stop, $writer;
 		push @load, { pid => $pid, stopper => $stopper, result => $result };
 	}

@@ -10,9 +10,9 @@ use IO::Select;
 use JSON::PP ();
 use PdppController;
 use PdppGateway;
-use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Programs qw(child);
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -140,14 +140,12 @@ sub start_reader
 {
 	pipe my $ids, my $hand_out or die "pipe: $!";
 	pipe my $reports, my $report or die "pipe: $!";
-	my $pid = fork // die "fork: $!";
-	if ($pid == 0)
-	{
-		close $_ for $hand_out, $reports;
-		$report->autoflush(1);
-		eval { read_handles($ids, $report); 1 } or print {$report} $json->encode({ broken => "$@" }), "\n";
-		POSIX::_exit(0);
-	}
+	my $pid = child(
+		sub {
+			close $_ for $hand_out, $reports;
+			$report->autoflush(1);
+			eval { read_handles($ids, $report); 1 } or print {$report} $json->encode({ broken => "$@" }), "\n";
+		});
 	close $_ for $ids, $report;
 	return { pid => $pid, hand_out => $hand_out, reports => $reports, unread => '', seen => {}, done => {} };
 }

@@ -18,7 +18,7 @@ use warnings;
 use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
-use POSIX ();
+use Programs qw(child);
 
 # new(mode, socket of the server, call => pattern, skip => number, times => number, later => true): serves in a process of its
 # own until it is stopped.
@@ -27,13 +27,11 @@ sub new {
 	my $listener = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', ReuseAddr => 1)
 	  or die "cannot listen: $!";
 	pipe(my $told, my $tell) or die "cannot make a pipe: $!";
-	my $pid = fork() // die "cannot fork: $!";
-	if ($pid == 0)
-	{
-		$SIG{PIPE} = 'IGNORE';
-		serve($listener, $mode, $server, $tell, %option);
-		POSIX::_exit(0);
-	}
+	my $pid = child(
+		sub {
+			$SIG{PIPE} = 'IGNORE';
+			serve($listener, $mode, $server, $tell, %option);
+		});
 	return bless { pid => $pid, port => $listener->sockport, told => $told }, $class;
 }
 

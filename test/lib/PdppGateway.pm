@@ -292,8 +292,12 @@ sub has_more
 sub fill
 {
 	my ($self) = @_;
-	IO::Select->new($self->{socket})->can_read($PostgreSQL::Test::Utils::timeout_default)
-	  or die 'timed out waiting for the gateway';
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+	# a signal ends the wait too
+	until (IO::Select->new($self->{socket})->can_read($PostgreSQL::Test::Utils::timeout_default))
+	{
+		die 'timed out waiting for the gateway' if time >= $deadline;
+	}
 	my $read = sysread($self->{socket}, $self->{buffer}, 65536, length $self->{buffer});
 	$self->{eof} = 1 unless $read;
 	return;

@@ -8,7 +8,7 @@ use warnings;
 
 use POSIX ();
 use PostgreSQL::Test::Utils;
-use Programs qw(within);
+use Programs qw(child within);
 use Test::More ();
 
 my $count = 0;
@@ -20,15 +20,14 @@ sub launch
 	my ($class, %option) = @_;
 	my $log = $PostgreSQL::Test::Utils::log_path . "/$option{name}_$$" . '_' . ++$count . '.log';
 	open my $output, '>', $log or die "$log: $!";
-	my $pid = fork // die "fork: $!";
-	if ($pid == 0)
-	{
-		$option{prepare}->() if $option{prepare};
-		open STDERR, '>&', $output or POSIX::_exit(127);
-		open STDOUT, '>&', $output or POSIX::_exit(127);
-		my @command = (@{ $option{before} // [] }, program(), @{ $option{arguments} });
-		exec {$command[0]} @command or POSIX::_exit(127);
-	}
+	my $pid = child(
+		sub {
+			$option{prepare}->() if $option{prepare};
+			open STDERR, '>&', $output or POSIX::_exit(127);
+			open STDOUT, '>&', $output or POSIX::_exit(127);
+			my @command = (@{ $option{before} // [] }, program(), @{ $option{arguments} });
+			exec {$command[0]} @command or POSIX::_exit(127);
+		});
 	my $self = bless { name => $option{name}, pid => $pid, parent => $$, logfile => $log }, $class;
 	$self->await_log($option{ready});
 	return $self;

@@ -12,12 +12,13 @@ use warnings;
 
 use Exporter 'import';
 use IPC::Run ();
+use POSIX ();
 use PostgreSQL::Test::Utils;
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(start wait_for finish pid_of is_gone goes_away within poll_through_crash);
-our @EXPORT_OK = qw(memory_ok);
+our @EXPORT_OK = qw(memory_ok child);
 
 # Starts a program; its output and errors collect in {out} and {err}.
 sub start
@@ -28,6 +29,19 @@ sub start
 		\@command, '<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
 		IPC::Run::timeout(4 * $PostgreSQL::Test::Utils::timeout_default));
 	return $self;
+}
+
+# A process that does what `work` does and then ends, and nothing of the test's besides: neither does it clean up what is
+# the test's, nor, when it is told to end, what the test library's handlers would (they stop the servers, since
+# PostgreSQL 17). Gives its id.
+sub child
+{
+	my ($work) = @_;
+	my $pid = fork() // die "cannot fork: $!";
+	return $pid if $pid;
+	$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP QUIT);
+	eval { $work->(); 1 } or print STDERR $@;
+	POSIX::_exit($@ ? 1 : 0);
 }
 
 # Whether memory stays below a bound. Under a sanitizer, which keeps what is freed and more beside it, that says nothing.

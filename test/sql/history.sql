@@ -26,7 +26,11 @@ select pg_temp.refused(statement, 'PT403', 'append_only', null, statement) from 
     $$truncate pdpp.spine_events$$,
     $$truncate pdpp.spine_events, pdpp.connections cascade$$,
     $$insert into pdpp.spine_events select * from pdpp.spine_events where run_id = 'hi-2' on conflict (run_id, event_seq) do update set version = 2$$,
-    $$merge into pdpp.spine_events as e using (values ('hi-2')) as v(id) on e.run_id = v.id when matched then delete$$]) as statement;
+    -- MERGE came with PostgreSQL 15
+    case when current_setting('server_version_num')::integer < 150000
+        then $$delete from pdpp.spine_events as e using (values ('hi-2')) as v(id) where e.run_id = v.id$$
+        else $$merge into pdpp.spine_events as e using (values ('hi-2')) as v(id) on e.run_id = v.id when matched then delete$$
+    end]) as statement;
 select is(pg_temp.refusal('truncate pdpp.spine_events')->>'message',
     'pdpp.spine_events is append-only: it cannot be truncated', 'truncate: the message');
 select is(pg_temp.refusal($$update pdpp.spine_events set version = 2 where run_id = 'hi-2'$$)->>'message',

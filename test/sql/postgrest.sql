@@ -47,7 +47,8 @@ rollback to request;
 
 -- in a parallel query no setting may change, and nothing breaks
 set local request.method = 'GET';
-set local force_parallel_mode = on;
+select name as parallel from pg_settings where name in ('force_parallel_mode', 'debug_parallel_query') \gset
+set local :parallel = on; -- which has another name since PostgreSQL 16
 select is((select pdpp_run_status('rest-unknown')->'error'->>'code'), 'not_found',
     'in a parallel worker the id is unknown all the same');
 select is((select pdpp_run_status('rest-1')->>'status'), 'active', 'and a known one known');

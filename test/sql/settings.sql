@@ -17,7 +17,8 @@ select is_empty($$select name from pg_settings where name like 'pdpp.%' and shor
     'each says what it is for');
 select is(current_setting('pdpp.launch_deadline')::interval, '1 minute', 'the launch deadline is a minute');
 select is(current_setting('pdpp.max_event_bytes'), '64kB', 'an event has at most 64 kB');
-select throws_ok('set pdpp.launch_deadlin = 1', '42602', null, 'a misspelt setting is refused: the prefix is reserved');
+select case when current_setting('server_version_num')::integer < 150000 then skip('no prefix is reserved yet', 1)
+    else throws_ok('set pdpp.launch_deadlin = 1', '42602', null, 'a misspelt setting is refused: the prefix is reserved') end;
 select throws_ok('set pdpp.launch_deadline = 1', '55P02', null, 'launch_deadline is for the configuration file');
 select throws_ok(format('set pdpp.%s = 1', setting), '55P02', null, setting || ' is too')
 from unnest(array['liveness_grace', 'reconcile_interval', 'databases']) as setting;

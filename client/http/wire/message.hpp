@@ -2,6 +2,8 @@
 // What passes through the gateway: whole requests and whole responses, and the refusal that any stage may throw to end
 // a request early.
 
+#include <cstdint> // which field.hpp of Boost 1.83 needs, and gcc 14 no longer brings along
+
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/status.hpp>
