@@ -38,12 +38,8 @@ Jsonb* empty_object() {
     return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
 }
 
-void JsonbWriter::push(JsonbIteratorToken token, JsonbValue* scalar) {
-    result_ = pushJsonbValue(&state_, token, scalar);
-}
-
 void JsonbWriter::push_scalar(JsonbValue& scalar) {
-    push(state_->contVal.type == jbvArray ? WJB_ELEM : WJB_VALUE, &scalar);
+    push(state_.in_array() ? WJB_ELEM : WJB_VALUE, &scalar);
 }
 
 void JsonbWriter::key(std::string_view name) {

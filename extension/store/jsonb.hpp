@@ -55,18 +55,17 @@ class JsonbWriter {
     }
 
     /// A token, as an iterator over another jsonb yields it.
-    void push(JsonbIteratorToken token, JsonbValue* scalar = nullptr);
+    void push(JsonbIteratorToken token, JsonbValue* scalar = nullptr) { state_.push(token, scalar); }
 
     /// The value, in the current memory context.
-    [[nodiscard]] Jsonb* finish() const { return JsonbValueToJsonb(result_); }
+    [[nodiscard]] Jsonb* finish() const { return JsonbValueToJsonb(state_.result()); }
 
   private:
     void boolean(bool truth);
     void integer(std::int64_t number);
     void push_scalar(JsonbValue& scalar);
 
-    JsonbParseState* state_ = nullptr;
-    JsonbValue* result_ = nullptr;
+    pg::JsonbState state_;
 };
 
 /// The string under a key of an object; empty if there is none or it is not a string, or it is no object.
