@@ -212,6 +212,8 @@ class Serving {
             }
         } catch (const Failure& failure) {
             log::write(log::Level::error, "not reloaded: {}", failure.message);
+        } catch (const std::exception& error) { // no memory for the password's key: the signals are obeyed all the same
+            log::write(log::Level::error, "not reloaded: {}", error.what());
         }
         tell_ready();
     }

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <string_view>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,8 +16,10 @@ namespace pdpp::cli {
 
 namespace {
 
-/// Lost datagrams are no concern of ours: the manager has its timeouts.
-void notify(std::string_view state) {
+/// What the manager waits for is worth a short wait where its queue is full; a status is not.
+enum class Patience { none, a_second };
+
+void notify(std::string_view state, Patience patience = Patience::a_second) {
     const char* const socket_path = std::getenv("NOTIFY_SOCKET");
     const std::string_view path = socket_path == nullptr ? "" : socket_path;
     sockaddr_un address{};
@@ -33,7 +36,9 @@ void notify(std::string_view state) {
         return;
     }
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
-    ::sendto(descriptor, state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
+    const timeval second{.tv_sec = 1, .tv_usec = 0};
+    ::setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
+    ::sendto(descriptor, state.data(), state.size(), MSG_NOSIGNAL | (patience == Patience::none ? MSG_DONTWAIT : 0),
              reinterpret_cast<const sockaddr*>(&address), size);
     ::close(descriptor);
 }
@@ -55,7 +60,7 @@ void tell_stopping() {
 }
 
 void tell_status(std::string_view status) {
-    notify(fmt::format("STATUS={}", status));
+    notify(fmt::format("STATUS={}", status), Patience::none);
 }
 
 } // namespace pdpp::cli

@@ -85,8 +85,8 @@ asio::awaitable<void> Boot::look_for_pooler(pq::Connection& session) {
 asio::awaitable<void> Boot::boot(pq::Connection& session) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"controller_id", "text", controller_id_});
-    const auto answer = co_await session.call("pdpp_controller_boot", std::move(arguments), call_timeout);
-    const auto body = json::parse(*answer);
+    const auto answer = co_await session.body("pdpp_controller_boot", std::move(arguments), call_timeout);
+    const auto body = json::parse(answer);
     epoch_ = json::value_to<std::string>(body.at("boot_epoch"));
     is_renewed_ = true;
     log::write(log::Level::info, "booted",
@@ -179,6 +179,9 @@ asio::awaitable<bool> Boot::follow_primary(const Renewed& renewed) {
         co_await look_for_pooler(found);
         co_await take_up(found);
     } catch (const pq::Error&) {
+        if (is_renewed_) { // a boot that has no session: the one that is there takes it up
+            doubt();
+        }
         co_return false;
     }
     session_ = std::move(found);

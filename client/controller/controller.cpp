@@ -313,16 +313,30 @@ asio::awaitable<void> Controller::until_drained() {
     }
     log::write(log::Level::info, "draining",
                {{"runs", busy_}, {"limit", fmt::format("{}ms", options_.drain_limit.count())}});
+    bool is_withdrawn = false;
+    const auto withdraw = [&]() -> asio::awaitable<void> {
+        try {
+            co_await recorder_.offer("[]");
+        } catch (const pq::Error& error) { // nobody claims for a boot that is gone
+            log::write(log::Level::warning, "cannot withdraw the offer: {}", error.what());
+        }
+        is_withdrawn = true;
+        drained_.up();
+        asio::steady_timer for_good(executor_, asio::steady_timer::time_point::max());
+        co_await for_good.async_wait(asio::use_awaitable);
+    };
+    co_await first_of(withdraw(), see_the_last_off(is_withdrawn));
+}
+
+/// Waits until no run is left, and the offer is withdrawn; hurries them once the drain has taken long, or a second
+/// signal has come, and gives up what cannot be recorded.
+asio::awaitable<void> Controller::see_the_last_off(const bool& is_withdrawn) {
     const auto limit = pq::Wake::Clock::now() + options_.drain_limit;
-    try {
-        co_await recorder_.offer("[]");
-    } catch (const pq::Error& error) { // nobody claims for a boot that is gone
-        log::write(log::Level::warning, "cannot withdraw the offer: {}", error.what());
-    }
     auto last_try = pq::Wake::Clock::time_point::max();
-    while (busy_ > 0 || claiming_) {
+    const auto is_hurried = [&] { return drain_requests_ >= 2 || pq::Wake::Clock::now() >= limit; };
+    while (busy_ > 0 || claiming_ || (!is_withdrawn && !is_hurried())) {
         const auto now = pq::Wake::Clock::now();
-        if (drain_requests_ < 2 && now < limit) {
+        if (!is_hurried()) {
             co_await drained_.wait(limit);
             continue;
         }

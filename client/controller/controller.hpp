@@ -72,6 +72,7 @@ class Controller {
     boost::asio::awaitable<void> keep_offering();
     boost::asio::awaitable<void> try_to_offer();
     boost::asio::awaitable<void> until_drained();
+    boost::asio::awaitable<void> see_the_last_off(const bool& is_withdrawn);
     void stop_runs();
     [[nodiscard]] bool is_over() const;
     void give_up() const;

@@ -249,19 +249,28 @@ asio::awaitable<Process> Process::start(Command command) {
     failure.write = Descriptor();
     channel.guardians = Descriptor();
 
-    Descriptor handle(::pidfd_open(pid, 0));
-    if (handle.get() < 0) {
-        const int error_number = errno;
+    // What cannot be watched is over before anybody hears that nothing was launched.
+    const auto not_watched = [&](int error_number) {
         channel.ours = Descriptor(); // which tells the guardian
         while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
         }
-        throw LaunchError("cannot watch the new process", error_number);
+        return LaunchError("cannot watch the new process", error_number);
+    };
+    Descriptor handle(::pidfd_open(pid, 0));
+    if (handle.get() < 0) {
+        throw not_watched(errno);
     }
     const auto executor = co_await asio::this_coro::executor;
-    Process process(pid, born, given_to_asio<asio::posix::stream_descriptor>(executor, std::move(handle)),
-                    given_to_asio<asio::posix::stream_descriptor>(executor, std::move(channel.ours)),
-                    given_to_asio<asio::readable_pipe>(executor, std::move(output.read)),
-                    given_to_asio<asio::readable_pipe>(executor, std::move(errors.read)));
+    auto process = [&] {
+        try {
+            return Process(pid, born, given_to_asio<asio::posix::stream_descriptor>(executor, std::move(handle)),
+                           given_to_asio<asio::posix::stream_descriptor>(executor, std::move(channel.ours)),
+                           given_to_asio<asio::readable_pipe>(executor, std::move(output.read)),
+                           given_to_asio<asio::readable_pipe>(executor, std::move(errors.read)));
+        } catch (const boost::system::system_error& error) {
+            throw not_watched(error.code().value());
+        }
+    }();
 
     // Ends with nothing read as soon as exec has closed the other end.
     auto told = given_to_asio<asio::readable_pipe>(executor, std::move(failure.read));

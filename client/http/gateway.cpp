@@ -196,7 +196,7 @@ asio::awaitable<Gateway::Answered> Gateway::respond(const Request& request, Peer
         }
         auto asked = bind(match, target, request, peer, request_id);
         if (asked.stream) {
-            answered.reply = co_await open_stream(std::move(asked));
+            answered.reply = co_await open_stream(std::move(asked), answered);
         } else if (const auto* const kept = kept_status(asked)) {
             answered.trace_id = kept->trace_id;
             answered.reply = represent(asked, *kept);
@@ -325,15 +325,17 @@ asio::awaitable<Response> Gateway::represent(const Asked& asked, Said said) {
 }
 
 /// The stream, once its first read has told that there is something to stream; 204 if it never will be.
-asio::awaitable<Reply> Gateway::open_stream(Asked asked) {
+asio::awaitable<Reply> Gateway::open_stream(Asked asked, Answered& answered) {
     auto source = make_stream(*asked.stream, asked.call, std::move(asked.arguments), asked.request["Last-Event-ID"],
                               owner_.check_session(asked.request), followed_, asked.peer);
     asked.arguments = source->question();
     bool has_something = false;
     if (const auto* const kept = kept_status(asked)) {
+        answered.trace_id = kept->trace_id;
         has_something = source->begin(kept->body);
     } else {
         const auto said = co_await ask(asked);
+        answered.note(asked.call.kind, body_of(said));
         has_something = source->begin(body_of(said));
     }
     if (!has_something) {

@@ -96,7 +96,7 @@ class Gateway : public Handler {
     boost::asio::awaitable<Said> ask(const Asked& asked);
     static Response represent(const Asked& asked, const RunStatus& kept);
     boost::asio::awaitable<Response> represent(const Asked& asked, Said said);
-    boost::asio::awaitable<Reply> open_stream(Asked asked);
+    boost::asio::awaitable<Reply> open_stream(Asked asked, Answered& answered);
 
     boost::asio::awaitable<Answered> respond_to_rpc(const Request& request, Peer& peer, const std::string& request_id);
     void authenticate_rpc(const Request& request, Peer& peer);

@@ -219,7 +219,7 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
         const auto answer = co_await run(first_question, {}, Effect::reads);
         opened_on_standby_ = answer.text(0, 1) == "t";
         opened_read_only_ = answer.text(0, 2) == "on";
-        backend_pid_ = number_in(answer.text(0, 3).value());
+        backend_pid_ = number_in(answer.text(0, 3).value_or(""));
         const auto schema = answer.text(0, 0);
         const auto missing = "extension pdpp is not installed in database \"" + std::string{PQdb(wire.handle)} + "\"";
         if (!schema && opened_on_standby_) { // another server may have it already

@@ -139,6 +139,10 @@ class Connection {
     /// Closes at once; an operation that waits on the connection fails.
     void close() noexcept;
 
+    /// Closes, and gives what to throw where an answer is somebody else's: a write may have committed all the same.
+    /// Whoever mixes up answers (a pooler between) is not to be asked again over this connection.
+    Error answered_otherwise(Effect effect);
+
   private:
     struct Wire;
     class Busy;

@@ -40,6 +40,9 @@ class Error : public std::runtime_error {
     std::string hint_;
 };
 
+/// What is said where an answer is somebody else's.
+inline constexpr const char* not_what_was_asked = "what was answered is not what was asked for";
+
 /// The SQLSTATEs that are told from others of their class, by the names of PostgreSQL's appendix A.
 namespace sqlstate {
 constexpr std::string_view read_only_sql_transaction = "25006";

@@ -79,7 +79,7 @@ asio::awaitable<std::optional<Notification>> Connection::notification_within(std
 asio::awaitable<Standing> Connection::standing(std::chrono::milliseconds timeout) {
     const auto answer = co_await query(question_of_standing, {}, timeout, Effect::reads);
     // a pooler that gives a session to somebody else has it forget what it listens to
-    if (number_in(answer.text(0, 2).value()) != backend_pid_ || (listens_ && answer.text(0, 3) != "t")) {
+    if (number_in(answer.text(0, 2).value_or("")) != backend_pid_ || (listens_ && answer.text(0, 3) != "t")) {
         co_return Standing::not_ours;
     }
     co_return answer.text(0, 0) == "t" || answer.text(0, 1) == "on" ? Standing::replaced : Standing::primary;

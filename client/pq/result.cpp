@@ -6,10 +6,15 @@
 
 namespace pdpp::pq {
 
+std::string_view Result::name() const noexcept {
+    const char* const name = PQfname(result_.get(), 0);
+    return name == nullptr ? std::string_view{} : name;
+}
+
 std::optional<std::string_view> Result::text(int row, int column) const {
     if (row < 0 || row >= rows() || column < 0 || column >= columns()) {
         // our statements have the values that we take: somebody between us and the server mixes up its answers
-        throw Error(ErrorKind::connection_lost, "what was answered is not what was asked for");
+        throw Error(ErrorKind::connection_lost, not_what_was_asked);
     }
     if (PQgetisnull(result_.get(), row, column) != 0) {
         return std::nullopt;

@@ -21,6 +21,9 @@ class Result {
     [[nodiscard]] int rows() const noexcept { return PQntuples(result_.get()); }
     [[nodiscard]] int columns() const noexcept { return PQnfields(result_.get()); }
 
+    /// The name of the first column; empty if there is none.
+    [[nodiscard]] std::string_view name() const noexcept;
+
     /// The value as PostgreSQL prints it, or nothing for NULL. Lives as long as this result; `row` and `column` count
     /// from 0 and Error `connection_lost` is thrown when there is no such value.
     [[nodiscard]] std::optional<std::string_view> text(int row, int column) const;

@@ -42,7 +42,7 @@ struct RunFeed::State {
           met(std::move(met_)) {}
 
     asio::awaitable<std::string> listen_once();
-    asio::awaitable<std::string> hear(Connection& connection) const;
+    asio::awaitable<std::string> hear(Connection& connection);
     void wake(std::string_view payload) const;
     void wake_all() const;
 
@@ -51,6 +51,7 @@ struct RunFeed::State {
     bool fails_over;
     Met met;
     bool is_listening = false;
+    bool was_ours = false; ///< a look found the session to be ours still, and the server the primary
     bool was_told = false; ///< the log knows that nothing is heard
     Wakers wakers;
 };
@@ -84,9 +85,6 @@ asio::awaitable<std::string> RunFeed::State::listen_once() {
         if (!is_listening) {
             co_return "a hot standby cannot LISTEN";
         }
-        if (std::exchange(was_told, false)) {
-            log::write(log::Level::info, "notified of changes to runs again");
-        }
         wake_all();
         auto why_not = co_await hear(connection);
         co_return why_not;
@@ -97,7 +95,7 @@ asio::awaitable<std::string> RunFeed::State::listen_once() {
 
 /// For as long as the server is the primary and the session is ours; tells what it is not. A lone host is what it is,
 /// and so is a primary that took no writes to begin with.
-asio::awaitable<std::string> RunFeed::State::hear(Connection& connection) const {
+asio::awaitable<std::string> RunFeed::State::hear(Connection& connection) {
     using Clock = asio::steady_timer::clock_type;
     const bool may_be_replaced = fails_over && !connection.is_read_only();
     for (auto next_look = Clock::now() + look_pause;;) {
@@ -117,6 +115,10 @@ asio::awaitable<std::string> RunFeed::State::hear(Connection& connection) const 
         if (standing == Standing::replaced && may_be_replaced) {
             co_return "the server takes no writes any more";
         }
+        was_ours = true;
+        if (std::exchange(was_told, false)) {
+            log::write(log::Level::info, "notified of changes to runs again");
+        }
     }
 }
 
@@ -128,7 +130,8 @@ asio::awaitable<void> RunFeed::listen() {
     Backoff backoff(std::chrono::milliseconds(100), std::chrono::seconds(2));
     for (;;) {
         const auto trouble = co_await state->listen_once();
-        if (std::exchange(state->is_listening, false)) {
+        state->is_listening = false;
+        if (std::exchange(state->was_ours, false)) {
             backoff.reset();
         }
         if (!backoff.is_fresh() && !std::exchange(state->was_told, true)) { // a connection that is soon back is no news

@@ -144,8 +144,8 @@ asio::awaitable<Result> Connection::answer(Effect effect) {
         wire.has_refused_writes = wire.has_refused_writes || refusal->sqlstate() == sqlstate::read_only_sql_transaction;
         throw *refusal;
     }
-    if (!completed) {
-        throw wire.failure(ErrorKind::misused);
+    if (!completed) { // libpq has no memory for what the server said
+        throw wire.failure(if_lost);
     }
     co_return std::move(*completed);
 }
@@ -185,6 +185,9 @@ asio::awaitable<Result> Connection::prepared_column(std::string_view column, std
         try {
             auto result = co_await run_prepared(sql, parameters, effect);
             use.done();
+            if (result.name() != column) {
+                throw answered_otherwise(effect);
+            }
             co_return result;
         } catch (const Error& error) {
             if (error.kind() == ErrorKind::refused) {
@@ -196,17 +199,23 @@ asio::awaitable<Result> Connection::prepared_column(std::string_view column, std
         }
         keeps_statements_ = false;
     }
-    co_return co_await query(sql, std::move(parameters), timeout, effect);
+    auto result = co_await query(sql, std::move(parameters), timeout, effect);
+    if (result.name() != column) {
+        throw answered_otherwise(effect);
+    }
+    co_return result;
+}
+
+Error Connection::answered_otherwise(Effect effect) {
+    close();
+    return {effect == Effect::reads ? ErrorKind::connection_lost : ErrorKind::in_doubt, not_what_was_asked};
 }
 
 asio::awaitable<std::optional<std::string>> Connection::call(std::string_view function, std::vector<Argument> arguments,
                                                              std::chrono::milliseconds timeout, Effect effect) {
     const auto result = co_await rows(function, std::move(arguments), timeout, effect);
-    if (result.rows() == 0 ||
-        result.columns() == 0) { // it is not this call that was answered, which may have committed
-        close();
-        throw Error(effect == Effect::reads ? ErrorKind::connection_lost : ErrorKind::in_doubt,
-                    "what was answered is not what was asked for");
+    if (result.rows() == 0 || result.name() != function) { // a scalar's column has the function's name
+        throw answered_otherwise(effect);
     }
     const auto value = result.text(0, 0);
     co_return value ? std::optional<std::string>(*value) : std::nullopt;
@@ -216,7 +225,7 @@ asio::awaitable<std::string> Connection::body(std::string_view function, std::ve
                                               std::chrono::milliseconds timeout, Effect effect) {
     auto answer = co_await call(function, std::move(arguments), timeout, effect);
     if (!answer) {
-        throw Error(ErrorKind::misused, std::string{function} + " answered null");
+        throw answered_otherwise(effect);
     }
     co_return std::move(*answer);
 }

@@ -3,7 +3,10 @@
 #include "pq/wire.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
+#include <exception>
 
 namespace pdpp::pq {
 
@@ -75,7 +78,11 @@ asio::awaitable<void> Connection::Wire::wait(WaitType what, ErrorKind if_lost) {
 
 asio::awaitable<void> Connection::Wire::wait_either() {
     using namespace asio::experimental::awaitable_operators;
-    co_await (wait(WaitType::wait_read) || wait(WaitType::wait_write));
+    try {
+        co_await (wait(WaitType::wait_read) || wait(WaitType::wait_write));
+    } catch (const asio::multiple_exceptions& both) { // what befell the connection befell both
+        std::rethrow_exception(both.first_exception());
+    }
 }
 
 Error Connection::Wire::failure(ErrorKind kind) const {

@@ -312,6 +312,23 @@ subtest 'draining' => sub {
 	ends_as($unclaimed, 'cancelled', 'controller_drained', 'over the limit');
 };
 
+subtest 'draining while the database stands still' => sub {
+	my $controller = start_controller(connections_file('still.json',
+		'stubborn' => shell("echo \$\$ >$folder/stubborn.pid; exec sleep 1000")), '--controller-id', 'still');
+	my $run_id = run_now('stubborn');
+	ok(started($run_id), 'runs');
+	my $session = $node->background_psql('postgres');
+	$session->query_safe('BEGIN; LOCK TABLE pdpp.connections IN ACCESS EXCLUSIVE MODE');
+	kill 'TERM', $controller->pid;
+	$controller->await_log(qr/draining/);
+	kill 'TERM', $controller->pid;
+	ok(goes_away(slurp_file("$folder/stubborn.pid") + 0), 'a second signal stops what runs');
+	unlike($controller->log, qr/cannot withdraw the offer/, 'whatever has become of the offer');
+	$session->quit;
+	is($controller->finish, 0, 'drained');
+	ends_as($run_id, 'cancelled', 'controller_drained', 'and recorded');
+};
+
 subtest 'SIGKILL of the controller' => sub {
 	my $controller = start_controller(connections_file('kill.json',
 		'orphan' => shell("echo \$\$ >$folder/orphan.pid; exec sleep 1000")), '--controller-id', 'killed');

@@ -102,6 +102,20 @@ subtest 'a run that is started is named in its line' => sub {
 	is($gateway->stop, 0, 'stops');
 };
 
+subtest 'streams name their runs, with the trace' => sub {
+	my $gateway = PdppGateway->start(@database, args => [ '--log-format', 'json' ]);
+	$node->safe_psql('postgres', q{SELECT pdpp_run_now('streamed', run_id => 'run_2', trace_id => 'trc_2'), pdpp_run_settle('run_2', 'completed')});
+	my $number = 0;
+	# the second one comes from memory
+	for my $path ('', '', '/timeline')
+	{
+		my $id = 'stream-' . ++$number;
+		is($gateway->get_as_owner("/_ref/runs/run_2$path", Accept => 'text/event-stream', 'Request-Id' => $id)->{status}, 200, "a stream$path");
+		my $line = JSON::PP::decode_json(line_of($gateway, $id));
+		is("$line->{run_id} $line->{trace_id}", 'run_2 trc_2', 'run and trace');
+	}
+};
+
 subtest 'requests by /rpc name their runs too' => sub {
 	my $gateway = PdppGateway->start(@database, args => [ '--log-format', 'json' ]);
 	my @owner = (Authorization => 'Bearer ' . PdppGateway::token());

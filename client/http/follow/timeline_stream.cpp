@@ -100,7 +100,11 @@ asio::awaitable<std::optional<std::string>> TimelineLines::next() {
     while (more_) {
         const auto page = co_await followed_.read(call_, question());
         if (page) {
-            co_return take(*page);
+            auto text = take(*page);
+            if (text.empty()) { // an empty piece would be the last
+                continue;
+            }
+            co_return text;
         }
         if (Clock::now() >= give_up_at || peer_.has_left() || peer_.is_draining()) {
             throw std::runtime_error("the timeline was broken off: the database is away");

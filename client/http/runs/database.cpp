@@ -224,7 +224,7 @@ asio::awaitable<void> Database::meet_primary(pq::Connection& connection) {
     std::string history;
     try {
         const auto answer = co_await connection.query(question, {}, timeout_, pq::Effect::reads);
-        history = answer.text(0, 0).value();
+        history = answer.text(0, 0).value_or("");
     } catch (const pq::Error& error) {
         if (error.kind() != pq::ErrorKind::refused) {
             throw;

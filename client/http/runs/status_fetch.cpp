@@ -30,9 +30,16 @@ asio::awaitable<std::vector<StatusAnswer>> fetch_statuses(pq::Pool& pool, std::c
     if (connection.is_stale()) {
         throw pq::Error(pq::ErrorKind::connection_lost, "the server takes no writes, and is no standby");
     }
+    if (rows.rows() != static_cast<int>(run_ids.size())) {
+        throw connection->answered_otherwise(pq::Effect::reads);
+    }
     answers.reserve(run_ids.size());
     for (int row = 0; row < rows.rows(); ++row) {
-        answers.push_back({std::string{rows.text(row, 0).value()}, is_standby});
+        const auto body = rows.text(row, 0);
+        if (!body) {
+            throw connection->answered_otherwise(pq::Effect::reads);
+        }
+        answers.push_back({std::string{*body}, is_standby});
     }
     co_return answers;
 }

@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <csignal>
 #include <functional>
 
 using namespace std::chrono_literals;
@@ -105,6 +106,45 @@ BOOST_AUTO_TEST_CASE(an_answer_that_was_not_asked_for_is_no_refusal) {
             BOOST_TEST((failure == kind));
             BOOST_TEST(!connection.usable());
         }
+    });
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_under_another_name_is_somebody_else_s) {
+    on_a_loop([](auto executor) -> asio::awaitable<void> {
+        auto connection = co_await connected(executor);
+        co_await connection.query("CREATE FUNCTION public.pdpp_mixed_up(OUT somebody_else text, OUT too int) "
+                                  "LANGUAGE sql AS 'SELECT NULL::text, 1'");
+        std::vector<pq::Argument> none;
+        std::optional<pq::ErrorKind> failure;
+        try {
+            co_await connection.call("pdpp_mixed_up", std::move(none), 10s, pq::Effect::writes);
+        } catch (const pq::Error& error) {
+            failure = error.kind();
+        }
+        BOOST_TEST((failure == pq::ErrorKind::in_doubt));
+        BOOST_TEST(!connection.usable());
+        auto other = co_await connected(executor);
+        co_await other.query("DROP FUNCTION public.pdpp_mixed_up()");
+    });
+}
+
+// What is larger than the system takes at once is still being sent when the time is over.
+BOOST_AUTO_TEST_CASE(a_timeout_while_a_statement_is_sent) {
+    on_a_loop([](auto executor) -> asio::awaitable<void> {
+        auto connection = co_await connected(executor);
+        const pid_t server = std::stoi(co_await value(connection, "SELECT pg_backend_pid()"));
+        BOOST_REQUIRE(::kill(server, SIGSTOP) == 0);
+        std::vector<pq::Parameter> parameters;
+        parameters.emplace_back(std::string(50'000'000, 'x'));
+        std::optional<pq::ErrorKind> failure;
+        try {
+            co_await connection.query("SELECT $1::text", parameters, 300ms);
+        } catch (const pq::Error& error) {
+            failure = error.kind();
+        }
+        ::kill(server, SIGCONT);
+        BOOST_TEST((failure == pq::ErrorKind::timeout));
+        BOOST_TEST(!connection.usable());
     });
 }
 
