@@ -55,7 +55,7 @@ class FollowedRuns {
         std::exception_ptr failure; ///< what read() threw
     };
 
-    /// The same, for those who have something else to do meanwhile: `client`, which must outlive the reading, is woken
+    /// The same, for those who have something else to do meanwhile: `peer`, which must outlive the reading, is woken
     /// when it is done.
     std::shared_ptr<const Reading> begin_read(const SqlCall& call, std::vector<pq::Argument> arguments, Peer& peer);
 

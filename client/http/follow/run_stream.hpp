@@ -39,7 +39,7 @@ std::optional<StreamKind> acceptable_stream(const Route& route, const Request& r
 
 /// A stream of `text/event-stream` or `application/x-ndjson`, as `kind` says, for the answer to `call` with
 /// `arguments`; it starts behind `last_event_id` unless that is empty, and one of events ends with the session. Throws
-/// Refusal 400 if the arguments do not go with a stream. `live` and `client` must outlive it.
+/// Refusal 400 if the arguments do not go with a stream. `followed` and `peer` must outlive it.
 std::unique_ptr<RunStream> make_stream(StreamKind kind, const SqlCall& call, std::vector<pq::Argument> arguments,
                                        std::string_view last_event_id, OwnerSession session, FollowedRuns& followed,
                                        Peer& peer);

@@ -18,7 +18,7 @@ class Handler {
     Handler& operator=(const Handler&) = delete;
     virtual ~Handler() = default;
 
-    /// The answer to a request. Whatever goes wrong is an answer too. `client` outlives the answer, whose body, if it
+    /// The answer to a request. Whatever goes wrong is an answer too. `peer` outlives the answer, whose body, if it
     /// comes in pieces, may wait on it.
     virtual boost::asio::awaitable<Reply> answer(const Request& request, Peer& peer) = 0;
 
