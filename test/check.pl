@@ -38,7 +38,7 @@ my $boost   = sub { $_[0] =~ /^\s+(\d+) test cases? out of \d+ (passed|failed)/ 
 my @suites = (
     # the domain and the client's pure parts
     { name => 'unit', count => $boost, run => ["$build/unit_tests", '--report_level=short', '--color_output=no'] },
-    # the SQL API
+    # the SQL API, a file after the other: they share a database, count what is in it and lock whole tables
     { name => 'sql', count => $tap, run => [
         'test/in-cluster', 'bash', '-c', 'createdb pdpp_sql && pg_prove -v --dbname pdpp_sql test/sql/*.sql' ] },
     # what psql shows of it
