@@ -4,11 +4,11 @@
 use strict;
 use warnings;
 use Cwd qw(abs_path);
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 use CuttingProxy;
+use PdppCluster;
 use PdppController;
 
 my $folder = abs_path(PostgreSQL::Test::Utils::tempdir_short());
@@ -16,11 +16,7 @@ my $user = getpwuid($>);
 delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};
 $ENV{PGUSER} = $user;
 
-my $node = PostgreSQL::Test::Cluster->new('boot');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->append_conf('postgresql.conf', "pdpp.liveness_grace = '1h'\npdpp.launch_deadline = '1h'");
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('boot', conf => "pdpp.liveness_grace = '1h'\npdpp.launch_deadline = '1h'");
 
 sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query) }
 sub run_now { my ($connection) = @_; return sql("SELECT pdpp_run_now('$connection-connector', '$connection')->>'run_id'") }

@@ -2,16 +2,12 @@
 # no run ended that should not be. Each test failed before the extension minded its case.
 use strict;
 use warnings;
+use PdppCluster;
 use PostgreSQL::Test::BackgroundPsql;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('by_hand');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', "autovacuum = off\ndeadlock_timeout = 100ms\nlog_min_messages = error\npdpp.liveness_grace = 0");
-$node->start;
-$node->safe_psql('postgres', 'create extension pdpp');
+my $node = PdppCluster->running('by_hand', conf => "autovacuum = off\ndeadlock_timeout = 100ms\nlog_min_messages = error\npdpp.liveness_grace = 0");
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 sub status_of { return sql("select pdpp_run_status('$_[0]')->>'status'") }

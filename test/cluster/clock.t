@@ -9,8 +9,8 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use PostgreSQL::Test::BackgroundPsql;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PdppCluster;
 use Programs;
 use Test::More;
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
@@ -38,8 +38,8 @@ sub steady { return clock_gettime(CLOCK_MONOTONIC) }
 sub new_node
 {
 	my ($name, $conf) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+	my $node = PdppCluster->new($name);
+	$node->init;
 	$node->append_conf('postgresql.conf', "pdpp.reconcile_interval = 200ms\npdpp.liveness_grace = 6s\npdpp.launch_deadline = 6s\nautovacuum = off\n$conf");
 	return $node;
 }

@@ -5,17 +5,15 @@
 use strict;
 use warnings;
 use PostgreSQL::Test::BackgroundPsql;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
+use PdppCluster;
 use Programs qw(poll_through_crash);
 
 my $folder = PostgreSQL::Test::Utils::tempdir;
-my $node = PostgreSQL::Test::Cluster->new('crash');
-$node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', q{
+my $node = PdppCluster->running('crash', allows_streaming => 1, conf => q{
 pdpp.liveness_grace = 0
 autovacuum = off
 restart_after_crash = on
@@ -23,8 +21,6 @@ client_min_messages = error
 # a crash must find that a commit is durable, not that it was lucky
 fsync = on
 });
-$node->start;
-$node->safe_psql('postgres', 'create extension pdpp');
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 sub check_of { my ($server) = @_; return $server->safe_psql('postgres', q{select coalesce(string_agg(concat_ws(' ', invariant, run_id, detail), E'\n'), 'all is well') from pdpp_check() where detail !~ 'TRIGGER stop_here'}) }
@@ -182,15 +178,11 @@ judge($node, 'immediate', 'immediate shutdown');
 repeat($node, 'immediate', 'immediate shutdown');
 
 # ---- a synchronous standby takes over --------------------------------------------------------------------------------
-$node->backup('b');
-my $standby = PostgreSQL::Test::Cluster->new('crash_standby');
-$standby->init_from_backup($node, 'b', has_streaming => 1);
-$standby->append_conf('postgresql.conf', q{
+my $standby = $node->standby('crash_standby', conf => q{
 shared_preload_libraries = 'pdpp'
 pdpp.databases = 'postgres'
 pdpp.reconcile_interval = 100ms
 });
-$standby->start;
 $node->append_conf('postgresql.conf', q{synchronous_standby_names = '*'});
 $node->reload;
 $node->poll_query_until('postgres', q{select sync_state = 'sync' from pg_stat_replication}) or die 'not synchronous';

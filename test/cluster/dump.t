@@ -2,14 +2,11 @@
 # active afterwards. Plain, custom, directory (parallel), and schema and data apart.
 use strict;
 use warnings;
-use PostgreSQL::Test::Cluster;
+use PdppCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('dump');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', 'pdpp.liveness_grace = 0');
-$node->start;
+my $node = PdppCluster->bare('dump', conf => 'pdpp.liveness_grace = 0');
 
 # What a database says of itself: every table's rows, every handle's answer.
 sub contents {

@@ -6,21 +6,18 @@ use strict;
 use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
+use PdppCluster;
 use PostgreSQL::Test::BackgroundPsql;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('durable');
-$node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', q{
+my $node = PdppCluster->bare('durable', allows_streaming => 1, conf => q{
 autovacuum = off
 synchronous_commit = off
 client_min_messages = error
 max_prepared_transactions = 2
 pdpp.liveness_grace = 0
 });
-$node->start;
 $node->safe_psql('postgres', q{
     create extension pdpp;
     create table note (text text);

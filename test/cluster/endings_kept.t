@@ -8,13 +8,13 @@ use Encode ();
 use IO::Select;
 use IO::Socket::UNIX;
 use JSON::PP;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Socket qw(SOCK_DGRAM);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
 use CuttingProxy;
+use PdppCluster;
 use PdppController;
 use Programs;
 
@@ -26,11 +26,7 @@ $ENV{PGUSER} = getpwuid($>);
 
 sub cluster {
 	my ($name) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-	$node->append_conf('postgresql.conf', "pdpp.liveness_grace = '20s'\npdpp.launch_deadline = '1h'");
-	$node->start;
-	$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+	my $node = PdppCluster->running($name, conf => "pdpp.liveness_grace = '20s'\npdpp.launch_deadline = '1h'");
 	return $node;
 }
 

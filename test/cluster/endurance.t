@@ -4,13 +4,11 @@
 use strict;
 use warnings;
 use IPC::Run ();
-use PostgreSQL::Test::Cluster;
+use PdppCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->start;
+my $node = PdppCluster->bare('main');
 $node->safe_psql('postgres', 'create extension pdpp; create extension amcheck');
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 

@@ -5,9 +5,9 @@ use strict;
 use warnings;
 
 use CuttingProxy;
+use PdppCluster;
 use IPC::Run ();
 use JSON::PP;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Programs;
 use Test::More;
@@ -15,10 +15,7 @@ use Time::HiRes qw(sleep);
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 
-my $node = PostgreSQL::Test::Cluster->new('following');
-$node->init(allows_streaming => 1, extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('following', allows_streaming => 1);
 delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};
 $ENV{PGUSER} = getpwuid($>);
 my $db = $node->connstr('postgres');
@@ -291,10 +288,7 @@ subtest 'follow without a gap or a repeat, whatever happens to the database' => 
 };
 
 subtest 'on a hot standby' => sub {
-	$node->backup('base');
-	my $standby = PostgreSQL::Test::Cluster->new('standby');
-	$standby->init_from_backup($node, 'base', has_streaming => 1);
-	$standby->start;
+	my $standby = $node->standby('standby');
 	admit('far');
 	$node->wait_for_catchup($standby);
 	my $there = $standby->connstr('postgres');

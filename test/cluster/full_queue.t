@@ -7,13 +7,13 @@ use Digest::SHA qw(sha256_hex);
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use PostgreSQL::Test::BackgroundPsql;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PdppCluster;
 use Programs;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('full_queue');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+my $node = PdppCluster->new('full_queue');
+$node->init;
 $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = 'pdpp'
 pdpp.databases = 'served'

@@ -2,13 +2,13 @@
 # passed, neither since the session was seen gone nor since the server began to serve.
 use strict;
 use warnings;
+use PdppCluster;
 use PostgreSQL::Test::BackgroundPsql;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('grace');
-$node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+my $node = PdppCluster->new('grace');
+$node->init(allows_streaming => 1);
 $node->append_conf('postgresql.conf', "pdpp.liveness_grace = 1h\nmax_prepared_transactions = 2\nautovacuum = off\nidle_in_transaction_session_timeout = 20min");
 # which came with PostgreSQL 14
 $node->append_conf('postgresql.conf', 'idle_session_timeout = 20min') if $node->pg_version >= 14;
@@ -176,11 +176,7 @@ set_grace('0');
 }
 
 # promotion: a standby's server may run for long, and still every session is lost when it takes over
-$node->backup('b');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'b', has_streaming => 1);
-$standby->append_conf('postgresql.conf', "pdpp.liveness_grace = 5s\nclient_min_messages = error");
-$standby->start;
+my $standby = $node->standby('standby', conf => "pdpp.liveness_grace = 5s\nclient_min_messages = error");
 my ($flying) = controller_with_runs('four');
 sql(q{update pdpp.controller_boots set lost_at = now() - interval '1 day' where controller_id = 'four'});
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));

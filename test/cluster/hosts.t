@@ -5,26 +5,19 @@ use strict;
 use warnings;
 use Cwd qw(abs_path);
 use JSON::PP;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use PdppCluster;
 use PdppController;
 use Programs;
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = abs_path(PostgreSQL::Test::Utils::tempdir());
 
-my $first = PostgreSQL::Test::Cluster->new('first');
-$first->init(allows_streaming => 1, extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
 # a launcher that goes on with a demoted server is found out by what becomes of its run, not by the clock
-$first->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\nlog_statement = all\npdpp.liveness_grace = '1h'");
-$first->start;
-$first->safe_psql('postgres', 'CREATE EXTENSION pdpp');
-$first->backup('base');
-my $second = PostgreSQL::Test::Cluster->new('second');
-$second->init_from_backup($first, 'base', has_streaming => 1);
-$second->start;
+my $first = PdppCluster->running('first', allows_streaming => 1, conf => "listen_addresses = '127.0.0.1'\nlog_statement = all\npdpp.liveness_grace = '1h'");
+my $second = $first->standby('second');
 
 delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME PGTARGETSESSIONATTRS)};
 $ENV{PGUSER} = getpwuid($>);

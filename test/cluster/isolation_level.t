@@ -2,18 +2,15 @@
 # a standby, and a call of one's own is what its transaction is.
 use strict;
 use warnings;
+use PdppCluster;
 use PdppController;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Programs;
 use Test::More;
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init(allows_streaming => 1, extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->append_conf('postgresql.conf', "default_transaction_isolation = 'serializable'\ndefault_transaction_deferrable = on\nmax_connections = 50");
-$node->start;
+my $node = PdppCluster->bare('main', allows_streaming => 1, conf => "default_transaction_isolation = 'serializable'\ndefault_transaction_deferrable = on\nmax_connections = 50");
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 # who writes which event in what kind of transaction
 sql(q{create extension pdpp;
@@ -24,10 +21,7 @@ sql(q{create extension pdpp;
         return null;
     end $$;
     create trigger note_isolation after insert on pdpp.spine_events for each row execute function note_isolation()});
-$node->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'base', has_streaming => 1);
-$standby->start;
+my $standby = $node->standby('standby');
 
 delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};
 $ENV{PGUSER} = getpwuid($>);

@@ -1,16 +1,12 @@
 # Proof of death: a boot lives exactly as long as its session, however that ends, and the guard settles what it left.
 use strict;
 use warnings;
+use PdppCluster;
 use PostgreSQL::Test::BackgroundPsql;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('liveness');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\nmax_prepared_transactions = 1\npdpp.liveness_grace = 0");
-$node->start;
-$node->safe_psql('postgres', 'create extension pdpp');
+my $node = PdppCluster->running('liveness', conf => "listen_addresses = '127.0.0.1'\nmax_prepared_transactions = 1\npdpp.liveness_grace = 0");
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 sub reconciled { return sql(q{select (r->>'lost_boots') || ' ' || (r->>'launch_failed') || ' ' || (r->>'abandoned') from pdpp_reconcile() as r}) }

@@ -4,11 +4,11 @@ use strict;
 use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
+use PdppCluster;
 use PdppController;
 use PdppGateway;
 use Programs;
@@ -21,11 +21,7 @@ my $module = "$folder/no_room.so";
 system_or_bail('gcc', '-shared', '-fPIC', '-o', $module, dirname(__FILE__) . '/../lib/no_room.c');
 my @preloaded = ('env', "LD_PRELOAD=$module", "NO_ROOM=$folder");
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->append_conf('postgresql.conf', "pdpp.liveness_grace = '1h'");
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('main', conf => "pdpp.liveness_grace = '1h'");
 delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};
 $ENV{PGUSER} = getpwuid($>);
 my $db = $node->connstr('postgres');

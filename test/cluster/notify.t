@@ -8,14 +8,12 @@ use warnings;
 
 use Digest::SHA qw(sha256_hex);
 use PostgreSQL::Test::BackgroundPsql;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PdppCluster;
 use Programs;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('notify');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', q{
+my $node = PdppCluster->bare('notify', conf => q{
 shared_preload_libraries = 'pdpp'
 pdpp.databases = 'served'
 pdpp.liveness_grace = 0
@@ -25,7 +23,6 @@ max_prepared_transactions = 2
 autovacuum = off
 restart_after_crash = on
 });
-$node->start;
 for my $database ('served', 'unserved')
 {
 	$node->safe_psql('postgres', "create database $database");

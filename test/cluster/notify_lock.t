@@ -7,21 +7,18 @@ use Cwd qw(abs_path);
 use Digest::SHA qw(sha256_hex);
 use File::Basename qw(dirname);
 use PostgreSQL::Test::BackgroundPsql;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PdppCluster;
 use Programs;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('notify_lock');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', q{
+my $node = PdppCluster->bare('notify_lock', conf => q{
 shared_preload_libraries = 'pdpp'
 pdpp.databases = 'served'
 pdpp.liveness_grace = 0
 pdpp.reconcile_interval = 200ms
 autovacuum = off
 });
-$node->start;
 for my $database ('served', 'unserved')
 {
 	$node->safe_psql('postgres', "create database $database");

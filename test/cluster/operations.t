@@ -5,16 +5,14 @@ use warnings;
 
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
-use PostgreSQL::Test::Cluster;
+use PdppCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $folder = abs_path(dirname(__FILE__) . '/../../docs/operating');
 my @queries = map { s/;\s*\z//r } map { split /(?<=;)\n/ } map { slurp_file($_) =~ /^```sql\n(.*?)^```$/gms } sort glob "$folder/*.md";
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->start;
+my $node = PdppCluster->bare('main');
 $node->safe_psql('postgres', q{CREATE EXTENSION pdpp; CREATE ROLE monitor LOGIN; GRANT pg_read_all_data, pg_read_all_stats TO monitor;
 	SELECT pdpp_controller_boot('alive');
 	SELECT pdpp_run_launch_failed(pdpp_run_now('c')->>'run_id', 'no');

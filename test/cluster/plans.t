@@ -2,14 +2,11 @@
 
 use strict;
 use warnings;
-use PostgreSQL::Test::Cluster;
+use PdppCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->append_conf('postgresql.conf', join "\n", 'pdpp.liveness_grace = 0', 'autovacuum = off', '');
-$node->start;
+my $node = PdppCluster->bare('main', conf => "pdpp.liveness_grace = 0\nautovacuum = off");
 @ENV{qw(PGHOST PGPORT PGDATABASE)} = ($node->host, $node->port, 'postgres');
 PostgreSQL::Test::Utils::system_or_bail('psql', '-Xqv', 'runs=2000', '-v', 'long_run=5000', '-f', 'bench/load.sql');
 my $plans = qx(bench/plans);

@@ -1,18 +1,15 @@
 # A pool in session mode, a real one: its sessions outlive their clients. A boot does not.
 use strict;
 use warnings;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PdppCluster;
 use Programs;
 use Test::More;
 
 my ($pgbouncer) = grep { -x } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin';
 plan skip_all => 'pgbouncer is not installed' unless $pgbouncer;
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->append_conf('postgresql.conf', "pdpp.liveness_grace = 1h\nidle_in_transaction_session_timeout = 20min");
-$node->start;
+my $node = PdppCluster->bare('main', conf => "pdpp.liveness_grace = 1h\nidle_in_transaction_session_timeout = 20min");
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 sql('create extension pdpp');
 

@@ -6,11 +6,11 @@ use warnings;
 use Cwd qw(abs_path);
 use JSON::PP;
 use POSIX ();
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
+use PdppCluster;
 use PdppController;
 use PdppGateway;
 use Programs;
@@ -22,11 +22,7 @@ my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = abs_path(PostgreSQL::Test::Utils::tempdir());
 my $user = getpwuid($>);
 
-my $node = PostgreSQL::Test::Cluster->new('pooled');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->append_conf('postgresql.conf', "pdpp.liveness_grace = '1h'\nlog_statement = all");
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('pooled', conf => "pdpp.liveness_grace = '1h'\nlog_statement = all");
 delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};
 $ENV{PGUSER} = $user;
 

@@ -2,14 +2,11 @@
 # committed, also over a crash of the server.
 use strict;
 use warnings;
-use PostgreSQL::Test::Cluster;
+use PdppCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('prepared');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', "max_prepared_transactions = 4\npdpp.notify = off\nautovacuum = off");
-$node->start;
+my $node = PdppCluster->bare('prepared', conf => "max_prepared_transactions = 4\npdpp.notify = off\nautovacuum = off");
 $node->safe_psql('postgres', 'create extension pdpp; create table other (n int)');
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }

@@ -5,21 +5,17 @@ use strict;
 use warnings;
 use Cwd qw(abs_path);
 use JSON::PP;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use PdppCluster;
 use PdppController;
 use Programs;
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = abs_path(PostgreSQL::Test::Utils::tempdir());
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->append_conf('postgresql.conf', 'pdpp.liveness_grace = 0');
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('main', conf => 'pdpp.liveness_grace = 0');
 
 delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};
 $ENV{PGUSER} = getpwuid($>);

@@ -8,16 +8,14 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use IPC::Run ();
-use PostgreSQL::Test::Cluster;
+use PdppCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $top = abs_path(dirname(__FILE__) . '/../..');
 my %page = map { $_ => slurp_file("$top/docs/reference/$_.md") } qw(sql settings errors cli);
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->start;
+my $node = PdppCluster->bare('main');
 
 # One session for all the examples of a page, as a reader would type them.
 my ($psql, $in, $out);

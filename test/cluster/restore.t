@@ -2,20 +2,17 @@
 # not named in pdpp.databases until all is there.
 use strict;
 use warnings;
-use PostgreSQL::Test::Cluster;
+use PdppCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('restore');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', q{
+my $node = PdppCluster->bare('restore', conf => q{
 shared_preload_libraries = 'pdpp'
 pdpp.databases = 'served'
 pdpp.liveness_grace = 0
 pdpp.reconcile_interval = 20ms
 client_min_messages = error
 });
-$node->start;
 $node->safe_psql('postgres', "create database $_") for qw(used restored served);
 $node->safe_psql('used', q{
     create extension pdpp;

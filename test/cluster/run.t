@@ -5,22 +5,18 @@ use strict;
 use warnings;
 use JSON::PP;
 use POSIX qw(:sys_wait_h);
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
 use CuttingProxy;
+use PdppCluster;
 use Programs qw(:DEFAULT child);
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = PostgreSQL::Test::Utils::tempdir();
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->append_conf('postgresql.conf', 'pdpp.liveness_grace = 0');
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('main', conf => 'pdpp.liveness_grace = 0');
 
 # Only --db, or what a test sets itself, says where the database is.
 delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};

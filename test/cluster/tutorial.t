@@ -8,15 +8,13 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use IO::Socket::INET;
 use IPC::Run ();
-use PostgreSQL::Test::Cluster;
+use PdppCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $tutorial = slurp_file(abs_path(dirname(__FILE__) . '/../../docs/tutorial.md'));
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C.UTF-8' ]);
-$node->start;
+my $node = PdppCluster->bare('main');
 
 # Steps: a command, with the lines that go on with it, and what it shows.
 my @steps;

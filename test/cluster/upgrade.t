@@ -7,8 +7,8 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use JSON::PP;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PdppCluster;
 use Programs;
 use Test::More;
 
@@ -16,10 +16,7 @@ my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $scripts = abs_path(dirname(__FILE__) . '/../../sql');
 my $current = '0.3.0';
 
-my $node = PostgreSQL::Test::Cluster->new('upgrade');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', 'pdpp.liveness_grace = 0');
-$node->start;
+my $node = PdppCluster->bare('upgrade', conf => 'pdpp.liveness_grace = 0');
 my @connection = ('--host', $node->host, '--port', $node->port);
 
 # Every object of the extension, its definition, its privileges and its comment.

@@ -5,15 +5,13 @@
 use strict;
 use warnings;
 use PostgreSQL::Test::BackgroundPsql;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use PdppCluster;
 use Programs qw(poll_through_crash);
 
-my $node = PostgreSQL::Test::Cluster->new('worker');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', q{
+my $node = PdppCluster->bare('worker', conf => q{
 shared_preload_libraries = 'pdpp'
 pdpp.databases = 'served, "Second one", template_of'
 pdpp.liveness_grace = 0
@@ -25,7 +23,6 @@ restart_after_crash = on
 default_transaction_isolation = serializable
 default_transaction_read_only = off
 });
-$node->start;
 my $db = 'served';
 
 sub sql { my ($sql, $database) = @_; return $node->safe_psql($database // $db, $sql) }

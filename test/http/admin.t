@@ -4,15 +4,12 @@ use strict;
 use warnings;
 
 use JSON::PP ();
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('admin');
-$node->init;
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pdpp'\npdpp.databases = 'served'\npdpp.liveness_grace = 300");
-$node->start;
+my $node = PdppCluster->bare('admin', conf => "shared_preload_libraries = 'pdpp'\npdpp.databases = 'served'\npdpp.liveness_grace = 300");
 $node->safe_psql('postgres', 'CREATE DATABASE served; CREATE DATABASE unserved; CREATE ROLE reader LOGIN');
 $node->safe_psql($_, q{CREATE EXTENSION pdpp; SELECT pdpp_grant('reader', 'owner')}) for 'served', 'unserved';
 
@@ -256,10 +253,7 @@ subtest 'busy connections and the queue for them are seen, and do not make it un
 };
 
 subtest 'not ready where no run can be started' => sub {
-	my $database = PostgreSQL::Test::Cluster->new('writable');
-	$database->init(allows_streaming => 1);
-	$database->append_conf('postgresql.conf', 'max_connections = 50');
-	$database->start;
+	my $database = PdppCluster->bare('writable', allows_streaming => 1, conf => 'max_connections = 50');
 	$database->safe_psql('postgres', q{CREATE EXTENSION pdpp; SELECT pdpp_run_now('c', run_id => 'run_1')});
 	my $probed = PdppGateway->start(conninfo => $database->connstr('postgres'), admin => 1);
 	my $ready = sub { my ($of) = @_; return ($of // $probed)->admin->get('/ready'); };
@@ -280,10 +274,7 @@ subtest 'not ready where no run can be started' => sub {
 	$database->reload;
 	PdppGateway::await(sub { $ready->()->{status} == 200 }, 'ready again');
 
-	$database->backup('base');
-	my $standby = PostgreSQL::Test::Cluster->new('read_only');
-	$standby->init_from_backup($database, 'base', has_streaming => 1);
-	$standby->start;
+	my $standby = $database->standby('read_only');
 	my $alone = PdppGateway->start(conninfo => $standby->connstr('postgres'), admin => 1);
 	$answer = $ready->($alone);
 	is($answer->{status}, 503, 'a standby alone: 503');
@@ -338,9 +329,7 @@ subtest 'the queue of notifications' => sub {
 };
 
 subtest 'not ready without the database, nor while it drains' => sub {
-	my $database = PostgreSQL::Test::Cluster->new('away');
-	$database->init;
-	$database->start;
+	my $database = PdppCluster->bare('away');
 	$database->safe_psql('postgres', q{CREATE EXTENSION pdpp; SELECT pdpp_run_now('c', run_id => 'run_1')});
 	my $lonely = PdppGateway->start(conninfo => $database->connstr('postgres'), admin => 1);
 	PdppGateway::await(sub { $lonely->admin->get('/ready')->{status} == 200 }, 'ready');

@@ -5,18 +5,14 @@ use strict;
 use warnings;
 
 use IO::Socket::INET;
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Programs qw(child poll_through_crash);
 use Test::More;
 use Time::HiRes qw(sleep);
 
-my $node = PostgreSQL::Test::Cluster->new('database');
-$node->init;
-$node->append_conf('postgresql.conf', 'restart_after_crash = on');
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('database', conf => 'restart_after_crash = on');
 $node->safe_psql('postgres', qq{SELECT pdpp_run_now('c$_', run_id => 'run_$_')}) for 1 .. 20;
 
 my $gateways = 0;
@@ -279,7 +275,7 @@ subtest 'a pool that is exhausted is 503' => sub {
 };
 
 subtest 'it starts before its database does' => sub {
-	my $late = PostgreSQL::Test::Cluster->new('late');
+	my $late = PdppCluster->new('late');
 	$late->init;
 	my $gateway = start(node => $late, database => 'later');
 	is_unavailable($gateway->get_as_owner('/_ref/runs/run_1'), 'no server');

@@ -4,20 +4,17 @@
 use strict;
 use warnings;
 
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Programs qw(within);
 use Test::More;
 
-my $primary = PostgreSQL::Test::Cluster->new('primary');
-$primary->init(allows_streaming => 1);
-$primary->start;
-$primary->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $primary = PdppCluster->running('primary', allows_streaming => 1);
 $primary->safe_psql('postgres', "SELECT pdpp_run_now('c', 'c-$_', run_id => '$_')") for 'run_early', 'run_late';
 $primary->safe_psql('postgres', q{SELECT pdpp_run_settle('run_early', 'completed')});
 $primary->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $standby = PdppCluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
 
 my $both = sprintf 'host=%s,%s port=%d,%d dbname=postgres', $standby->host, $primary->host, $standby->port, $primary->port;
@@ -50,7 +47,7 @@ subtest 'an ending that the new primary does not have is no more' => sub {
 };
 
 subtest 'who waits leaves a primary that takes no writes any more' => sub {
-	my $third = PostgreSQL::Test::Cluster->new('third');
+	my $third = PdppCluster->new('third');
 	$standby->backup('again');
 	$third->init_from_backup($standby, 'again', has_streaming => 1);
 	$third->start;
@@ -96,7 +93,7 @@ subtest 'what a standby of the old history has is told while it is there, and no
 	$standby->safe_psql('postgres', 'SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only');
 	$standby->reload;
 	$standby->poll_query_until('postgres', 'SHOW default_transaction_read_only', 'off') or die 'not reloaded';
-	my ($keeps, $lacks) = map { PostgreSQL::Test::Cluster->new($_) } 'keeps', 'lacks';
+	my ($keeps, $lacks) = map { PdppCluster->new($_) } 'keeps', 'lacks';
 	$_->init_from_backup($standby, 'again', has_streaming => 1) for $keeps, $lacks;
 	$_->start for $keeps, $lacks;
 	$standby->safe_psql('postgres', "SELECT pdpp_run_now('c', 'c-$_', run_id => '$_')") for 'run_gone', 'run_both';

@@ -5,12 +5,12 @@ use strict;
 use warnings;
 
 use CuttingProxy;
+use PdppCluster;
 use IO::Handle;
 use IO::Select;
 use JSON::PP ();
 use PdppController;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Programs qw(child);
 use Test::More;
@@ -19,12 +19,8 @@ use Time::HiRes qw(sleep);
 my $json = JSON::PP->new->canonical;
 my $folder = PostgreSQL::Test::Utils::tempdir();
 
-my $node = PostgreSQL::Test::Cluster->new('handles');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
 # what is to end by its controller must not end by its deadline, however slow the machine
-$node->append_conf('postgresql.conf', "pdpp.launch_deadline = '1h'");
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('handles', conf => "pdpp.launch_deadline = '1h'");
 my $socket = $node->host . '/.s.PGSQL.' . $node->port;
 my $gateway = PdppGateway->start(
 	conninfo => $node->connstr('postgres'),

@@ -6,16 +6,13 @@ use warnings;
 use utf8;
 
 use CuttingProxy;
+use PdppCluster;
 use JSON::PP ();
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('launching');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('launching');
 my $socket = $node->host . '/.s.PGSQL.' . $node->port;
 my $gateway = PdppGateway->start(conninfo => $node->connstr('postgres'), args => [ '--pool', '8' ]);
 my @owner = (Authorization => 'Bearer ' . PdppGateway::token());

@@ -4,14 +4,12 @@ use strict;
 use warnings;
 
 use JSON::PP ();
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('http_list');
-$node->init;
-$node->start;
+my $node = PdppCluster->bare('http_list');
 $node->safe_psql('postgres', "CREATE DATABASE pdpp ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0");
 $node->safe_psql('pdpp', 'CREATE EXTENSION pdpp');
 my $gateway = PdppGateway->start(conninfo => $node->connstr('pdpp'));

@@ -3,15 +3,12 @@
 use strict;
 use warnings;
 
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('locks');
-$node->init;
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('locks');
 $node->safe_psql('postgres', qq{SELECT pdpp_run_now('c', 'c$_', run_id => 'run_$_')}) for 1 .. 9;
 $node->safe_psql('postgres', qq{SELECT pdpp_run_settle('run_$_', 'completed')}) for 1 .. 8;
 

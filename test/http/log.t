@@ -5,16 +5,14 @@ use warnings;
 
 use IO::Socket::UNIX;
 use JSON::PP ();
+use PdppCluster;
 use PdppController;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Socket qw(SOCK_DGRAM);
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('log');
-$node->init;
-$node->start;
+my $node = PdppCluster->bare('log');
 $node->safe_psql('postgres', q{CREATE EXTENSION pdpp; SELECT pdpp_run_now('c', run_id => 'run_1', trace_id => 'trc_1')});
 my @database = (conninfo => $node->connstr('postgres'));
 my $folder = PostgreSQL::Test::Utils::tempdir();

@@ -4,15 +4,12 @@ use strict;
 use warnings;
 
 use JSON::PP ();
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('representation');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('representation');
 my $gateway = PdppGateway->start(conninfo => $node->connstr('postgres'));
 my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
 

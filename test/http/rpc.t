@@ -6,16 +6,14 @@ use warnings;
 use utf8;
 
 use CuttingProxy;
+use PdppCluster;
 use JSON::PP ();
 use POSIX ();
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('rpc');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->start;
+my $node = PdppCluster->bare('rpc');
 $node->safe_psql('postgres', 'CREATE SCHEMA "Run API"; CREATE EXTENSION pdpp SCHEMA "Run API"');
 # with which a null in an array would be the word NULL
 $node->safe_psql('postgres', 'ALTER DATABASE postgres SET array_nulls = off');

@@ -5,16 +5,13 @@ use warnings;
 use utf8;
 
 use JSON::PP ();
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-my $node = PostgreSQL::Test::Cluster->new('runs');
-$node->init;
-$node->append_conf('postgresql.conf', 'client_encoding = UTF8');
-$node->start;
+my $node = PdppCluster->bare('runs', conf => 'client_encoding = UTF8');
 $node->safe_psql('postgres', "CREATE DATABASE pdpp ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0");
 $node->safe_psql('pdpp', 'CREATE SCHEMA "API 1"; CREATE EXTENSION pdpp SCHEMA "API 1"');
 my $gateway = PdppGateway->start(conninfo => $node->connstr('pdpp'));

@@ -5,16 +5,13 @@ use strict;
 use warnings;
 
 use JSON::PP ();
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes ();
 
-my $node = PostgreSQL::Test::Cluster->new('session');
-$node->init;
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('session');
 $node->safe_psql('postgres', q{SELECT pdpp_run_now('c', run_id => 'run_1')});
 my @database = (conninfo => $node->connstr('postgres'));
 my $gateway = PdppGateway->start(@database);

@@ -3,21 +3,15 @@
 use strict;
 use warnings;
 
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-my $primary = PostgreSQL::Test::Cluster->new('primary');
-$primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', "log_statement = all\nmax_connections = 50\npdpp.launch_deadline = '1h'");    # however slow the machine
-$primary->start;
-$primary->safe_psql('postgres', 'CREATE EXTENSION pdpp');
-$primary->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($primary, 'base', has_streaming => 1);
-$standby->start;
+# however slow the machine is, no run is taken for dead at its deadline
+my $primary = PdppCluster->running('primary', allows_streaming => 1, conf => "log_statement = all\nmax_connections = 50\npdpp.launch_deadline = '1h'");
+my $standby = $primary->standby('standby');
 
 # The standby stands first, so whatever reaches the primary was meant for it.
 my $both = sprintf 'host=%s,%s port=%d,%d dbname=postgres', $standby->host, $primary->host, $standby->port, $primary->port;

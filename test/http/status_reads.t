@@ -5,16 +5,13 @@ use strict;
 use warnings;
 use utf8;
 
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('status_reads');
-$node->init;
-$node->append_conf('postgresql.conf', "log_statement = all\nclient_encoding = UTF8\npdpp.launch_deadline = '1h'");    # however slow the machine
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+# however slow the machine is, no run is taken for dead at its deadline
+my $node = PdppCluster->running('status_reads', conf => "log_statement = all\nclient_encoding = UTF8\npdpp.launch_deadline = '1h'");
 
 my $owner = 'Bearer ' . PdppGateway::token();
 

@@ -6,19 +6,15 @@ use warnings;
 use IO::Socket::INET;
 use IPC::Run ();
 use JSON::PP ();
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Programs qw(memory_ok);
 use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Time::HiRes ();
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('streaming');
-$node->init(extra => [ '--encoding', 'UTF8', '--locale', 'C' ]);
-$node->append_conf('postgresql.conf', 'restart_after_crash = on');
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('streaming', conf => 'restart_after_crash = on');
 
 my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
 my @lines = (@owner, Accept => 'application/x-ndjson');

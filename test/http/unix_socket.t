@@ -4,14 +4,12 @@ use strict;
 use warnings;
 
 use IO::Socket::UNIX;
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('unix_socket');
-$node->init;
-$node->start;
+my $node = PdppCluster->bare('unix_socket');
 $node->safe_psql('postgres', q{CREATE EXTENSION pdpp; SELECT pdpp_run_now('c', run_id => 'run_1')});
 my @database = (conninfo => $node->connstr('postgres'));
 my $folder = PostgreSQL::Test::Utils::tempdir_short();

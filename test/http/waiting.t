@@ -3,17 +3,13 @@
 use strict;
 use warnings;
 
+use PdppCluster;
 use PdppGateway;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = PostgreSQL::Test::Cluster->new('waiting');
-$node->init;
-$node->append_conf('postgresql.conf', 'restart_after_crash = on');
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pdpp');
+my $node = PdppCluster->running('waiting', conf => 'restart_after_crash = on');
 
 my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
 my $gateways = 0;
