@@ -91,11 +91,12 @@ chaos: deps ## kill everything at random while runs are admitted and polled (SEC
 	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@test/as-postgres perl test/chaos/chaos.pl --seconds $(or $(SECONDS),30) $(if $(SEED),--seed $(SEED))
 
-# libFuzzer's own defaults, with what it has found so far in build/fuzz/corpus
+# libFuzzer's own defaults, with what it has found so far in build/fuzz/corpus. Clang 14 cannot check calls of functions where
+# there are coroutines
 fuzz: deps lint-deps ## fuzz whatever reads what strangers send (SECONDS=60 each)
 	@mkdir -p build && echo "building (build/fuzz.log) ..."
 	@$(BUILD_CLIENT) BUILD=build/fuzz CXX=clang++ CXXFLAGS="-O1 -g" -j$(JOBS) \
-	    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzz >build/fuzz.log 2>&1 \
+	    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=function -fno-sanitize-recover=all" fuzz >build/fuzz.log 2>&1 \
 	    || { cat build/fuzz.log; exit 1; }
 	@test/fuzz/run $(or $(SECONDS),60)
 

@@ -10,6 +10,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -52,8 +53,7 @@ asio::awaitable<std::string> report_launch_failure(Recorder& recorder, const Adm
 Launch::Launch(const asio::any_io_executor& executor, Recorder& recorder, AdmittedRun run, Command command,
                Limits limits, Output& output, Output& errors)
     : recorder_(recorder), run_(std::move(run)), command_(std::move(command)), limits_(limits), output_(output),
-      errors_(errors), stop_(executor, asio::steady_timer::time_point::max()),
-      heard_(executor, asio::steady_timer::time_point::max()) {
+      errors_(errors), stop_(executor), heard_(executor) {
     observed_.time_limit = limits_.time;
     command_.environment.merge(run_environment(run_.run_id, run_.trace_id));
 }
@@ -61,7 +61,7 @@ Launch::Launch(const asio::any_io_executor& executor, Recorder& recorder, Admitt
 void Launch::stop(StopReason reason) {
     if (!stop_reason_) {
         stop_reason_ = reason;
-        stop_.cancel();
+        stop_.up();
     }
     if (reason == StopReason::run_ended) {
         hurry();
@@ -83,7 +83,7 @@ asio::awaitable<void> Launch::look() {
 void Launch::hurry() {
     if (stop_reason_) {
         hurried_ = true;
-        stop_.cancel();
+        stop_.up();
     }
 }
 
@@ -144,9 +144,6 @@ asio::awaitable<bool> Launch::record_start() {
 }
 
 asio::awaitable<void> Launch::supervise(Process& process) {
-    if (limits_.time && !stop_reason_) {
-        stop_.expires_after(*limits_.time);
-    }
     co_await first_of(read_to_end(process), enforce_limits(process));
     lines_.finish([this](const Line& line) { hear(line); });
     observed_.exit = co_await process.finish();
@@ -155,7 +152,7 @@ asio::awaitable<void> Launch::supervise(Process& process) {
                    {{"run_id", run_.run_id}, {"left", process.left_behind()}});
     }
     over_ = true;
-    heard_.cancel();
+    heard_.up();
 }
 
 /// Ends when the process has ended and its output is read, or is no longer waited for.
@@ -199,10 +196,11 @@ asio::awaitable<void> Launch::wait_for_last_words(Process& process) {
 /// Stops the run when its time is up or its owner says so. Never returns by itself: it is cancelled when the process
 /// has ended.
 asio::awaitable<void> Launch::enforce_limits(Process& process) {
-    if (!stop_reason_) {
-        co_await stop_due();
-        stop_reason_ = stop_reason_.value_or(StopReason::timed_out);
+    const auto limit = limits_.time ? pq::Wake::Clock::now() + *limits_.time : pq::Wake::Clock::time_point::max();
+    while (!stop_reason_ && pq::Wake::Clock::now() < limit) {
+        co_await stop_.wait(limit);
     }
+    stop_reason_ = stop_reason_.value_or(StopReason::timed_out);
     // A connector that has said how it ended is believed: what remains of it is only tidied away.
     if (!observed_.done && !observed_.unreadable) {
         observed_.stopped = stop_reason_;
@@ -210,25 +208,14 @@ asio::awaitable<void> Launch::enforce_limits(Process& process) {
     process.signal(SIGTERM);
     process.signal(SIGCONT); // one that is suspended could not act on it
 
-    stop_.expires_after(limits_.grace);
-    if (!hurried_) {
-        co_await stop_due();
+    const auto grace = pq::Wake::Clock::now() + limits_.grace;
+    while (!hurried_ && pq::Wake::Clock::now() < grace) {
+        co_await stop_.wait(grace);
     }
     observed_.killed = true;
     process.signal(SIGKILL);
-    stop_.expires_at(asio::steady_timer::time_point::max());
     for (;;) {
-        co_await stop_due();
-    }
-}
-
-/// Until stop_ expires, or stop() or hurry() is called. All end the wait, and so does being cancelled, which throws.
-asio::awaitable<void> Launch::stop_due() {
-    co_await stop_.async_wait(asio::as_tuple(asio::use_awaitable));
-    // on a line of its own: inside the condition gcc 12 spoils the coroutine's frame
-    const auto cancellation = co_await asio::this_coro::cancellation_state;
-    if (cancellation.cancelled() != asio::cancellation_type::none) {
-        throw boost::system::system_error(asio::error::operation_aborted);
+        co_await stop_.wait();
     }
 }
 
@@ -236,7 +223,7 @@ void Launch::hear(const Line& line) {
     auto message = parse_line(line);
     if (auto* progress = std::get_if<Progress>(&message)) {
         progress_.push(std::move(*progress));
-        heard_.cancel();
+        heard_.up();
     } else if (auto* done = std::get_if<Done>(&message)) {
         observed_.done = std::move(*done);
     } else if (auto* unreadable = std::get_if<Unreadable>(&message)) {
@@ -266,14 +253,14 @@ void Launch::hear_unreadable(Unreadable message) {
 asio::awaitable<void> Launch::record_progress() {
     for (;;) {
         while (progress_.empty() && !over_) {
-            co_await sleep_until(ProgressQueue::Clock::time_point::max());
+            co_await heard_.wait();
         }
         if (progress_.empty()) {
             co_return;
         }
         const auto due = progress_.due(ProgressQueue::Clock::now());
         while (!over_ && ProgressQueue::Clock::now() < due) {
-            co_await sleep_until(due);
+            co_await heard_.wait(due);
         }
         const bool recorded = co_await record(*progress_.pop());
         if (!recorded) {
@@ -298,16 +285,10 @@ asio::awaitable<bool> Launch::record(Progress progress) {
         }
         const auto next_try = ProgressQueue::Clock::now() + reconnect_pause;
         while (!over_ && ProgressQueue::Clock::now() < next_try) {
-            co_await sleep_until(next_try);
+            co_await heard_.wait(next_try);
         }
     } while (!over_);
     co_return false;
-}
-
-/// Until `time`, or until something was heard.
-asio::awaitable<void> Launch::sleep_until(ProgressQueue::Clock::time_point time) {
-    heard_.expires_at(time);
-    co_await heard_.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
 } // namespace pdpp::controller

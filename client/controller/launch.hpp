@@ -8,10 +8,10 @@
 #include "controller/process.hpp"
 #include "controller/progress_queue.hpp"
 #include "controller/recorder.hpp"
+#include "pq/wake.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <functional>
@@ -62,14 +62,12 @@ class Launch {
     boost::asio::awaitable<void> read_to_end(Process& process);
     boost::asio::awaitable<void> wait_for_last_words(Process& process);
     boost::asio::awaitable<void> enforce_limits(Process& process);
-    boost::asio::awaitable<void> stop_due();
     boost::asio::awaitable<void> pump(boost::asio::readable_pipe& source, Output& output,
                                       std::function<void(std::string_view)> use);
     boost::asio::awaitable<void> record_life();
     boost::asio::awaitable<bool> record_start();
     boost::asio::awaitable<void> record_progress();
     boost::asio::awaitable<bool> record(Progress progress);
-    boost::asio::awaitable<void> sleep_until(ProgressQueue::Clock::time_point time);
     void hear(const Line& line);
     void hear_unreadable(Unreadable message);
 
@@ -87,8 +85,8 @@ class Launch {
     std::string launch_trouble_; ///< why there was no launch, or none that could be recorded
     std::optional<StopReason> stop_reason_;
     bool hurried_ = false;
-    boost::asio::steady_timer stop_;  ///< expires when the run must stop; cancelled by stop() and hurry()
-    boost::asio::steady_timer heard_; ///< cancelled when there is progress to record, and when the run is over
+    pq::Wake stop_;  ///< by stop() and hurry()
+    pq::Wake heard_; ///< there is progress to record, or the run is over
 };
 
 } // namespace pdpp::controller

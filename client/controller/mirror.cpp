@@ -1,10 +1,11 @@
 #include "controller/mirror.hpp"
 
+#include "pq/condition.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
@@ -45,9 +46,7 @@ int watch_for_writing(int descriptor) {
 } // namespace
 
 struct Mirror::State {
-    State(const asio::any_io_executor& executor, int target)
-        : descriptor(target), ready(executor), passed_on(executor) {
-        passed_on.expires_at(asio::steady_timer::time_point::max());
+    State(const asio::any_io_executor& executor, int target) : descriptor(target), ready(executor), progress(executor) {
         if (const int watch = watch_for_writing(target); watch >= 0) {
             ready.assign(watch);
         }
@@ -70,18 +69,16 @@ struct Mirror::State {
             } else if (errno != EAGAIN && errno != EINTR) {
                 self->gone = true;
             }
-            self->passed_on.cancel();
+            self->progress.changed();
         }
         self->waiting.clear();
         self->writing = false;
-        self->passed_on.cancel();
+        self->progress.changed();
     }
-
-    asio::awaitable<void> change() { co_await passed_on.async_wait(asio::as_tuple(asio::use_awaitable)); }
 
     int descriptor;
     asio::posix::stream_descriptor ready; ///< the epoll: readable when `descriptor` is writable; closed if always ready
-    asio::steady_timer passed_on;         ///< cancelled whenever something has changed
+    pq::Condition progress;               ///< bytes are passed on, or no longer
     std::string waiting;
     bool writing = false;
     bool unlimited = false;
@@ -106,25 +103,21 @@ void Mirror::write(std::string_view bytes) {
     state_->waiting += bytes;
     state_->at_line_start = bytes.ends_with('\n');
     if (!std::exchange(state_->writing, true)) {
-        asio::co_spawn(state_->passed_on.get_executor(), State::write(state_), asio::detached);
+        asio::co_spawn(state_->ready.get_executor(), State::write(state_), asio::detached);
     }
 }
 
 asio::awaitable<void> Mirror::room() {
-    while (state_->waiting.size() > little && !state_->unlimited) {
-        co_await state_->change();
-    }
+    co_await state_->progress.until([this] { return state_->waiting.size() <= little || state_->unlimited; });
 }
 
 void Mirror::lift_limit() {
     state_->unlimited = true;
-    state_->passed_on.cancel();
+    state_->progress.changed();
 }
 
 asio::awaitable<void> Mirror::flushed() {
-    while (state_->writing) {
-        co_await state_->change();
-    }
+    co_await state_->progress.until([this] { return !state_->writing; });
 }
 
 bool Mirror::at_line_start() const noexcept {

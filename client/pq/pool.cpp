@@ -1,16 +1,15 @@
-// The pool: a counting semaphore of `size` permits, and the idle connections. Whoever holds a permit owns at most one
+// The pool: `size` permits, and the idle connections. Whoever holds a permit owns at most one
 // connection, so opening and closing needs no further bookkeeping.
 
 #include "pq/pool.hpp"
 
 #include "pq/hosts.hpp"
+#include "pq/permits.hpp"
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
-#include <list>
 #include <utility>
 #include <vector>
 
@@ -21,13 +20,6 @@ using Clock = asio::steady_timer::clock_type;
 
 namespace {
 
-/// One request in the queue for a permit; the timer is its patience, and cancelling it is the call to come.
-struct Waiter {
-    explicit Waiter(asio::steady_timer timer) : patience(std::move(timer)) {}
-    asio::steady_timer patience;
-    bool called = false;
-};
-
 std::chrono::milliseconds until(Clock::time_point deadline) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
 }
@@ -37,46 +29,17 @@ std::chrono::milliseconds until(Clock::time_point deadline) {
 struct Pool::State {
     State(asio::any_io_executor executor_, PoolOptions options_)
         : executor(std::move(executor_)), options(std::move(options_)),
-          fails_over(names_several_hosts(options.conninfo)), permits(options.size) {}
+          fails_over(names_several_hosts(options.conninfo)), permits(executor, options.size) {}
 
-    asio::awaitable<void> take_permit(Clock::time_point deadline);
-    void give_permit();
     std::unique_ptr<Connection> take_idle();
     asio::awaitable<void> open(Connection& connection, Clock::time_point deadline) const;
 
     asio::any_io_executor executor;
     PoolOptions options;
     bool fails_over;
-    std::size_t permits;
-    std::list<std::shared_ptr<Waiter>> queue;
+    Permits permits;
     std::vector<std::unique_ptr<Connection>> idle; ///< the most recently used last
 };
-
-asio::awaitable<void> Pool::State::take_permit(Clock::time_point deadline) {
-    if (permits > 0) {
-        --permits;
-        co_return;
-    }
-    const auto waiter = std::make_shared<Waiter>(asio::steady_timer(executor, deadline));
-    const auto place = queue.insert(queue.end(), waiter);
-    boost::system::error_code ignored;
-    co_await waiter->patience.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    if (waiter->called) {
-        co_return;
-    }
-    queue.erase(place);
-    throw Error(ErrorKind::cannot_connect, "all database connections are in use");
-}
-
-void Pool::State::give_permit() {
-    if (queue.empty()) {
-        ++permits;
-        return;
-    }
-    queue.front()->called = true;
-    queue.front()->patience.cancel();
-    queue.pop_front();
-}
 
 std::unique_ptr<Connection> Pool::State::take_idle() {
     while (!idle.empty()) {
@@ -107,7 +70,10 @@ Pool::Pool(const asio::any_io_executor& executor, PoolOptions options)
 asio::awaitable<Pool::Lease> Pool::acquire() {
     const auto state = state_; // which outlives the pool, or its being given another, for those who wait
     const auto deadline = Clock::now() + state->options.wait_limit;
-    co_await state->take_permit(deadline);
+    const bool permitted = co_await state->permits.take(deadline);
+    if (!permitted) {
+        throw Error(ErrorKind::cannot_connect, "all database connections are in use");
+    }
     Lease lease(state, state->take_idle());
     while (!lease.connection_) {
         auto connection = std::make_unique<Connection>(state->executor);
@@ -130,8 +96,8 @@ asio::awaitable<Pool::Lease> Pool::acquire() {
 }
 
 Pool::Usage Pool::usage() const noexcept {
-    const auto busy = state_->options.size - state_->permits;
-    return {.open = busy + state_->idle.size(), .busy = busy, .waiting = state_->queue.size()};
+    const auto busy = state_->permits.taken();
+    return {.open = busy + state_->idle.size(), .busy = busy, .waiting = state_->permits.waiting()};
 }
 
 Pool::Lease::Lease(std::shared_ptr<State> state, std::unique_ptr<Connection> connection) noexcept
@@ -151,7 +117,7 @@ Pool::Lease::~Lease() {
     } else if (connection_ && connection_->usable() && !connection_->has_refused_writes()) { // the next may take them
         state_->idle.push_back(std::move(connection_));
     }
-    state_->give_permit();
+    state_->permits.give();
 }
 
 } // namespace pdpp::pq

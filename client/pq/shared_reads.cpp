@@ -2,11 +2,11 @@
 
 #include "pq/shared_reads.hpp"
 
-#include <boost/asio/as_tuple.hpp>
+#include "pq/condition.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <deque>
@@ -20,23 +20,22 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// A question and its answer. Whoever asks waits for the timer, which is cancelled when the answer is there.
+/// A question and its answer, for which whoever asks waits.
 struct Question {
     Question(const asio::any_io_executor& executor, std::string key_, std::string_view function_,
              std::vector<Argument> arguments_)
-        : key(std::move(key_)), function(function_), arguments(std::move(arguments_)),
-          answered(executor, asio::steady_timer::time_point::max()) {}
+        : key(std::move(key_)), function(function_), arguments(std::move(arguments_)), answered(executor) {}
 
     void answer(std::exception_ptr why_not) {
         failure = std::move(why_not);
         is_answered = true;
-        answered.cancel();
+        answered.changed();
     }
 
     std::string key;
     std::string_view function;
     std::vector<Argument> arguments;
-    asio::steady_timer answered;
+    Condition answered;
     bool is_answered = false;
     SharedReads::Body body;
     std::exception_ptr failure;
@@ -133,9 +132,7 @@ asio::awaitable<SharedReads::Body> SharedReads::read(std::string_view function, 
         ++state->workers;
         asio::co_spawn(state->executor, State::work(state), asio::detached);
     }
-    while (!question->is_answered) {
-        co_await question->answered.async_wait(asio::as_tuple(asio::use_awaitable));
-    }
+    co_await question->answered.until([&] { return question->is_answered; });
     if (question->failure) {
         std::rethrow_exception(question->failure);
     }

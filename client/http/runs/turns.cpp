@@ -1,10 +1,7 @@
 #include "http/runs/turns.hpp"
 
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include "pq/permits.hpp"
 
-#include <list>
 #include <map>
 #include <utility>
 
@@ -12,44 +9,19 @@ namespace pdpp::http {
 
 namespace asio = boost::asio;
 
-namespace {
-
-/// Somebody in line. The timer is his patience; cancelling it is the call to come.
-struct Waiter {
-    Waiter(const asio::any_io_executor& executor, std::chrono::milliseconds limit) : patience(executor, limit) {}
-    asio::steady_timer patience;
-    bool called = false;
-};
-
-/// Those who are at one thing, or wait for it. There is nobody in line but while all turns are taken.
-struct Line {
-    std::size_t taken = 0;
-    std::list<std::shared_ptr<Waiter>> queue;
-};
-
-} // namespace
-
 /// Shared with the turns, which may be given back when the others are gone.
 struct Turns::State {
     void give_back(const std::string& thing) {
         const auto line = lines.find(thing);
-        auto& [taken, queue] = line->second;
-        if (queue.empty()) {
-            if (--taken == 0) {
-                lines.erase(line);
-            }
-            return;
+        line->second.give();
+        if (line->second.taken() == 0) {
+            lines.erase(line);
         }
-        queue.front()->called = true;
-        queue.front()->patience.cancel();
-        queue.pop_front();
-        --waiting;
     }
 
     asio::any_io_executor executor;
     std::size_t at_once;
-    std::map<std::string, Line> lines;
-    std::size_t waiting = 0;
+    std::map<std::string, pq::Permits> lines; ///< for each thing that somebody is at
 };
 
 Turns::Turns(const asio::any_io_executor& executor, std::size_t at_once)
@@ -57,26 +29,20 @@ Turns::Turns(const asio::any_io_executor& executor, std::size_t at_once)
 
 asio::awaitable<std::optional<Turns::Turn>> Turns::take(std::string thing, std::chrono::milliseconds patience) {
     const auto state = state_;
-    auto& [taken, queue] = state->lines[thing];
-    if (taken < state->at_once) {
-        ++taken;
-        co_return Turn(state, std::move(thing));
+    auto& permits = state->lines.try_emplace(thing, state->executor, state->at_once).first->second;
+    const bool is_ones_turn = co_await permits.take(std::chrono::steady_clock::now() + patience);
+    if (!is_ones_turn) {
+        co_return std::nullopt;
     }
-    const auto waiter = std::make_shared<Waiter>(state->executor, patience);
-    const auto place = queue.insert(queue.end(), waiter);
-    ++state->waiting;
-    boost::system::error_code ignored;
-    co_await waiter->patience.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    if (waiter->called) {
-        co_return Turn(state, std::move(thing));
-    }
-    queue.erase(place);
-    --state->waiting;
-    co_return std::nullopt;
+    co_return Turn(state, std::move(thing));
 }
 
 std::size_t Turns::waiting() const noexcept {
-    return state_->waiting;
+    std::size_t all = 0;
+    for (const auto& [thing, permits] : state_->lines) {
+        all += permits.waiting();
+    }
+    return all;
 }
 
 Turns::Turn::Turn(std::shared_ptr<State> state, std::string thing) noexcept

@@ -14,7 +14,6 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/rfc7230.hpp>
-#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
@@ -256,11 +255,12 @@ asio::awaitable<bool> Connection::write(Response head, BodySource& body) {
     if (buffer_.size() == 0) {
         buffer_.shrink_to_fit(); // a stream may be open for long
     }
-    auto failure = error_code{};
+    error_code failure;
     {
-        beast::http::response_serializer<beast::http::string_body> serializer{head};
+        std::string text;
+        write_head(head, text);
         stream_.expires_after(limits_.write_time);
-        std::tie(failure, std::ignore) = co_await beast::http::async_write_header(stream_, serializer, as_result);
+        std::tie(failure, std::ignore) = co_await asio::async_write(stream_, asio::buffer(text), as_result);
     }
     while (!failure) {
         const auto piece = co_await body.next();
