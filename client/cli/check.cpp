@@ -1,5 +1,6 @@
 #include "cli/check.hpp"
 
+#include "cli/superusers_call.hpp"
 #include "pq/connection.hpp"
 #include "text/text.hpp"
 
@@ -11,6 +12,7 @@
 
 #include <array>
 #include <chrono>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -41,14 +43,25 @@ std::string violation_text(const pq::Result& result, int row, bool json) {
     return fmt::format("{}  {}  {}\n", shown("invariant"), shown("run_id"), shown("detail"));
 }
 
+asio::awaitable<pq::Result> violations_by(pq::Connection& connection) {
+    std::optional<pq::Error> refusal;
+    try {
+        std::vector<pq::Argument> none;
+        co_return co_await connection.rows("pdpp_check", std::move(none), longest_check, pq::Effect::reads);
+    } catch (const pq::Error& error) {
+        refusal = error;
+    }
+    co_await explain_refusal(connection, "pdpp_check()", *refusal);
+    throw *refusal;
+}
+
 } // namespace
 
 asio::awaitable<int> check(Session session, CheckOptions /*options*/) {
     const auto executor = co_await asio::this_coro::executor;
     pq::Connection connection(executor);
     co_await connection.open_primary(std::move(session.database), pq::Effect::reads);
-    std::vector<pq::Argument> none;
-    const auto violations = co_await connection.rows("pdpp_check", std::move(none), longest_check, pq::Effect::reads);
+    const auto violations = co_await violations_by(connection);
     for (int row = 0; row < violations.rows(); ++row) {
         print(violation_text(violations, row, session.json));
     }

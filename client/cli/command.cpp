@@ -25,7 +25,7 @@ void print(std::string_view text) {
     }
 }
 
-int run_to_end(asio::awaitable<int> work, bool json) {
+int run_to_end(asio::awaitable<int> work, const Session& session) {
     asio::io_context loop;
     std::exception_ptr error;
     int result = exit_code::other_ending;
@@ -41,9 +41,9 @@ int run_to_end(asio::awaitable<int> work, bool json) {
         }
         return result;
     } catch (const pq::Error& failure) {
-        return report(failure_of(failure), json);
+        return report(failure_of(failure, session.database), session.json);
     } catch (const std::exception& failure) {
-        return report({exit_code::other_ending, "internal_error", failure.what(), "", {}}, json);
+        return report({exit_code::other_ending, "internal_error", failure.what(), "", {}}, session.json);
     }
 }
 

@@ -24,6 +24,6 @@ int report(const Failure& failure, bool json);
 void print(std::string_view text);
 
 /// Runs `work` on an event loop of its own. What it throws is reported, but for Failure, which is thrown on.
-int run_to_end(boost::asio::awaitable<int> work, bool json);
+int run_to_end(boost::asio::awaitable<int> work, const Session& session);
 
 } // namespace pdpp::cli

@@ -3,7 +3,9 @@
 #include "cli/check.hpp"
 #include "cli/command.hpp"
 #include "cli/controller.hpp"
+#include "cli/doctor.hpp"
 #include "cli/help.hpp"
+#include "cli/init.hpp"
 #include "cli/now.hpp"
 #include "cli/prune.hpp"
 #include "cli/run.hpp"
@@ -58,7 +60,7 @@ Words take_child(const CLI::App& app, Words& words) {
 
 template <typename Options>
 int perform(asio::awaitable<int> (*work)(Session, Options), const Session& session, const Options& options) {
-    return run_to_end(work(session, options), session.json);
+    return run_to_end(work(session, options), session);
 }
 
 template <typename Options>
@@ -99,6 +101,8 @@ class CommandLine {
     void add_check();
     void add_prune();
     void add_token();
+    void add_init();
+    void add_doctor();
 
     [[nodiscard]] bool is_json(int descriptor) const { return !json_->empty() || ::isatty(descriptor) == 0; }
     [[nodiscard]] Action refuse(const CLI::ParseError& error, bool json) const;
@@ -130,6 +134,8 @@ CommandLine::CommandLine() {
     add_check();
     add_prune();
     add_token();
+    add_init();
+    add_doctor();
 }
 
 Action CommandLine::read(Words words) {
@@ -372,6 +378,32 @@ void CommandLine::add_token() {
         ->option_text("SECONDS");
     command->footer(help::token);
     on_parsed(command, options, print_token, STDERR_FILENO);
+}
+
+// ---- an installation ------------------------------------------------------------------------------------------------
+
+void CommandLine::add_init() {
+    auto* const command =
+        app_.add_subcommand("init", "Set a database and its server up: extension, role, worker, password");
+    const auto options = std::make_shared<InitOptions>();
+    command->add_option("--role", options->role, "the gateway's role (default: whom the next commands log in as)")
+        ->option_text("NAME");
+    command->add_flag("--create-db", options->create_database, "make the database, if it is not there");
+    command->add_flag("--dry-run", options->dry_run, "say what would be done, and do nothing");
+    command->add_flag("--yes", options->yes, "do not ask, on a terminal");
+    command->footer(help::init);
+    on_parsed(command, options, init, STDOUT_FILENO);
+}
+
+void CommandLine::add_doctor() {
+    auto* const command = app_.add_subcommand("doctor", "Check an installation, and say what to do about each finding");
+    const auto options = std::make_shared<DoctorOptions>();
+    command->add_option("--role", options->role, "the gateway's role (default: whom `pdpp serve` logs in as)")
+        ->option_text("NAME");
+    command->add_option("--config", options->config, "the gateway's file: whether it listens where that says")
+        ->option_text("FILE");
+    command->footer(help::doctor);
+    on_parsed(command, options, doctor, STDOUT_FILENO);
 }
 
 // ---- serve, whose options may stand in a file as well ---------------------------------------------------------------

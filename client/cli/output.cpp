@@ -1,6 +1,8 @@
 #include "cli/output.hpp"
 
+#include "pq/advice.hpp"
 #include "pq/body.hpp"
+#include "pq/grants.hpp"
 #include "pq/write.hpp"
 #include "text/text.hpp"
 
@@ -32,7 +34,7 @@ std::string row(std::string_view name, const std::string& value) {
     return value.empty() ? std::string() : fmt::format("{:<13} {}\n", name, printable(value));
 }
 
-Failure refusal(const pq::Error& error) {
+Failure refusal(const pq::Error& error, const std::string& conninfo) {
     Failure failure{exit_code::refused, "refused", first_line(error.what()), first_line(error.hint()), {}};
     if (auto typed = pq::typed_refusal(error)) {
         failure.exit_code = typed->code == "not_found" ? exit_code::unknown_run : exit_code::refused;
@@ -48,8 +50,9 @@ Failure refusal(const pq::Error& error) {
         failure.hint = "Name the primary with --db, or all hosts: host=a,b.";
     } else if (error.sqlstate() == pq::sqlstate::insufficient_privilege) {
         failure.code = "permission_denied";
-        failure.hint = "Ask whoever owns the database to allow it: SELECT pdpp_grant('your_role', 'owner') to look at "
-                       "runs, 'controller' to launch them.";
+        failure.hint = fmt::format("Ask a superuser of the server to run pdpp init --role {}, or in SQL {} to look at "
+                                   "runs, the same with 'controller' to launch them.",
+                                   pq::role_in(conninfo), pq::grant_for("pdpp_run_status", pq::role_in(conninfo)));
     } else if (error.sqlstate() == pq::sqlstate::undefined_function) {
         failure.code = "extension_outdated";
         failure.message = "the extension in this database is older than this program";
@@ -86,15 +89,16 @@ Failure doubt(const pq::Error& error) {
 
 } // namespace
 
-Failure failure_of(const pq::Error& error) {
+Failure failure_of(const pq::Error& error, const std::string& conninfo) {
     const auto message = first_line(error.what());
     switch (error.kind()) {
-    case pq::ErrorKind::cannot_connect:
-        return {exit_code::cannot_connect,
-                "cannot_connect",
-                "cannot connect to the database: " + message,
-                "Check --db, or the environment: PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE.",
-                {}};
+    case pq::ErrorKind::cannot_connect: {
+        auto hint = pq::advice(error, conninfo);
+        if (hint.empty()) {
+            hint = "Check --db, or the environment: PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE.";
+        }
+        return {exit_code::cannot_connect, "cannot_connect", "cannot connect to the database: " + message, hint, {}};
+    }
     case pq::ErrorKind::connection_lost:
         return {exit_code::cannot_connect,
                 "connection_lost",
@@ -110,7 +114,7 @@ Failure failure_of(const pq::Error& error) {
                 "Look whether it is overloaded or a lock is held, then try again.",
                 {}};
     case pq::ErrorKind::refused:
-        return refusal(error);
+        return refusal(error, conninfo);
     case pq::ErrorKind::misused:
         break;
     }

@@ -32,8 +32,9 @@ struct Failure {
     boost::json::object details; ///< further keys for programs
 };
 
-/// A failure of the database, without SQLSTATEs, in one line each.
-Failure failure_of(const pq::Error& error);
+/// A failure of the database, without SQLSTATEs, in one line each. What to do about it depends on whom `conninfo` logs
+/// in as.
+Failure failure_of(const pq::Error& error, const std::string& conninfo = {});
 
 /// The failure in an error envelope (`{"error":{…}}`) that a function returned for an unknown run.
 Failure failure_of_envelope(std::string_view body);

@@ -1,6 +1,6 @@
 #include "cli/owner_password.hpp"
 
-#include "cli/output.hpp"
+#include "cli/setup/password_file.hpp"
 
 #include <fmt/format.h>
 
@@ -69,21 +69,49 @@ std::string in_environment(const char* name) {
 
 } // namespace
 
-std::optional<std::string> owner_password() {
+std::optional<std::string> owner_password_file(UsualFiles usual) {
+    if (auto path = in_environment("PDPP_OWNER_PASSWORD_FILE"); !path.empty()) {
+        return path;
+    }
+    if (usual == UsualFiles::looked_for && in_environment("PDPP_OWNER_PASSWORD").empty()) {
+        for (auto& path : usual_password_files()) {
+            if (::access(path.c_str(), R_OK) == 0) {
+                return std::move(path);
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> owner_password(UsualFiles usual) {
     auto password = in_environment("PDPP_OWNER_PASSWORD");
-    const auto path = in_environment("PDPP_OWNER_PASSWORD_FILE");
-    if (path.empty()) {
+    const auto path = owner_password_file(usual);
+    if (!path) {
         return password.empty() ? std::nullopt : std::optional{std::move(password)};
     }
     if (!password.empty()) {
         refuse("PDPP_OWNER_PASSWORD and PDPP_OWNER_PASSWORD_FILE are both set", "Unset one of them.");
     }
-    password = first_line_of(path);
+    password = first_line_of(*path);
     if (password.empty()) {
-        refuse(fmt::format("there is no password in {}", path),
-               "PDPP_OWNER_PASSWORD_FILE names a file whose first line is the owner's password.");
+        refuse(fmt::format("there is no password in {}", *path),
+               "The first line of the file that PDPP_OWNER_PASSWORD_FILE names is the owner's password.");
     }
     return password;
+}
+
+Failure no_owner_password(const std::string& what_to_do) {
+    std::string files;
+    for (const auto& path : usual_password_files()) {
+        // one that is there is somebody else's
+        files += fmt::format("{}{}{}", files.empty() ? "" : " or ", path,
+                             ::access(path.c_str(), F_OK) == 0 ? " (which this user may not read)" : "");
+    }
+    return {exit_code::usage,
+            "usage",
+            "PDPP_OWNER_PASSWORD is not set, nor is PDPP_OWNER_PASSWORD_FILE, and there is no file " + files,
+            what_to_do,
+            {}};
 }
 
 } // namespace pdpp::cli

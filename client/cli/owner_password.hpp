@@ -2,14 +2,26 @@
 // The owner's password, which comes from the environment or a file that it names: an option would show it to every user
 // of the machine.
 
+#include "cli/output.hpp"
+
 #include <optional>
 #include <string>
 
 namespace pdpp::cli {
 
+/// Whether the files that `pdpp init` makes (setup/password_file.hpp) are looked for where the environment says
+/// nothing.
+enum class UsualFiles { looked_for, left_alone };
+
 /// PDPP_OWNER_PASSWORD, or the first line of the file PDPP_OWNER_PASSWORD_FILE; nothing if neither is set, or the
-/// former is empty. Throws Failure if both are set, or the file cannot be read, begins with an empty line, can be read
-/// by others, or belongs to somebody else than us and root.
-std::optional<std::string> owner_password();
+/// former is empty, and there is no usual file. Throws Failure if both are set, or the file cannot be read, begins with
+/// an empty line, can be read by others, or belongs to somebody else than us and root.
+std::optional<std::string> owner_password(UsualFiles usual);
+
+/// The file that the password comes from; nothing if it comes from the environment itself, or from nowhere.
+std::optional<std::string> owner_password_file(UsualFiles usual);
+
+/// What is said where there is none, with the hint `what_to_do` behind where it could come from.
+Failure no_owner_password(const std::string& what_to_do);
 
 } // namespace pdpp::cli

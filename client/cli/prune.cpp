@@ -1,5 +1,6 @@
 #include "cli/prune.hpp"
 
+#include "cli/superusers_call.hpp"
 #include "pq/body.hpp"
 #include "pq/connection.hpp"
 
@@ -44,6 +45,20 @@ asio::awaitable<std::string> cutoff(pq::Connection& connection, const PruneOptio
     co_return std::string{*result.text(0, 0)};
 }
 
+asio::awaitable<std::string> next_batch(pq::Connection& connection, std::string before, std::int64_t batch_size) {
+    std::optional<pq::Error> refusal;
+    try {
+        std::vector<pq::Argument> arguments;
+        arguments.push_back({"before", "timestamptz", std::move(before)});
+        arguments.push_back({"batch_size", "integer", std::to_string(batch_size)});
+        co_return co_await connection.body("pdpp_prune", std::move(arguments), longest_batch);
+    } catch (const pq::Error& error) {
+        refusal = error;
+    }
+    co_await explain_refusal(connection, "pdpp_prune(timestamptz, integer)", *refusal);
+    throw *refusal;
+}
+
 } // namespace
 
 asio::awaitable<int> prune(Session session, PruneOptions options) {
@@ -53,10 +68,7 @@ asio::awaitable<int> prune(Session session, PruneOptions options) {
     const auto before = co_await cutoff(connection, options);
     std::int64_t removed = 0;
     for (;;) {
-        std::vector<pq::Argument> arguments;
-        arguments.push_back({"before", "timestamptz", before});
-        arguments.push_back({"batch_size", "integer", std::to_string(options.batch_size)});
-        const auto body = co_await connection.body("pdpp_prune", std::move(arguments), longest_batch);
+        const auto body = co_await next_batch(connection, before, options.batch_size);
         const auto batch = batch_in(body);
         removed += batch.events;
         if (session.json) {

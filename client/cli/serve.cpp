@@ -81,13 +81,18 @@ http::LocalHosts local_hosts(const ServeOptions& options, const std::optional<ht
     return http::LocalHosts(std::move(more));
 }
 
+/// Whoever wants no owner is not given the password of a file that happens to be there.
+UsualFiles usual_files(const ServeOptions& options) {
+    return options.insecure_no_owner ? UsualFiles::left_alone : UsualFiles::looked_for;
+}
+
 http::GatewayOptions gateway_options(const ServeOptions& options, std::string database, const http::Endpoint& address) {
     http::GatewayOptions gateway{
         .database = {.conninfo = std::move(database),
                      .pool_size = options.pool_size,
                      .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
                      .status_cache_bytes = options.status_cache_mb << 20U},
-        .owner_password = owner_password(),
+        .owner_password = owner_password(usual_files(options)),
         .hosts = {},
         .public_origin = {},
         .target_bytes = options.target_bytes,
@@ -95,13 +100,14 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
     gateway.follow.wait_limit = std::chrono::seconds(options.wait_limit_s);
     gateway.follow.keep_alive = options.keep_alive;
     if (!gateway.owner_password && !options.insecure_no_owner) {
-        throw refusal("PDPP_OWNER_PASSWORD is not set",
-                      "Set it to the owner's password, or PDPP_OWNER_PASSWORD_FILE to a file that holds it. To serve "
-                      "everybody on this machine without one, add --insecure-no-owner.");
+        throw no_owner_password("Have a file made by pdpp init, or set PDPP_OWNER_PASSWORD_FILE to one that holds the "
+                                "owner's password, or PDPP_OWNER_PASSWORD to the password. To serve everybody on this "
+                                "machine without one, add --insecure-no-owner.");
     }
     if (!gateway.owner_password && !http::is_local(address)) {
         throw refusal("--insecure-no-owner is for loopback addresses only",
-                      "Listen on 127.0.0.1, [::1] or a unix socket, or set PDPP_OWNER_PASSWORD.");
+                      "Listen on 127.0.0.1, [::1] or a unix socket, or give an owner's password: "
+                      "PDPP_OWNER_PASSWORD_FILE or PDPP_OWNER_PASSWORD.");
     }
     if (!options.public_url.empty()) {
         gateway.public_origin = http::parse_origin(options.public_url);
@@ -155,13 +161,16 @@ class Serving {
         if (!settings_.owner_password) {
             log::write(log::Level::warning, "no owner's password: everybody on this machine may read every run");
         }
+        if (const auto file = owner_password_file(usual_files(options_))) {
+            log::write(log::Level::info, "the owner's password is that of {}; a session's token: pdpp token", *file);
+        }
         log::write(log::Level::info, "listening on {}", http::to_string(server_.endpoint()));
         if (admin_server_) {
             admin_server_->start();
             log::write(log::Level::info, "admin listening on {}", http::to_string(admin_server_->endpoint()));
             asio::co_spawn(loop_, endings_.count(), asio::detached); // they are counted from now on
         }
-        asio::co_spawn(loop_, gateway_.try_database(), asio::detached);
+        asio::co_spawn(loop_, gateway_.watch_database(), asio::detached);
         asio::co_spawn(loop_, gateway_.follow_runs(), asio::detached);
         asio::co_spawn(loop_, pq::keep_reconciling(primary_, &guard_), asio::detached);
         tell_ready();
@@ -195,7 +204,7 @@ class Serving {
         tell_reloading();
         try {
             const auto wanted = with_config(command_line_);
-            const auto password = owner_password();
+            const auto password = owner_password(usual_files(wanted));
             if (settings_.owner_password && password) {
                 gateway_.set_owner_password(*password);
             }

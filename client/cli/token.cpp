@@ -7,13 +7,11 @@
 namespace pdpp::cli {
 
 int print_token(Session /*session*/, TokenOptions options) {
-    const auto password = owner_password();
+    const auto password = owner_password(UsualFiles::looked_for);
     if (!password) {
-        throw Failure{exit_code::usage,
-                      "usage",
-                      "PDPP_OWNER_PASSWORD is not set",
-                      "Set it to the password that the gateway runs with.",
-                      {}};
+        throw no_owner_password(
+            "Set PDPP_OWNER_PASSWORD_FILE to the file of the password that the gateway runs with, or "
+            "PDPP_OWNER_PASSWORD to the password.");
     }
     const auto lifetime = std::chrono::seconds(options.lifetime_seconds);
     print(http::OwnerSessions(*password).issue(std::chrono::system_clock::now(), lifetime) + "\n");

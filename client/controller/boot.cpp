@@ -4,6 +4,7 @@
 #include "pq/backoff.hpp"
 #include "pq/error.hpp"
 #include "pq/hosts.hpp"
+#include "pq/pooler.hpp"
 #include "pq/run_channel.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -56,30 +57,12 @@ asio::awaitable<void> Boot::begin() {
     is_renewed_ = false;
 }
 
-/// A pooler in transaction or statement mode takes a session from a client as soon as that says nothing: another client
-/// of the same pool gets it, or this one gets another. One that does neither is taken for one in session mode.
 asio::awaitable<void> Boot::look_for_pooler(pq::Connection& session) {
-    warning_.clear();
-    if (!session.is_pooled()) {
-        co_return;
-    }
-    bool is_shared = false;
-    try {
-        pq::Connection other(executor_);
-        co_await other.open(conninfo_, connect_timeout);
-        const auto standing = co_await session.standing(call_timeout);
-        is_shared = other.backend_pid() == session.backend_pid() || standing == pq::Standing::not_ours;
-    } catch (const pq::Error&) {
-        // a pool that has one session, which is ours
-    }
-    if (!is_shared) {
-        const auto standing = co_await session.standing(call_timeout);
-        is_shared = standing == pq::Standing::not_ours;
-    }
-    if (is_shared) {
+    const auto pooling = co_await pq::pooling_of(session, conninfo_, connect_timeout, call_timeout);
+    if (pooling == pq::Pooling::shared) {
         throw pq::Error(pq::ErrorKind::refused, shared_sessions, {}, {}, what_to_do);
     }
-    warning_ = session_mode;
+    warning_ = pooling == pq::Pooling::session ? session_mode : "";
 }
 
 asio::awaitable<void> Boot::boot(pq::Connection& session) {

@@ -432,12 +432,4 @@ std::string Gateway::metrics_text() {
     return metrics_.text();
 }
 
-asio::awaitable<void> Gateway::try_database() {
-    try {
-        co_await database_.try_connecting();
-    } catch (const pq::Error& error) {
-        log::write(log::Level::warning, "answering 503 until the database is there: {:?}", error.what());
-    }
-}
-
 } // namespace pdpp::http

@@ -47,8 +47,8 @@ class Gateway : public Handler {
     /// Serves those who wait for runs, until the loop ends.
     boost::asio::awaitable<void> follow_runs() { return followed_.listen(); }
 
-    /// Connects to the database once, and logs it if that fails.
-    boost::asio::awaitable<void> try_database();
+    /// Tells in the log what keeps the database from serving, until the loop ends.
+    boost::asio::awaitable<void> watch_database() { return database_.watch_setup(); }
 
     /// From now on this is the owner's password; if it is another one, all sessions end.
     void set_owner_password(const std::string& password);

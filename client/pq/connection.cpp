@@ -2,6 +2,7 @@
 
 #include "pq/connection.hpp"
 
+#include "pq/connect_failure.hpp"
 #include "pq/conninfo.hpp"
 #include "pq/hosts.hpp"
 #include "pq/wire.hpp"
@@ -9,7 +10,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <array>
-#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -81,16 +81,14 @@ std::string said_of_itself(const PGconn* handle) {
     return is_on("default_transaction_read_only") ? " (its default_transaction_read_only is on)" : "";
 }
 
-/// libpq's words in one line, without the questions that it asks below each address of a host.
-std::string in_one_line(const std::string& text) {
-    std::string joined;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-        if (!line.starts_with('\t')) {
-            joined.append(joined.empty() ? "" : "; ").append(line);
-        }
-    }
-    return joined;
+/// Why libpq could not connect.
+Error cannot_connect(const PGconn* handle) {
+    const auto failure = read_connect_failure(PQerrorMessage(handle));
+    return {ErrorKind::cannot_connect, failure.message + said_of_itself(handle), failure.sqlstate};
+}
+
+std::string text_of(const char* value) {
+    return value == nullptr ? "" : value;
 }
 
 } // namespace
@@ -134,25 +132,62 @@ bool Connection::is_pooled() const noexcept {
 }
 
 std::string Connection::place() const {
-    const auto text = [](const char* value) { return std::string{value == nullptr ? "" : value}; };
-    const auto host = text(PQhost(wire_->handle));
-    return host.starts_with('/') ? "server on socket \"" + host + "/.s.PGSQL." + text(PQport(wire_->handle)) + '"'
-                                 : "server at \"" + host + "\", port " + text(PQport(wire_->handle));
+    const auto directory = socket_directory();
+    const auto port = text_of(PQport(wire_->handle));
+    return !directory.empty() ? "server on socket \"" + directory + "/.s.PGSQL." + port + '"'
+                              : "server at \"" + text_of(PQhost(wire_->handle)) + "\", port " + port;
+}
+
+std::string Connection::socket_directory() const {
+    auto host = text_of(PQhost(wire_->handle));
+    return host.starts_with('/') ? host : "";
+}
+
+std::string Connection::role() const {
+    return text_of(PQuser(wire_->handle));
+}
+
+std::string Connection::database() const {
+    return text_of(PQdb(wire_->handle));
+}
+
+namespace {
+
+using Escape = char* (*)(PGconn*, const char*, std::size_t);
+
+/// Throws Error `misused` for what is no text in the session's encoding.
+std::string escaped(PGconn* handle, Escape escape, std::string_view text) {
+    const std::unique_ptr<char, FreeMemory> safe{escape(handle, text.data(), text.size())};
+    if (!safe) {
+        throw Error(ErrorKind::misused, PQerrorMessage(handle));
+    }
+    return safe.get();
+}
+
+} // namespace
+
+std::string Connection::identifier(std::string_view name) const {
+    return escaped(wire_->handle, PQescapeIdentifier, name);
+}
+
+std::string Connection::literal(std::string_view text) const {
+    return escaped(wire_->handle, PQescapeLiteral, text);
 }
 
 asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::milliseconds timeout,
-                                       std::string application_name) {
+                                       std::string application_name, Extension extension) {
     check_readable(conninfo);
     const auto end = asio::steady_timer::clock_type::now() + timeout;
     const auto attempts = attempts_for(conninfo);
     std::string failures;
+    std::string sqlstate;
     for (std::size_t i = 0; i < attempts.size(); ++i) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(end - asio::steady_timer::clock_type::now());
         try {
             // signed, as the time is: a share of time that is over would otherwise be a century
             const auto hosts_left = static_cast<std::chrono::milliseconds::rep>(attempts.size() - i);
-            co_await open_one(attempts[i], left / hosts_left, application_name);
+            co_await open_one(attempts[i], left / hosts_left, application_name, extension);
             co_return;
         } catch (const Error& error) {
             if (error.kind() != ErrorKind::cannot_connect || attempts.size() == 1) {
@@ -162,9 +197,10 @@ asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::millis
             if (failures.find(failure) == std::string::npos) { // a host that is tried twice may say the same again
                 failures.append(failures.empty() ? "" : "; ").append(failure);
             }
+            sqlstate = sqlstate.empty() ? error.sqlstate() : sqlstate;
         }
     }
-    throw Error(ErrorKind::cannot_connect, failures);
+    throw Error(ErrorKind::cannot_connect, failures, sqlstate);
 }
 
 asio::awaitable<void> Connection::open_primary(std::string conninfo, Effect effect, std::chrono::milliseconds timeout,
@@ -183,7 +219,7 @@ asio::awaitable<void> Connection::open_primary(std::string conninfo, Effect effe
 }
 
 asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::milliseconds timeout,
-                                           std::string application_name) {
+                                           std::string application_name, Extension extension) {
     Wire& wire = *wire_;
     Busy use(wire_, timeout);
     wire.close();
@@ -195,12 +231,12 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
         throw Error(ErrorKind::cannot_connect, "out of memory");
     }
     PQsetNoticeReceiver(wire.handle, note_farewell, &wire.doomed);
+    PQsetErrorVerbosity(wire.handle, PQERRORS_VERBOSE); // so that what libpq says holds the SQLSTATE
     try {
         auto step = PQstatus(wire.handle) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
         while (step != PGRES_POLLING_OK) {
             if (step == PGRES_POLLING_FAILED) {
-                throw Error(ErrorKind::cannot_connect,
-                            in_one_line(PQerrorMessage(wire.handle)) + said_of_itself(wire.handle));
+                throw cannot_connect(wire.handle);
             }
             wire.attach();
             co_await wire.wait(step == PGRES_POLLING_READING ? Wire::WaitType::wait_read : Wire::WaitType::wait_write);
@@ -208,6 +244,7 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
             step = PQconnectPoll(wire.handle);
         }
         wire.attach();
+        PQsetErrorVerbosity(wire.handle, PQERRORS_DEFAULT);
         PQsetnonblocking(wire.handle, 1);
         // What a call does is right by locks, in read committed; a stricter default would have it refused, and a
         // standby refuses every query in serializable. Not in the startup packet, which poolers refuse; and nothing is
@@ -222,13 +259,14 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
         backend_pid_ = number_in(answer.text(0, 3).value_or(""));
         const auto schema = answer.text(0, 0);
         const auto missing = "extension pdpp is not installed in database \"" + std::string{PQdb(wire.handle)} + "\"";
-        if (!schema && opened_on_standby_) { // another server may have it already
+        const bool is_missing = !schema && extension == Extension::needed;
+        if (is_missing && opened_on_standby_) { // another server may have it already
             throw Error(ErrorKind::cannot_connect, place() + ": " + missing + " as far as this standby knows");
         }
-        if (!schema) {
+        if (is_missing) {
             throw Error(ErrorKind::refused, missing + ": run CREATE EXTENSION pdpp");
         }
-        schema_ = *schema;
+        schema_ = schema.value_or("");
     } catch (const Error& error) {
         if (error.kind() == ErrorKind::timeout || error.kind() == ErrorKind::connection_lost) {
             throw Error(ErrorKind::cannot_connect, place() + ": " + error.what(), error.sqlstate());

@@ -32,6 +32,9 @@ enum class Standing {
     not_ours, ///< the session is not the one that was opened: a pooler has exchanged or reset it
 };
 
+/// Whether a session is of use in a database that has no extension pdpp.
+enum class Extension { needed, not_needed };
+
 /// A named argument of a function of the SQL API. `name` and `type` come from this program, never from its users.
 struct Argument {
     std::string_view name;
@@ -54,11 +57,12 @@ class Connection {
     /// Connects, and finds the schema that the extension was installed in. `conninfo` is a keyword string, a URI or a
     /// plain database name; what it leaves out comes from the environment and the service file, as libpq does it.
     /// Several hosts are tried one after the other, each with its share of `timeout` (pq/hosts.hpp).
-    /// Throws Error: `cannot_connect`, or `refused` if the database has no extension pdpp.
+    /// Throws Error: `cannot_connect`, with its SQLSTATE if it is the server that refuses, or `refused` if the database
+    /// has no extension pdpp, which may not be needed.
     /// `application_name` is how the session is called in pg_stat_activity, whatever `conninfo` says; empty: as it
     /// says.
     boost::asio::awaitable<void> open(std::string conninfo, std::chrono::milliseconds timeout = default_timeout,
-                                      std::string application_name = {});
+                                      std::string application_name = {}, Extension extension = Extension::needed);
 
     /// The same, to the server that takes writes (pq/hosts.hpp); with Effect::reads to the primary, which a lone host
     /// may be without taking writes just now. Throws Error `cannot_connect` if there is none.
@@ -96,7 +100,7 @@ class Connection {
                                                    std::chrono::milliseconds timeout = default_timeout,
                                                    Effect effect = Effect::writes);
 
-    /// The schema that the extension was installed in, as an identifier of SQL.
+    /// The schema that the extension was installed in, as an identifier of SQL; empty if there is none.
     [[nodiscard]] const std::string& schema() const noexcept { return schema_; }
 
     /// Subscribes to a channel: its notifications then come out of notification().
@@ -133,6 +137,17 @@ class Connection {
     /// Whether that is not the process that the connection was told of: there is a pooler between.
     [[nodiscard]] bool is_pooled() const noexcept;
 
+    /// The role and the database that the session was opened for.
+    [[nodiscard]] std::string role() const;
+    [[nodiscard]] std::string database() const;
+
+    /// The directory of the server's socket; empty if it is reached over the network.
+    [[nodiscard]] std::string socket_directory() const;
+
+    /// As an identifier and as a literal of SQL.
+    [[nodiscard]] std::string identifier(std::string_view name) const;
+    [[nodiscard]] std::string literal(std::string_view text) const;
+
     /// Where the server is, as libpq puts it: `server at "db1", port 5432`.
     [[nodiscard]] std::string place() const;
 
@@ -148,7 +163,7 @@ class Connection {
     class Busy;
 
     boost::asio::awaitable<void> open_one(std::string conninfo, std::chrono::milliseconds timeout,
-                                          std::string application_name);
+                                          std::string application_name, Extension extension);
     boost::asio::awaitable<Result> run(std::string sql, std::vector<Parameter> parameters, Effect effect);
     boost::asio::awaitable<Result> run_prepared(std::string sql, std::vector<Parameter> parameters, Effect effect);
     boost::asio::awaitable<Result> answer(Effect effect);

@@ -46,6 +46,9 @@ inline constexpr const char* not_what_was_asked = "what was answered is not what
 /// The SQLSTATEs that are told from others of their class, by the names of PostgreSQL's appendix A.
 namespace sqlstate {
 constexpr std::string_view read_only_sql_transaction = "25006";
+constexpr std::string_view invalid_authorization = "28000"; ///< no such role, or none that may come in from there
+constexpr std::string_view invalid_password = "28P01";
+constexpr std::string_view invalid_catalog_name = "3D000"; ///< no such database
 constexpr std::string_view insufficient_privilege = "42501";
 constexpr std::string_view undefined_function = "42883";
 constexpr std::string_view configuration_limit_exceeded = "53400";
@@ -59,6 +62,10 @@ bool is_passing(std::string_view sqlstate);
 
 /// Whether trying again can help: the connection was at fault and not the call, or the SQLSTATE is a passing one.
 bool is_passing(const Error& error);
+
+/// Whether it is the server that allows no connection, for a reason that does not pass by itself: there is no such role
+/// or database, the role may not come in from here, or its password is wrong.
+bool is_not_let_in(const Error& error);
 
 /// A refusal in the convention that PostgREST speaks too: SQLSTATE `PTnnn`, MESSAGE for people, DETAIL a JSON object.
 struct TypedRefusal {

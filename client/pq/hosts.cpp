@@ -150,6 +150,11 @@ std::vector<std::string> attempts_for(const std::string& conninfo) {
     return is_readable ? attempts : std::vector<std::string>{conninfo};
 }
 
+std::vector<std::string> each_host(const std::string& conninfo) {
+    const auto said = said_in(conninfo);
+    return attempts_for(said ? with_session(*said, "any") : conninfo);
+}
+
 bool names_several_hosts(const std::string& conninfo) {
     return number_of_hosts(resolved(conninfo)) > 1;
 }
@@ -164,6 +169,28 @@ std::string to_primary(const std::string& conninfo) {
         return conninfo;
     }
     return with_session(*said, "read-write");
+}
+
+std::string to_database(const std::string& conninfo, const std::string& database) {
+    auto said = said_in(conninfo);
+    if (!said) { // what cannot be read is refused when it is connected to
+        return conninfo;
+    }
+    (*said)["dbname"] = database;
+    return written(*said);
+}
+
+std::string socket_of(const std::string& conninfo) {
+    const char* const keywords[] = {"dbname", "sslmode", nullptr};
+    const char* const values[] = {conninfo.c_str(), "none such", nullptr};
+    const std::unique_ptr<PGconn, Finish> connection{PQconnectStartParams(keywords, values, 1)};
+    const char* const directory = PQhost(connection.get());
+    const char* const port_number = PQport(connection.get());
+    if (directory == nullptr || *directory != '/' || port_number == nullptr ||
+        number_of_hosts(resolved(conninfo)) > 1) {
+        return {};
+    }
+    return std::string{directory} + "/.s.PGSQL." + port_number;
 }
 
 std::string to_standby(const std::string& conninfo) {

@@ -15,6 +15,9 @@ namespace pdpp::pq {
 /// host, or it cannot be read.
 std::vector<std::string> attempts_for(const std::string& conninfo);
 
+/// The connection strings that lead to each of the hosts, whatever server is wanted.
+std::vector<std::string> each_host(const std::string& conninfo);
+
 /// Whether there is another server to go to when one is a primary no longer.
 bool names_several_hosts(const std::string& conninfo);
 
@@ -25,6 +28,12 @@ std::map<std::string, std::string> resolved(const std::string& conninfo);
 /// `conninfo` for whoever must reach the primary, whatever server it wants itself (target_session_attrs). The same as
 /// given where that is the primary, and where one host is named and none is wanted.
 std::string to_primary(const std::string& conninfo);
+
+/// `conninfo` for another database of the same server.
+std::string to_database(const std::string& conninfo, const std::string& database);
+
+/// The path of the socket that `conninfo` leads to; empty if it leads over the network, or to several hosts.
+std::string socket_of(const std::string& conninfo);
 
 /// `conninfo` for whoever is served by a standby too, the primary where there is none; but the same as given where it
 /// says itself what server it wants, or names one host.

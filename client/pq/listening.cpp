@@ -15,10 +15,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-struct FreeMemory {
-    void operator()(void* memory) const noexcept { PQfreemem(memory); }
-};
-
 constexpr auto question_of_standing =
     "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'),"
     " pg_catalog.pg_backend_pid(), EXISTS (SELECT FROM pg_catalog.pg_listening_channels())";
@@ -29,11 +25,7 @@ asio::awaitable<void> Connection::listen(std::string channel, std::chrono::milli
     if (wire_->handle == nullptr) {
         throw Error(ErrorKind::misused, "the database connection is closed");
     }
-    const std::unique_ptr<char, FreeMemory> name{PQescapeIdentifier(wire_->handle, channel.data(), channel.size())};
-    if (!name) {
-        throw wire_->failure(ErrorKind::misused);
-    }
-    co_await query(std::string{"LISTEN "} + name.get(), {}, timeout);
+    co_await query("LISTEN " + identifier(channel), {}, timeout);
     listens_ = true;
 }
 

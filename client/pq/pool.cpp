@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -32,13 +33,14 @@ struct Pool::State {
           fails_over(names_several_hosts(options.conninfo)), permits(executor, options.size) {}
 
     std::unique_ptr<Connection> take_idle();
-    asio::awaitable<void> open(Connection& connection, Clock::time_point deadline) const;
+    asio::awaitable<void> open(Connection& connection, Clock::time_point deadline);
 
     asio::any_io_executor executor;
     PoolOptions options;
     bool fails_over;
     Permits permits;
     std::vector<std::unique_ptr<Connection>> idle; ///< the most recently used last
+    std::optional<Error> trouble;                  ///< why the latest attempt to connect failed, if it did
 };
 
 std::unique_ptr<Connection> Pool::State::take_idle() {
@@ -52,15 +54,22 @@ std::unique_ptr<Connection> Pool::State::take_idle() {
     return nullptr;
 }
 
-asio::awaitable<void> Pool::State::open(Connection& connection, Clock::time_point deadline) const {
-    const auto remaining = until(deadline);
-    co_await connection.open(options.conninfo, remaining);
-    if (options.statement_timeout.count() > 0) {
-        co_await connection.query("SET statement_timeout = " + std::to_string(options.statement_timeout.count()), {},
-                                  remaining);
-    }
-    if (options.prepare) {
-        co_await options.prepare(connection);
+/// Whatever of it fails, nothing was asked for over the connection yet.
+asio::awaitable<void> Pool::State::open(Connection& connection, Clock::time_point deadline) {
+    try {
+        co_await connection.open(options.conninfo, until(deadline));
+        if (options.statement_timeout.count() > 0) {
+            co_await connection.query("SET statement_timeout = " + std::to_string(options.statement_timeout.count()),
+                                      {}, until(deadline), Effect::reads);
+        }
+        if (options.prepare) {
+            co_await options.prepare(connection);
+        }
+        trouble.reset();
+    } catch (const Error& error) {
+        const bool is_lost = error.kind() != ErrorKind::refused && error.kind() != ErrorKind::cannot_connect;
+        trouble = is_lost ? Error(ErrorKind::cannot_connect, error.what(), error.sqlstate()) : error;
+        throw *trouble;
     }
 }
 
@@ -71,6 +80,9 @@ asio::awaitable<Pool::Lease> Pool::acquire() {
     const auto state = state_; // which outlives the pool, or its being given another, for those who wait
     const auto deadline = Clock::now() + state->options.wait_limit;
     const bool permitted = co_await state->permits.take(deadline);
+    if (!permitted && state->trouble) { // those that are in use are being made
+        throw *state->trouble;
+    }
     if (!permitted) {
         throw Error(ErrorKind::cannot_connect, "all database connections are in use");
     }
@@ -83,7 +95,8 @@ asio::awaitable<Pool::Lease> Pool::acquire() {
             lease.connection_ = std::move(connection);
             lease.is_new_ = true;
         } catch (const Error& error) {
-            if (error.kind() == ErrorKind::refused || until(deadline) <= state->options.backoff) {
+            if (error.kind() == ErrorKind::refused || is_not_let_in(error) ||
+                until(deadline) <= state->options.backoff) {
                 throw;
             }
             failed = true;

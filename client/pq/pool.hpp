@@ -58,7 +58,8 @@ class Pool {
     Pool(const boost::asio::any_io_executor& executor, PoolOptions options);
 
     /// A connection that works, first come, first served. Throws Error `cannot_connect` when none is free, or none can
-    /// be made, within the wait limit, and `refused` at once when the database has no extension pdpp.
+    /// be made, within the wait limit, which it tells apart for those in the queue too, and at once what does not pass
+    /// by itself: `refused` when the database has no extension pdpp, and a connection that the server does not allow.
     boost::asio::awaitable<Lease> acquire();
 
     /// The pool as of now.

@@ -42,7 +42,8 @@ asio::awaitable<void> keep_reconciling(std::string conninfo, GuardHealth* health
             failing = false;
             last_pass = asio::steady_timer::clock_type::now();
         } catch (const Error& error) {
-            permitted = error.sqlstate() != sqlstate::insufficient_privilege;
+            // a connection that is refused for that reason may be let in later
+            permitted = error.kind() != ErrorKind::refused || error.sqlstate() != sqlstate::insufficient_privilege;
             if (!permitted) {
                 guard.close();
                 log::write(log::Level::info, "the launch guard is left to the background worker and to controllers: {}",

@@ -86,6 +86,10 @@ class Connection::Busy {
     bool done_ = false;
 };
 
+struct FreeMemory {
+    void operator()(void* memory) const noexcept { PQfreemem(memory); }
+};
+
 /// A field of an error or a notice; empty if it has none.
 inline std::string error_field(const PGresult* result, int code) {
     const char* const text = PQresultErrorField(result, code);

@@ -1,5 +1,6 @@
 // pdpp_grant: which functions a role may call.
 
+#include "run/grant.hpp"
 #include "api/arguments.hpp"
 #include "boundary.hpp"
 #include "run/error.hpp"
@@ -9,21 +10,12 @@ namespace pdpp::api {
 
 namespace {
 
-constexpr const char* owner_functions =
-    "{pdpp_run_status,pdpp_run_statuses,pdpp_run_timeline,pdpp_run_list,"
-    "pdpp_run_endings,pdpp_run_now,pdpp_connection_run_now,pdpp_connector_run_now,pdpp_run_cancel}";
-constexpr const char* controller_functions =
-    "{pdpp_run_status,pdpp_run_statuses,pdpp_run_timeline,pdpp_run_list,pdpp_run_endings,pdpp_run_now,pdpp_run_cancel,"
-    "pdpp_connection_run_now,pdpp_connector_run_now,pdpp_controller_boot,pdpp_controller_rejoin,pdpp_controller_offer,"
-    "pdpp_run_claim,pdpp_run_fence,pdpp_run_started,pdpp_run_event,pdpp_run_settle,"
-    "pdpp_run_launch_failed,pdpp_reconcile}";
-
 const char* functions_for(std::optional<std::string_view> kind) {
     if (kind == "owner") {
-        return owner_functions;
+        return run::owner_functions;
     }
     if (kind == "controller") {
-        return controller_functions;
+        return run::controller_functions;
     }
     refuse(run::ErrorCode::invalid_request, "kind", "kind must be owner or controller");
 }

@@ -501,7 +501,22 @@ subtest 'exit codes' => sub {
 		qr/CREATE EXTENSION pdpp/, 'no extension: what to do');
 	sql('CREATE ROLE stranger LOGIN');
 	like($failure->(5, 'permission_denied', 'no privilege', '--db', "$db user=stranger", 'status', 'x')->{hint},
-		qr/pdpp_grant/, 'no privilege: what to do');
+		qr/pdpp init --role stranger.*select pdpp_grant\('stranger', 'owner'\)/, 'no privilege: what to do');
+	like($failure->(4, 'cannot_connect', 'no such role', '--db', "$db user=nobody_here", 'status', 'x')->{hint},
+		qr/PGUSER.*pdpp init --role nobody_here/, 'no such role: what to do');
+	like($failure->(4, 'cannot_connect', 'no such database', '--db', "$db dbname=nowhere", 'status', 'x')->{hint},
+		qr/pdpp init --db nowhere --create-db/, 'no such database: what to do');
+
+	# what pdpp_grant does not grant has a grant of its own, which helps
+	sql(q{SELECT pdpp_grant('stranger', 'owner'), pdpp_grant('stranger', 'controller')});
+	for my $case ([ 'pdpp_check\(\)', 'check' ], [ 'pdpp_prune\(timestamptz, integer\)', 'prune', '--older-than', '1 day' ])
+	{
+		my ($function, @command) = @$case;
+		my $hint = $failure->(5, 'permission_denied', "no privilege to $command[0]", '--db', "$db user=stranger", @command)->{hint};
+		like($hint, qr/: (grant execute on function public\.$function to stranger)$/, "no privilege to $command[0]: what to do");
+		sql($hint =~ /(grant execute.*)/);
+		is((finish(start('', $pdpp, '--db', "$db user=stranger", @command)))[0], 0, "which helps $command[0]");
+	}
 
 	my $started = start_run('--connection', 'busy', '--', 'sh', '-c', 'echo ready; exec sleep 1000');
 	wait_for($started, 'out', qr/ready/);

@@ -295,8 +295,8 @@ subtest 'what the database says stays in the log' => sub {
 	$node->safe_psql('postgres', 'CREATE ROLE reader LOGIN');
 	my $gateway = PdppGateway->start(conninfo => $node->connstr('postgres') . ' user=reader');
 	my $answer = $gateway->get_as_owner('/_ref/runs/run_1', 'Request-Id' => 'denied-1');
-	is($answer->{status}, 500, 'a role without the right');
-	is($answer->{json}{error}{code}, 'internal_error', 'typed');
+	is($answer->{status}, 503, 'a role without the right');
+	is($answer->{json}{error}{code}, 'not_granted', 'typed');
 	unlike($answer->{head} . $answer->{body}, qr/pdpp_run_status|permission|SELECT|42501/i, 'nothing of SQL gets out');
 	like($gateway->log, qr/request_id=denied-1 function=pdpp_run_status sqlstate=42501 "permission denied/, 'the log has it');
 	$node->safe_psql('postgres', q{SELECT pdpp_grant('reader', 'owner')});

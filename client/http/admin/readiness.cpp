@@ -1,7 +1,9 @@
 #include "http/admin/readiness.hpp"
 
 #include "log/log.hpp"
+#include "pq/grants.hpp"
 #include "pq/hosts.hpp"
+#include "run/grant.hpp"
 #include "version.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -35,13 +37,15 @@ constexpr double full_queue = 0.99;
 constexpr double filling_queue = 0.5;
 
 /// Names of sessions are what every role may see of others.
-constexpr auto question = "select (select extversion from pg_catalog.pg_extension where extname = 'pdpp'),"
-                          " exists (select from pg_catalog.pg_stat_activity where datname = current_database()"
-                          "         and application_name like 'pdpp worker for %'),"
-                          " exists (select from pg_catalog.pg_stat_activity where datname = current_database()"
-                          "         and application_name = 'pdpp guard'),"
-                          " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on',"
-                          " pg_catalog.pg_notification_queue_usage()";
+const std::string question =
+    "select (select extversion from pg_catalog.pg_extension where extname = 'pdpp'),"
+    " exists (select from pg_catalog.pg_stat_activity where datname = current_database()"
+    "         and application_name like 'pdpp worker for %'),"
+    " exists (select from pg_catalog.pg_stat_activity where datname = current_database()"
+    "         and application_name = 'pdpp guard'),"
+    " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on',"
+    " pg_catalog.pg_notification_queue_usage(), " +
+    pq::count_of_lacking(run::owner_functions);
 
 using Version = std::array<int, 3>;
 
@@ -70,13 +74,17 @@ json::object writes_check(bool is_standby, bool is_read_only) {
     return {{"ok", true}};
 }
 
-json::object extension_check(std::string_view version) {
+json::object extension_check(std::string_view version, bool is_granted = true) {
     if (version.empty()) {
         return failed("extension pdpp is not installed in this database");
     }
     json::object check{{"ok", fits(version)}, {"version", version}};
     if (!fits(version)) {
         check["message"] = fmt::format("this program is for {}: alter extension pdpp update", program_version);
+    }
+    if (fits(version) && !is_granted) {
+        check["ok"] = false;
+        check["message"] = "the gateway's role lacks the grant `owner`: pdpp init, or pdpp_grant()";
     }
     return check;
 }
@@ -140,7 +148,7 @@ asio::awaitable<Readiness::Report> Readiness::look() {
         std::from_chars(number.data(), number.data() + number.size(), queue_usage);
         checks["database"] = json::object{{"ok", true}};
         checks["writes"] = writes_check(is_true(3), is_true(4));
-        checks["extension"] = extension_check(row.text(0, 0).value_or(""));
+        checks["extension"] = extension_check(row.text(0, 0).value_or(""), row.text(0, 6) == "0");
         checks["notifications"] = notifications_check(queue_usage);
         checks["reconciler"] = reconciler_check(guard_, is_true(1), is_true(2));
         if (is_true(3) || is_true(4)) {
@@ -153,8 +161,9 @@ asio::awaitable<Readiness::Report> Readiness::look() {
             checks["database"] = json::object{{"ok", true}};
             checks["extension"] = extension_check("");
         } else {
-            checks["database"] =
-                failed(has_several_hosts_ ? "no server that takes writes answers" : "the database does not answer");
+            checks["database"] = failed(has_several_hosts_         ? "no server that takes writes answers"
+                                        : pq::is_not_let_in(error) ? "the database does not let the gateway in"
+                                                                   : "the database does not answer");
         }
     }
     constexpr std::size_t all_checks = 5;

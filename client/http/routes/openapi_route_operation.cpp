@@ -37,7 +37,7 @@ Names error_codes(const Route& route) {
         add({"origin_mismatch"});
     }
     if (const auto* const call = sql_call(route)) {
-        add({"not_acceptable", "database_unavailable", "run_busy", "timeout"});
+        add({"not_acceptable", "database_unavailable", "not_granted", "run_busy", "timeout"});
         if (call->kind == CallKind::reads) {
             add({"precondition_failed"});
         } else {

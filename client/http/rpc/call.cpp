@@ -186,10 +186,13 @@ asio::awaitable<Response> answer_rpc(Database& database, const RpcCall& call, co
         co_return response;
     } catch (const pq::Error& error) {
         auto answer = rpc_error(error);
-        if (answer.code >= status::internal_server_error) {
+        // a grant that lacks is 403 there, and nothing that the client can do something about
+        const bool is_ours =
+            error.kind() == pq::ErrorKind::refused && error.sqlstate() == pq::sqlstate::insufficient_privilege;
+        if (answer.code >= status::internal_server_error || is_ours) {
             log::write(log::Level::error,
                        {{"request_id", request_id}, {"function", function.name}, {"sqlstate", error.sqlstate()}},
-                       log::Quoted{error.what()});
+                       log::Quoted{database.explained(error, function.name)});
         }
         throw answer;
     }

@@ -3,10 +3,13 @@
 #include "http/runs/database.hpp"
 
 #include "http/runs/refusals.hpp"
+#include "http/runs/setup_watch.hpp"
 #include "http/runs/status_body.hpp"
 #include "http/runs/status_fetch.hpp"
 #include "http/watch/metrics.hpp"
 #include "log/log.hpp"
+#include "pq/advice.hpp"
+#include "pq/grants.hpp"
 #include "pq/hosts.hpp"
 #include "pq/write.hpp"
 
@@ -160,9 +163,9 @@ asio::awaitable<Database::Loan> Database::Side::lend() {
 }
 
 Database::Database(const asio::any_io_executor& executor, const DatabaseOptions& options, Metrics& metrics)
-    : metrics_(metrics), timeout_(options.statement_timeout + std::chrono::seconds(2)),
-      lock_timeout_(options.lock_timeout), primary_(executor, primary_options(options), timeout_),
-      writes_(executor, write_options(options, lock_timeout_)),
+    : metrics_(metrics), conninfo_(pq::to_primary(options.conninfo)),
+      timeout_(options.statement_timeout + std::chrono::seconds(2)), lock_timeout_(options.lock_timeout),
+      primary_(executor, primary_options(options), timeout_), writes_(executor, write_options(options, lock_timeout_)),
       write_turns_(executor, std::max<std::size_t>((options.pool_size - 1) / names_of_one, 1)),
       ended_(options.status_cache_bytes) {
     const auto to_standby = pq::to_standby(options.conninfo);
@@ -237,17 +240,34 @@ asio::awaitable<void> Database::meet_primary(pq::Connection& connection) {
     history_ = std::move(history);
 }
 
-asio::awaitable<void> Database::try_connecting() {
-    co_await primary_.pool.acquire();
+asio::awaitable<void> Database::watch_setup() {
+    co_await http::watch_setup(primary_.pool, conninfo_);
+}
+
+std::string Database::explained(const pq::Error& error, std::string_view function) const {
+    std::string words = error.what();
+    if (error.kind() != pq::ErrorKind::refused) {
+        return words;
+    }
+    if (error.sqlstate() == pq::sqlstate::insufficient_privilege) {
+        const auto role = pq::role_in(conninfo_);
+        const auto grant = pq::grant_for(function, role);
+        words += fmt::format(": grant what {0} lacks with: pdpp init --role {0}{1}{2}", pq::as_regrole(role),
+                             grant.empty() ? "" : ", or: ", grant);
+    } else if (error.sqlstate() == pq::sqlstate::undefined_function) {
+        words += ": the extension in the database may be older than this program: alter extension pdpp update";
+    }
+    return words;
 }
 
 /// What the failure of a call means for the client; logged if it is not the client's doing.
-Refusal Database::refusal_of_call(const pq::Error& error, std::string_view function, std::string_view request_id) {
+Refusal Database::refusal_of_call(const pq::Error& error, std::string_view function,
+                                  std::string_view request_id) const {
     auto refusal = refusal_for(error);
     if (is_our_trouble(refusal)) {
         log::write(log::Level::error,
                    {{"request_id", request_id}, {"function", function}, {"sqlstate", error.sqlstate()}},
-                   log::Quoted{error.what()});
+                   log::Quoted{explained(error, function)});
     }
     return refusal;
 }

@@ -72,8 +72,11 @@ class Database {
     /// that took over may not have them.
     boost::asio::awaitable<void> meet_primary(pq::Connection& connection);
 
-    /// Makes a connection, for the next who needs one. Throws pq::Error.
-    boost::asio::awaitable<void> try_connecting();
+    /// Tells in the log what keeps this from its work (http/runs/setup_watch.hpp), until the loop ends.
+    boost::asio::awaitable<void> watch_setup();
+
+    /// What the log says of a failed call: the database's words, and what to do where they do not say it.
+    [[nodiscard]] std::string explained(const pq::Error& error, std::string_view function) const;
 
     /// All connections, and all who wait for one.
     [[nodiscard]] pq::Pool::Usage usage() const;
@@ -97,13 +100,14 @@ class Database {
     class PoolCaller;
 
     boost::asio::awaitable<Turns::Turn> turn_to_write(const std::vector<pq::Argument>& arguments);
-    static Refusal refusal_of_call(const pq::Error& error, std::string_view function, std::string_view request_id);
+    Refusal refusal_of_call(const pq::Error& error, std::string_view function, std::string_view request_id) const;
     boost::asio::awaitable<void> keep_as_primary_says(std::string run_id);
     boost::asio::awaitable<pq::Answer> read_final(std::function<boost::asio::awaitable<pq::Answer>(Side&)> read,
                                                   pq::Finality is_final);
     boost::asio::awaitable<pq::Answer> read(Side& side, const SqlCall& call, std::vector<pq::Argument> arguments);
 
     Metrics& metrics_;
+    std::string conninfo_;
     std::chrono::milliseconds timeout_;
     std::chrono::milliseconds lock_timeout_;
     Side primary_;

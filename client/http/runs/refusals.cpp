@@ -27,9 +27,15 @@ Refusal for_sqlstate(std::string_view sqlstate) {
     if (sqlstate == pq::sqlstate::lock_not_available) {
         return refusal(ErrorKind::run_busy);
     }
-    // Without a SQLSTATE it is the client library that refuses: a database without the extension.
-    if (sqlstate.empty() || pq::is_passing(sqlstate)) {
+    if (sqlstate.empty()) { // it is the client library that refuses
+        return refusal(ErrorKind::database_unavailable,
+                       "The database that this server works on has no extension pdpp yet.");
+    }
+    if (pq::is_passing(sqlstate)) {
         return refusal(ErrorKind::database_unavailable);
+    }
+    if (sqlstate == pq::sqlstate::insufficient_privilege) {
+        return refusal(ErrorKind::not_granted);
     }
     if (is_unstorable(sqlstate)) {
         return invalid_request("data holds what PostgreSQL cannot store as JSON.", "data");
@@ -80,6 +86,11 @@ Refusal refusal_for(const pq::Error& error) {
     }
     switch (error.kind()) {
     case pq::ErrorKind::cannot_connect:
+        if (pq::is_not_let_in(error)) {
+            return refusal(ErrorKind::database_unavailable,
+                           "The database does not let this server in, whose log says why.");
+        }
+        return refusal(ErrorKind::database_unavailable);
     case pq::ErrorKind::connection_lost:
     case pq::ErrorKind::in_doubt:
         return refusal(ErrorKind::database_unavailable);

@@ -29,6 +29,7 @@ enum class ErrorKind {
     headers_too_large,
     internal_error,
     database_unavailable,
+    not_granted,
     run_busy,
     too_many_connections,
     in_doubt,

@@ -122,4 +122,23 @@ BOOST_AUTO_TEST_CASE(hosts_are_counted_however_they_are_named) {
     BOOST_TEST(!names_several_hosts("host=c"));
 }
 
+BOOST_AUTO_TEST_CASE(another_database_of_the_same_server) {
+    BOOST_TEST(to_database("", "it's") == "dbname='it\\'s'");
+    BOOST_TEST(to_database("app", "other") == "dbname='other'");
+    BOOST_TEST(to_database("host=a dbname=app user=u", "other") == "dbname='other' host='a' user='u'");
+    BOOST_TEST(to_database("=", "other") == "=");
+}
+
+BOOST_AUTO_TEST_CASE(the_socket_that_a_string_leads_to) {
+    BOOST_TEST(socket_of("host=/tmp port=7") == "/tmp/.s.PGSQL.7");
+    BOOST_TEST(socket_of("host=localhost") == "");
+    BOOST_TEST(socket_of("host=/tmp,/var") == "");
+}
+
+BOOST_AUTO_TEST_CASE(each_host_whatever_is_wanted) {
+    const auto hosts = each_host("host=a,b port=1,2 target_session_attrs=read-write");
+    BOOST_REQUIRE(hosts.size() == 2);
+    BOOST_TEST(hosts[1] == "host='b' port='2' target_session_attrs='any'");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -52,8 +52,14 @@ BOOST_AUTO_TEST_CASE(what_takes_too_long_is_504) {
     BOOST_TEST((refusal_of(pq::ErrorKind::refused, "57014").code == status::gateway_timeout));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_not_granted_is_told_apart) {
+    const auto refusal = refusal_of(pq::ErrorKind::refused, "42501");
+    BOOST_TEST((refusal.code == status::service_unavailable));
+    BOOST_TEST(refusal.error_code == "not_granted");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_broken_is_500) {
-    for (const auto* const sqlstate : {"42501", "42883", "XX000", "XX001", "53400", "P0001", "PT999", "23505"}) {
+    for (const auto* const sqlstate : {"42883", "XX000", "XX001", "53400", "P0001", "PT999", "23505"}) {
         BOOST_TEST((refusal_of(pq::ErrorKind::refused, sqlstate).code == status::internal_server_error), sqlstate);
     }
     BOOST_TEST((refusal_of(pq::ErrorKind::misused).code == status::internal_server_error));

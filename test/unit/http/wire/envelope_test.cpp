@@ -74,6 +74,7 @@ BOOST_AUTO_TEST_CASE(other_failures_of_the_database_tell_nothing_of_it) {
     };
     for (const auto& [kind, sqlstate, expected, code] : {
              Case{pq::ErrorKind::cannot_connect, "", 503, "database_unavailable"},
+             {pq::ErrorKind::cannot_connect, "28000", 503, "database_unavailable"},
              {pq::ErrorKind::connection_lost, "57P01", 503, "database_unavailable"},
              {pq::ErrorKind::in_doubt, "", 503, "database_unavailable"},
              {pq::ErrorKind::timeout, "", 504, "timeout"},
@@ -86,7 +87,7 @@ BOOST_AUTO_TEST_CASE(other_failures_of_the_database_tell_nothing_of_it) {
              {pq::ErrorKind::refused, "57P03", 503, "database_unavailable"},
              {pq::ErrorKind::refused, "53200", 503, "database_unavailable"},
              {pq::ErrorKind::refused, "53400", 500, "internal_error"},
-             {pq::ErrorKind::refused, "42501", 500, "internal_error"},
+             {pq::ErrorKind::refused, "42501", 503, "not_granted"},
              {pq::ErrorKind::refused, "42883", 500, "internal_error"},
              {pq::ErrorKind::refused, "PT409", 500, "internal_error"}, // without a DETAIL of ours
          }) {
@@ -98,6 +99,20 @@ BOOST_AUTO_TEST_CASE(other_failures_of_the_database_tell_nothing_of_it) {
         const bool retry = error_response(refusal, "r")[field::retry_after] == "1";
         BOOST_TEST(retry == (expected == 503));
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_database_that_is_not_set_up_is_not_called_unreachable) {
+    const auto message = [](pq::ErrorKind kind, std::string sqlstate) {
+        return refusal_for(pq::Error(kind, "m", std::move(sqlstate))).message;
+    };
+    BOOST_TEST(message(pq::ErrorKind::cannot_connect, "").find("cannot be reached") != std::string::npos);
+    BOOST_TEST(message(pq::ErrorKind::cannot_connect, "53300").find("cannot be reached") != std::string::npos);
+    for (const auto* const not_let_in : {"28000", "28P01", "3D000", "42501"}) {
+        BOOST_TEST(message(pq::ErrorKind::cannot_connect, not_let_in).find("does not let this server in") !=
+                   std::string::npos);
+    }
+    BOOST_TEST(message(pq::ErrorKind::refused, "").find("no extension") != std::string::npos);
+    BOOST_TEST(message(pq::ErrorKind::refused, "42501").find("lacks a grant") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(an_envelope_in_a_body_is_a_404) {

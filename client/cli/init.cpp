@@ -1,0 +1,405 @@
+#include "cli/init.hpp"
+
+#include "cli/setup/destination.hpp"
+#include "cli/setup/password_file.hpp"
+#include "cli/setup/plan.hpp"
+#include "cli/setup/server_facts.hpp"
+#include "cli/setup/server_user.hpp"
+#include "pq/conninfo.hpp"
+#include "text/shell.hpp"
+#include "text/text.hpp"
+
+#include <boost/asio/this_coro.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace pdpp::cli {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+/// Where a database is made from, as createdb does it.
+constexpr auto maintenance_database = "postgres";
+
+/// True if the database was connected to; false if it has to be made, and another one was.
+asio::awaitable<bool> connect_or_find_missing(pq::Connection& connection, const Destination& destination,
+                                              bool may_create) {
+    try {
+        co_await connect(connection, destination, destination.database, "pdpp init");
+        co_return true;
+    } catch (const pq::Error& error) {
+        if (error.sqlstate() != pq::sqlstate::invalid_catalog_name || !may_create) {
+            throw;
+        }
+    }
+    co_await connect(connection, destination, maintenance_database, "pdpp init");
+    co_return false;
+}
+
+// ---- what cannot be begun -------------------------------------------------------------------------------------------
+
+void check_possible(const ServerFacts& facts, bool is_database_there) {
+    if (!facts.available_version && !facts.extension_version) {
+        const auto major = facts.version_number / 10'000;
+        throw Failure{
+            exit_code::refused,
+            "extension_missing",
+            fmt::format("the PostgreSQL {} of this server has no extension pdpp that could be created", major),
+            fmt::format("Install it on the server's machine, by its package postgresql-{}-pdpp or from the "
+                        "sources (make extension && make -f extension/Makefile install), and run this again.",
+                        major),
+            {}};
+    }
+    if (facts.is_read_only && !facts.is_standby) {
+        throw failure_of(
+            pq::Error(pq::ErrorKind::refused, "read-only", std::string{pq::sqlstate::read_only_sql_transaction}));
+    }
+    if (is_database_there && !facts.extension_version && facts.encoding != "UTF8") {
+        throw Failure{
+            exit_code::refused,
+            "wrong_encoding",
+            fmt::format("the database {} is encoded in {}, and pdpp needs UTF8", facts.database, facts.encoding),
+            "Have another one made: pdpp init --db NAME --create-db",
+            {}};
+    }
+}
+
+// ---- saying it ------------------------------------------------------------------------------------------------------
+
+std::string common_option(const Destination& destination) {
+    if (destination.conninfo.empty()) {
+        return "";
+    }
+    // any other string may hold a password
+    return pq::is_database_name(destination.conninfo) ? " --db " + in_shell(destination.conninfo) : " --db ...";
+}
+
+struct Outlook {
+    bool needs_restart;
+    std::string restart;           ///< the command; empty if it is not known
+    std::string password_file;     ///< empty if there is none
+    std::vector<std::string> next; ///< commands
+};
+
+Outlook outlook_of(const ServerFacts& facts, const Plan& plan, const Destination& destination,
+                   std::string password_file) {
+    Outlook outlook{.needs_restart = plan.needs_restart,
+                    .restart = plan.needs_restart ? restart_command(facts, has_systemd() || !facts.is_local) : "",
+                    .password_file = std::move(password_file),
+                    .next = {}};
+    const auto option = common_option(destination);
+    outlook.next.push_back(fmt::format("pdpp serve{}", option));
+    outlook.next.push_back(fmt::format("pdpp run{} -- true", option));
+    outlook.next.push_back(fmt::format("pdpp doctor{}", option));
+    return outlook;
+}
+
+std::string plan_text(const ServerFacts& facts, const Plan& plan, const Destination& destination) {
+    auto text = fmt::format("pdpp init, database {} of {} (PostgreSQL {}), as {}:\n", printable(destination.database),
+                            facts.place, facts.version, printable(facts.role));
+    for (const auto& step : plan.steps) {
+        text += fmt::format("  {:<40}  {}\n", printable(step.what), printable(step.sql));
+    }
+    if (plan.steps.empty()) {
+        text += "  nothing to do: all of it is there\n";
+    }
+    for (const auto& remark : plan.remarks) {
+        text += fmt::format("note: {}\n", printable(remark));
+    }
+    return text;
+}
+
+std::string outlook_text(const Plan& plan, const Outlook& outlook) {
+    std::string text;
+    if (!plan.by_hand.empty()) {
+        text += "these lines belong into the server's postgresql.conf, by hand:\n";
+        for (const auto& line : plan.by_hand) {
+            text += fmt::format("  {}\n", printable(line));
+        }
+    }
+    if (outlook.needs_restart) {
+        text += fmt::format("the server needs a restart, for the background worker: {}\n",
+                            outlook.restart.empty() ? "ask whoever runs it" : outlook.restart);
+    }
+    if (!outlook.password_file.empty()) {
+        text += fmt::format("the owner's password is in {}, where pdpp serve and pdpp token find it\n",
+                            printable(outlook.password_file));
+    }
+    text += fmt::format("next: {}, and beside it: {}; whether all is well: {}\n", outlook.next[0], outlook.next[1],
+                        outlook.next[2]);
+    return text;
+}
+
+std::string plan_json(const ServerFacts& facts, const Plan& plan, const Destination& destination) {
+    json::array steps;
+    for (const auto& step : plan.steps) {
+        const auto* const key = step.kind == StepKind::make_password_file ? "file" : "sql";
+        steps.push_back({{"what", step.what}, {key, step.sql}});
+    }
+    return json::serialize(json::object{{"object", "init_plan"},
+                                        {"server", facts.place},
+                                        {"server_version", facts.version},
+                                        {"database", destination.database},
+                                        {"as", facts.role},
+                                        {"role", destination.role},
+                                        {"steps", std::move(steps)},
+                                        {"remarks", json::value_from(plan.remarks)}}) +
+           "\n";
+}
+
+std::string outlook_json(const Plan& plan, const Outlook& outlook, std::size_t done) {
+    return json::serialize(json::object{{"object", "init"},
+                                        {"steps_done", done},
+                                        {"by_hand", json::value_from(plan.by_hand)},
+                                        {"restart_needed", outlook.needs_restart},
+                                        {"restart", outlook.restart},
+                                        {"password_file", outlook.password_file},
+                                        {"next", json::value_from(outlook.next)}}) +
+           "\n";
+}
+
+/// True if the person at the terminal wants it, or there is none.
+bool is_agreed(const Plan& plan, const Session& session, const InitOptions& options) {
+    if (options.yes || session.json || plan.steps.empty() || ::isatty(STDIN_FILENO) == 0) {
+        return true;
+    }
+    print("Do this? [y/N] ");
+    std::string answer;
+    std::getline(std::cin, answer);
+    return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+// ---- doing it -------------------------------------------------------------------------------------------------------
+
+/// What the refusal of a step is for the program.
+Failure failure_of_step(const Step& step, const pq::Error& error, const Destination& destination) {
+    auto failure = failure_of(error, destination.conninfo);
+    if (error.kind() == pq::ErrorKind::refused && error.sqlstate() == pq::sqlstate::insufficient_privilege) {
+        failure.message = fmt::format("{}: {}", step.what, error.what());
+        failure.hint = fmt::format("Have a superuser of the server run the same command (on its machine as root, or as "
+                                   "the unix user that it runs as), or this, and then run it again: {}",
+                                   step.sql);
+    }
+    return failure;
+}
+
+/// Does the steps of a plan, in their order.
+class Performer {
+  public:
+    Performer(pq::Connection& connection, const Destination& destination, const std::string& owner,
+              const Session& session)
+        : connection_(connection), destination_(destination), owner_(owner), session_(session) {}
+
+    asio::awaitable<void> perform(Plan& plan) {
+        const auto lines = [&](const ServerFacts& facts) {
+            return lines_of_configuration(facts, destination_.database);
+        };
+        const auto before = co_await look_at_server(connection_);
+        for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+            const auto& step = plan.steps[i];
+            switch (step.kind) {
+            case StepKind::create_database:
+                co_await create_database(step);
+                break;
+            case StepKind::in_transaction:
+                co_await in_transaction(plan.steps, i);
+                break;
+            case StepKind::alter_system: {
+                const bool is_allowed = co_await alter_system(step);
+                if (!is_allowed) {
+                    plan.by_hand = lines(before);
+                    continue;
+                }
+                break;
+            }
+            case StepKind::reload:
+                if (!plan.by_hand.empty()) {
+                    continue;
+                }
+                co_await execute(step);
+                break;
+            case StepKind::make_password_file:
+                make_password_file(step.sql, owner_);
+                break;
+            }
+            tell(plan.steps[i]);
+        }
+    }
+
+    [[nodiscard]] std::size_t done() const noexcept { return done_; }
+
+  private:
+    void tell(const Step& step) {
+        ++done_;
+        if (!session_.json) {
+            print(fmt::format("done: {}\n", printable(step.what)));
+        }
+    }
+
+    asio::awaitable<void> execute(const Step& step) {
+        std::optional<Failure> failure;
+        try {
+            co_await connection_.query(step.sql);
+        } catch (const pq::Error& error) {
+            failure = failure_of_step(step, error, destination_);
+        }
+        if (failure) {
+            throw *failure;
+        }
+    }
+
+    asio::awaitable<void> create_database(const Step& step) {
+        co_await execute(step);
+        co_await connect(connection_, destination_, destination_.database, "pdpp init");
+    }
+
+    /// All that are to be done together, from the place `i` on, which is that of the last of them then. Whoever goes
+    /// on after a failure begins with what there was.
+    asio::awaitable<void> in_transaction(const std::vector<Step>& steps, std::size_t& i) {
+        const auto first = i;
+        co_await connection_.query("BEGIN");
+        for (;;) {
+            co_await execute_or_roll_back(steps[i]);
+            if (i + 1 == steps.size() || steps[i + 1].kind != StepKind::in_transaction) {
+                break;
+            }
+            ++i;
+        }
+        co_await connection_.query("COMMIT");
+        std::for_each(steps.begin() + static_cast<std::ptrdiff_t>(first),
+                      steps.begin() + static_cast<std::ptrdiff_t>(i), [this](const Step& step) { tell(step); });
+    }
+
+    asio::awaitable<void> execute_or_roll_back(const Step& step) {
+        std::optional<Failure> failure;
+        try {
+            co_await execute(step);
+        } catch (const Failure& refused) {
+            failure = refused;
+        }
+        if (failure && connection_.usable()) {
+            co_await connection_.query("ROLLBACK");
+        }
+        if (failure) {
+            throw *failure;
+        }
+    }
+
+    /// False if the server does not allow it.
+    asio::awaitable<bool> alter_system(const Step& step) {
+        // before version 17 only a library that is loaded has settings
+        constexpr auto load = "LOAD 'pdpp'";
+        for (const auto& sql : {std::string{load}, step.sql}) {
+            try {
+                co_await connection_.query(sql);
+            } catch (const pq::Error& error) {
+                if (error.kind() != pq::ErrorKind::refused) {
+                    throw;
+                }
+                if (sql != load) {
+                    co_return false;
+                }
+            }
+        }
+        co_return true;
+    }
+
+    pq::Connection& connection_;
+    const Destination& destination_;
+    const std::string& owner_;
+    const Session& session_;
+    std::size_t done_ = 0;
+};
+
+// ---- the owner's password -------------------------------------------------------------------------------------------
+
+struct PasswordFile {
+    std::string path; ///< empty if the environment has the password itself
+    bool is_there = false;
+};
+
+PasswordFile password_file() {
+    const auto is_set = [](const char* name) {
+        const char* const value = std::getenv(name);
+        return value != nullptr && *value != '\0';
+    };
+    const auto exists = [](const std::string& path) {
+        std::error_code ignored;
+        return std::filesystem::exists(path, ignored);
+    };
+    if (is_set("PDPP_OWNER_PASSWORD_FILE")) {
+        const std::string path = std::getenv("PDPP_OWNER_PASSWORD_FILE");
+        return {path, exists(path)};
+    }
+    if (is_set("PDPP_OWNER_PASSWORD")) {
+        return {"", true};
+    }
+    for (const auto& path : usual_password_files()) {
+        if (::access(path.c_str(), R_OK) == 0) {
+            return {path, true};
+        }
+    }
+    const auto path = own_password_file();
+    return {path, path.empty() || exists(path)};
+}
+
+} // namespace
+
+asio::awaitable<int> init(Session session, InitOptions options) {
+    const auto executor = co_await asio::this_coro::executor;
+    const auto destination = destination_of(session.database, options.role);
+    pq::Connection connection(executor);
+    const bool is_there = co_await connect_or_find_missing(connection, destination, options.create_database);
+    auto facts = co_await look_at_server(connection);
+    auto role = co_await look_at_role(connection, destination.role);
+    if (!is_there) { // what is known is of another database
+        facts.database.clear();
+        facts.extension_version.reset();
+        facts.schema.clear();
+        role.grants = {};
+    }
+    check_possible(facts, is_there);
+
+    const auto password = facts.is_standby ? PasswordFile{"", true} : password_file();
+    const Wishes wishes{.database = is_there ? "" : destination.database,
+                        .role = destination.role,
+                        .password_file = password.is_there ? "" : password.path,
+                        .password_owner = destination.role};
+    const Quoting quoting{.identifier = [&](std::string_view name) { return connection.identifier(name); },
+                          .literal = [&](std::string_view text) { return connection.literal(text); }};
+    auto plan = plan_for(facts, role, wishes, quoting);
+    print(session.json ? plan_json(facts, plan, destination) : plan_text(facts, plan, destination));
+    if (options.dry_run) {
+        if (!session.json) {
+            print("nothing was done: --dry-run\n");
+        }
+        co_return exit_code::success;
+    }
+    if (!is_agreed(plan, session, options)) {
+        print("nothing was done\n");
+        co_return exit_code::other_ending;
+    }
+    Performer performer(connection, destination, wishes.password_owner, session);
+    co_await performer.perform(plan);
+    const auto outlook = outlook_of(facts, plan, destination, password.path);
+    print(session.json ? outlook_json(plan, outlook, performer.done()) : outlook_text(plan, outlook));
+    co_return exit_code::success;
+}
+
+} // namespace pdpp::cli

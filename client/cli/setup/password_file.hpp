@@ -1,0 +1,24 @@
+#pragma once
+// The files that hold the owner's password where the environment says nothing else.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pdpp::cli {
+
+/// That of this machine, which root makes.
+constexpr auto machines_password_file = "/etc/pdpp/owner-password";
+
+/// Where the user who runs this has it: root in /etc/pdpp, anybody else among the files of their configuration. Empty
+/// for a user without a home.
+std::string own_password_file();
+
+/// Where it is looked for, in this order: the user's own file and that of the machine.
+std::vector<std::string> usual_password_files();
+
+/// Makes a file with a random password that only `owner`, a unix user, can read: root for whoever there is not, and
+/// where it is not root who makes it, whoever does. Throws std::system_error.
+void make_password_file(const std::string& path, const std::string& owner);
+
+} // namespace pdpp::cli
