@@ -165,7 +165,8 @@ insert into ending_scans select n, pg_temp.scanned(statement), pg_temp.buffers_o
 from generate_series(1, 8) as n, (values ($$select pdpp_run_endings('2026-01-01 08:00:00Z')$$)) as s(statement);
 select is_empty($$select n, scanned from ending_scans where not 'spine_events_endings' = any (scanned) or 'spine_events' = any (scanned)$$,
     'endings go by their index, with the first plan as with the kept one');
-select is(scanned, array['controller_boots_boot_epoch_key', 'spine_events_endings'], 'and their boots by theirs') from ending_scans where n = 8;
+-- (where no ending has a boot, as here, not every version looks)
+select ok(scanned <@ array['controller_boots_boot_epoch_key', 'spine_events_endings'], 'and their boots by theirs, if at all') from ending_scans where n = 8;
 select cmp_ok(pages, '<=', 150, '1,201 of 36,000 endings: their own pages') from ending_scans where n = 8;
 select is(pdpp_run_endings('2026-01-01 08:00:00Z')->'data',
     '[{"count": 1200, "reason": null, "status": "completed"}, {"count": 1, "reason": null, "status": "abandoned"}]', 'and they are counted');
