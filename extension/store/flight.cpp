@@ -1,6 +1,7 @@
 #include "store/flight.hpp"
 
 #include "boundary.hpp"
+#include "settings.hpp"
 #include "store/clock.hpp"
 #include "store/direct.hpp"
 #include "store/statement.hpp"
@@ -13,11 +14,13 @@ namespace {
     "f.run_id, f.connector_id, f.connector_instance_id, f.trace_id, f.scenario_id, f.started_at, f.run_generation,"    \
     " f.boot_epoch, f.launch_deadline, f.cancel_requested_at"
 
-/// Whether a run was given more time than what follows. Infinite times, written by hand, have no difference before
-/// PostgreSQL 17, and nobody has to wait for them.
-#define GIVEN_LONGER(flight)                                                                                           \
-    "case when isfinite(" flight ".launch_deadline) and isfinite(" flight ".started_at)"                               \
-    " then " flight ".launch_deadline - " flight ".started_at end >"
+/// Whether a run can still be claimed, by the parameters of a Claimable. Infinite times, written by hand, have no
+/// difference before PostgreSQL 17, and nobody has to wait for them.
+#define IN_TIME(flight, after, since, anew_until)                                                                      \
+    "(" flight ".launch_deadline > " after " or (" flight ".started_at not between " since " and " after " and"        \
+    " case when not isfinite(" flight ".launch_deadline) or not isfinite(" flight ".started_at) then false"            \
+    " when " flight ".launch_deadline < " flight ".started_at then " anew_until " > " after " else " flight            \
+    ".launch_deadline - " flight ".started_at > " after " - " since " end))"
 
 /// What a column that is never null holds; nothing, if somebody allowed that and did it.
 template <typename T>
@@ -101,11 +104,14 @@ std::optional<std::string_view> removing;
 struct Claimable {
     run::Instant after;
     run::Instant serving_since;
+    run::Instant anew_until; ///< for one from before then whose deadline was set anew
 };
 Claimable claimable() {
     const Clock clock = read_clock();
+    const run::Instant since = clock.serving_since().value_or(run::Instant{});
     return {.after = {clock.now.unix_micros - clock.past.furthest_forward()},
-            .serving_since = clock.serving_since().value_or(run::Instant{})};
+            .serving_since = since,
+            .anew_until = run::later(since, std::int64_t{settings::launch_deadline} * 1000)};
 }
 
 } // namespace
@@ -168,25 +174,21 @@ std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch) {
                            " where f.run_id = (select a.run_id from pdpp.controller_active_runs as a"
                            "   join pdpp.connections as c on c.connector_instance_id = a.connector_instance_id"
                            "   where a.boot_epoch is null and c.boot_epoch = $1"
-                           "     and (a.launch_deadline > $2 or (a.started_at < $3 and " GIVEN_LONGER(
-                               "a") " $2 - $3))"
-                                    "     and a.cancel_requested_at is null"
-                                    "   order by a.started_at, a.run_id limit 1 for no key update of a skip locked)"
-                                    " returning " FLIGHT_COLUMNS};
-    const auto [after, serving_since] = claimable();
-    return flight_in(claim.execute({boot_epoch, after, serving_since}));
+                           "     and a.cancel_requested_at is null and " IN_TIME("a", "$2", "$3", "$4") //
+                           "   order by a.started_at, a.run_id limit 1 for no key update of a skip locked)"
+                           " returning " FLIGHT_COLUMNS};
+    const auto [after, serving_since, anew_until] = claimable();
+    return flight_in(claim.execute({boot_epoch, after, serving_since, anew_until}));
 }
 
 std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_epoch) {
     // "is true" keeps it from the index of all that is unclaimed, which a plan made for a short queue may prefer
     static Statement claim{"update pdpp.controller_active_runs as f set boot_epoch = $2"
                            " where f.run_id = $1 and (f.boot_epoch is null) is true"
-                           "   and (f.launch_deadline > $3 or (f.started_at < $4 and " GIVEN_LONGER(
-                               "f") " $3 - $4))"
-                                    "   and f.cancel_requested_at is null"
-                                    " returning " FLIGHT_COLUMNS};
-    const auto [after, serving_since] = claimable();
-    return flight_in(claim.execute({run_id, boot_epoch, after, serving_since}));
+                           "   and f.cancel_requested_at is null and " IN_TIME("f", "$3", "$4", "$5") //
+                           " returning " FLIGHT_COLUMNS};
+    const auto [after, serving_since, anew_until] = claimable();
+    return flight_in(claim.execute({run_id, boot_epoch, after, serving_since, anew_until}));
 }
 
 void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch) {

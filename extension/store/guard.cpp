@@ -19,6 +19,11 @@ std::int64_t given_to_launch() {
     return std::int64_t{settings::launch_deadline} * 1000;
 }
 
+/// The launch deadline of a run that is admitted now.
+run::Instant anew(const Clock& clock) {
+    return run::later(clock.now, given_to_launch());
+}
+
 /// Why a run must end.
 struct Verdict {
     bool boot_dead;
@@ -32,57 +37,53 @@ enum class Launch : std::uint8_t {
     of_time_to_come, ///< admitted at a time that has yet to come, as far as anybody knows: its deadline says nothing
 };
 
-/// A run is overdue after as much time as it was given has passed since its admission, whatever the clock was set to.
+/// A run is overdue after as much time as it was given has passed since it was admitted, whatever the clock was set to.
 /// For one that was admitted before this server served it counts from then: nobody could start it before.
 ///
 /// Where the admission has yet to come, by a clock that we know nothing about, the deadline is set anew
-/// (end_due_run()). It comes before the admission then, and as much before it as a run is given lies the time that it
-/// was set at.
+/// (end_due_run()), unless the admission comes sooner than that. It lies before the admission then, which no other
+/// does, and so stands for itself, whatever the clock and the admission are by then: as much before it as a run is
+/// given it was set.
 Launch launch_of(const Clock& clock, run::Instant admitted_at, run::Instant launch_deadline) {
     const auto since = clock.serving_since();
-    if (!since) {
+    if (!since || launch_deadline == to_instant(DT_NOEND)) {
         return Launch::in_time;
     }
     const auto is_past = [&](run::Instant begin, std::int64_t given) {
-        return run::later(std::max(clock.in_present_time(begin), *since), given) <= clock.now;
+        return run::later(begin, given) <= clock.now ? Launch::overdue : Launch::in_time;
     };
-    if (admitted_at == to_instant(DT_NOBEGIN)) { // by hand: then nobody knows how much time it was given
-        return is_past(launch_deadline, 0) ? Launch::overdue : Launch::in_time;
+    if (std::min(admitted_at, launch_deadline) ==
+        to_instant(DT_NOBEGIN)) { // by hand: nobody knows how much it was given
+        return is_past(std::max(clock.in_present_time(launch_deadline), *since), 0);
     }
-    if (clock.in_present_time(admitted_at) <= run::later(clock.now, run::WallClock::tolerance)) {
-        const std::int64_t given = run::between(admitted_at, launch_deadline);
-        return is_past(admitted_at, given) ? Launch::overdue : Launch::in_time;
-    }
-    if (launch_deadline >= admitted_at) {
+    const bool was_set_anew = launch_deadline < admitted_at;
+    const std::int64_t given = was_set_anew ? given_to_launch() : run::between(admitted_at, launch_deadline);
+    const run::Instant begin = clock.in_present_time(was_set_anew ? run::later(launch_deadline, -given) : admitted_at);
+    const run::Instant of_now = run::later(clock.now, run::WallClock::tolerance);
+    if (begin > of_now && anew(clock) < std::min(begin, admitted_at)) {
         return Launch::of_time_to_come;
     }
-    const std::int64_t given = given_to_launch();
-    return is_past(run::later(launch_deadline, -given), given) ? Launch::overdue : Launch::in_time;
+    const run::Instant admitted = clock.in_present_time(admitted_at);
+    const bool is_admitted_here = *since <= admitted && admitted <= of_now;
+    return is_past(is_admitted_here ? begin : std::max(begin, *since), given);
+}
+
+Launch launch_of(const Clock& clock, const Flight& flight) {
+    return flight.launch_deadline ? launch_of(clock, flight.run.admitted_at, *flight.launch_deadline) : Launch::in_time;
 }
 
 /// Judged again under the run's lock: it may have been claimed, started or settled since it was listed.
-std::optional<Verdict> judge(const Flight& flight) {
+std::optional<Verdict> judge(const Flight& flight, Launch launch) {
     Verdict verdict{.boot_dead = false, .controller_id = {}};
     if (flight.boot_epoch) {
         const auto boot = find_boot(*flight.boot_epoch);
         verdict.boot_dead = !boot || boot->dead;
         verdict.controller_id = boot ? boot->controller_id : std::string_view{};
     }
-    const bool overdue = flight.launch_deadline &&
-                         launch_of(read_clock(), flight.run.admitted_at, *flight.launch_deadline) == Launch::overdue;
-    if (!verdict.boot_dead && !overdue) {
+    if (!verdict.boot_dead && launch != Launch::overdue) {
         return {};
     }
     return verdict;
-}
-
-/// From here on the run has the time of one that is admitted now, if its own says nothing.
-void set_deadline_anew(const Flight& flight) {
-    const Clock clock = read_clock();
-    if (flight.launch_deadline &&
-        launch_of(clock, flight.run.admitted_at, *flight.launch_deadline) == Launch::of_time_to_come) {
-        set_launch_deadline(flight.run.run_id, run::later(clock.now, given_to_launch()));
-    }
 }
 
 std::string_view launch_failure_message(const Flight& flight, const Verdict& verdict) {
@@ -142,24 +143,29 @@ bool is_due(const Clock& clock, const Rows& rows, std::uint64_t row) {
 
 void end_due_run(std::string_view run_id, std::string_view reconciled_by, Pass& pass) {
     const auto flight = try_lock_for_settle(run_id);
-    const auto verdict = flight ? judge(*flight) : std::nullopt;
-    if (flight && !verdict) {
-        set_deadline_anew(*flight);
+    if (!flight) {
+        return;
     }
-    if (!verdict) {
+    const Clock clock = read_clock();
+    const Launch launch = launch_of(clock, *flight);
+    const auto verdict = judge(*flight, launch);
+    if (!verdict && launch != Launch::of_time_to_come) {
         return;
     }
     const LifecycleRecord record = read_latest_lifecycle(flight->run.run_id);
     if (!record.events.admitted) {
         return; // a restore that has not come to the spine yet: nothing is known that could be ended
     }
-    if (!record.events.started && !flight->launch_deadline) {
+    if (record.events.started) {
+        if (verdict && verdict->boot_dead) {
+            pass.abandoned += settle_abandoned(*flight, *verdict, record.started_event_id, reconciled_by) ? 1 : 0;
+        }
+    } else if (!flight->launch_deadline) {
         return; // nor has a restore come to its start, which took the deadline away
-    }
-    if (!record.events.started) {
+    } else if (verdict) {
         pass.launch_failed += settle_launch_failed(*flight, launch_failure_message(*flight, *verdict)) ? 1 : 0;
-    } else if (verdict->boot_dead) {
-        pass.abandoned += settle_abandoned(*flight, *verdict, record.started_event_id, reconciled_by) ? 1 : 0;
+    } else { // from here on it has the time of one that is admitted now
+        set_launch_deadline(flight->run.run_id, anew(clock));
     }
 }
 

@@ -44,6 +44,13 @@ sub event_by_hand {
           values ('half', 'x', 'half', 't', now(), 1, now() - interval '1 hour')});
     is(sql(q{select pdpp_reconcile()->>'launch_failed'}), '0', 'the guard leaves it alone');
     is(sql(q{select count(*) from pdpp.spine_events where run_id = 'half'}), '0', 'and writes nothing that the restore would stumble over');
+    # by a clock that was ahead of ours, or is
+    my $row = q{select xmin, launch_deadline from pdpp.controller_active_runs where run_id = 'half'};
+    sql(q{set session_replication_role = replica; update pdpp.controller_active_runs set started_at = now() + interval '1 day', launch_deadline = now() + interval '25 hours' where run_id = 'half'});
+    my $before = sql($row);
+    sql('select pdpp_reconcile()');
+    is(sql($row), $before, 'nor is its deadline set anew');
+    sql(q{set session_replication_role = replica; update pdpp.controller_active_runs set started_at = now() where run_id = 'half'});
     my (undef, undef, $err) = $node->psql('postgres', q{set statement_timeout = '10s'; select pdpp_run_now('other', run_id => 'half')});
     like($err, qr/"code": "run_id_taken"/, 'its id is taken');
     sql(q{update pdpp.controller_active_runs set launch_deadline = now() + interval '1 hour' where run_id = 'half'});

@@ -195,6 +195,62 @@ sub set_unseen
 	return;
 }
 
+sub restart_at
+{
+	set_clock($_[0]);
+	$node->stop;
+	my $since = steady();
+	start_server($node);
+	return $since;
+}
+
+sub deadline_of { my ($run) = @_; return sql("select launch_deadline from pdpp.controller_active_runs where run_id = '$run'") }
+# its run is given the time of one that is admitted now; or is over, if this machine is slow
+sub await_deadline_anew
+{
+	my ($run) = @_;
+	return within(sub { make_pass(); sql("select coalesce(bool_and(launch_deadline < started_at), true) from pdpp.controller_active_runs where run_id = '$run'") eq 't' }) || die "$run has its old deadline";
+}
+
+# A server that comes to serve with a clock that is behind, by another host's or its own of before, which is put right later:
+# while it serves, or when it is started again.
+sub put_right
+{
+	my ($name) = @_;
+	restart_at(0);
+	admit("$name: while serving");
+	my $since = restart_at(-&HOUR());
+	await_deadline_anew("$name: while serving");
+	set_clock(0);
+	ok(ends("$name: while serving", 'failed launch_failed'), "$name: a run that nobody starts is ended");
+	cmp_ok(steady() - $since, '>=', 6 - SECOND, 'not before its time');
+
+	admit("$name: $_") for 'over a restart', 'claimed';
+	restart_at(-&HOUR());
+	await_deadline_anew("$name: $_") for 'over a restart', 'claimed';
+	$since = restart_at(0);
+	my $controller = $node->background_psql($database);
+	$controller->query_safe("select pdpp_controller_boot('controller of $name')");
+	my $claimed = $controller->query_safe("select pdpp_run_claim('$name: claimed')->>'run_id'");
+	is($claimed, "$name: claimed", "$name: after a restart a run can be claimed") if steady() - $since < 5;
+	ok(ends("$name: over a restart", 'failed launch_failed'), 'and one that nobody starts is ended');
+	cmp_ok(steady() - $since, '>=', 6 - SECOND, 'not before its time');
+	$controller->quit;
+
+	# the admission comes sooner than a new deadline would
+	set_deadline('12s');
+	admit("$name: soon");
+	my $deadline = deadline_of("$name: soon");
+	$since = restart_at(-8);
+	all_is_looked_at() for 1 .. 2;
+	is(deadline_of("$name: soon"), $deadline, "$name: nothing is written about a run whose admission comes soon") if steady() - $since < 10;
+	set_clock(0);
+	ok(ends("$name: soon", 'failed launch_failed'), 'it is ended');
+	cmp_ok(steady() - $since, '>=', 12 - SECOND, 'not before its time');
+	set_deadline('6s');
+	return;
+}
+
 # --- with a worker
 set_clock(0);
 $node = new_node('served', "shared_preload_libraries = 'pdpp'\npdpp.databases = 'served'\n");
@@ -237,6 +293,7 @@ $node->stop;
 set_clock(-&HOUR());
 start_server($node); # what was admitted now has yet to come, as far as this server knows
 ok(ends('over another restart', 'failed launch_failed'), 'a restart with a clock that is an hour back ends what nobody starts');
+put_right('put right');
 $node->stop;
 
 # --- without a worker
@@ -264,6 +321,7 @@ set_clock(0);
 start_server($node);
 await_age();
 set_unseen('alone, unseen');
+put_right('alone, put right');
 $node->stop;
 
 done_testing();
