@@ -13,7 +13,7 @@ BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps extension-deps lint-deps bench-deps all extension client unit install uninstall demo check check-extension check-versions chaos fuzz bench lint dist format clean \
+.PHONY: help deps extension-deps lint-deps bench-deps deb-deps all extension client unit install uninstall demo check check-extension check-versions chaos fuzz bench lint deb check-packages dist format clean \
 	chunks compile_commands.json
 
 help: ## list the targets
@@ -33,6 +33,9 @@ lint-deps:
 bench-deps:
 	@.ci/deps bench
 
+deb-deps:
+	@.ci/deps extension program deb
+
 all: extension client ## build the extension and the program pdpp
 
 # The + hands make's job server on. unit follows client because the two share objects.
@@ -47,13 +50,13 @@ client: ## build the program alone
 unit: client
 	+@$(BUILD_CLIENT) unit
 
-install: all ## install the extension into the server and pdpp into PREFIX/bin
+install: all ## install the extension into the server, and pdpp with its manual into PREFIX
 	+@$(BUILD_EXTENSION) install
-	install -D -m 755 build/pdpp $(DESTDIR)$(PREFIX)/bin/pdpp
+	+@$(BUILD_CLIENT) PREFIX=$(PREFIX) install
 
 uninstall: ## take both away again
 	@$(BUILD_EXTENSION) uninstall
-	rm -f $(DESTDIR)$(PREFIX)/bin/pdpp
+	@$(BUILD_CLIENT) PREFIX=$(PREFIX) uninstall
 
 demo: deps ## build, install, and show real runs on a private cluster (ONCE=1: stop by itself)
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
@@ -117,6 +120,12 @@ chunks:
 # for editors and other tools: how each source is compiled by itself
 compile_commands.json: ## write down how each source is compiled
 	@{ $(MAKE) -Bn CHUNKS=no with_llvm=no --no-print-directory extension unit; } | .ci/compile-commands >$@
+
+deb: deb-deps ## make Debian packages, for each installed version of PostgreSQL: build/deb/*.deb
+	@JOBS=$(JOBS) .ci/deb
+
+check-packages: ## install, upgrade, remove and purge the packages in a private tree (as root; RELEASE=bookworm)
+	@.ci/check-packages $(RELEASE)
 
 dist: ## pack what is committed for PGXN: pdpp-VERSION.zip
 	git archive --format=zip --prefix=pdpp-$(VERSION)/ -o pdpp-$(VERSION).zip HEAD

@@ -3,6 +3,7 @@
 #include "cli/check.hpp"
 #include "cli/command.hpp"
 #include "cli/controller.hpp"
+#include "cli/describe.hpp"
 #include "cli/doctor.hpp"
 #include "cli/help.hpp"
 #include "cli/init.hpp"
@@ -139,6 +140,12 @@ CommandLine::CommandLine() {
 }
 
 Action CommandLine::read(Words words) {
+    if (words == Words{"--describe"}) { // asked by client/pages, not by people
+        return [text = describe(app_, program_version)] {
+            std::fputs(text.c_str(), stdout);
+            return 0;
+        };
+    }
     child_ = take_child(app_, words);
     const bool json = std::ranges::find(words, "--json") != words.end() || ::isatty(STDERR_FILENO) == 0;
     try {

@@ -1,6 +1,6 @@
 #pragma once
 // The command line of `pdpp`: every command with its options, and what a line of words asks for. CLI11, a heavy header,
-// is included by the source of this alone; commands take plain structs.
+// is included by the sources of this and of describe.hpp alone; commands take plain structs.
 
 #include "cli/serve_options.hpp"
 

@@ -5,7 +5,7 @@ namespace pdpp::cli::help {
 
 constexpr auto program =
     R"(The database is found the usual ways of PostgreSQL: --db takes a connection string (keywords or URI) or a database
-name; what it leaves out comes from the service file and the environment (PGHOST, PGPORT, PGUSER, PGDATABASE, ...).
+name; what it leaves out comes from the service file and the environment.
 Of several hosts (host=a,b) the primary is found, and found again when it moves; a standby tells how runs ended.
 On a terminal the output is for people; where it is piped, and with --json, it is JSON. Errors go to standard error.
 
@@ -19,6 +19,12 @@ Exit codes:
   4  the database cannot be reached, or only a standby that cannot tell
   5  the database refused
   124  of wait: the run has not ended in time
+
+Environment:
+  PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE, ...  the database, where --db leaves something out
+  PDPP_OWNER_PASSWORD  of serve and token: the owner's password
+  PDPP_OWNER_PASSWORD_FILE  of serve and token: a file whose first line is the owner's password, instead
+  NOTIFY_SOCKET  of serve and controller: systemd's, which is told when they are up, reload and stop
 
 Examples:
   pdpp run -- ./fetch-mail --since yesterday

@@ -1,4 +1,5 @@
-# META.json is what PGXN expects (PGXN Meta Spec 1.0.0), and speaks of this version and of files that are there.
+# META.json is what PGXN expects (PGXN Meta Spec 1.0.0), and speaks of this version and of files that are there. The Debian
+# packages are of this version too.
 
 use strict;
 use warnings;
@@ -42,5 +43,8 @@ for my $key (keys %{$meta})
 {
 	ok((grep { $_ eq $key } @known), "$key is a field of the specification");
 }
+
+my ($packaged) = slurp_file("$top/debian/changelog") =~ /\Apdpp \((\S+)-\d+\) /;
+is($packaged, $version, 'debian/changelog begins with the version');
 
 done_testing();
