@@ -55,13 +55,14 @@ std::optional<pg_uuid_t> judged;
 
 void mark(const pg_uuid_t& epoch, std::optional<run::Instant> lost_at, std::optional<run::Instant> dead_at) {
     static Statement update{"update pdpp.controller_boots set lost_at = $2, dead_at = $3 where boot_epoch = $1"};
+    const auto outer = judged; // somebody's trigger may call the guard while ours writes
     PG_TRY();
     {
         judged = epoch;
         update.execute({epoch, lost_at, dead_at});
     }
     PG_FINALLY();
-    { judged = std::nullopt; }
+    { judged = outer; }
     PG_END_TRY();
 }
 

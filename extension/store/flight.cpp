@@ -210,13 +210,14 @@ void mark_cancel_requested(std::string_view run_id, std::optional<std::string_vi
 
 void delete_flight(const Flight& flight) {
     static Statement remove{"delete from pdpp.controller_active_runs where run_id = $1"};
+    const auto outer = removing; // somebody's trigger may end another run while ours is removed
     PG_TRY();
     {
         removing = flight.run.run_id;
         remove.change({flight.run.run_id});
     }
     PG_FINALLY();
-    { removing = std::nullopt; }
+    { removing = outer; }
     PG_END_TRY();
 }
 

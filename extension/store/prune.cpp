@@ -27,13 +27,14 @@ Pruned prune(run::Instant before, std::int64_t limit) {
                             "select e.ctid" PRUNABLE " order by e.recorded_at limit $2 for update of e skip locked))"
                             " returning run_id)"
                             " select count(*), count(distinct run_id) from removed"};
+    const bool outer = pruning;
     PG_TRY();
     {
         pruning = true;
         remove.execute({before, limit});
     }
     PG_FINALLY();
-    { pruning = false; }
+    { pruning = outer; }
     PG_END_TRY();
     const Rows rows = last_rows();
     return {.events = required(rows.int8(0, 0)), .runs = required(rows.int8(0, 1))};

@@ -208,6 +208,24 @@ sub event_by_hand {
     $controller->quit;
 }
 
+# 14. Somebody's trigger that has the guard judge another boot while it writes its verdict about one.
+{
+    my @epochs = map {
+        my $session = $node->background_psql('postgres');
+        my $epoch = $session->query_safe("select pdpp_controller_boot('nested $_')->>'boot_epoch'");
+        my $pid = $session->query_safe('select pg_backend_pid()');
+        $session->quit;
+        $node->poll_query_until('postgres', "select not exists (select from pg_stat_activity where pid = $pid)");
+        $epoch } 1 .. 2;
+    sql(q{create function nested() returns trigger language plpgsql as $$ begin if pg_trigger_depth() = 1 then perform public.pdpp_reconcile(); end if; return null; end $$;
+        create trigger a_nested after update on pdpp.controller_boots for each row execute function nested()});
+    my (undef, undef, $err) = $node->psql('postgres', 'select pdpp_reconcile()');
+    is($err, '', 'both verdicts are the guard\'s');
+    is(sql(q{select count(*) from pdpp.controller_boots where controller_id like 'nested%' and dead_at is null}), '0', 'and both stand');
+    sql('drop trigger a_nested on pdpp.controller_boots; drop function nested()');
+}
+
 unlike(slurp_file($node->logfile), qr/terminated by signal|deadlock detected/, 'no crash and no deadlock in the log');
+
 $node->stop;
 done_testing();
