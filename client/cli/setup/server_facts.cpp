@@ -17,7 +17,7 @@ namespace asio = boost::asio;
 namespace {
 
 /// Names of sessions are what every role may see of others; settings that a role may not see are not in pg_settings.
-constexpr auto question =
+constexpr auto setup_question =
     "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('server_version'),"
     " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only'),"
     " CURRENT_USER, (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER),"
@@ -82,7 +82,7 @@ asio::awaitable<std::optional<std::string>> library_version(pq::Connection& conn
 
 asio::awaitable<ServerFacts> look_at_server(pq::Connection& connection) {
     ServerFacts facts;
-    const auto row = co_await connection.query(question, {}, pq::default_timeout, pq::Effect::reads);
+    const auto row = co_await connection.query(setup_question, {}, pq::default_timeout, pq::Effect::reads);
     facts.place = connection.place();
     facts.database = connection.database();
     facts.is_local = !connection.socket_directory().empty();
