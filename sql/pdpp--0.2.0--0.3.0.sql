@@ -20,24 +20,27 @@ $$;
  * All tables that writers lock, in their order (docs/design/locking.md), before anything else is done: what is done then waits for
  * nobody. None of the locks is waited for for more than a moment: a transaction that holds a later table and wants an earlier
  * one has us let go, and so has one that keeps the first for long, behind which everybody else would wait for us. Then we begin
- * again, for as long as the caller's lock_timeout allows. Where deadlock_timeout is shorter than our moment we may be what a
- * deadlock is broken by, which is the same to us. Readers go on meanwhile; on PostgreSQL 13, which cannot replace a trigger, they wait
- * for the end of the upgrade.
+ * again, ever more seldom, for as long as the caller's lock_timeout allows. Within the moment we look for deadlocks, since it is
+ * then that an autovacuum in the way is told to give way; we may be what a deadlock is broken by, which is the same to us. Readers go on meanwhile.
  */
 do $$
 declare
     given_timeout text := pg_catalog.current_setting('lock_timeout');
+    given_deadlock_timeout text := pg_catalog.current_setting('deadlock_timeout');
     /* in milliseconds; 0 is for ever */
     patience double precision := (select s.setting::double precision from pg_catalog.pg_settings as s
                                   where s.name operator(pg_catalog.=) 'lock_timeout');
     began timestamptz := pg_catalog.clock_timestamp();
+    pause double precision := 0.02;
 begin
     loop
         begin
             perform pg_catalog.set_config('lock_timeout', '100ms', true);
+            perform pg_catalog.set_config('deadlock_timeout', '50ms', true);
             lock table pdpp.connections, pdpp.controller_boots, pdpp.idempotency_keys, pdpp.controller_active_runs, pdpp.spine_events
                 in share row exclusive mode;
             perform pg_catalog.set_config('lock_timeout', given_timeout, true);
+            perform pg_catalog.set_config('deadlock_timeout', given_deadlock_timeout, true);
             exit;
         exception when lock_not_available or deadlock_detected then
             if patience operator(pg_catalog.>) 0
@@ -46,7 +49,8 @@ begin
                 raise;
             end if;
         end;
-        perform pg_catalog.pg_sleep(0.02);
+        perform pg_catalog.pg_sleep(pause);
+        pause := least(pause operator(pg_catalog.*) 2, 1);
     end loop;
 end
 $$;

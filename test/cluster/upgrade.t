@@ -16,7 +16,7 @@ my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $scripts = abs_path(dirname(__FILE__) . '/../../sql');
 my $current = '0.3.0';
 
-my $node = PdppCluster->bare('upgrade', conf => 'pdpp.liveness_grace = 0');
+my $node = PdppCluster->bare('upgrade', conf => "pdpp.liveness_grace = 0\nautovacuum_naptime = 1s");
 my @connection = ('--host', $node->host, '--port', $node->port);
 
 # Every object of the extension, its definition, its privileges and its comment.
@@ -180,6 +180,25 @@ subtest 'from 0.2.0' => sub {
 	is($out, '50ms', 'the upgrade leaves settings as they were') or diag $err;
 	is(objects('second'), $wanted, 'the same objects as a fresh one');
 	is(contents('second'), $before, 'nothing lost, every handle says the same');
+};
+
+# a waiter tells it so once it looks for deadlocks, which is later than the upgrade waits by itself
+subtest 'an autovacuum gives way to the upgrade' => sub {
+	for my $from ('0.1.0', '0.2.0')
+	{
+		my $database = "vacuumed $from";
+		$node->safe_psql('postgres', qq{CREATE DATABASE "$database"});
+		$node->safe_psql($database, qq{CREATE EXTENSION pdpp VERSION '$from';
+			SELECT pdpp_run_now('gmail', run_id => 'long'); SELECT count(pdpp_run_event('long', 'note', jsonb_build_object('text', repeat('x', 500)))) FROM generate_series(1, 3000);
+			ALTER TABLE pdpp.spine_events SET (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1, autovacuum_vacuum_insert_threshold = 0,
+				autovacuum_vacuum_insert_scale_factor = 0)}, timeout => 60);
+		$node->poll_query_until($database, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE query ~ '^autovacuum: VACUUM.* pdpp.spine_events' AND datname = current_database()})
+			or die 'nothing is vacuumed';
+		my ($code, undef, $err) = $node->psql($database, q{SET lock_timeout = '10s'; ALTER EXTENSION pdpp UPDATE});
+		is($code, 0, "from $from") or diag $err;
+		is($node->safe_psql($database, q{SELECT extversion FROM pg_extension WHERE extname = 'pdpp'}), $current, 'to the present one');
+	}
+	like(slurp_file($node->logfile), qr/canceling autovacuum task/, 'which it was told to');
 };
 
 subtest 'dump and restore' => sub {

@@ -410,8 +410,14 @@ subtest 'the lost call is still at work when it is repeated' => sub {
 subtest 'a server process that does not answer' => sub {
 	my $slow = PdppGateway->start(conninfo => $node->connstr('postgres') . ' application_name=slow',
 		args => [ '--pool', '1', '--statement-timeout', '300' ]);
-	$slow->request('POST', '/_ref/runs/never/cancel', \@owner);
-	my $pid = sql(q{SELECT pid FROM pg_stat_activity WHERE application_name = 'slow' AND query LIKE '%pdpp_run_cancel%'});
+	# the gateway looks at its grants over the same connection when it begins
+	my $pid;
+	PdppGateway::await(
+		sub {
+			$slow->request('POST', '/_ref/runs/never/cancel', \@owner);
+			$pid = sql(q{SELECT pid FROM pg_stat_activity WHERE application_name = 'slow' AND query LIKE '%pdpp_run_cancel%'});
+		},
+		'the connection is known');
 	kill 'STOP', $pid;
 	my $answer = $slow->request('POST', connection('slow'), \@owner);
 	is_ack($answer, 'the answer');
