@@ -410,12 +410,12 @@ subtest 'the lost call is still at work when it is repeated' => sub {
 subtest 'a server process that does not answer' => sub {
 	my $slow = PdppGateway->start(conninfo => $node->connstr('postgres') . ' application_name=slow',
 		args => [ '--pool', '1', '--statement-timeout', '300' ]);
-	# the gateway looks at its grants over the same connection when it begins
+	# the gateway looks at its grants over the same connection when it begins, naming the function too
 	my $pid;
 	PdppGateway::await(
 		sub {
 			$slow->request('POST', '/_ref/runs/never/cancel', \@owner);
-			$pid = sql(q{SELECT pid FROM pg_stat_activity WHERE application_name = 'slow' AND query LIKE '%pdpp_run_cancel%'});
+			$pid = sql(q{SELECT pid FROM pg_stat_activity WHERE application_name = 'slow' AND query LIKE '%pdpp_run_cancel(%$1%'});
 		},
 		'the connection is known');
 	kill 'STOP', $pid;
