@@ -79,7 +79,7 @@ for my $tool (qw(systemctl deb-systemd-invoke))
 	write_file("/usr/local/bin/$tool", qq{#!/bin/sh\necho "$tool \$*" >>/tmp/systemd.log\n}, 0755);
 }
 my @packages = map { glob "/packages/${_}_*.deb" } @names;
-succeeds("upgrade to $version", 'apt-get', 'install', '-y', '-q', '--no-download', '-o', 'Dpkg::Options::=--force-confdef', @packages);
+succeeds("upgrade to $version", 'apt-get', 'install', '-y', '-q', '-o', 'Dpkg::Options::=--force-confdef', @packages);
 is(installed($_), "$version installed", "$_ $version is installed") for @names;
 is(content('/etc/pdpp/gateway.conf'), $gateway_conf, 'what the administrator changed stays');
 my $told = content('/tmp/systemd.log');
@@ -147,7 +147,7 @@ is(content('/etc/pdpp/owner-password'), "correct horse\n", 'the password of the 
 ok(-s '/etc/pdpp/connections.json', 'and so do connections');
 ok(-d '/var/lib/pdpp-controller', 'and what controllers left');
 is(query('SELECT count(*) FROM pdpp.spine_events'), $rows, 'and every event');
-succeeds('install again', 'apt-get', 'install', '-y', '-q', '--no-download', @packages);
+succeeds('install again', 'apt-get', 'install', '-y', '-q', @packages);
 succeeds('restart', 'pg_ctlcluster', $server, 'packaged', 'restart');
 is(status_of($_), $status{$_}, "$_ resolves as before") for @runs;
 run_true();
