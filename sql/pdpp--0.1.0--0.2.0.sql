@@ -23,8 +23,8 @@ comment on function pdpp.library_version() is 'the version of the library that t
  * nobody. None of the locks is waited for for more than a moment: a transaction that holds a later table and wants an earlier
  * one has us let go, and so has one that keeps the first for long, behind which everybody else would wait for us. Then we begin
  * again, ever more seldom, for as long as the caller's lock_timeout allows. Within the moment we look for deadlocks, since it is
- * then that an autovacuum in the way is told to give way; we may be what a deadlock is broken by, which is the same to us. Readers go on meanwhile; on PostgreSQL 13, which cannot replace a trigger, they wait
- * for the end of the upgrade.
+ * then that an autovacuum in the way is told to give way; we may be what a deadlock is broken by, which is the same to us. Readers go
+ * on meanwhile; PostgreSQL 13 cannot replace a trigger, so there they are among those who are waited for, and then wait for us.
  */
 do $$
 declare
@@ -42,6 +42,9 @@ begin
             perform pg_catalog.set_config('deadlock_timeout', '50ms', true);
             lock table pdpp.connections, pdpp.controller_boots, pdpp.idempotency_keys, pdpp.controller_active_runs, pdpp.spine_events
                 in share row exclusive mode;
+            if pg_catalog.current_setting('server_version_num')::integer operator(pg_catalog.<) 140000 then
+                drop trigger spine_events_no_delete on pdpp.spine_events; /* made anew below; waits for readers too */
+            end if;
             perform pg_catalog.set_config('lock_timeout', given_timeout, true);
             perform pg_catalog.set_config('deadlock_timeout', given_deadlock_timeout, true);
             exit;
@@ -94,7 +97,6 @@ begin
         execute 'create or replace trigger spine_events_no_delete before delete on pdpp.spine_events'
                 ' for each row execute function pdpp.refuse_history_change()'; -- a syntax error before 14
     else
-        drop trigger spine_events_no_delete on pdpp.spine_events;
         create trigger spine_events_no_delete before delete on pdpp.spine_events
             for each row execute function pdpp.refuse_history_change();
     end if;

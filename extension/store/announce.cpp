@@ -28,8 +28,14 @@ struct Pending {
 constexpr std::size_t most_relayed = 32;
 
 /// How long a commit waits at most for those who are committing a NOTIFY, in microseconds: more than a disk takes to
-/// sync for a crowd of them, and once a session only while somebody stays in the way.
+/// sync for a crowd of them, and not again while somebody stays in the way.
 constexpr std::int64_t patience_of_writer = 1'000'000;
+
+/// How long the worker does: half of what writers wait for it, and the guard has to.
+constexpr const char* longest_wait_in_line = "500ms";
+
+void send_hints(std::span<const std::uint64_t> hints);
+void notify(std::uint64_t hint);
 
 /// Of the running transaction; gone with it.
 struct Announcements {
@@ -38,6 +44,7 @@ struct Announcements {
     std::size_t room = 0;
     std::size_t reserved = 0; ///< so many of the first the worker has room for
     bool settled = false;     ///< what becomes of them: the transaction is about to commit
+    bool refused = false;     ///< as the server refuses any NOTIFY: it is about to be prepared
 };
 Announcements announcements;
 
@@ -71,7 +78,7 @@ void settle_pending() {
     auto* hints = static_cast<std::uint64_t*>(
         MemoryContextAllocHuge(CurrentMemoryContext, (others.size() + 1) * sizeof(std::uint64_t)));
     std::ranges::transform(others, hints, &Pending::hint);
-    send_hints({hints, others.size()}, patience_of_writer);
+    send_hints({hints, others.size()});
 }
 
 void notify(std::uint64_t hint) {
@@ -94,8 +101,9 @@ void announce_at_end(XactEvent event, void* /*argument*/) {
         }
         break;
     case XACT_EVENT_PRE_PREPARE:
+        announcements.refused = true;
         if (announcements.count > 0) {
-            notify(all_pending().front().hint); // which the server refuses in a transaction to be prepared
+            notify(all_pending().front().hint);
         }
         break;
     case XACT_EVENT_PREPARE:
@@ -138,6 +146,7 @@ struct Drops {
 
     std::atomic<std::uint64_t> count{0};
     std::atomic<std::int64_t> warned_at{-between_warnings};
+    std::atomic<bool> in_vain{false}; ///< whoever tried last to have the queue's lock
 
     void initialise() { warned_at = -between_warnings; }
 
@@ -166,24 +175,59 @@ LOCKTAG queue_lock() {
 ///
 /// False if it is not to be had: somebody may commit a NOTIFY and wait for a standby that never comes, or for a
 /// transaction of another server that waits for ours. So this never joins those who wait for the lock. It tries again
-/// for a while, which no timeout and no cancel ends with an error, and after a while in vain it only tries once until
-/// it has succeeded.
-bool lock_queue(std::int64_t patience) {
+/// for a while, which no timeout and no cancel ends with an error. Once it was in vain, all try only once, until one of
+/// them has succeeded.
+bool try_to_lock_queue() {
     constexpr long shortest_pause = 100; // microseconds, as patience
     constexpr long longest_pause = 2'000;
-    static bool in_vain = false;
     const LOCKTAG tag = queue_lock();
-    const std::int64_t until = steady_micros() + (in_vain ? 0 : patience);
-    in_vain = false;
-    for (long pause = shortest_pause; LockAcquire(&tag, AccessExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL;
-         pause = std::min(2 * pause, longest_pause)) {
-        if (steady_micros() >= until) {
-            in_vain = true;
-            return false;
+    const std::int64_t until = steady_micros() + (drops().in_vain ? 0 : patience_of_writer);
+    bool locked = false;
+    for (long pause = shortest_pause;; pause = std::min(2 * pause, longest_pause)) {
+        locked = LockAcquire(&tag, AccessExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+        if (locked || steady_micros() >= until) {
+            break;
         }
         pg_usleep(pause);
     }
-    return true;
+    drops().in_vain = !locked;
+    return locked;
+}
+
+/// The same, in line with all others who notify: for the worker, whose transaction has nothing else to lose. Where
+/// somebody always waits, the lock goes from one to the next, and trying is in vain. False after half a second, or if
+/// somebody cancels it.
+bool wait_to_lock_queue() {
+    MemoryContext memory = CurrentMemoryContext;
+    ResourceOwner owner = CurrentResourceOwner;
+    ErrorData* volatile error = nullptr;
+    BeginInternalSubTransaction(nullptr);
+    pqsignal(SIGINT, StatementCancelHandler); // by which lock_timeout tells; a worker ignores it otherwise
+    PG_TRY();
+    {
+        (void)set_config_option("lock_timeout", longest_wait_in_line, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+                                true, 0, false);
+        const LOCKTAG tag = queue_lock();
+        (void)LockAcquire(&tag, AccessExclusiveLock, false, false);
+        ReleaseCurrentSubTransaction();
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(memory);
+        error = CopyErrorData();
+        FlushErrorState();
+        RollbackAndReleaseCurrentSubTransaction();
+    }
+    PG_END_TRY();
+    pqsignal(SIGINT, SIG_IGN);
+    QueryCancelPending = false;
+    MemoryContextSwitchTo(memory);
+    CurrentResourceOwner = owner;
+    if (error != nullptr && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
+        error->sqlerrcode != ERRCODE_QUERY_CANCELED) {
+        ReThrowError(error);
+    }
+    return error == nullptr;
 }
 
 void unlock_queue() {
@@ -191,16 +235,8 @@ void unlock_queue() {
     LockRelease(&tag, AccessExclusiveLock, false);
 }
 
-} // namespace
-
-void send_hints(std::span<const std::uint64_t> hints, std::int64_t patience) {
-    if (hints.empty()) {
-        return;
-    }
-    if (!lock_queue(patience)) {
-        drop_hints(hints.size());
-        return;
-    }
+/// With the lock of the queue in hand.
+void notify_what_fits(std::span<const std::uint64_t> hints) {
     const std::size_t fitting =
         std::min(hints.size(), hints_that_fit(pg::notify_queue_usage(), pg::notify_queue_pages()));
     for (const std::uint64_t hint : hints.first(fitting)) {
@@ -210,6 +246,30 @@ void send_hints(std::span<const std::uint64_t> hints, std::int64_t patience) {
         unlock_queue();
     }
     drop_hints(hints.size() - fitting);
+}
+
+/// Of a transaction that is about to commit.
+void send_hints(std::span<const std::uint64_t> hints) {
+    if (hints.empty()) {
+        return;
+    }
+    if (try_to_lock_queue()) {
+        notify_what_fits(hints);
+    } else {
+        drop_hints(hints.size());
+    }
+}
+
+} // namespace
+
+bool send_hints_in_line(std::span<const std::uint64_t> hints) {
+    const bool locked = wait_to_lock_queue();
+    if (locked) {
+        notify_what_fits(hints);
+    } else {
+        drop_hints(hints.size());
+    }
+    return locked;
 }
 
 void drop_hints(std::size_t count) {
@@ -253,8 +313,13 @@ void announce(std::string_view run_id) {
         return;
     }
     const std::uint64_t hint = hint_about(run_id);
-    if (announcements.settled) { // by another's callback of the commit
-        send_hints({&hint, 1}, patience_of_writer);
+    // by another's callback of the commit, after ours
+    if (announcements.refused) {
+        notify(hint);
+        return;
+    }
+    if (announcements.settled) {
+        send_hints({&hint, 1});
         return;
     }
     // what is pending stands or falls with this subtransaction or with one around it: once is enough

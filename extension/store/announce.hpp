@@ -19,10 +19,10 @@ namespace pdpp::store {
 /// first 16 hex digits of the SHA-256 of the run id.
 void announce(std::string_view run_id);
 
-/// Sends hints, heads of that digest, when the current transaction commits, which must be about to. Those that the
-/// server's queue has no room for are dropped, and all of them if others keep it locked for longer than the patience,
-/// in microseconds.
-void send_hints(std::span<const std::uint64_t> hints, std::int64_t patience);
+/// For the worker: sends hints, heads of that digest, when the current transaction commits, which must be about to.
+/// Those that the server's queue has no room for are dropped. All of them, and false, if others keep it locked for half
+/// a second.
+bool send_hints_in_line(std::span<const std::uint64_t> hints);
 
 /// Counts hints that are not sent, and says so in a WARNING, once a minute.
 void drop_hints(std::size_t count);

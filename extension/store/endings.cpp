@@ -24,17 +24,29 @@ bool locks_spine() {
     return pg::holds_lock(&tag, RowExclusiveLock);
 }
 
+/// The transaction is about to be prepared: from here on only callbacks of others run, which may call our functions
+/// still.
+bool is_preparing = false;
+
 /// A prepared transaction has no session that shows when it began. It keeps its locks, over a crash as well, so it is
 /// given one whose key is that time.
-void lock_prepared(XactEvent event, void* /*argument*/) {
-    if (event != XACT_EVENT_PRE_PREPARE || !locks_spine()) {
-        return;
-    }
+void lock_prepared() {
     const auto began = static_cast<std::uint64_t>(GetCurrentTransactionStartTimestamp());
     LOCKTAG tag;
     SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<std::uint32_t>(began >> 32), static_cast<std::uint32_t>(began),
                          prepared_lock_class);
     LockAcquire(&tag, ShareLock, false, false);
+}
+
+void lock_at_prepare(XactEvent event, void* /*argument*/) {
+    if (event == XACT_EVENT_PRE_PREPARE) {
+        is_preparing = true;
+        if (locks_spine()) {
+            lock_prepared();
+        }
+    } else if (event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT) {
+        is_preparing = false;
+    }
 }
 
 /// When the oldest prepared transaction that has written events began.
@@ -52,7 +64,13 @@ std::optional<run::Instant> oldest_prepared() {
 } // namespace
 
 void watch_prepared_transactions() {
-    RegisterXactCallback(lock_prepared, nullptr);
+    RegisterXactCallback(lock_at_prepare, nullptr);
+}
+
+void hold_endings_once_prepared() {
+    if (is_preparing) {
+        lock_prepared();
+    }
 }
 
 run::Instant recorded_until() {

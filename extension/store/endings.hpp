@@ -16,6 +16,9 @@ run::Instant recorded_until();
 /// Registers the callback by which recorded_until() knows of prepared transactions; once, from _PG_init.
 void watch_prepared_transactions();
 
+/// Before an event is written: recorded_until() will know of this transaction if it is being prepared.
+void hold_endings_once_prepared();
+
 /// What a window of time has, as jsonb arrays, and where it ends.
 struct Endings {
     const Jsonb* counts;    ///< `{"status", "reason", "count"}`, the most first; the reason as the status tells it

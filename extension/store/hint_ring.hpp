@@ -15,17 +15,22 @@ struct HintRing {
     static constexpr std::uint32_t capacity = 1024;
     /// Hints that have waited for longer show that the worker does not get to it: better send one's own.
     static constexpr std::int64_t patience = 100'000; // microseconds
+    /// Unless it is about to send some, and stands in line with others who notify: sending one's own is standing there
+    /// too.
+    static constexpr std::int64_t patience_in_line = 1'000'000;
 
     std::array<std::uint64_t, capacity> hints;
     std::uint64_t first; ///< the number of the oldest hint; numbers never restart
     std::uint64_t next;  ///< the number of the next
     std::uint32_t reserved;
     std::int64_t waiting_since; ///< of the oldest, if any; on the steady clock, as every `now` here
+    bool being_sent;            ///< the worker has copied some, and not removed them yet
 
     [[nodiscard]] bool empty() const { return first == next; }
 
     bool reserve(std::uint32_t count, std::int64_t now) {
-        if ((!empty() && now - waiting_since > patience) || next - first + reserved + count > capacity) {
+        const std::int64_t longest_wait = being_sent ? patience_in_line : patience;
+        if ((!empty() && now - waiting_since > longest_wait) || next - first + reserved + count > capacity) {
             return false;
         }
         reserved += count;
@@ -45,8 +50,16 @@ struct HintRing {
         }
     }
 
-    /// Removes those before that number. Whatever another worker has removed meanwhile stays removed.
+    /// The number after the last that there is now, for the worker to send them.
+    std::uint64_t begin_to_send() {
+        being_sent = !empty();
+        return next;
+    }
+
+    /// Removes those before that number: they have been sent, or never will be. Whatever another worker has removed
+    /// meanwhile stays removed.
     void remove_before(std::uint64_t number, std::int64_t now) {
+        being_sent = false;
         if (first < number) {
             first = number;
             waiting_since = now;

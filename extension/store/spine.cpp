@@ -6,6 +6,7 @@
 #include "store/digest.hpp"
 #include "store/direct.hpp"
 #include "store/durable.hpp"
+#include "store/endings.hpp"
 #include "store/lifecycle.hpp"
 #include "store/statement.hpp"
 
@@ -168,6 +169,7 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
 
     require_durable_commit(); // also for what is said in between: a follower must not keep the place of an event that
                               // goes
+    hold_endings_once_prepared();
     const run::Instant recorded_at = event.occurred_at ? *event.occurred_at : now();
     const run::GeneratedId generated = event.event_id ? run::GeneratedId{} : new_event_id(recorded_at);
     const std::string_view event_id = event.event_id.value_or(generated.view());

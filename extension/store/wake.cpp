@@ -108,6 +108,7 @@ bool take_place(Index index) {
             database = MyDatabaseId;
         }
         place.latch = MyLatch;
+        place.ring.being_sent = false; // by a worker that is gone
         place.has_hints = false;
         place.has_to_look = false;
         return true;
@@ -218,7 +219,7 @@ void copy_waiting_hints(WaitingHints& waiting) {
     };
     const auto range = at_own_place<Range>([](Place& place) {
         place.has_hints = false; // whoever comes from now on sets the latch again
-        return Range{.ring = &place.ring, .first = place.ring.first, .next = place.ring.next};
+        return Range{.ring = &place.ring, .first = place.ring.first, .next = place.ring.begin_to_send()};
     });
     waiting.count = 0;
     for (std::uint64_t number = range.first; number != range.next; ++number) { // none without a ring

@@ -26,9 +26,6 @@ constexpr std::int64_t shortest_interval = 10 * millisecond;
 /// Hints that come one after the other are sent together, after one that comes alone there is nothing to wait for: so
 /// much time is at least between one batch and the next.
 constexpr std::int64_t between_batches = 4 * millisecond;
-/// How long it waits for others who send notifications: the guard waits as long, and no hint in the ring grows too old
-/// for writers to leave theirs there.
-constexpr std::int64_t longest_wait_to_send = store::HintRing::patience / 2;
 /// After hints that could not be sent, and were dropped, others are tried that much later.
 constexpr std::int64_t after_failed_batch = second;
 /// How long somebody who wants the database waits for us to notice.
@@ -109,17 +106,18 @@ bool send_waiting_hints() {
     if (waiting.count == 0) {
         return true;
     }
-    const bool sent = in_transaction([] {
+    bool in_time = false;
+    const bool done = in_transaction([&in_time] {
         // a hint is no history: no standby that keeps commits waiting may keep it from those who listen
         (void)set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
                                 false);
-        store::send_hints({waiting.hints.data(), waiting.count}, longest_wait_to_send);
+        in_time = store::send_hints_in_line({waiting.hints.data(), waiting.count});
     });
-    if (!sent) {
+    if (!done) {
         store::drop_hints(waiting.count);
     }
     store::forget_hints(waiting);
-    return sent;
+    return done && in_time;
 }
 
 /// The same, but not too often. Returns when to call it again, should nothing set the latch before.

@@ -85,5 +85,24 @@ finish($crowd);
 is($node->safe_psql('unserved', q{select count(*) from pdpp.controller_active_runs where run_id like 'crowd%'}), 200, 'a crowd without a worker');
 is(dropped(), $before, 'drops nothing');
 
+# others who notify without a pause: the lock goes from one who waits for it to the next, and is never free
+my $file = $PostgreSQL::Test::Utils::tmp_check . '/notify.sql';
+append_to_file($file, qq{notify other;\n});
+my $others = start('', 'pgbench', '-n', '-f', $file, '-c', 8, '-T', 600, $node->connstr('postgres'));
+ok($node->poll_query_until('postgres', q{select count(*) >= 4 from pg_stat_activity where wait_event = 'object'}), 'others stand in line');
+$before = dropped();
+my $listener = $node->background_psql('served');
+$listener->query_safe('listen pdpp_run');
+for my $n (1 .. 20)
+{
+	is(life('served', "beside $n", "lock_timeout = '10s'"), 0, 'a run beside them');
+	my $hint = substr(sha256_hex("beside $n"), 0, 16);
+	my $heard = '';
+	ok(within(sub { $heard .= $listener->query('select'); $heard =~ /$hint/ }), 'is heard of');
+}
+is(dropped(), $before, 'nothing is dropped');
+$listener->quit;
+$others->{handle}->kill_kill;
+
 $node->stop;
 done_testing();

@@ -2,6 +2,8 @@
 # committed, also over a crash of the server.
 use strict;
 use warnings;
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
 use PdppCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -56,6 +58,19 @@ sql(q{select pdpp_run_status('x'); begin; insert into other values (1); prepare 
 settle('last', 'commit');
 is(count_on(), 1, 'a prepared transaction that wrote no event does not hold them');
 sql(q{rollback prepared 'other'});
+
+# by another's callback of PREPARE TRANSACTION, after ours
+my $module = abs_path($PostgreSQL::Test::Utils::tmp_check) . '/late_writer.so';
+system_or_bail('gcc', '-shared', '-fPIC', '-I' . $node->config_data('--includedir-server'), '-o', $module, dirname(__FILE__) . '/../lib/late_writer.c');
+my $late = qq{load '$module'; load 'pdpp'; select pdpp_run_now('x', 'late', 'late'); begin; set local late_writer.sql = \$\$select pdpp_run_settle('late', 'completed')\$\$};
+sql(qq{$late; insert into other values (2); prepare transaction 'late'});
+settle('after late', 'commit');
+is(count_on(), 0, 'one that was written last holds them too');
+sql(q{commit prepared 'late'});
+is(count_on(), 2, 'and is counted');
+my ($status, undef, $error) = $node->psql('postgres', $late =~ s/late'/loud'/gr . q{; set local pdpp.notify = on; insert into other values (3); prepare transaction 'loud'}, on_error_stop => 1);
+is($status, 3, 'PREPARE TRANSACTION fails');
+like($error, qr/cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY/, 'where it would be notified of, also by a callback');
 
 $node->stop;
 done_testing();

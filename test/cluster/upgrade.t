@@ -135,16 +135,17 @@ subtest 'the upgrade' => sub {
 		or die 'the upgrade has not begun';
 	like($writer->query_safe(q{SELECT pdpp_run_now('gmail', 'c-writer', 'writes on')}), qr/run_ack/, 'a writer goes on in the other order');
 	$writer->query_safe('ROLLBACK');
-	$before = contents('old');
-  SKIP: {
-		skip 'PostgreSQL 13 cannot replace a trigger: the upgrade waits for readers', 1 if $node->pg_version < 14;
-		my ($code, undef, $err) = finish($upgrade);
-		is($code, 0, 'the upgrade waits for no reader') or diag $err;
+	if ($node->pg_version < 14) # cannot replace a trigger: the upgrade waits for readers, without keeping writers waiting
+	{
+		is(($node->psql('old', "SET lock_timeout = '10s'; SELECT pdpp_run_now('gmail', 'c-beside $_', 'beside $_')", on_error_stop => 1))[0], 0, 'writers go on') for 1 .. 5;
+		$reader->query_safe('COMMIT');
 	}
-	$reader->query_safe('COMMIT');
+	$before = contents('old');
+	my ($code, undef, $err) = finish($upgrade);
+	is($code, 0, 'the upgrade waits for no reader') or diag $err;
+	$reader->query_safe('COMMIT') if $node->pg_version >= 14;
 	$writer->quit;
 	$reader->quit;
-	finish($upgrade) if $node->pg_version < 14;
 	is(objects('old'), $wanted, 'the same objects as a fresh one');
 	is(contents('old'), $before, 'nothing lost, every handle says the same');
 	is($session->query_safe(q{SELECT pdpp_run_timeline('ended completed')->>'event_count'}), 23, 'the session goes on');

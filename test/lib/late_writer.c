@@ -1,5 +1,5 @@
 /*
- * A callback of a commit that calls a function of pdpp: by the setting late_writer.sql. Loaded before the library of pdpp it runs
+ * A callback of a commit, or of PREPARE TRANSACTION, that calls a function of pdpp: by the setting late_writer.sql. Loaded before the library of pdpp it runs
  * after its callbacks, which are called latest first.
  */
 #include "postgres.h"
@@ -18,7 +18,7 @@ static char* sql = NULL;
 
 static void write_late(XactEvent event, void* argument) {
     (void)argument;
-    if (event != XACT_EVENT_PRE_COMMIT || sql[0] == '\0') {
+    if ((event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE) || sql[0] == '\0') {
         return;
     }
     SPI_connect();

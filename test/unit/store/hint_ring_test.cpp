@@ -72,6 +72,20 @@ BOOST_AUTO_TEST_CASE(the_oldest_has_waited_too_long) {
     BOOST_TEST(ring->first == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_being_sent_may_wait_longer) {
+    const auto ring = std::make_unique<HintRing>();
+    BOOST_TEST(ring->reserve(2, 1000));
+    ring->put(numbers(0, 2), 1000);
+    BOOST_TEST(ring->begin_to_send() == 2U);
+    BOOST_TEST(ring->reserve(1, 1001 + HintRing::patience));
+    ring->put(numbers(2, 3), 1001 + HintRing::patience);
+    BOOST_TEST(!ring->reserve(1, 1001 + HintRing::patience_in_line));
+    ring->remove_before(2, 1002 + HintRing::patience_in_line);
+    BOOST_TEST(ring->reserve(1, 1002 + HintRing::patience_in_line));
+    ring->release(1);
+    BOOST_TEST(!ring->reserve(1, 1003 + HintRing::patience_in_line + HintRing::patience)); // not taken up again
+}
+
 BOOST_AUTO_TEST_CASE(the_queue_keeps_room_for_others) {
     constexpr double gigabytes = 1048576; // pages
     BOOST_TEST(hints_that_fit(0, gigabytes) > 100'000'000U);
