@@ -11,12 +11,14 @@ create function pg_temp.bytes() returns bigint language sql as $$
 create function pg_temp.since_mark(number integer, what text) returns text language sql as $$
     select format('%-12s %s bytes on disk, %s bytes of WAL', what, round((pg_temp.bytes() - bytes)::numeric / number),
                   round((pg_current_wal_insert_lsn() - lsn) / number)) from mark $$;
-create procedure lives(first integer, last integer) language plpgsql as $$
+create procedure lives(number integer) language plpgsql as $$
+declare
+    handle text;
 begin
-    for i in first .. last loop
-        perform pdpp_run_now('fetch-mail', 'mail-' || i % 100, 'run_' || md5(i::text), data => '{"since": "2026-11-01"}'); commit;
-        perform pdpp_run_started('run_' || md5(i::text)); commit;
-        perform pdpp_run_settle('run_' || md5(i::text), 'completed', '{"records_emitted": 12}'); commit;
+    for i in 1 .. number loop
+        handle := pdpp_run_now('fetch-mail', 'mail-' || i % 100, data => '{"since": "2026-11-01"}')->>'run_id'; commit;
+        perform pdpp_run_started(handle); commit;
+        perform pdpp_run_settle(handle, 'completed', '{"records_emitted": 12}'); commit;
     end loop;
 end $$;
 create procedure progress(first integer, last integer) language plpgsql as $$
@@ -27,12 +29,16 @@ begin
 end $$;
 
 -- the first of everything is paid by nobody, and each page is written whole once after a checkpoint
-call lives(1, 1000);
+call lives(1000);
 checkpoint;
 insert into mark select pg_current_wal_insert_lsn(), pg_temp.bytes();
-call lives(1001, 21000);
+call lives(20000);
 select pg_temp.since_mark(20000, 'a whole life') \gset
 \echo :since_mark
+-- of which: what a table or an index takes for each of the runs
+select c.relname as object, round(pg_relation_size(c.oid) / 21000.0) as bytes_of_a_life
+from pg_class as c where c.relnamespace = 'pdpp'::regnamespace and c.relkind in ('r', 'i') and pg_relation_size(c.oid) > 65536
+order by pg_relation_size(c.oid) desc;
 select pdpp_run_now('fetch-mail', 'long', 'run_long') \gset
 call progress(1, 1000);
 truncate mark;
@@ -40,7 +46,3 @@ insert into mark select pg_current_wal_insert_lsn(), pg_temp.bytes();
 call progress(1001, 21000);
 select pg_temp.since_mark(20000, 'one event') \gset
 \echo :since_mark
-\echo
-select c.relname as relation, pg_size_pretty(pg_relation_size(c.oid)) as size
-from pg_class as c where c.relnamespace = 'pdpp'::regnamespace and c.relkind in ('r', 'i') and pg_relation_size(c.oid) > 65536
-order by pg_relation_size(c.oid) desc;

@@ -23,8 +23,10 @@ comment on function pdpp.library_version() is 'the version of the library that t
  * nobody. None of the locks is waited for for more than a moment: a transaction that holds a later table and wants an earlier
  * one has us let go, and so has one that keeps the first for long, behind which everybody else would wait for us. Then we begin
  * again, ever more seldom, for as long as the caller's lock_timeout allows. Within the moment we look for deadlocks, since it is
- * then that an autovacuum in the way is told to give way; we may be what a deadlock is broken by, which is the same to us. Readers go
- * on meanwhile; PostgreSQL 13 cannot replace a trigger, so there they are among those who are waited for, and then wait for us.
+ * then that an autovacuum in the way is told to give way; we may be what a deadlock is broken by, which is the same to us.
+ *
+ * Readers go on, but for upgrades that come after this in the same transaction, which wait for them at their end: so first we see that
+ * nobody reads for long, by a lock that is given back at once. On PostgreSQL 13, which cannot replace a trigger, it is kept.
  */
 do $$
 declare
@@ -45,6 +47,12 @@ begin
             if pg_catalog.current_setting('server_version_num')::integer operator(pg_catalog.<) 140000 then
                 drop trigger spine_events_no_delete on pdpp.spine_events; /* made anew below; waits for readers too */
             end if;
+            begin
+                lock table pdpp.spine_events in access exclusive mode;
+                raise exception sqlstate 'PDPP0'; /* gives it back */
+            exception when sqlstate 'PDPP0' then
+                null;
+            end;
             perform pg_catalog.set_config('lock_timeout', given_timeout, true);
             perform pg_catalog.set_config('deadlock_timeout', given_deadlock_timeout, true);
             exit;

@@ -1,8 +1,8 @@
 \echo Use "ALTER EXTENSION pdpp UPDATE TO '0.3.0'" to load this file. \quit
 
 /*
- * From 0.2.0 to 0.3.0: more is guarded against changes by hand. Nothing is built: once it has its locks it takes milliseconds, and
- * until its transaction ends writers wait.
+ * From 0.2.0 to 0.3.0: a run takes half as many bytes, more is guarded against changes by hand. Builds four indexes, which keeps
+ * writers waiting for as long, and drops those that they replace, for which readers wait at the end.
  */
 
 /* The library comes with these scripts; one that is older lacks functions that they declare. */
@@ -17,13 +17,16 @@ end
 $$;
 
 /*
- * All tables that writers lock, in their order (docs/design/locking.md), before anything else is done: what is done then waits for
- * nobody. None of the locks is waited for for more than a moment: a transaction that holds a later table and wants an earlier
- * one has us let go, and so has one that keeps the first for long, behind which everybody else would wait for us. Then we begin
- * again, ever more seldom, for as long as the caller's lock_timeout allows. Within the moment we look for deadlocks, since it is
- * then that an autovacuum in the way is told to give way; we may be what a deadlock is broken by, which is the same to us. Readers go on meanwhile.
+ * Before anything else is done: all tables that writers lock, in their order (docs/design/locking.md), so that what is done then
+ * waits for no writer. None of the locks is waited for for more than a moment: a transaction that holds a later table and wants an
+ * earlier one has us let go, and so has one that keeps the first for long, behind which everybody else would wait for us. Then we
+ * begin again, ever more seldom, for as long as the caller's lock_timeout allows. Within the moment we look for deadlocks, since it
+ * is then that an autovacuum in the way is told to give way; we may be what a deadlock is broken by, which is the same to us.
+ *
+ * Readers go on, but for the end: indexes are dropped there, which waits for them, and they for it. So the first time we see that
+ * nobody reads for long before we keep any writer waiting, by a lock that is given back at once.
  */
-do $$
+create procedure pdpp.lock_tables(at_the_end boolean) language plpgsql as $$
 declare
     given_timeout text := pg_catalog.current_setting('lock_timeout');
     given_deadlock_timeout text := pg_catalog.current_setting('deadlock_timeout');
@@ -39,6 +42,14 @@ begin
             perform pg_catalog.set_config('deadlock_timeout', '50ms', true);
             lock table pdpp.connections, pdpp.controller_boots, pdpp.idempotency_keys, pdpp.controller_active_runs, pdpp.spine_events
                 in share row exclusive mode;
+            begin
+                lock table pdpp.spine_events in access exclusive mode;
+                if not at_the_end then
+                    raise exception sqlstate 'PDPP0'; /* gives it back */
+                end if;
+            exception when sqlstate 'PDPP0' then
+                null;
+            end;
             perform pg_catalog.set_config('lock_timeout', given_timeout, true);
             perform pg_catalog.set_config('deadlock_timeout', given_deadlock_timeout, true);
             exit;
@@ -54,6 +65,35 @@ begin
     end loop;
 end
 $$;
+call pdpp.lock_tables(at_the_end => false);
+
+/* ---- tables --------------------------------------------------------------------------------------------------- */
+
+/*
+ * The lists: newest admission first, each filter an equality ahead of the order. The run's admission stands for it among
+ * all runs, its terminal event among those that ended like that: neither ever changes, so a run keeps its place. Two
+ * letters of the type tell them apart: ad, co, fa, ca, ab. Runs that were admitted at the same microsecond are put in
+ * order when they are read.
+ */
+create index spine_events_list_new on pdpp.spine_events ((substr(event_type, 5, 2) collate "C"), admitted_at)
+    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+create index spine_events_list_by_connection_new
+    on pdpp.spine_events (connector_instance_id, (substr(event_type, 5, 2) collate "C"), admitted_at)
+    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+create index spine_events_list_by_connector_new
+    on pdpp.spine_events (actor_id collate "C", (substr(event_type, 5, 2) collate "C"), admitted_at)
+    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+
+/* Retry keys: most events have none. */
+create unique index spine_events_event_id_key_new on pdpp.spine_events (run_id, event_id) where event_id <> '';
+
+comment on column pdpp.spine_events.event_id is
+    'unique within its run: the writer''s retry key; empty if it brought none, and then known as evt_ run_id _ event_seq';
+comment on column pdpp.spine_events.trace_id is 'null: as the run''s admission has it; the same of scenario_id, actor_id, connector_instance_id';
+comment on column pdpp.spine_events.actor_type is 'null: connector';
+comment on column pdpp.spine_events.object_type is 'null: run';
+comment on column pdpp.spine_events.object_id is 'null with its type: the run''s';
+comment on column pdpp.spine_events.source_kind is 'null with a source_id: controller';
 
 /* ---- guards --------------------------------------------------------------------------------------------------- */
 
@@ -102,7 +142,59 @@ create trigger idempotency_keys_no_truncate before truncate on pdpp.idempotency_
 
 revoke all on function pdpp.refuse_state_change() from public;
 
+/* ---- reads ---------------------------------------------------------------------------------------------------- */
+
+/* Its condition is that of the list's index. */
+create or replace view pdpp_runs as
+select a.run_id,
+       case e.event_type when 'run.completed' then 'completed' when 'run.failed' then 'failed'
+                         when 'run.cancelled' then 'cancelled' when 'run.abandoned' then 'abandoned'
+                         else 'active' end as status,
+       coalesce(s.actor_id, e.actor_id, a.actor_id) as connector_id,
+       coalesce(s.connector_instance_id, e.connector_instance_id, a.connector_instance_id) as connector_instance_id,
+       coalesce(s.trace_id, e.trace_id, a.trace_id) as trace_id,
+       a.admitted_at,
+       case when s.run_id is not null then s.occurred_at when e.run_id is null then a.admitted_at end as started_at,
+       e.occurred_at as completed_at,
+       e.occurred_at - s.occurred_at as duration,
+       case when e.run_id is null then f.cancel_requested_at end as cancel_requested_at,
+       coalesce(case jsonb_typeof(e.data_json -> 'reason') when 'string' then nullif(e.data_json ->> 'reason', '') end,
+                case jsonb_typeof(e.data_json -> 'failure_reason') when 'string'
+                     then nullif(e.data_json ->> 'failure_reason', '') end) as terminal_reason,
+       case when e.event_type in ('run.failed', 'run.abandoned') then
+           coalesce(case jsonb_typeof(e.data_json -> 'failure_message') when 'string'
+                         then nullif(e.data_json ->> 'failure_message', '') end,
+                    case jsonb_typeof(e.data_json -> 'message') when 'string'
+                         then nullif(e.data_json ->> 'message', '') end) end as failure_message,
+       case when e.event_type in ('run.failed', 'run.abandoned')
+                 and jsonb_typeof(e.data_json -> 'failure_origin') = 'string'
+            then nullif(e.data_json ->> 'failure_origin', '') end as failure_origin,
+       case when e.event_type in ('run.failed', 'run.abandoned')
+                 and jsonb_typeof(e.data_json -> 'connector_error_message') = 'string'
+            then nullif(e.data_json ->> 'connector_error_message', '') end as connector_error_message,
+       e.data_json -> 'known_gaps' as known_gaps,
+       e.data_json -> 'known_gaps_summary' as known_gaps_summary,
+       f.run_generation
+from pdpp.spine_events as a
+left join pdpp.spine_events as s on s.run_id = a.run_id and s.event_type = 'run.started'
+left join pdpp.spine_events as e on e.run_id = a.run_id
+      and e.event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')
+left join pdpp.controller_active_runs as f on f.run_id = a.run_id
+where a.event_type = 'run.admitted' and substr(a.event_type, 5, 2) collate "C" = 'ad'; /* as spine_events_list has it */
+comment on view pdpp_runs is 'every run, one row each, with the status that pdpp_run_status prints, as typed columns';
+
 /* ---- for operators -------------------------------------------------------------------------------------------- */
 
 /* It compares the tables with what it expects, as the server prints them. */
 alter function pdpp_check() set quote_all_identifiers = off;
+
+/* ---- what was replaced ---------------------------------------------------------------------------------------- */
+
+call pdpp.lock_tables(at_the_end => true);
+drop procedure pdpp.lock_tables(boolean);
+alter table pdpp.spine_events drop constraint spine_events_event_id_key;
+alter index pdpp.spine_events_event_id_key_new rename to spine_events_event_id_key;
+drop index pdpp.spine_events_list, pdpp.spine_events_list_by_connection, pdpp.spine_events_list_by_connector;
+alter index pdpp.spine_events_list_new rename to spine_events_list;
+alter index pdpp.spine_events_list_by_connection_new rename to spine_events_list_by_connection;
+alter index pdpp.spine_events_list_by_connector_new rename to spine_events_list_by_connector;

@@ -74,9 +74,11 @@ create table pdpp.spine_events (
     connector_instance_id text collate "C",
     data_json             jsonb            not null default '{}' check (jsonb_typeof(data_json) = 'object'),
     version               integer          not null default 1,
-    constraint spine_events_pkey primary key (run_id, event_seq),
-    constraint spine_events_event_id_key unique (run_id, event_id)
+    constraint spine_events_pkey primary key (run_id, event_seq)
 );
+
+/* Retry keys: most events have none. */
+create unique index spine_events_event_id_key on pdpp.spine_events (run_id, event_id) where event_id <> '';
 
 /*
  * The lifecycle index: at most one admission (1), one start (2) and one ending (3) for a run, whatever writes, and the
@@ -91,16 +93,18 @@ create unique index spine_events_lifecycle on pdpp.spine_events (
 
 /*
  * The lists: newest admission first, each filter an equality ahead of the order. The run's admission stands for it among
- * all runs, its terminal event among those that ended like that: neither ever changes, so a run keeps its place.
+ * all runs, its terminal event among those that ended like that: neither ever changes, so a run keeps its place. Two
+ * letters of the type tell them apart: ad, co, fa, ca, ab. Runs that were admitted at the same microsecond are put in
+ * order when they are read.
  */
-create index spine_events_list on pdpp.spine_events (event_type collate "C", admitted_at, run_id)
-    where event_type collate "C" in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+create index spine_events_list on pdpp.spine_events ((substr(event_type, 5, 2) collate "C"), admitted_at)
+    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 create index spine_events_list_by_connection
-    on pdpp.spine_events (connector_instance_id, event_type collate "C", admitted_at, run_id)
-    where event_type collate "C" in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+    on pdpp.spine_events (connector_instance_id, (substr(event_type, 5, 2) collate "C"), admitted_at)
+    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 create index spine_events_list_by_connector
-    on pdpp.spine_events (actor_id collate "C", event_type collate "C", admitted_at, run_id)
-    where event_type collate "C" in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+    on pdpp.spine_events (actor_id collate "C", (substr(event_type, 5, 2) collate "C"), admitted_at)
+    where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 
 /* What retention may remove, oldest first: neither the lifecycle nor what came after the ending. */
 create index spine_events_prunable on pdpp.spine_events (recorded_at)
@@ -113,7 +117,13 @@ create index spine_events_endings on pdpp.spine_events (recorded_at)
 
 comment on table pdpp.spine_events is 'the append-only log of everything that happened to runs: the only truth about what happened';
 comment on column pdpp.spine_events.event_seq is '1, 2, 3… within a run, gap-free, in commit order';
-comment on column pdpp.spine_events.event_id is 'unique within its run: the writer''s retry key';
+comment on column pdpp.spine_events.event_id is
+    'unique within its run: the writer''s retry key; empty if it brought none, and then known as evt_ run_id _ event_seq';
+comment on column pdpp.spine_events.trace_id is 'null: as the run''s admission has it; the same of scenario_id, actor_id, connector_instance_id';
+comment on column pdpp.spine_events.actor_type is 'null: connector';
+comment on column pdpp.spine_events.object_type is 'null: run';
+comment on column pdpp.spine_events.object_id is 'null with its type: the run''s';
+comment on column pdpp.spine_events.source_kind is 'null with a source_id: controller';
 comment on column pdpp.spine_events.admitted_at is 'on lifecycle events: when the run was admitted';
 comment on column pdpp.spine_events.status is 'on lifecycle events: the run''s status from this event on';
 comment on index pdpp.spine_events_lifecycle is 'one event for each phase of a run, and the lookup of its status';
@@ -460,7 +470,7 @@ left join pdpp.spine_events as s on s.run_id = a.run_id and s.event_type = 'run.
 left join pdpp.spine_events as e on e.run_id = a.run_id
       and e.event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')
 left join pdpp.controller_active_runs as f on f.run_id = a.run_id
-where a.event_type collate "C" = 'run.admitted'; /* as spine_events_list has it */
+where a.event_type = 'run.admitted' and substr(a.event_type, 5, 2) collate "C" = 'ad'; /* as spine_events_list has it */
 comment on view pdpp_runs is 'every run, one row each, with the status that pdpp_run_status prints, as typed columns';
 comment on column pdpp_runs.duration is 'from run.started to the ending; null while it is active, or if it never started';
 comment on column pdpp_runs.run_generation is 'the generation of its connection; null once it has ended';

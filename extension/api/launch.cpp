@@ -21,7 +21,12 @@ std::optional<store::Event> earlier_call(std::string_view run_id, std::optional<
     if (!event_id) {
         return {};
     }
-    return store::find_event(run_id, *event_id);
+    const auto event = store::find_event(run_id, *event_id);
+    if (!event && run::event_seq_in(*event_id, run_id)) {
+        refuse(run::ErrorCode::invalid_request, "event_id",
+               "event_id is one that an event of this run gets by its number");
+    }
+    return event;
 }
 
 [[noreturn]] void refuse_reused_event_id() {

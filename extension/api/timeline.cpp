@@ -71,25 +71,58 @@ void write_redacted(store::JsonbWriter& body, const Jsonb* data) {
     }
 }
 
+/// What a column of an event's row leaves out.
+std::optional<std::string_view> implied(std::string_view name, const store::Rows& rows, std::uint64_t row,
+                                        const run::LifecycleEvent& admission) {
+    namespace column = store::timeline_column;
+    if (name == "trace_id") {
+        return admission.trace_id;
+    }
+    if (name == "scenario_id") {
+        return admission.scenario_id;
+    }
+    if (name == "actor_id") {
+        return admission.actor_id;
+    }
+    if (name == "connector_instance_id") {
+        return admission.connector_instance_id;
+    }
+    if (name == "actor_type") {
+        return "connector";
+    }
+    if (name == "source_kind" && rows.text(row, column::source_id)) {
+        return "controller";
+    }
+    return {};
+}
+
 /// One event: its columns, all but token_id, with data_json as `data`. Returns its size as stored.
-std::size_t write_event(store::JsonbWriter& body, const store::Rows& rows, std::uint64_t row) {
+std::size_t write_event(store::JsonbWriter& body, const store::Rows& rows, std::uint64_t row, std::string_view run_id,
+                        const run::LifecycleEvent& admission) {
     namespace column = store::timeline_column;
     const Jsonb* found = rows.jsonb(row, column::data_json);
     const Jsonb* data = found != nullptr ? found : store::empty_object(); // as the status takes it
+    const auto event_seq = rows.int8(row, column::event_seq);
     const auto object_type = rows.text(row, column::object_type);
+    const auto object_id = rows.text(row, column::object_id);
+    const bool is_of_run = !object_type && !object_id;
     const auto redacted_id = object_type ? run::redacted_object_id(*object_type) : std::nullopt;
 
     body.begin_object();
-    body.field("event_seq", rows.int8(row, column::event_seq));
+    body.field("event_seq", event_seq);
     body.field("event_type", rows.text(row, column::event_type));
     body.field("occurred_at", rows.instant(row, column::occurred_at));
     body.field("recorded_at", rows.instant(row, column::recorded_at));
     body.field("admitted_at", rows.instant(row, column::admitted_at));
     body.field("version", rows.int4(row, column::version));
-    body.field("object_type", object_type);
-    body.field("object_id", redacted_id ? redacted_id : rows.text(row, column::object_id));
+    body.field("object_type", is_of_run ? std::optional{std::string_view{"run"}} : object_type);
+    body.field("object_id", is_of_run ? std::optional{run_id} : redacted_id ? redacted_id : object_id);
+    body.field("event_id", store::event_id_or_generated(store::required(rows.text(row, column::event_id)), run_id,
+                                                        store::required(event_seq)));
     for (int plain = column::first_plain; plain < rows.columns(); ++plain) {
-        body.field(rows.name(plain), rows.text(row, plain));
+        const std::string_view name = rows.name(plain);
+        const auto text = rows.text(row, plain);
+        body.field(name, text ? text : implied(name, rows, row, admission));
     }
     body.key("data");
     write_redacted(body, data);
@@ -104,7 +137,8 @@ struct TimelinePage {
 };
 
 /// Writes events until the limit, 4 MiB or the end of the run.
-TimelinePage write_events(store::JsonbWriter& body, Portal portal, int limit) {
+TimelinePage write_events(store::JsonbWriter& body, Portal portal, int limit, std::string_view run_id,
+                          const run::LifecycleEvent& admission) {
     TimelinePage page;
     std::size_t bytes = 0;
     for (;;) {
@@ -118,7 +152,7 @@ TimelinePage write_events(store::JsonbWriter& body, Portal portal, int limit) {
                 page.truncated = true;
                 return page;
             }
-            bytes += write_event(body, rows, row);
+            bytes += write_event(body, rows, row, run_id, admission);
             page.last_seq = store::required(rows.int8(row, store::timeline_column::event_seq));
             ++page.events;
         }
@@ -157,7 +191,8 @@ PDPP_FUNCTION(pdpp_run_timeline) {
         body.begin_array();
         // one more than the page takes tells whether more follow
         Portal portal = store::open_timeline(run_id, position_of(run_id, cursor), limit + 1);
-        const TimelinePage page = write_events(body, portal, limit);
+        const TimelinePage page =
+            write_events(body, portal, limit, run_id, record.events.admitted.value_or(run::LifecycleEvent{}));
         SPI_cursor_close(portal);
         body.end_array();
         body.field("event_count", page.events);

@@ -1,8 +1,12 @@
 #include "run/id.hpp"
 
+#include <charconv>
+
 namespace pdpp::run {
 
 namespace {
+
+constexpr std::string_view event_prefix = "evt_";
 
 /// Unicode's category Cc in UTF-8: C0, DEL and C1.
 bool has_control_character(std::string_view text) {
@@ -69,7 +73,7 @@ GeneratedId run_id_from(const UuidDigits& digits) {
 }
 
 GeneratedId event_id_from(const UuidDigits& digits) {
-    return with_prefix("evt_", digits.view());
+    return with_prefix(event_prefix, digits.view());
 }
 
 GeneratedId trace_id_from(const std::array<unsigned char, 16>& random) {
@@ -78,6 +82,26 @@ GeneratedId trace_id_from(const std::array<unsigned char, 16>& random) {
         digits.append_hex(byte);
     }
     return with_prefix("trc_", digits.view());
+}
+
+EventId event_id_of(std::string_view run_id, std::int64_t event_seq) {
+    std::array<char, 20> digits;
+    const auto end = std::to_chars(digits.begin(), digits.end(), event_seq).ptr;
+    EventId id{event_prefix};
+    id.append(run_id);
+    id.append('_');
+    id.append(std::string_view{digits.data(), static_cast<std::size_t>(end - digits.data())});
+    return id;
+}
+
+std::optional<std::int64_t> event_seq_in(std::string_view event_id, std::string_view run_id) {
+    const std::size_t digits = event_prefix.size() + run_id.size() + 1;
+    std::int64_t event_seq = 0;
+    if (event_id.size() > digits) {
+        (void)std::from_chars(event_id.data() + digits, event_id.data() + event_id.size(), event_seq);
+    }
+    // written again it is the same: no sign, no leading zero, nothing behind it
+    return event_seq > 0 && event_id_of(run_id, event_seq).view() == event_id ? std::optional{event_seq} : std::nullopt;
 }
 
 } // namespace pdpp::run

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace pdpp::run {
@@ -32,5 +33,12 @@ using GeneratedId = Text<4 + 32>;
 [[nodiscard]] GeneratedId run_id_from(const UuidDigits& digits);                      ///< run_…
 [[nodiscard]] GeneratedId event_id_from(const UuidDigits& digits);                    ///< evt_…
 [[nodiscard]] GeneratedId trace_id_from(const std::array<unsigned char, 16>& random); ///< trc_…
+
+/// `evt_<run id>_<number>`: what an event is known by whose writer brought no id.
+using EventId = Text<4 + max_id_bytes + 1 + 20>;
+[[nodiscard]] EventId event_id_of(std::string_view run_id, std::int64_t event_seq);
+
+/// The number of the event that has this id, or will have it; nothing for any other id.
+[[nodiscard]] std::optional<std::int64_t> event_seq_in(std::string_view event_id, std::string_view run_id);
 
 } // namespace pdpp::run

@@ -28,6 +28,7 @@ struct LifecycleEvent {
     std::optional<std::string_view> actor_id; ///< the connector
     std::optional<std::string_view> trace_id;
     std::optional<std::string_view> connector_instance_id;
+    std::optional<std::string_view> scenario_id;
     Evidence evidence; ///< of a terminal event
 };
 

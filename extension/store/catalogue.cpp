@@ -69,17 +69,17 @@ constexpr Column<SpineEntry> columns_of_spine[] = {
     {"recorded_at", TIMESTAMPTZOID, true, &SpineEntry::recorded_at},
     {"admitted_at", TIMESTAMPTZOID, false, &SpineEntry::admitted_at},
     {"trace_id", TEXTOID, false, &SpineEntry::trace_id, true},
-    {"scenario_id", TEXTOID, false, &SpineEntry::scenario_id},
-    {"actor_type", TEXTOID, false, &SpineEntry::actor_type},
+    {"scenario_id", TEXTOID, false, &SpineEntry::scenario_id, true},
+    {"actor_type", TEXTOID, false},
     {"actor_id", TEXTOID, false, &SpineEntry::actor_id, true},
     {"subject_type", TEXTOID, false},
     {"subject_id", TEXTOID, false},
-    {"object_type", TEXTOID, false, &SpineEntry::object_type},
-    {"object_id", TEXTOID, false, &SpineEntry::object_id},
+    {"object_type", TEXTOID, false},
+    {"object_id", TEXTOID, false},
     {"status", TEXTOID, false, &SpineEntry::status},
     {"request_id", TEXTOID, false},
     {"grant_id", TEXTOID, false},
-    {"source_kind", TEXTOID, false, &SpineEntry::source_kind},
+    {"source_kind", TEXTOID, false},
     {"source_id", TEXTOID, false, &SpineEntry::source_id},
     {"client_id", TEXTOID, false},
     {"stream_id", TEXTOID, false},
@@ -269,6 +269,18 @@ Oid usable_index(Relation table, Oid schema, const char* name, AttrNumber first_
     return is_usable ? oid : InvalidOid;
 }
 
+/// Whether the index on event ids holds every row.
+bool has_all_event_ids(Oid schema) {
+    const Oid oid = get_relname_relid("spine_events_event_id_key", schema);
+    Relation index = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : nullptr;
+    if (index == nullptr) {
+        return false;
+    }
+    const bool is_whole = index->rd_rel->relkind == RELKIND_INDEX && RelationGetIndexPredicate(index) == NIL;
+    relation_close(index, AccessShareLock);
+    return is_whole;
+}
+
 Relation open_table(Oid schema, const char* name) {
     const Oid table = get_relname_relid(name, schema);
     Relation opened = OidIsValid(table) ? try_relation_open(table, AccessShareLock) : nullptr;
@@ -292,6 +304,7 @@ SpineEntry look_up_spine(Oid schema) {
     spine.primary_key = usable_index(table, schema, "spine_events_pkey", spine.run_id, spine.event_seq, false);
     spine.lifecycle_index =
         usable_index(table, schema, "spine_events_lifecycle", spine.run_id, InvalidAttrNumber, true, spine.event_type);
+    spine.requires_event_id = has_all_event_ids(schema);
     spine.is_as_made = OidIsValid(spine.primary_key) && is_spine_as_made(table, spine);
     relation_close(table, AccessShareLock);
     return spine;

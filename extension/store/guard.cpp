@@ -158,7 +158,12 @@ void end_due_run(std::string_view run_id, std::string_view reconciled_by, Pass& 
     }
     if (record.events.started) {
         if (verdict && verdict->boot_dead) {
-            pass.abandoned += settle_abandoned(*flight, *verdict, record.started_event_id, reconciled_by) ? 1 : 0;
+            pass.abandoned +=
+                settle_abandoned(*flight, *verdict,
+                                 event_id_or_generated(record.started_event_id, run_id, record.started_event_seq),
+                                 reconciled_by)
+                    ? 1
+                    : 0;
         }
     } else if (!flight->launch_deadline) {
         return; // nor has a restore come to its start, which took the deadline away

@@ -28,7 +28,8 @@ run::LifecycleEvent event_in(TupleTableSlot* slot, const SpineEntry& spine, std:
     event.actor_id = text_of(slot, spine.actor_id);
     event.trace_id = text_of(slot, spine.trace_id);
     event.connector_instance_id = text_of(slot, spine.connector_instance_id);
-    keep({&event.actor_id, &event.trace_id, &event.connector_instance_id});
+    event.scenario_id = text_of(slot, spine.scenario_id);
+    keep({&event.actor_id, &event.trace_id, &event.connector_instance_id, &event.scenario_id});
     return event;
 }
 
@@ -48,6 +49,8 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
         auto event_id = text_of(slot, spine.event_id);
         keep({&event_id});
         record.started_event_id = event_id.value_or(std::string_view{});
+        bool is_null = false;
+        record.started_event_seq = DatumGetInt64(slot_getattr(slot, spine.event_seq, &is_null));
         break;
     }
     case run::Phase::ended: {

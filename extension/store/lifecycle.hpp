@@ -16,7 +16,8 @@ namespace pdpp::store {
 /// The lifecycle events of a run as one snapshot shows them, in the current memory context.
 struct LifecycleRecord {
     run::Lifecycle events;
-    std::string_view started_event_id;               ///< empty if the run has not started
+    std::string_view started_event_id;               ///< as its row has it
+    std::int64_t started_event_seq = 0;              ///< 0 if the run has not started
     const Jsonb* terminal_data = nullptr;            ///< the whole data of the terminal event
     std::optional<run::Instant> cancel_requested_at; ///< from flight state, looked up while the run is active
 };

@@ -9,12 +9,12 @@ namespace pdpp::store {
 namespace {
 
 // One statement for each way of filtering, so that each is planned as one range of one index, read backwards. The list
-// of types is the predicate of the indexes.
+// of types is the predicate of the indexes, and two letters of a type are what they keep of it.
 #define FROM_SPINE                                                                                                     \
     "select run_id, admitted_at from pdpp.spine_events"                                                                \
-    " where event_type collate \"C\" in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', "             \
-    "'run.abandoned')"                                                                                                 \
-    " and (admitted_at, run_id) < ($1, $2) and admitted_at >= $3 and event_type collate \"C\" = $4"
+    " where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')"           \
+    " and (admitted_at, run_id) < ($1, $2) and admitted_at >= $3"                                                      \
+    " and substr(event_type, 5, 2) collate \"C\" = substr($4, 5, 2)"
 #define FROM_FLIGHT                                                                                                    \
     "select run_id, started_at from pdpp.controller_active_runs"                                                       \
     " where (started_at, run_id) < ($1, $2) and started_at >= $3"

@@ -17,14 +17,15 @@ namespace pdpp::store {
 
 namespace {
 
-std::optional<Event> event_in(const Rows& rows) {
+std::optional<Event> event_in(const Rows& rows, std::string_view run_id) {
     if (!rows.any()) {
         return {};
     }
+    const std::int64_t event_seq = required(rows.int8(0, 2));
     return Event{
         .event_type = required(rows.text(0, 0)),
-        .event_id = required(rows.text(0, 1)),
-        .event_seq = required(rows.int8(0, 2)),
+        .event_id = event_id_or_generated(required(rows.text(0, 1)), run_id, event_seq),
+        .event_seq = event_seq,
         .recorded_at = required(rows.instant(0, 3)),
     };
 }
@@ -50,6 +51,29 @@ std::optional<std::string_view> status_after(std::string_view event_type) {
     }
     const auto outcome = run::outcome_of(event_type);
     return outcome ? run::word_of(*outcome) : run::active;
+}
+
+/// What an event says of its run. All of it stands in the admission, beside which events are read; an ending repeats
+/// what lists look for.
+struct Repeated {
+    std::optional<std::string_view> trace_id = {};
+    std::optional<std::string_view> scenario_id = {};
+    std::optional<std::string_view> connector_id = {};
+    std::optional<std::string_view> connector_instance_id = {};
+};
+
+Repeated repeated(const RunIdentity& run, std::string_view event_type) {
+    const auto phase = run::phase_of(event_type);
+    if (phase == run::Phase::admitted) {
+        return {.trace_id = run.trace_id,
+                .scenario_id = run.scenario_id,
+                .connector_id = run.connector_id,
+                .connector_instance_id = run.connector_instance_id};
+    }
+    if (phase == run::Phase::ended) {
+        return {.connector_id = run.connector_id, .connector_instance_id = run.connector_instance_id};
+    }
+    return {};
 }
 
 /// What the next event of a run comes after.
@@ -78,9 +102,10 @@ LastEvent last_event(Relation table, const SpineEntry& columns, Datum run_id) {
 struct Dated {
     const RunIdentity& run;
     const NewEvent& event;
-    std::string_view event_id;
+    std::string_view event_id; ///< empty if it is known by its number
     run::Instant recorded_at;
     std::optional<std::string_view> status;
+    Repeated repeated;
 };
 
 /// Appends it without a statement. Nothing if the table does not take rows that way, or if something is in the way.
@@ -92,37 +117,32 @@ std::optional<Event> append_directly(const Dated& dated) {
     if (columns.is_as_made) {
         const RunIdentity& run = dated.run;
         const Datum run_id = to_text(run.run_id);
-        const Datum event_id = to_text(dated.event_id);
         const LastEvent last = last_event(table, columns, run_id);
         const std::int64_t seq = 1 + last.seq;
         const run::Instant recorded_at = std::max(dated.recorded_at, last.recorded_at);
         NewRow<spine_columns> row;
         row.set(columns.run_id, run_id);
         row.set(columns.event_seq, Int64GetDatum(seq));
-        row.set(columns.event_id, event_id);
+        row.set(columns.event_id, dated.event_id);
         row.set(columns.event_type, dated.event.event_type);
         row.set(columns.occurred_at, recorded_at);
         row.set(columns.recorded_at, recorded_at);
         if (dated.status) {
             row.set(columns.admitted_at, run.admitted_at);
         }
-        row.set(columns.trace_id, run.trace_id);
-        row.set(columns.scenario_id, run.scenario_id);
-        row.set(columns.actor_type, "connector");
-        row.set(columns.actor_id, run.connector_id);
-        row.set(columns.object_type, "run");
-        row.set(columns.object_id, run_id);
+        row.set(columns.trace_id, dated.repeated.trace_id);
+        row.set(columns.scenario_id, dated.repeated.scenario_id);
+        row.set(columns.actor_id, dated.repeated.connector_id);
         row.set(columns.status, dated.status);
         if (const auto& boot_epoch = dated.event.boot_epoch) {
-            row.set(columns.source_kind, "controller");
             row.set(columns.source_id, DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&*boot_epoch))));
         }
-        row.set(columns.connector_instance_id, run.connector_instance_id);
+        row.set(columns.connector_instance_id, dated.repeated.connector_instance_id);
         row.set(columns.data_json, JsonbPGetDatum(dated.event.data));
         row.set(columns.version, Int32GetDatum(1));
         if (insert_directly(table, prepared, row.values(), row.nulls())) {
             appended = {.event_type = dated.event.event_type,
-                        .event_id = text_view(event_id),
+                        .event_id = event_id_or_generated(dated.event_id, run.run_id, seq),
                         .event_seq = seq,
                         .recorded_at = recorded_at};
         }
@@ -131,7 +151,7 @@ std::optional<Event> append_directly(const Dated& dated) {
     return appended;
 }
 
-/// An id for an event, unique within its run; nobody has to be kept from guessing it.
+/// An id for an event, where the tables are those of an earlier version that has each event bring one.
 run::GeneratedId new_event_id(run::Instant at) {
     const std::uint64_t random = pg::quick_random();
     std::array<unsigned char, sizeof(random)> bytes;
@@ -156,11 +176,9 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
     // A statement of its own: its snapshot is taken after the run's lock, so the maximum it sees is the last number.
 #define INSERT_EVENT                                                                                                   \
     "insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,"   \
-    " trace_id, scenario_id, actor_type, actor_id, object_type, object_id, status, source_kind, source_id,"            \
-    " connector_instance_id, data_json)"                                                                               \
+    " trace_id, scenario_id, actor_id, status, source_id, connector_instance_id, data_json)"                           \
     " select $1, 1 + coalesce(l.event_seq, 0), $2, $3, greatest($4, l.recorded_at), greatest($4, l.recorded_at), $5,"  \
-    "        $6, $7, 'connector', $8, 'run', $1, $9, case when $10 is not null then 'controller' end, $10::text, "     \
-    "$11, $12"                                                                                                         \
+    "        $6, $7, $8, $9, $10::text, $11, $12"                                                                      \
     " from (select) as one left join lateral (select e.event_seq, e.recorded_at from pdpp.spine_events as e"           \
     "   where e.run_id = $1 order by e.event_seq desc limit 1) as l on true"
 #define RETURNING_EVENT " returning event_type, event_id, event_seq, recorded_at"
@@ -171,29 +189,36 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
                               // goes
     hold_endings_once_prepared();
     const run::Instant recorded_at = event.occurred_at ? *event.occurred_at : now();
-    const run::GeneratedId generated = event.event_id ? run::GeneratedId{} : new_event_id(recorded_at);
+    const run::GeneratedId generated =
+        event.event_id || !catalogue().spine.requires_event_id ? run::GeneratedId{} : new_event_id(recorded_at);
     const std::string_view event_id = event.event_id.value_or(generated.view());
     const auto status = status_after(event.event_type);
-    if (const auto appended = append_directly(
-            {.run = run, .event = event, .event_id = event_id, .recorded_at = recorded_at, .status = status})) {
+    const Repeated told = repeated(run, event.event_type);
+    if (const auto appended = append_directly({.run = run,
+                                               .event = event,
+                                               .event_id = event_id,
+                                               .recorded_at = recorded_at,
+                                               .status = status,
+                                               .repeated = told})) {
         announce(run.run_id);
         return appended;
     }
     const auto insert = [&](Statement& statement) {
         return event_in(statement.execute({
-            run.run_id,
-            event_id,
-            event.event_type,
-            recorded_at,
-            status ? std::optional{run.admitted_at} : std::nullopt,
-            run.trace_id,
-            run.scenario_id,
-            run.connector_id,
-            status,
-            event.boot_epoch,
-            run.connector_instance_id,
-            event.data,
-        }));
+                            run.run_id,
+                            event_id,
+                            event.event_type,
+                            recorded_at,
+                            status ? std::optional{run.admitted_at} : std::nullopt,
+                            told.trace_id,
+                            told.scenario_id,
+                            told.connector_id,
+                            status,
+                            event.boot_epoch,
+                            told.connector_instance_id,
+                            event.data,
+                        }),
+                        run.run_id);
     };
     for (std::int64_t number_before = -1;;) {
         CHECK_FOR_INTERRUPTS();
@@ -207,17 +232,26 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
             announce(run.run_id);
             return appended;
         }
-        if (find_event(run.run_id, event_id) || phase_stands(run.run_id, event.event_type)) {
+        if ((event.event_id && find_event(run.run_id, event_id)) || phase_stands(run.run_id, event.event_type)) {
             return {};
         }
         number_before = number;
     }
 }
 
+std::string_view event_id_or_generated(std::string_view event_id, std::string_view run_id, std::int64_t event_seq) {
+    return event_id.empty() ? join({run::event_id_of(run_id, event_seq).view()}) : event_id;
+}
+
 std::optional<Event> find_event(std::string_view run_id, std::string_view event_id) {
-    static Statement find{"select event_type, event_id, event_seq, recorded_at from pdpp.spine_events"
-                          " where run_id = $1 and event_id = $2"};
-    return event_in(find.execute({run_id, event_id}));
+#define FIND_EVENT "select event_type, event_id, event_seq, recorded_at from pdpp.spine_events where run_id = $1"
+    static Statement find{FIND_EVENT " and event_id = $2 and event_id <> ''"};
+    static Statement find_generated{FIND_EVENT " and event_seq = $2 and event_id = ''"};
+    if (const auto found = event_in(find.execute({run_id, event_id}), run_id)) {
+        return found;
+    }
+    const auto event_seq = run::event_seq_in(event_id, run_id);
+    return event_seq ? event_in(find_generated.execute({run_id, *event_seq}), run_id) : std::nullopt;
 }
 
 Jsonb* admission_data(std::string_view run_id) {
@@ -234,8 +268,9 @@ void lock_history(std::string_view run_id) {
 Portal open_timeline(std::string_view run_id, std::int64_t after_seq, std::int64_t limit) {
     static Statement select{
         "select event_seq, event_type, occurred_at, recorded_at, admitted_at, version, data_json, object_type,"
-        " object_id, event_id, run_id, trace_id, scenario_id, actor_type, actor_id, subject_type, subject_id, status,"
-        " request_id, grant_id, source_kind, source_id, client_id, stream_id, interaction_id, connector_instance_id"
+        " object_id, event_id, source_id, run_id, trace_id, scenario_id, actor_type, actor_id, subject_type, "
+        "subject_id, status,"
+        " request_id, grant_id, source_kind, client_id, stream_id, interaction_id, connector_instance_id"
         " from pdpp.spine_events where run_id = $1 and event_seq > $2 order by event_seq limit $3"};
     return select.open({run_id, after_seq, limit});
 }

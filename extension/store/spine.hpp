@@ -23,7 +23,7 @@ struct RunIdentity {
 
 struct NewEvent {
     std::string_view event_type;
-    std::optional<std::string_view> event_id = {}; ///< generated if absent
+    std::optional<std::string_view> event_id = {}; ///< if absent it is known by its number
     const Jsonb* data;
     std::optional<pg_uuid_t> boot_epoch = {};     ///< the boot that wrote it
     std::optional<run::Instant> occurred_at = {}; ///< now, if absent
@@ -40,6 +40,9 @@ struct Event {
 /// Appends an event, the run's lock being held, and announces it. Nothing if its phase or its event id is taken:
 /// writers of this extension have looked before, so only a row that somebody wrote by hand can have come between.
 std::optional<Event> append(const RunIdentity& run, const NewEvent& event);
+
+/// What an event is known by, whose row has this id: `evt_<run id>_<number>` if it has none.
+std::string_view event_id_or_generated(std::string_view event_id, std::string_view run_id, std::int64_t event_seq);
 
 /// The event that a writer already wrote under this key.
 std::optional<Event> find_event(std::string_view run_id, std::string_view event_id);
@@ -65,7 +68,9 @@ inline constexpr int version = 5;
 inline constexpr int data_json = 6;
 inline constexpr int object_type = 7;
 inline constexpr int object_id = 8;
-inline constexpr int first_plain = 9; ///< from here on text columns, served as they are under their own names
+inline constexpr int event_id = 9;
+inline constexpr int source_id = 10;
+inline constexpr int first_plain = source_id; ///< from here on text columns, served as they are under their own names
 } // namespace timeline_column
 
 } // namespace pdpp::store

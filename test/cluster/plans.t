@@ -35,9 +35,6 @@ Bitmap Index Scan on controller_boots_pkey, Index Scan controller_active_runs_ru
 Index Only Scan connections_offered <- select count(*), coalesce(min(id), ''), coalesce(jsonb_agg(id order by id), '[
 Index Only Scan controller_active_runs_list <- select run_id, started_at from pdpp.controller_active_runs where (started_at,
 Index Only Scan controller_boots_pkey <- select seq from pdpp.controller_boots where controller_id = $1 order by seq de
-Index Only Scan spine_events_list <- select run_id, admitted_at from pdpp.spine_events where event_type collate "C"
-Index Only Scan spine_events_list_by_connection <- select run_id, admitted_at from pdpp.spine_events where event_type collate "C"
-Index Only Scan spine_events_list_by_connector <- select run_id, admitted_at from pdpp.spine_events where event_type collate "C"
 Index Only Scan spine_events_pkey <- select event_seq from pdpp.spine_events where run_id = $1 order by event_seq d
 Index Only Scan spine_events_pkey <- select max(event_seq) > count(*) from (select event_seq from pdpp.spine_events
 Index Scan connections_offered, Index Scan controller_active_runs_run_id_key, Index Scan controller_active_runs_unclaimed <- update pdpp.controller_active_runs as f set boot_epoch = $1 where f.run_id = (
@@ -61,6 +58,9 @@ Index Scan idempotency_keys_pkey <- select run_id, digest = $2 from pdpp.idempot
 Index Scan spine_events_event_id_key <- select event_type, event_id, event_seq, recorded_at from pdpp.spine_events whe
 Index Scan spine_events_lifecycle, Index Scan spine_events_prunable <- select count(*) from (select from pdpp.spine_events as e where e.event_type no
 Index Scan spine_events_lifecycle, Index Scan spine_events_prunable, Tid Scan on spine_events <- with removed as (delete from pdpp.spine_events where ctid = any (array(select
+Index Scan spine_events_list <- select run_id, admitted_at from pdpp.spine_events where event_type in ('run.ad
+Index Scan spine_events_list_by_connection <- select run_id, admitted_at from pdpp.spine_events where event_type in ('run.ad
+Index Scan spine_events_list_by_connector <- select run_id, admitted_at from pdpp.spine_events where event_type in ('run.ad
 Index Scan spine_events_pkey <- insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurr
 Index Scan spine_events_pkey <- select data_json from pdpp.spine_events where run_id = $1 and event_seq = 1
 Index Scan spine_events_pkey <- select event_seq, event_type, occurred_at, recorded_at, admitted_at, version,

@@ -30,16 +30,16 @@ from many;
 select pg_temp.rows_are('select body->>''run_id'' from many order by n',
                   'select body->>''run_id'' from many order by (body->>''run_id'') collate "C"',
                   'run ids sort by time');
-select isnt_empty('select 1 from pdpp.spine_events as e join many as m on e.run_id = m.body->>''run_id''
-                   where e.event_id ~ ''^evt_[0-9a-f]{32}$''', 'generated event ids are evt_ and 32 hex digits');
+select is_empty('select 1 from many as m where pdpp_run_timeline(m.body->>''run_id'')#>>''{data,0,event_id}''
+                   is distinct from ''evt_'' || (m.body->>''run_id'') || ''_1''', 'an event is known by its run and its number');
 
 -- what admission writes, together
 select pg_temp.rows_are(
     $$select e.event_type, e.event_seq, e.actor_type, e.actor_id, e.connector_instance_id, e.trace_id, e.object_type,
              e.object_id, e.status, e.version, e.data_json
       from pdpp.spine_events as e, ack where e.run_id = body->>'run_id'$$,
-    $$select 'run.admitted', 1::bigint, 'connector', 'spotify', 'spotify', body->>'trace_id', 'run', body->>'run_id',
-             'active', 1, '{}'::jsonb from ack$$,
+    $$select 'run.admitted', 1::bigint, null, 'spotify', 'spotify', body->>'trace_id', null, null, 'active', 1, '{}'::jsonb
+      from ack$$,
     'run.admitted is the first event');
 select pg_temp.rows_are(
     $$select f.connector_instance_id, f.connector_id, f.trace_id, f.run_generation, f.boot_epoch, f.cancel_requested_at

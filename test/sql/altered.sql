@@ -159,7 +159,7 @@ insert into firings (alteration, statement, said) values
      'delete from pdpp.spine_events', '42804: column pdpp.spine_events.event_type is of type integer, not text'),
     ('alter table pdpp.spine_events alter run_id type integer using hashtext(run_id)', 'truncate pdpp.spine_events',
      'PT403: pdpp.spine_events is append-only: it cannot be truncated'),
-    ('alter table pdpp.spine_events drop constraint spine_events_pkey, drop constraint spine_events_event_id_key, alter run_id drop not null;
+    ('alter table pdpp.spine_events drop constraint spine_events_pkey, alter run_id drop not null;
       insert into pdpp.spine_events (event_seq, event_id, event_type, occurred_at, recorded_at) values (1, ''e'', ''note'', now(), now())',
      'delete from pdpp.spine_events where run_id is null', 'PT403: pdpp.spine_events is append-only: an event of run  cannot be deleted'),
     ('drop trigger controller_active_runs_identity on pdpp.controller_active_runs; alter table pdpp.controller_active_runs alter run_id type integer using hashtext(run_id)',

@@ -21,21 +21,21 @@ select pg_temp.rows_are(
           actor_id, object_type, object_id, status, source_kind, source_id, connector_instance_id, data_json::text, version
     from pdpp.spine_events where run_id = 'di-plain' order by event_seq$$,
     $$values
-    ('run.admitted', true, true, true, null::text, 'connector', 'c', 'run', 'di-plain', 'active', null::text, null::text, 'di-plain', '{}', 1),
-    ('run.started', true, true, true, null, 'connector', 'c', 'run', 'di-plain', 'active', null, null, 'di-plain', '{"n": 1}', 1),
-    ('run.note', true, false, true, null, 'connector', 'c', 'run', 'di-plain', null, null, null, 'di-plain', '{"text": "x"}', 1),
-    ('run.failed', true, true, true, null, 'connector', 'c', 'run', 'di-plain', 'failed', null, null, 'di-plain', '{"reason": "r"}', 1)$$,
-    'each column');
-select matches((select string_agg(event_id, ' ' order by event_seq) from pdpp.spine_events where run_id = 'di-plain'),
-    '^evt_[0-9a-f]{32} start of di-plain evt_[0-9a-f]{32} evt_[0-9a-f]{32}$', 'event ids, given or generated');
+    ('run.admitted', true, true, true, null::text, null::text, 'c', null::text, null::text, 'active', null::text, null::text, 'di-plain', '{}', 1),
+    ('run.started', true, true, null, null, null, null, null, null, 'active', null, null, null, '{"n": 1}', 1),
+    ('run.note', true, false, null, null, null, null, null, null, null, null, null, null, '{"text": "x"}', 1),
+    ('run.failed', true, true, null, null, null, 'c', null, null, 'failed', null, null, 'di-plain', '{"reason": "r"}', 1)$$,
+    'each column: what the admission says is not repeated, but for what lists look for');
+select is((select string_agg(event_id, ',' order by event_seq) from pdpp.spine_events where run_id = 'di-plain'),
+    ',start of di-plain,,', 'event ids are kept where they were given');
 select is((select count(*) from pdpp.controller_active_runs where run_id = 'di-plain'), 0::bigint, 'no flight row is left');
 
 -- the stamp of a boot
 select lives_ok($$select pdpp_controller_boot('di')$$, 'a boot');
 select is(pg_temp.live('di-booted'), pg_temp.as_told(), 'events of a boot');
-select is((select string_agg(source_kind || ' ' || (source_id = (select boot_epoch::text from pdpp.controller_boots where controller_id = 'di'))::text, ', ')
-           from pdpp.spine_events where run_id = 'di-booted' and source_kind is not null),
-    'controller true, controller true, controller true', 'name it');
+select is((select string_agg(event_seq || ' ' || (source_id = (select boot_epoch::text from pdpp.controller_boots where controller_id = 'di'))::text, ', ')
+           from pdpp.spine_events where run_id = 'di-booted' and source_id is not null),
+    '2 true, 3 true, 4 true', 'name it');
 
 -- savepoints: what was rolled back leaves its number and its phase free
 do $$ begin perform pdpp_run_now('c', 'di-back', 'di-back'); end $$;
@@ -105,7 +105,7 @@ select is(pg_temp.live('di-dropped'), pg_temp.as_told(), 'also once it has been 
 create temporary table seen (what text, connector_instance_id text);
 create function pg_temp.see() returns trigger language plpgsql as $$
 begin
-    insert into seen values (tg_table_name || ', ' || tg_op, to_jsonb(coalesce(new, old))->>'connector_instance_id');
+    insert into seen values (tg_table_name || ', ' || tg_op, coalesce(to_jsonb(coalesce(new, old))->>'connector_instance_id', 'di-triggered'));
     return null;
 end
 $$;

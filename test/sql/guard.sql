@@ -66,7 +66,7 @@ select is(pdpp_run_status('g-dead-1')#>>'{failure,message}', 'controller gc-dead
     'launch_failed names the controller');
 select is(pdpp_run_status('g-dead-2')#>>'{failure,message}', 'controller gc-dead terminated while the run was active',
     'so does abandoned');
-select is(e.data_json->>'caused_by_event_id', s.event_id, 'abandoned points at the start')
+select is(e.data_json->>'caused_by_event_id', 'evt_g-dead-2_' || s.event_seq, 'abandoned points at the start')
 from pdpp.spine_events as e join pdpp.spine_events as s using (run_id)
 where run_id = 'g-dead-2' and e.event_type = 'run.abandoned' and s.event_type = 'run.started';
 select is_empty($$select from pdpp.controller_boots where controller_id in ('gc-dead', 'gc-idle') and lost_at is null$$,

@@ -2,7 +2,7 @@
 -- writers that repeat themselves or come too late.
 \i test/sql/include/prelude.psql
 begin;
-select plan(103);
+select plan(108);
 
 create function pg_temp.admit(id text) returns text language sql as
     $$ select pdpp_run_now('lc', 'conn-' || id, id, null, 'trace-' || id)->>'run_id' $$;
@@ -21,7 +21,7 @@ select pg_temp.rows_are(
     $$select data_json, source_kind, source_id, trace_id, actor_id, connector_instance_id, status,
     admitted_at is not null
       from pdpp.spine_events where run_id = 'lc-1' and event_type = 'run.started'$$,
-    $$values ('{"pid": 7}'::jsonb, null, null, 'trace-lc-1', 'lc', 'conn-lc-1', 'active', true)$$, 'the event');
+    $$values ('{"pid": 7}'::jsonb, null, null, null, null, null, 'active', true)$$, 'the event');
 select pg_temp.rows_are($$select launch_deadline, boot_epoch from pdpp.controller_active_runs where run_id = 'lc-1'$$,
                   $$values (null::timestamptz, null::uuid)$$, 'no deadline any more, and nobody owns it');
 select is(pdpp_run_started('lc-1', '{"pid": 8}', 'start-1'), body, 'the same event id: the first call''s answer')
@@ -43,8 +43,12 @@ select pg_temp.rows_are(
     where run_id = 'lc-1' and event_seq > 2 order by 1$$,
     $$values (3::bigint, '{"count": 1.0}', null, null::timestamptz), (4, '{}', null, null), (5, '{}', null, null)$$,
     'only lifecycle events carry a status and the admission''s time');
-select matches(event_id, '^evt_[0-9a-f]{32}$', 'an event id is generated') from pdpp.spine_events where run_id = 'lc-1'
-    and event_seq = 4;
+select is(event_id, '', 'an event that brings no id has none') from pdpp.spine_events where run_id = 'lc-1' and event_seq = 4;
+select is(pdpp_run_timeline('lc-1')#>>'{data,3,event_id}', 'evt_lc-1_4', 'and is known by its number');
+select is(pdpp_run_event('lc-1', 'anything at all', '{}', 'evt_lc-1_4') - 'recorded_at', '{"object": "run_event", "run_id": "lc-1", "event_id":
+    "evt_lc-1_4", "event_seq": 4, "event_type": "anything at all"}', 'by which it is found');
+select pg_temp.refused(format('select pdpp_run_event(''lc-1'', ''anything at all'', ''{}'', %L)', id), 'PT400', 'invalid_request', 'event_id',
+    id || ', the id of another event') from unnest(array['evt_lc-1_3', 'evt_lc-1_6', 'evt_lc-1_9223372036854775807']) as id;
 select is(pdpp_run_event('lc-1', 'run.progress_reported', '{"other": true}', 'ev-1')->'event_seq', '3',
           'the same event id: the first call''s answer');
 select is(count(*), 5::bigint, 'and no new event') from pdpp.spine_events where run_id = 'lc-1';
@@ -122,7 +126,7 @@ select pg_temp.rows_are(
     $$select e.data_json, e.source_kind, e.source_id, f.boot_epoch from pdpp.spine_events as e
     join pdpp.controller_active_runs as f using (run_id)
       where run_id = 'lc-boot' and event_type = 'run.started'$$,
-    $$select jsonb_build_object('pid', 7, 'boot_epoch', boot_epoch, 'controller_id', 'lc-controller'), 'controller',
+    $$select jsonb_build_object('pid', 7, 'boot_epoch', boot_epoch, 'controller_id', 'lc-controller'), null,
     boot_epoch::text,
              boot_epoch from pdpp.controller_boots where controller_id = 'lc-controller'$$,
     'is stamped with it, and the boot owns the run');

@@ -80,8 +80,7 @@ select pg_temp.rows_are($$select name, type from pg_temp.columns_of('pdpp_runs')
 
 -- keys
 select col_is_pk('pdpp', 'spine_events', array['run_id', 'event_seq'], 'spine_events: the key');
-select col_is_unique('pdpp', 'spine_events', array['run_id', 'event_id'],
-    'spine_events: an event id is unique within its run');
+select index_is_unique('pdpp', 'spine_events', 'spine_events_event_id_key', 'spine_events: an event id is unique within its run');
 select col_is_pk('pdpp', 'controller_active_runs', 'connector_instance_id', 'one active run for each connection');
 select col_is_unique('pdpp', 'controller_active_runs', 'run_id', 'a run is in flight once');
 select col_is_pk('pdpp', 'connections', 'connector_instance_id', 'connections: the key');

@@ -4,6 +4,7 @@
 
 #include "run/id.hpp"
 
+#include <limits>
 #include <string>
 
 using namespace pdpp::run;
@@ -136,6 +137,26 @@ BOOST_AUTO_TEST_CASE(generated_ids_are_possible) {
     BOOST_TEST(is_possible_id(run_id_from(digits).view()));
     BOOST_TEST(is_possible_id(event_id_from(digits).view()));
     BOOST_TEST(is_possible_id(trace_id_from({}).view()));
+}
+
+BOOST_AUTO_TEST_CASE(an_event_is_known_by_its_run_and_its_number) {
+    for (const auto& run_id : {"run_a"s, "a_1"s, "_"s, std::string(max_id_bytes, 'x')}) {
+        for (const std::int64_t event_seq :
+             {std::int64_t{1}, std::int64_t{10}, std::numeric_limits<std::int64_t>::max()}) {
+            const std::string id{event_id_of(run_id, event_seq).view()};
+            BOOST_TEST(id == "evt_" + run_id + "_" + std::to_string(event_seq));
+            BOOST_TEST(event_seq_in(id, run_id).value() == event_seq);
+            BOOST_TEST(!event_seq_in(id, run_id + "_"));
+            BOOST_TEST(!event_seq_in(id, ""));
+            BOOST_TEST(!event_seq_in(id.substr(1), run_id));
+        }
+    }
+    for (const auto& id : {""s, "evt_"s, "evt_a_"s, "evt_a_0"s, "evt_a_-1"s, "evt_a_+1"s, "evt_a_01"s, "evt_a_1 "s,
+                          "evt_a_1x"s, "evt_b_1"s, "evt_a_9223372036854775808"s}) {
+        BOOST_TEST(!event_seq_in(id, "a"), id);
+    }
+    BOOST_TEST(event_seq_in("evt_a_1_1", "a_1").value() == 1); // not 1_1 of a
+    BOOST_TEST(!event_seq_in("evt_a_1_1", "a"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -21,6 +21,7 @@ LifecycleEvent event(std::string_view type, std::int64_t at, std::string_view wh
             .actor_id = who,
             .trace_id = who,
             .connector_instance_id = who,
+            .scenario_id = {},
             .evidence = {}};
 }
 
