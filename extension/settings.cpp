@@ -8,6 +8,8 @@
 namespace pdpp::settings {
 
 int launch_deadline = 60'000;
+int run_timeout = 0;
+int cancel_grace = 60'000;
 int liveness_grace = 5'000;
 int reconcile_interval = 1'000;
 char* databases = nullptr;
@@ -38,6 +40,14 @@ void define() {
     DefineCustomIntVariable("pdpp.launch_deadline", "How long a run may take from its admission to run.started.",
                             "A run that has not started by then is ended as launch_failed by the next reconciliation.",
                             &launch_deadline, 60'000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pdpp.run_timeout", "How long a run may take that was given no time of its own.",
+                            "A run that has not ended by then is ended as run_timed_out by the next reconciliation. 0 "
+                            "is as long as it takes.",
+                            &run_timeout, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pdpp.cancel_grace", "How long a controller may take to end a run that is to be cancelled.",
+                            "A run that has not ended by then is ended as owner_cancel_unheeded by the next "
+                            "reconciliation. -1 is as long as it takes.",
+                            &cancel_grace, 60'000, -1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("pdpp.liveness_grace", "How long a controller may be without its session.",
                             "A boot whose lock is free for longer is dead, and what it left is ended.", &liveness_grace,
                             5'000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);

@@ -1,8 +1,8 @@
 \echo Use "ALTER EXTENSION pdpp UPDATE TO '0.3.0'" to load this file. \quit
 
 /*
- * From 0.2.0 to 0.3.0: a run takes half as many bytes, more is guarded against changes by hand. Builds four indexes, which keeps
- * writers waiting for as long, and drops those that they replace, for which readers wait at the end.
+ * From 0.2.0 to 0.3.0: a run takes half as many bytes and may have a deadline, and more is guarded against changes by hand. Builds four
+ * indexes, which keeps writers waiting for as long. Readers wait at the end alone, for what takes milliseconds.
  */
 
 /* The library comes with these scripts; one that is older lacks functions that they declare. */
@@ -23,8 +23,8 @@ $$;
  * begin again, ever more seldom, for as long as the caller's lock_timeout allows. Within the moment we look for deadlocks, since it
  * is then that an autovacuum in the way is told to give way; we may be what a deadlock is broken by, which is the same to us.
  *
- * Readers go on, but for the end: indexes are dropped there, which waits for them, and they for it. So the first time we see that
- * nobody reads for long before we keep any writer waiting, by a lock that is given back at once.
+ * Readers go on, but for the end: columns are added there and indexes dropped, which waits for them, and they for it. So the first
+ * time we see that nobody reads for long before we keep any writer waiting, by locks that are given back at once.
  */
 create procedure pdpp.lock_tables(at_the_end boolean) language plpgsql as $$
 declare
@@ -43,9 +43,10 @@ begin
             lock table pdpp.connections, pdpp.controller_boots, pdpp.idempotency_keys, pdpp.controller_active_runs, pdpp.spine_events
                 in share row exclusive mode;
             begin
-                lock table pdpp.spine_events in access exclusive mode;
+                lock table pdpp.connections, pdpp.controller_active_runs, pdpp.spine_events in access exclusive mode;
+                alter view pdpp_runs reset (security_barrier); /* it has none: this locks the view, and not what it is made of */
                 if not at_the_end then
-                    raise exception sqlstate 'PDPP0'; /* gives it back */
+                    raise exception sqlstate 'PDPP0'; /* gives them back */
                 end if;
             exception when sqlstate 'PDPP0' then
                 null;
@@ -54,6 +55,10 @@ begin
             perform pg_catalog.set_config('deadlock_timeout', given_deadlock_timeout, true);
             exit;
         exception when lock_not_available or deadlock_detected then
+            /* at the end, what is in our way may wait for what we have: we had better give up all of it */
+            if at_the_end and sqlstate operator(pg_catalog.=) '40P01' then
+                raise;
+            end if;
             if patience operator(pg_catalog.>) 0
                and extract(epoch from pg_catalog.clock_timestamp() operator(pg_catalog.-) began)
                    operator(pg_catalog.*) 1000 operator(pg_catalog.>) patience then
@@ -142,9 +147,154 @@ create trigger idempotency_keys_no_truncate before truncate on pdpp.idempotency_
 
 revoke all on function pdpp.refuse_state_change() from public;
 
-/* ---- reads ---------------------------------------------------------------------------------------------------- */
+/* ---- deadlines ------------------------------------------------------------------------------------------------ */
 
-/* Its condition is that of the list's index. */
+/*
+ * With one more argument they are other functions. Who may call the old ones may call the new ones: without that running
+ * controllers would be refused until somebody calls pdpp_grant().
+ */
+do $$
+begin
+    perform pg_catalog.set_config('pdpp_upgrade.grants', (
+        select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(g)), '[]')::text
+        from (select p.proname, a.grantee, a.is_grantable
+              from pg_catalog.pg_proc as p cross join pg_catalog.aclexplode(p.proacl) as a
+              where p.oid operator(pg_catalog.=) any (array[
+                        'pdpp_run_now(text, text, text, text, text, jsonb)'::regprocedure,
+                        'pdpp_connection_run_now(text, text, text, text, jsonb)'::regprocedure,
+                        'pdpp_connector_run_now(text, text, text, text, jsonb)'::regprocedure,
+                        'pdpp_run_started(text, jsonb, text)'::regprocedure]::oid[])
+                    and a.grantee operator(pg_catalog.<>) p.proowner) as g), true);
+end
+$$;
+
+drop function pdpp_run_now(text, text, text, text, text, jsonb);
+create function pdpp_run_now(
+    connector_id text,
+    connector_instance_id text default null,
+    run_id text default null,
+    idempotency_key text default null,
+    trace_id text default null,
+    data jsonb default '{}',
+    timeout interval default null
+) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_now(text, text, text, text, text, jsonb, interval) is
+    'admits a run and hands its handle out: run.admitted and a flight row, in the caller''s transaction; returns the run_ack';
+
+drop function pdpp_connection_run_now(text, text, text, text, jsonb);
+create function pdpp_connection_run_now(
+    connector_instance_id text,
+    run_id text default null,
+    idempotency_key text default null,
+    trace_id text default null,
+    data jsonb default '{}',
+    timeout interval default null
+) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_connection_run_now(text, text, text, text, jsonb, interval) is
+    'pdpp_run_now for a connection on record, with its connector; connector_instance_not_found if there is none';
+
+drop function pdpp_connector_run_now(text, text, text, text, jsonb);
+create function pdpp_connector_run_now(
+    connector_id text,
+    run_id text default null,
+    idempotency_key text default null,
+    trace_id text default null,
+    data jsonb default '{}',
+    timeout interval default null
+) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_connector_run_now(text, text, text, text, jsonb, interval) is
+    'pdpp_run_now on the connector''s only offered connection, or the one named like it; ambiguous_connection if several are';
+
+drop function pdpp_run_started(text, jsonb, text);
+create function pdpp_run_started(
+    run_id text,
+    data jsonb default '{}',
+    event_id text default null,
+    timeout interval default null
+) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_started(text, jsonb, text, interval) is
+    'writes run.started, stamped with the session''s boot; returns the run_event';
+
+create function pdpp_run_extend(run_id text, timeout interval) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_extend(text, interval) is
+    'gives a run that has a deadline at least so much time from now on; returns the run_status';
+
+comment on function pdpp_controller_offer(jsonb) is
+    'says what this boot can launch: an array of {connector_instance_id, connector_id, timeout_seconds}';
+
+revoke all on function
+    pdpp_run_now(text, text, text, text, text, jsonb, interval),
+    pdpp_connection_run_now(text, text, text, text, jsonb, interval),
+    pdpp_connector_run_now(text, text, text, text, jsonb, interval),
+    pdpp_run_started(text, jsonb, text, interval),
+    pdpp_run_extend(text, interval)
+from public;
+
+/*
+ * What is granted here would count as something that the extension brings along, which no dump holds: after a restore it
+ * would be gone. So what the server notes of that is taken back.
+ */
+do $$
+declare
+    replaced oid[] := array['pdpp_run_now(text, text, text, text, text, jsonb, interval)'::regprocedure,
+                            'pdpp_connection_run_now(text, text, text, text, jsonb, interval)'::regprocedure,
+                            'pdpp_connector_run_now(text, text, text, text, jsonb, interval)'::regprocedure,
+                            'pdpp_run_started(text, jsonb, text, interval)'::regprocedure]::oid[];
+    granted record;
+begin
+    for granted in
+        select p.oid::regprocedure as function, g.grantee, g.is_grantable
+        from pg_catalog.jsonb_to_recordset(pg_catalog.current_setting('pdpp_upgrade.grants')::jsonb)
+                 as g(proname name, grantee oid, is_grantable boolean)
+        join pg_catalog.pg_proc as p on p.proname operator(pg_catalog.=) g.proname
+        where p.oid operator(pg_catalog.=) any (replaced)
+    loop
+        execute pg_catalog.format('grant execute on function %s to %s', granted.function,
+                                  case when granted.grantee operator(pg_catalog.=) 0 then 'public'
+                                       else granted.grantee::regrole::text end)
+                operator(pg_catalog.||) case when granted.is_grantable then ' with grant option' else '' end;
+    end loop;
+    update pg_catalog.pg_init_privs as i
+    set initprivs = array(select each
+                          from pg_catalog.unnest(i.initprivs) as each cross join pg_catalog.aclexplode(array[each]) as a
+                          where a.grantee operator(pg_catalog.=) p.proowner)
+    from pg_catalog.pg_proc as p
+    where i.classoid operator(pg_catalog.=) 'pg_catalog.pg_proc'::regclass and i.objoid operator(pg_catalog.=) p.oid
+          and p.oid operator(pg_catalog.=) any (replaced);
+    delete from pg_catalog.pg_shdepend as d
+    where d.dbid operator(pg_catalog.=) (select b.oid from pg_catalog.pg_database as b
+                                         where b.datname operator(pg_catalog.=) pg_catalog.current_database())
+          and d.classid operator(pg_catalog.=) 'pg_catalog.pg_proc'::regclass and d.objid operator(pg_catalog.=) any (replaced)
+          and d.deptype operator(pg_catalog.=) 'i';
+end
+$$;
+
+/* ---- for operators -------------------------------------------------------------------------------------------- */
+
+/* It compares the tables with what it expects, as the server prints them. */
+alter function pdpp_check() set quote_all_identifiers = off;
+
+/* ---- tables, at the end --------------------------------------------------------------------------------------- */
+
+call pdpp.lock_tables(at_the_end => true);
+drop procedure pdpp.lock_tables(boolean);
+alter table pdpp.connections add column run_timeout interval;
+comment on column pdpp.connections.run_timeout is 'how long its runs may take; null if whoever offers it has not said';
+alter table pdpp.controller_active_runs add column deadline_at timestamptz, add column deadline_set_at timestamptz;
+comment on column pdpp.controller_active_runs.deadline_at is 'the run must have ended by then; null if it may take as long as it takes';
+comment on column pdpp.controller_active_runs.deadline_set_at is 'when it was given the time until then: what counts is how much of that has passed';
+
+/* The projection of extension/run/status.cpp, with one more column at its end. */
 create or replace view pdpp_runs as
 select a.run_id,
        case e.event_type when 'run.completed' then 'completed' when 'run.failed' then 'failed'
@@ -174,24 +324,16 @@ select a.run_id,
             then nullif(e.data_json ->> 'connector_error_message', '') end as connector_error_message,
        e.data_json -> 'known_gaps' as known_gaps,
        e.data_json -> 'known_gaps_summary' as known_gaps_summary,
-       f.run_generation
+       f.run_generation,
+       case when e.run_id is null then f.deadline_at end as deadline_at
 from pdpp.spine_events as a
 left join pdpp.spine_events as s on s.run_id = a.run_id and s.event_type = 'run.started'
 left join pdpp.spine_events as e on e.run_id = a.run_id
       and e.event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')
 left join pdpp.controller_active_runs as f on f.run_id = a.run_id
 where a.event_type = 'run.admitted' and substr(a.event_type, 5, 2) collate "C" = 'ad'; /* as spine_events_list has it */
-comment on view pdpp_runs is 'every run, one row each, with the status that pdpp_run_status prints, as typed columns';
+comment on column pdpp_runs.deadline_at is 'when it has to have ended; null once it has, or if it may take as long as it takes';
 
-/* ---- for operators -------------------------------------------------------------------------------------------- */
-
-/* It compares the tables with what it expects, as the server prints them. */
-alter function pdpp_check() set quote_all_identifiers = off;
-
-/* ---- what was replaced ---------------------------------------------------------------------------------------- */
-
-call pdpp.lock_tables(at_the_end => true);
-drop procedure pdpp.lock_tables(boolean);
 alter table pdpp.spine_events drop constraint spine_events_event_id_key;
 alter index pdpp.spine_events_event_id_key_new rename to spine_events_event_id_key;
 drop index pdpp.spine_events_list, pdpp.spine_events_list_by_connection, pdpp.spine_events_list_by_connector;

@@ -133,6 +133,7 @@ create table pdpp.connections (
     connector_id          text collate "C" not null,
     run_generation        bigint           not null default 0,
     boot_epoch            uuid,
+    run_timeout           interval,
     constraint connections_pkey primary key (connector_instance_id)
 ) with (fillfactor = 70);
 /* What a connector's run takes its connection from. */
@@ -141,6 +142,7 @@ create index connections_offered on pdpp.connections (connector_id, connector_in
 comment on table pdpp.connections is 'one row for each connection; its row lock serialises admissions';
 comment on column pdpp.connections.run_generation is 'rises with each admission, never restarts';
 comment on column pdpp.connections.boot_epoch is 'the boot that offers to launch it; null if none ever did';
+comment on column pdpp.connections.run_timeout is 'how long its runs may take; null if whoever offers it has not said';
 
 create table pdpp.controller_active_runs (
     connector_instance_id text collate "C" not null,
@@ -154,6 +156,8 @@ create table pdpp.controller_active_runs (
     launch_deadline       timestamptz,
     cancel_requested_at   timestamptz,
     cancel_requested_by   text,
+    deadline_at           timestamptz,
+    deadline_set_at       timestamptz,
     constraint controller_active_runs_pkey primary key (connector_instance_id),
     constraint controller_active_runs_run_id_key unique (run_id)
 ) with (fillfactor = 70);
@@ -167,6 +171,8 @@ comment on table pdpp.controller_active_runs is 'flight state: one row for each 
 comment on column pdpp.controller_active_runs.started_at is 'when the run was admitted';
 comment on column pdpp.controller_active_runs.boot_epoch is 'the boot that owns the run; null until claimed or started by a boot';
 comment on column pdpp.controller_active_runs.launch_deadline is 'run.started must stand by then; null once it does';
+comment on column pdpp.controller_active_runs.deadline_at is 'the run must have ended by then; null if it may take as long as it takes';
+comment on column pdpp.controller_active_runs.deadline_set_at is 'when it was given the time until then: what counts is how much of that has passed';
 
 create table pdpp.controller_boots (
     controller_id text collate "C" not null,
@@ -291,11 +297,12 @@ create function pdpp_run_now(
     run_id text default null,
     idempotency_key text default null,
     trace_id text default null,
-    data jsonb default '{}'
+    data jsonb default '{}',
+    timeout interval default null
 ) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_run_now(text, text, text, text, text, jsonb) is
+comment on function pdpp_run_now(text, text, text, text, text, jsonb, interval) is
     'admits a run and hands its handle out: run.admitted and a flight row, in the caller''s transaction; returns the run_ack';
 
 create function pdpp_connection_run_now(
@@ -303,11 +310,12 @@ create function pdpp_connection_run_now(
     run_id text default null,
     idempotency_key text default null,
     trace_id text default null,
-    data jsonb default '{}'
+    data jsonb default '{}',
+    timeout interval default null
 ) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_connection_run_now(text, text, text, text, jsonb) is
+comment on function pdpp_connection_run_now(text, text, text, text, jsonb, interval) is
     'pdpp_run_now for a connection on record, with its connector; connector_instance_not_found if there is none';
 
 create function pdpp_connector_run_now(
@@ -315,11 +323,12 @@ create function pdpp_connector_run_now(
     run_id text default null,
     idempotency_key text default null,
     trace_id text default null,
-    data jsonb default '{}'
+    data jsonb default '{}',
+    timeout interval default null
 ) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_connector_run_now(text, text, text, text, jsonb) is
+comment on function pdpp_connector_run_now(text, text, text, text, jsonb, interval) is
     'pdpp_run_now on the connector''s only offered connection, or the one named like it; ambiguous_connection if several are';
 
 create function pdpp_run_cancel(run_id text, requested_by text default null) returns jsonb
@@ -346,7 +355,7 @@ create function pdpp_controller_offer(connections jsonb) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_controller_offer(jsonb) is
-    'says what this boot can launch: an array of {connector_instance_id, connector_id}';
+    'says what this boot can launch: an array of {connector_instance_id, connector_id, timeout_seconds}';
 
 create function pdpp_run_claim(run_id text default null) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off
@@ -356,10 +365,15 @@ comment on function pdpp_run_claim(text) is
 
 /* ---- the life of a run ---------------------------------------------------------------------------------------- */
 
-create function pdpp_run_started(run_id text, data jsonb default '{}', event_id text default null) returns jsonb
+create function pdpp_run_started(
+    run_id text,
+    data jsonb default '{}',
+    event_id text default null,
+    timeout interval default null
+) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_run_started(text, jsonb, text) is
+comment on function pdpp_run_started(text, jsonb, text, interval) is
     'writes run.started, stamped with the session''s boot; returns the run_event';
 
 create function pdpp_run_event(run_id text, event_type text, data jsonb default '{}', event_id text default null)
@@ -368,6 +382,12 @@ create function pdpp_run_event(run_id text, event_type text, data jsonb default 
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_event(text, text, jsonb, text) is
     'appends any event but the lifecycle''s; returns the run_event';
+
+create function pdpp_run_extend(run_id text, timeout interval) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_extend(text, interval) is
+    'gives a run that has a deadline at least so much time from now on; returns the run_status';
 
 create function pdpp_run_settle(run_id text, outcome text, data jsonb default '{}', event_id text default null)
     returns jsonb
@@ -464,7 +484,8 @@ select a.run_id,
             then nullif(e.data_json ->> 'connector_error_message', '') end as connector_error_message,
        e.data_json -> 'known_gaps' as known_gaps,
        e.data_json -> 'known_gaps_summary' as known_gaps_summary,
-       f.run_generation
+       f.run_generation,
+       case when e.run_id is null then f.deadline_at end as deadline_at
 from pdpp.spine_events as a
 left join pdpp.spine_events as s on s.run_id = a.run_id and s.event_type = 'run.started'
 left join pdpp.spine_events as e on e.run_id = a.run_id
@@ -474,6 +495,7 @@ where a.event_type = 'run.admitted' and substr(a.event_type, 5, 2) collate "C" =
 comment on view pdpp_runs is 'every run, one row each, with the status that pdpp_run_status prints, as typed columns';
 comment on column pdpp_runs.duration is 'from run.started to the ending; null while it is active, or if it never started';
 comment on column pdpp_runs.run_generation is 'the generation of its connection; null once it has ended';
+comment on column pdpp_runs.deadline_at is 'when it has to have ended; null once it has, or if it may take as long as it takes';
 
 /* Volatile: it looks at the sessions that write, and then takes a snapshot that is later. */
 create function pdpp_run_endings(since timestamptz default null) returns jsonb
@@ -512,16 +534,17 @@ revoke all on function
     pdpp.refuse_history_change(),
     pdpp.refuse_unsettled_removal(),
     pdpp.refuse_state_change(),
-    pdpp_run_now(text, text, text, text, text, jsonb),
-    pdpp_connection_run_now(text, text, text, text, jsonb),
-    pdpp_connector_run_now(text, text, text, text, jsonb),
+    pdpp_run_now(text, text, text, text, text, jsonb, interval),
+    pdpp_connection_run_now(text, text, text, text, jsonb, interval),
+    pdpp_connector_run_now(text, text, text, text, jsonb, interval),
     pdpp_run_cancel(text, text),
     pdpp_controller_boot(text),
     pdpp_controller_rejoin(uuid),
     pdpp_controller_offer(jsonb),
     pdpp_run_claim(text),
-    pdpp_run_started(text, jsonb, text),
+    pdpp_run_started(text, jsonb, text, interval),
     pdpp_run_event(text, text, jsonb, text),
+    pdpp_run_extend(text, interval),
     pdpp_run_settle(text, text, jsonb, text),
     pdpp_run_launch_failed(text, text),
     pdpp_run_fence(text),

@@ -30,6 +30,7 @@ struct Request {
     std::optional<std::string_view> idempotency_key;
     std::optional<std::string_view> trace_id;
     const Jsonb* data;
+    std::optional<std::int64_t> timeout; ///< in microseconds
 };
 
 /// The arguments that all admissions end with, from the run id on; what is to run comes before them.
@@ -41,6 +42,7 @@ Request request_in(FunctionCallInfo fcinfo, int first) {
         .idempotency_key = optional_id(fcinfo, first + 1, "idempotency_key"),
         .trace_id = optional_id(fcinfo, first + 2, "trace_id"),
         .data = data_argument(fcinfo, first + 3),
+        .timeout = timeout_argument(fcinfo, first + 4, "timeout"),
     };
 }
 
@@ -77,6 +79,9 @@ const bytea* digest_of(const Request& request) {
     add(request.run_id);
     if (request.takes_offered) {
         add("offered"); // asked for by another function than pdpp_run_now, and not the same
+    }
+    if (request.timeout) { // and nothing else: keys of calls without one are older than it
+        add(psprintf("timeout %lld", static_cast<long long>(*request.timeout)));
     }
     add(JsonbToCString(nullptr, const_cast<JsonbContainer*>(&request.data->root), VARSIZE(request.data)));
     return store::sha256({arguments.data, static_cast<std::size_t>(arguments.len)});
@@ -123,13 +128,12 @@ void enter_flight(const store::Flight& flight) {
 
 /// What is run: its connection's row is locked.
 struct Target {
-    std::string_view connector_id;
     std::string_view connector_instance_id;
-    std::int64_t run_generation;
+    store::LockedConnection connection;
 };
 
 Target lock_named(std::string_view connector_id, std::string_view connector_instance_id) {
-    return {connector_id, connector_instance_id, store::lock_connection(connector_instance_id, connector_id)};
+    return {connector_instance_id, store::lock_connection(connector_instance_id, connector_id)};
 }
 
 Target lock_recorded(std::string_view connector_instance_id) {
@@ -138,7 +142,7 @@ Target lock_recorded(std::string_view connector_instance_id) {
         refuse(run::ErrorCode::connector_instance_not_found, "connector_instance_id",
                join({"Connection not found: ", connector_instance_id}));
     }
-    return {locked->connector_id, connector_instance_id, locked->run_generation};
+    return {connector_instance_id, *locked};
 }
 
 /// The connector's only offered connection; if none is offered, the one named like the connector.
@@ -156,7 +160,7 @@ Target lock_offered(std::string_view connector_id) {
         }
         const auto locked = store::lock_recorded_connection(offered.first);
         if (locked && locked->connector_id == connector_id) {
-            return {connector_id, offered.first, locked->run_generation};
+            return {offered.first, *locked};
         }
         // it was offered for another connector since: look again
     }
@@ -170,6 +174,16 @@ Target lock_target(const Request& request) {
         return lock_recorded(*request.connector_instance_id);
     }
     return lock_named(*request.connector_id, request.connector_instance_id.value_or(*request.connector_id));
+}
+
+/// The time that a run is given: its caller's, else its connection's, else everybody's. It counts from the admission.
+std::optional<run::Deadline> deadline_of(const Request& request, const Target& target, run::Instant admitted_at) {
+    const std::int64_t of_everybody = std::int64_t{settings::run_timeout} * 1000;
+    const std::int64_t timeout = request.timeout.value_or(target.connection.timeout.value_or(of_everybody));
+    if (timeout <= 0 || !store::keeps_deadlines()) {
+        return {};
+    }
+    return run::deadline_in(admitted_at, timeout);
 }
 
 /// What ids are made of that nobody can guess.
@@ -194,15 +208,16 @@ Jsonb* admit(const Request& request) {
     const run::GeneratedId trace_id = run::trace_id_from(random.for_trace_id);
     const store::Flight flight{
         .run = {.run_id = request.run_id.value_or(run_id.view()),
-                .connector_id = target.connector_id,
+                .connector_id = target.connection.connector_id,
                 .connector_instance_id = target.connector_instance_id,
                 .trace_id = request.trace_id.value_or(trace_id.view()),
                 .scenario_id = {},
                 .admitted_at = admitted_at},
-        .run_generation = target.run_generation,
+        .run_generation = target.connection.run_generation,
         .boot_epoch = {},
         .launch_deadline = run::Instant{admitted_at.unix_micros + std::int64_t{settings::launch_deadline} * 1000},
         .cancel_requested_at = {},
+        .deadline = deadline_of(request, target, admitted_at),
     };
 
     if (request.idempotency_key) {

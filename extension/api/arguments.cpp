@@ -1,5 +1,6 @@
 #include "api/arguments.hpp"
 
+#include "run/deadline.hpp"
 #include "run/event.hpp"
 #include "run/id.hpp"
 #include "settings.hpp"
@@ -21,6 +22,16 @@ std::optional<run::Instant> instant_argument(FunctionCallInfo fcinfo, int index)
         return {};
     }
     return to_instant(PG_GETARG_TIMESTAMPTZ(index));
+}
+
+std::optional<std::int64_t> timeout_argument(FunctionCallInfo fcinfo, int index, std::string_view param) {
+    if (index >= PG_NARGS() || PG_ARGISNULL(index)) {
+        return {};
+    }
+    const Interval* interval = PG_GETARG_INTERVAL_P(index);
+    const run::Span span{.months = interval->month, .days = interval->day, .micros = interval->time};
+    refuse_if(run::check_timeout(span, param));
+    return run::micros_of(span);
 }
 
 namespace {

@@ -12,6 +12,10 @@ std::optional<std::string_view> text_argument(FunctionCallInfo fcinfo, int index
 
 std::optional<run::Instant> instant_argument(FunctionCallInfo fcinfo, int index);
 
+/// A time that a run is given, in microseconds; nothing for null, or where the function was declared without it. Refuses
+/// what is no such time.
+std::optional<std::int64_t> timeout_argument(FunctionCallInfo fcinfo, int index, std::string_view param);
+
 /// The data argument of a writer, null standing for {}; refuses anything but an object, more than
 /// pdpp.max_event_bytes, and what is nested too deep to be printed again.
 Jsonb* data_argument(FunctionCallInfo fcinfo, int index);

@@ -41,7 +41,7 @@ std::string_view not_found_message(std::string_view run_id) {
 } // namespace
 
 Jsonb* status_body(std::string_view run_id, const store::LifecycleRecord& record, std::optional<bool> settled) {
-    const run::Status status = run::project(record.events, record.cancel_requested_at);
+    const run::Status status = run::project(record.events, record.in_flight);
     const run::Link timeline = run::timeline_link(run_id);
 
     store::JsonbWriter body;
@@ -63,11 +63,12 @@ Jsonb* status_body(std::string_view run_id, const store::LifecycleRecord& record
     pass_through(body, record.terminal_data, "known_gaps");
     body.field("started_at", status.started_at);
     body.field("admitted_at", status.admitted_at);
+    body.field("deadline_at", status.in_flight.deadline_at);
     body.field("completed_at", status.completed_at);
     body.field("connector_id", status.connector_id);
     body.field("terminal_reason", status.terminal_reason);
     pass_through(body, record.terminal_data, "known_gaps_summary");
-    body.field("cancel_requested_at", status.cancel_requested_at);
+    body.field("cancel_requested_at", status.in_flight.cancel_requested_at);
     body.field("connector_instance_id", status.connector_instance_id);
     body.end_object();
     return body.finish();
@@ -88,15 +89,32 @@ Jsonb* not_found_body(std::string_view run_id) {
     return body.finish();
 }
 
-Jsonb* event_body(std::string_view run_id, const store::Event& event) {
-    store::JsonbWriter body;
-    body.begin_object();
+namespace {
+
+void write_event(store::JsonbWriter& body, std::string_view run_id, const store::Event& event) {
     body.field("object", "run_event");
     body.field("run_id", run_id);
     body.field("event_id", event.event_id);
     body.field("event_seq", event.event_seq);
     body.field("event_type", event.event_type);
     body.field("recorded_at", event.recorded_at);
+}
+
+} // namespace
+
+Jsonb* event_body(std::string_view run_id, const store::Event& event) {
+    store::JsonbWriter body;
+    body.begin_object();
+    write_event(body, run_id, event);
+    body.end_object();
+    return body.finish();
+}
+
+Jsonb* started_body(std::string_view run_id, const store::Event& event, std::optional<run::Instant> deadline_at) {
+    store::JsonbWriter body;
+    body.begin_object();
+    write_event(body, run_id, event);
+    body.field("deadline_at", deadline_at);
     body.end_object();
     return body.finish();
 }

@@ -19,6 +19,9 @@ Jsonb* not_found_body(std::string_view run_id);
 /// What an appended event is acknowledged with.
 Jsonb* event_body(std::string_view run_id, const store::Event& event);
 
+/// The same for run.started, with the time that the run has to have ended by.
+Jsonb* started_body(std::string_view run_id, const store::Event& event, std::optional<run::Instant> deadline_at);
+
 /// Raises not_found with the same message.
 [[noreturn]] void refuse_unknown_run(std::string_view run_id);
 

@@ -4,7 +4,9 @@
 #include "api/body.hpp"
 #include "boundary.hpp"
 #include "run/event.hpp"
+#include "settings.hpp"
 #include "store/boots.hpp"
+#include "store/deadline.hpp"
 #include "store/flight.hpp"
 #include "store/jsonb.hpp"
 #include "store/lifecycle.hpp"
@@ -54,7 +56,8 @@ Jsonb* answer_for_ended(std::string_view run_id) {
         refuse_unknown_run(run_id);
     }
     const std::string_view reason = record.events.ended->evidence.reason;
-    if (reason != run::reason::owner_cancelled && reason != run::reason::owner_cancel_forced) {
+    if (reason != run::reason::owner_cancelled && reason != run::reason::owner_cancel_forced &&
+        reason != run::reason::owner_cancel_unheeded) {
         refuse_ended_run(run_id, *outcome);
     }
     return acknowledgement(run_id);
@@ -72,8 +75,11 @@ Jsonb* cancel(std::string_view run_id, std::optional<std::string_view> requested
                                     .boot_epoch = store::current_boot()});
         store::mark_cancel_requested(run_id, requested_by);
     }
-    // nobody is there who could stop it and say so
-    if (!has_live_owner(*flight)) {
+    if (has_live_owner(*flight)) { // one that heeds it has some time for that; what it asks for more stands
+        if (settings::cancel_grace >= 0 && (!flight->cancel_requested_at || !flight->deadline)) {
+            store::bound(*flight, std::int64_t{settings::cancel_grace} * 1000);
+        }
+    } else { // nobody is there who could stop it and say so
         store::settle(*flight, {.outcome = run::Outcome::cancelled, .data = ending_data(requested_by)});
     }
     return acknowledgement(run_id);

@@ -28,6 +28,7 @@ pg_uuid_t required_boot() {
     return boot->epoch;
 }
 
+/// What can come of a pass over dead boots.
 void write_pass(store::JsonbWriter& body, const store::Pass& pass) {
     body.field("lost_boots", pass.lost_boots);
     body.field("launch_failed", pass.launch_failed);
@@ -68,7 +69,8 @@ Jsonb* rejoin(const pg_uuid_t& epoch) {
     return body.finish();
 }
 
-/// Refuses anything but an array of {"connector_instance_id": id, "connector_id": id}, each connection once.
+/// Refuses anything but an array of {"connector_instance_id": id, "connector_id": id, "timeout_seconds": number or
+/// null}, the last of which may be missing, each connection once.
 void check_offer(const Jsonb* connections) {
     const auto refuse_offer = [](std::string_view message) {
         refuse(run::ErrorCode::invalid_request, "connections", message);
@@ -94,6 +96,10 @@ void check_offer(const Jsonb* connections) {
     }
     if (const auto duplicate = store::duplicate_offer(connections)) {
         refuse_offer(join({"connections names ", *duplicate, " twice"}));
+    }
+    if (const auto timeless = store::offer_of_no_time(connections)) {
+        refuse_offer(join({"timeout_seconds of ", *timeless, " must be a number of seconds, more than 0 and at most ",
+                           "1000000000, or null"}));
     }
 }
 
@@ -161,6 +167,8 @@ PDPP_FUNCTION(pdpp_reconcile) {
         body.begin_object();
         body.field("object", "reconciliation");
         write_pass(body, pass);
+        body.field("timed_out", pass.timed_out);
+        body.field("cancelled", pass.cancelled);
         body.end_object();
         return body.finish();
     });

@@ -1,4 +1,5 @@
-// pdpp_run_started, pdpp_run_event, pdpp_run_settle, pdpp_run_launch_failed: what a launcher tells about a run.
+// pdpp_run_started, pdpp_run_event, pdpp_run_extend, pdpp_run_settle, pdpp_run_launch_failed: what a launcher tells
+// about a run.
 
 #include "api/arguments.hpp"
 #include "api/body.hpp"
@@ -6,6 +7,7 @@
 #include "run/event.hpp"
 #include "run/id.hpp"
 #include "store/boots.hpp"
+#include "store/deadline.hpp"
 #include "store/flight.hpp"
 #include "store/jsonb.hpp"
 #include "store/lifecycle.hpp"
@@ -33,11 +35,15 @@ std::optional<store::Event> earlier_call(std::string_view run_id, std::optional<
     refuse(run::ErrorCode::invalid_request, "event_id", "event_id already names another event of this run");
 }
 
-Jsonb* replay(std::string_view run_id, const store::Event& event, std::string_view event_type) {
+const store::Event& required_type(const store::Event& event, std::string_view event_type) {
     if (event.event_type != event_type) {
         refuse_reused_event_id();
     }
-    return event_body(run_id, event);
+    return event;
+}
+
+Jsonb* replay(std::string_view run_id, const store::Event& event, std::string_view event_type) {
+    return event_body(run_id, required_type(event, event_type));
 }
 
 /// Why a run has no flight row: it has ended, or nobody ever heard of it.
@@ -66,11 +72,22 @@ const Jsonb* stamped(const Jsonb* data, const std::optional<store::OwnBoot>& boo
     return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(data), JsonbPGetDatum(stamp.finish())));
 }
 
-Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::string_view> event_id) {
+/// When the run has to have ended; nothing if it has.
+std::optional<run::Instant> end_of(const std::optional<run::Deadline>& deadline) {
+    return deadline ? std::optional{deadline->at} : std::nullopt;
+}
+
+Jsonb* replay_started(std::string_view run_id, const store::Event& event, const std::optional<store::Flight>& flight) {
+    const store::Event& started = required_type(event, run::event_type::started);
+    return started_body(run_id, started, flight ? end_of(flight->deadline) : std::nullopt);
+}
+
+Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::string_view> event_id,
+               std::optional<std::int64_t> timeout) {
     const auto boot = store::own_boot(); // which may wait, so before the run's lock is taken
     const auto flight = store::lock_for_event(run_id);
     if (const auto earlier = earlier_call(run_id, event_id)) {
-        return replay(run_id, *earlier, run::event_type::started);
+        return replay_started(run_id, *earlier, flight);
     }
     if (!flight) {
         refuse_ended_run(run_id, outcome_of_landed(run_id));
@@ -85,12 +102,32 @@ Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::st
                                                    .boot_epoch = boot_epoch});
     if (!event) {
         if (const auto written_by_hand = earlier_call(run_id, event_id)) {
-            return replay(run_id, *written_by_hand, run::event_type::started);
+            return replay_started(run_id, *written_by_hand, flight);
         }
         refuse(run::ErrorCode::run_already_started, "run_id", join({"Run has already started: ", run_id}));
     }
     store::mark_started(*flight, boot_epoch);
-    return event_body(run_id, *event);
+    return started_body(run_id, *event, end_of(timeout ? store::bound(*flight, *timeout) : flight->deadline));
+}
+
+/// Whoever asks knows that the run goes on: it has at least so much time from now on. One that has as long as it takes
+/// keeps that, and a deadline that is later stands, so asking twice is asking once.
+Jsonb* extend(std::string_view run_id, std::int64_t micros) {
+    const auto flight = store::lock_for_event(run_id);
+    if (!flight) {
+        refuse_ended_run(run_id, outcome_of_landed(run_id));
+    }
+    if (const auto deadline = store::extend(*flight, micros)) {
+        store::JsonbWriter data;
+        data.begin_object();
+        data.field("deadline_at", deadline->at);
+        data.field("previous_deadline_at", flight->deadline->at);
+        data.end_object();
+        store::append(flight->run, {.event_type = run::event_type::deadline_extended,
+                                    .data = data.finish(),
+                                    .boot_epoch = store::current_boot()});
+    }
+    return standing_status(run_id);
 }
 
 Jsonb* append_event(std::string_view run_id, std::string_view event_type, const Jsonb* data,
@@ -182,7 +219,19 @@ run::Outcome outcome_argument(FunctionCallInfo fcinfo, int index) {
 
 PDPP_FUNCTION(pdpp_run_started) {
     return store::in_spi(fcinfo, [&] {
-        return started(required_id(fcinfo, 0, "run_id"), data_argument(fcinfo, 1), optional_id(fcinfo, 2, "event_id"));
+        return started(required_id(fcinfo, 0, "run_id"), data_argument(fcinfo, 1), optional_id(fcinfo, 2, "event_id"),
+                       timeout_argument(fcinfo, 3, "timeout"));
+    });
+}
+
+PDPP_FUNCTION(pdpp_run_extend) {
+    return store::in_spi(fcinfo, [&] {
+        const std::string_view run_id = required_id(fcinfo, 0, "run_id");
+        const auto timeout = timeout_argument(fcinfo, 1, "timeout");
+        if (!timeout) {
+            refuse(run::ErrorCode::invalid_request, "timeout", "timeout must not be null");
+        }
+        return extend(run_id, *timeout);
     });
 }
 

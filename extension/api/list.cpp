@@ -53,7 +53,7 @@ bool matches(const store::ListFilter& filter, std::string_view run_id, const sto
     if (!run::is_possible_id(run_id) || !record.events.known()) {
         return false;
     }
-    const run::Status status = run::project(record.events, record.cancel_requested_at);
+    const run::Status status = run::project(record.events, record.in_flight);
     return admits(filter.status, status.status) && admits(filter.connector_id, status.connector_id) &&
            admits(filter.connector_instance_id, status.connector_instance_id);
 }

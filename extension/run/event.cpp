@@ -60,7 +60,8 @@ std::optional<Phase> phase_of(std::string_view type) {
 }
 
 bool is_reserved(std::string_view type) {
-    return phase_of(type) || type == event_type::cancel_requested || type == event_type::late_outcome;
+    return phase_of(type) || type == event_type::cancel_requested || type == event_type::deadline_extended ||
+           type == event_type::late_outcome;
 }
 
 } // namespace pdpp::run

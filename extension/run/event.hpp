@@ -10,6 +10,7 @@ namespace event_type {
 inline constexpr std::string_view admitted = "run.admitted";
 inline constexpr std::string_view started = "run.started";
 inline constexpr std::string_view cancel_requested = "run.cancel_requested";
+inline constexpr std::string_view deadline_extended = "run.deadline_extended";
 inline constexpr std::string_view late_outcome = "run.late_outcome";
 } // namespace event_type
 
@@ -29,7 +30,8 @@ inline constexpr int lifecycle_event_types = 6;
 /// The phase of a lifecycle event; nothing for any other type.
 [[nodiscard]] std::optional<Phase> phase_of(std::string_view event_type);
 
-/// Whether only the extension writes events of this type: the lifecycle's, cancel requests and late outcomes.
+/// Whether only the extension writes events of this type: the lifecycle's, cancel requests, extensions of the deadline
+/// and late outcomes.
 [[nodiscard]] bool is_reserved(std::string_view event_type);
 
 /// The outcome a terminal event stands for; nothing for any other type.
@@ -55,6 +57,8 @@ inline constexpr std::string_view launch_failed = "launch_failed";
 inline constexpr std::string_view controller_terminated = "controller_terminated_before_run_finished";
 inline constexpr std::string_view owner_cancelled = "owner_cancelled";
 inline constexpr std::string_view owner_cancel_forced = "owner_cancel_forced";
+inline constexpr std::string_view owner_cancel_unheeded = "owner_cancel_unheeded";
+inline constexpr std::string_view run_timed_out = "run_timed_out";
 } // namespace reason
 
 } // namespace pdpp::run

@@ -49,7 +49,7 @@ std::optional<std::string_view> trace_of(const Lifecycle& lifecycle) {
     return latest_say(lifecycle, &LifecycleEvent::trace_id);
 }
 
-Status project(const Lifecycle& lifecycle, std::optional<Instant> cancel_requested_at) {
+Status project(const Lifecycle& lifecycle, const InFlight& in_flight) {
     Status status{
         .status = active,
         .connector_id = latest_say(lifecycle, &LifecycleEvent::actor_id),
@@ -58,12 +58,12 @@ Status project(const Lifecycle& lifecycle, std::optional<Instant> cancel_request
         .admitted_at = when(lifecycle.admitted),
         .started_at = when(lifecycle.started),
         .completed_at = when(lifecycle.ended),
-        .cancel_requested_at = {},
+        .in_flight = {},
         .terminal_reason = {},
         .failure = {},
     };
     if (!lifecycle.ended) {
-        status.cancel_requested_at = cancel_requested_at;
+        status.in_flight = in_flight;
         if (!status.started_at) {
             status.started_at = status.admitted_at;
         }

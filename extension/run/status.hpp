@@ -49,6 +49,12 @@ struct Failure {
     std::optional<std::string_view> connector_error_message;
 };
 
+/// What flight state says of a run that has not ended.
+struct InFlight {
+    std::optional<Instant> cancel_requested_at;
+    std::optional<Instant> deadline_at;
+};
+
 /// The fields of the status body, in the words of the contract.
 struct Status {
     std::string_view status;
@@ -58,13 +64,13 @@ struct Status {
     std::optional<Instant> admitted_at;
     std::optional<Instant> started_at;
     std::optional<Instant> completed_at;
-    std::optional<Instant> cancel_requested_at;
+    InFlight in_flight;
     std::optional<std::string_view> terminal_reason;
     std::optional<Failure> failure;
 };
 
-/// The status of a known run. `cancel_requested_at` is what flight state says; it counts only while the run is active.
-[[nodiscard]] Status project(const Lifecycle& lifecycle, std::optional<Instant> cancel_requested_at);
+/// The status of a known run. What flight state says counts only while the run is active.
+[[nodiscard]] Status project(const Lifecycle& lifecycle, const InFlight& in_flight);
 
 /// The run's trace: of run.started, else of the terminal event, else the admission's.
 [[nodiscard]] std::optional<std::string_view> trace_of(const Lifecycle& lifecycle);

@@ -57,7 +57,8 @@ struct Column {
     Oid type;
     bool not_null;
     AttrNumber Entry::*number = nullptr;
-    bool is_read = false; ///< directly
+    bool is_read = false;  ///< directly
+    bool is_later = false; ///< came with a later version of the SQL: this database may not have it yet
 };
 
 constexpr Column<SpineEntry> columns_of_spine[] = {
@@ -102,6 +103,8 @@ constexpr Column<FlightEntry> columns_of_flight[] = {
     {"boot_epoch", UUIDOID, false, &FlightEntry::boot_epoch, true},
     {"launch_deadline", TIMESTAMPTZOID, false, &FlightEntry::launch_deadline, true},
     {"cancel_requested_at", TIMESTAMPTZOID, false, &FlightEntry::cancel_requested_at, true},
+    {"deadline_at", TIMESTAMPTZOID, false, &FlightEntry::deadline_at, true, true},
+    {"deadline_set_at", TIMESTAMPTZOID, false, &FlightEntry::deadline_set_at, true, true},
 };
 
 const FormData_pg_attribute& attribute(Relation table, AttrNumber number) {
@@ -116,9 +119,10 @@ void find_columns(Relation table, const Column<Entry> (&columns)[Count], Entry& 
         if (column.number == nullptr) {
             continue;
         }
-        const AttrNumber number = column_of(RelationGetRelid(table), column.name);
+        const Oid oid = RelationGetRelid(table);
+        const AttrNumber number = column.is_later ? get_attnum(oid, column.name) : column_of(oid, column.name);
         entry.*column.number = number;
-        if (column.is_read && entry.unreadable.column == nullptr &&
+        if (number != InvalidAttrNumber && column.is_read && entry.unreadable.column == nullptr &&
             !is_read_as(attribute(table, number).atttypid, column.type)) {
             entry.unreadable = {.column = column.name, .expected = column.type};
         }

@@ -41,6 +41,11 @@ struct FlightEntry {
     Oid primary_key, run_id_index;
     AttrNumber connector_instance_id, connector_id, run_id, trace_id, scenario_id, started_at, run_generation,
         boot_epoch, launch_deadline, cancel_requested_at;
+    AttrNumber deadline_at, deadline_set_at; ///< invalid in a database whose SQL is older than 0.3.0
+
+    [[nodiscard]] bool has_deadlines() const {
+        return deadline_at != InvalidAttrNumber && deadline_set_at != InvalidAttrNumber;
+    }
 };
 
 struct Catalogue {

@@ -1,28 +1,54 @@
 #include "store/connections.hpp"
 
 #include "store/durable.hpp"
+#include "store/flight.hpp"
 #include "store/statement.hpp"
 
 namespace pdpp::store {
 
-std::int64_t lock_connection(std::string_view connector_instance_id, std::string_view connector_id) {
-    static Statement upsert{
-        "insert into pdpp.connections as c (connector_instance_id, connector_id, run_generation) values ($1, $2, 1)"
-        " on conflict (connector_instance_id) do update"
-        " set run_generation = c.run_generation + 1, connector_id = excluded.connector_id"
-        " returning run_generation"};
-    return required(upsert.execute({connector_instance_id, connector_id}).int8(0, 0));
+namespace {
+
+/// Of the runs that are admitted as long as the connection is offered. One that says nothing, or was written by hand
+/// and is none, is no time.
+#define TIMEOUT_MICROS                                                                                                 \
+    ", case when c.boot_epoch is not null and c.run_timeout > interval '0'"                                            \
+    " then (extract(epoch from c.run_timeout) * 1000000)::bigint end"
+
+std::optional<std::int64_t> timeout_in(const Rows& rows) {
+    return rows.columns() > 2 ? rows.int8(0, 2) : std::nullopt;
+}
+
+} // namespace
+
+LockedConnection lock_connection(std::string_view connector_instance_id, std::string_view connector_id) {
+#define UPSERT                                                                                                         \
+    "insert into pdpp.connections as c (connector_instance_id, connector_id, run_generation) values ($1, $2, 1)"       \
+    " on conflict (connector_instance_id) do update"                                                                   \
+    " set run_generation = c.run_generation + 1, connector_id = excluded.connector_id"                                 \
+    " returning c.connector_id, c.run_generation"
+    static Statement upsert{UPSERT};
+    static Statement upsert_timed{UPSERT TIMEOUT_MICROS};
+#undef UPSERT
+    const Rows rows = (keeps_deadlines() ? upsert_timed : upsert).execute({connector_instance_id, connector_id});
+    return {.connector_id = connector_id, .run_generation = required(rows.int8(0, 1)), .timeout = timeout_in(rows)};
 }
 
 std::optional<LockedConnection> lock_recorded_connection(std::string_view connector_instance_id) {
-    static Statement update{"update pdpp.connections set run_generation = run_generation + 1"
-                            " where connector_instance_id = $1 returning connector_id, run_generation"};
-    const Rows rows = update.execute({connector_instance_id});
+#define UPDATE                                                                                                         \
+    "update pdpp.connections as c set run_generation = run_generation + 1"                                             \
+    " where connector_instance_id = $1 returning c.connector_id, c.run_generation"
+    static Statement update{UPDATE};
+    static Statement update_timed{UPDATE TIMEOUT_MICROS};
+#undef UPDATE
+    const Rows rows = (keeps_deadlines() ? update_timed : update).execute({connector_instance_id});
     if (!rows.any()) {
         return {};
     }
-    return LockedConnection{.connector_id = required(rows.text(0, 0)), .run_generation = required(rows.int8(0, 1))};
+    return LockedConnection{.connector_id = required(rows.text(0, 0)),
+                            .run_generation = required(rows.int8(0, 1)),
+                            .timeout = timeout_in(rows)};
 }
+#undef TIMEOUT_MICROS
 
 OfferedConnections offered_connections(std::string_view connector_id) {
     static Statement find{
@@ -37,6 +63,19 @@ std::optional<std::string_view> duplicate_offer(const Jsonb* connections) {
     static Statement find{"select o->>'connector_instance_id' from jsonb_array_elements($1) as o"
                           " group by 1 having count(*) > 1 limit 1"};
     const Rows rows = find.execute({connections});
+    if (!rows.any()) {
+        return {};
+    }
+    return rows.text(0, 0);
+}
+
+std::optional<std::string_view> offer_of_no_time(const Jsonb* connections) {
+    static Statement find{"select o->>'connector_instance_id' from jsonb_array_elements($1) as o"
+                          " where not case coalesce(jsonb_typeof(o->'timeout_seconds'), 'null')"
+                          " when 'null' then true"
+                          " when 'number' then (o->>'timeout_seconds')::numeric between 0.000001 and $2"
+                          " else false end limit 1"};
+    const Rows rows = find.execute({connections, run::longest_timeout / 1'000'000});
     if (!rows.any()) {
         return {};
     }
@@ -59,17 +98,22 @@ std::int64_t record_offer(const Jsonb* connections, const pg_uuid_t& boot_epoch)
         "update pdpp.connections as c set boot_epoch = null where " OFFERED_BY_US " and not exists ("
         "  select from jsonb_array_elements($1) as o where o->>'connector_instance_id' = c.connector_instance_id)"};
 #undef OFFERED_BY_US
-    static Statement offer{
-        "with offered as ("
-        " insert into pdpp.connections as c (connector_instance_id, connector_id, boot_epoch)"
-        " select o->>'connector_instance_id', o->>'connector_id', $2 from jsonb_array_elements($1) as o order by 1"
-        " on conflict (connector_instance_id) do update"
-        " set connector_id = excluded.connector_id, boot_epoch = excluded.boot_epoch"
-        " returning 1) select count(*) from offered"};
+#define OFFER(column, value, update)                                                                                   \
+    "with offered as ("                                                                                                \
+    " insert into pdpp.connections as c (connector_instance_id, connector_id, boot_epoch" column ")"                   \
+    " select o->>'connector_instance_id', o->>'connector_id', $2" value " from jsonb_array_elements($1) as o order by" \
+    " 1 on conflict (connector_instance_id) do update"                                                                 \
+    " set connector_id = excluded.connector_id, boot_epoch = excluded.boot_epoch" update                               \
+    " returning 1) select count(*) from offered"
+    static Statement offer{OFFER("", "", "")};
+    static Statement offer_timed{OFFER(", run_timeout", // an interval is made of seconds, which is null of null
+                                       ", make_interval(secs => (o->>'timeout_seconds')::double precision)",
+                                       ", run_timeout = excluded.run_timeout")};
+#undef OFFER
     require_durable_commit(); // a controller that rejoins after a crash offers nothing again
     lock.execute({connections, boot_epoch});
     withdraw.execute({connections, boot_epoch});
-    return required(offer.execute({connections, boot_epoch}).int8(0, 0));
+    return required((keeps_deadlines() ? offer_timed : offer).execute({connections, boot_epoch}).int8(0, 0));
 }
 
 } // namespace pdpp::store

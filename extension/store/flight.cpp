@@ -43,7 +43,19 @@ std::optional<Flight> flight_in(const Rows& rows) {
         .boot_epoch = rows.uuid(0, 7),
         .launch_deadline = rows.instant(0, 8),
         .cancel_requested_at = rows.instant(0, 9),
+        .deadline = {},
     };
+}
+
+/// One that was written by hand may not say when: it counts from the admission then.
+std::optional<run::Deadline> deadline_in(TupleTableSlot* slot, const FlightEntry& columns) {
+    const auto at = columns.has_deadlines() ? instant_of(slot, columns.deadline_at) : std::nullopt;
+    if (!at) {
+        return {};
+    }
+    const auto set_at = instant_of(slot, columns.deadline_set_at);
+    return run::Deadline{
+        .set_at = set_at ? *set_at : instant_of(slot, columns.started_at).value_or(to_instant(DT_NOBEGIN)), .at = *at};
 }
 
 Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns) {
@@ -68,6 +80,7 @@ Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns) {
         .boot_epoch = has_no_owner ? std::nullopt : std::optional{*DatumGetUUIDP(epoch)},
         .launch_deadline = instant_of(slot, columns.launch_deadline),
         .cancel_requested_at = instant_of(slot, columns.cancel_requested_at),
+        .deadline = deadline_in(slot, columns),
     };
 }
 
@@ -116,17 +129,32 @@ Claimable claimable() {
 
 } // namespace
 
+bool keeps_deadlines() {
+    return catalogue().flight.has_deadlines();
+}
+
 bool insert_flight(const Flight& flight, OnConflict on_conflict) {
-#define INSERT_FLIGHT                                                                                                  \
+#define INSERT_FLIGHT(columns, values)                                                                                 \
     "insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, scenario_id,"     \
-    " started_at, run_generation, launch_deadline) values ($1, $2, $3, $4, $5, $6, $7, $8)"
-    static Statement insert_or_skip{INSERT_FLIGHT " on conflict do nothing"};
-    static Statement insert_or_raise{INSERT_FLIGHT};
+    " started_at, run_generation, launch_deadline" columns ") values ($1, $2, $3, $4, $5, $6, $7, $8" values ")"
+#define WITH_DEADLINE INSERT_FLIGHT(", deadline_at, deadline_set_at", ", $9, $10")
+    static Statement insert_or_skip{INSERT_FLIGHT("", "") " on conflict do nothing"};
+    static Statement insert_or_raise{INSERT_FLIGHT("", "")};
+    static Statement insert_timed_or_skip{WITH_DEADLINE " on conflict do nothing"};
+    static Statement insert_timed_or_raise{WITH_DEADLINE};
+#undef WITH_DEADLINE
 #undef INSERT_FLIGHT
     const RunIdentity& run = flight.run;
-    Statement& insert = on_conflict == OnConflict::skip ? insert_or_skip : insert_or_raise;
+    const bool skips = on_conflict == OnConflict::skip;
+    if (!flight.deadline) {
+        Statement& insert = skips ? insert_or_skip : insert_or_raise;
+        return insert.change({run.connector_instance_id, run.connector_id, run.run_id, run.trace_id, run.scenario_id,
+                              run.admitted_at, flight.run_generation, flight.launch_deadline}) > 0;
+    }
+    Statement& insert = skips ? insert_timed_or_skip : insert_timed_or_raise;
     return insert.change({run.connector_instance_id, run.connector_id, run.run_id, run.trace_id, run.scenario_id,
-                          run.admitted_at, flight.run_generation, flight.launch_deadline}) > 0;
+                          run.admitted_at, flight.run_generation, flight.launch_deadline, flight.deadline->at,
+                          flight.deadline->set_at}) > 0;
 }
 
 bool is_in_flight(std::string_view run_id) {
@@ -200,6 +228,12 @@ void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch) {
 void set_launch_deadline(std::string_view run_id, run::Instant launch_deadline) {
     static Statement update{"update pdpp.controller_active_runs set launch_deadline = $2 where run_id = $1"};
     update.change({run_id, launch_deadline});
+}
+
+void set_deadline(std::string_view run_id, const run::Deadline& deadline) {
+    static Statement update{
+        "update pdpp.controller_active_runs set deadline_at = $2, deadline_set_at = $3 where run_id = $1"};
+    update.change({run_id, deadline.at, deadline.set_at});
 }
 
 void mark_cancel_requested(std::string_view run_id, std::optional<std::string_view> requested_by) {

@@ -2,6 +2,7 @@
 // Flight state: one row for each run that has not settled. Its row lock is the run's lock.
 
 #include "pg.hpp"
+#include "run/deadline.hpp"
 #include "run/instant.hpp"
 #include "store/spine.hpp"
 #include "store/statement.hpp"
@@ -17,7 +18,11 @@ struct Flight {
     std::optional<pg_uuid_t> boot_epoch;         ///< the boot that owns it
     std::optional<run::Instant> launch_deadline; ///< absent once the run has started
     std::optional<run::Instant> cancel_requested_at;
+    std::optional<run::Deadline> deadline; ///< of the whole run
 };
+
+/// Whether this database keeps deadlines: its SQL may be older.
+bool keeps_deadlines();
 
 /// A fresh row; false if something is in the way and is to be skipped: the connection's run in flight, the run id's, or
 /// whatever an index of somebody's says.
@@ -51,6 +56,9 @@ std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_e
 void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch);
 
 void set_launch_deadline(std::string_view run_id, run::Instant launch_deadline);
+
+/// Only where the database keeps deadlines.
+void set_deadline(std::string_view run_id, const run::Deadline& deadline);
 
 void mark_cancel_requested(std::string_view run_id, std::optional<std::string_view> requested_by);
 

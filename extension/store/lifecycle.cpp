@@ -96,7 +96,7 @@ void LifecycleReader::visit_rows(KeyScan& scan, std::string_view run_id, Visit v
     MemoryContextSwitchTo(callers);
 }
 
-std::optional<run::Instant> LifecycleReader::read_cancel_request(std::string_view run_id) {
+run::InFlight LifecycleReader::read_in_flight(std::string_view run_id) {
     if (flight_ == nullptr) {
         MemoryContext callers = MemoryContextSwitchTo(memory_);
         flight_ = open_current(&Catalogue::flight, AccessShareLock, flight_columns_);
@@ -104,17 +104,21 @@ std::optional<run::Instant> LifecycleReader::read_cancel_request(std::string_vie
         flights_.open(flight_, flight_columns_.run_id, flight_columns_.run_id_index, snapshot_);
         MemoryContextSwitchTo(callers);
     }
-    std::optional<run::Instant> requested_at;
-    visit_rows(flights_, run_id,
-               [&](TupleTableSlot* slot) { requested_at = instant_of(slot, flight_columns_.cancel_requested_at); });
-    return requested_at;
+    run::InFlight in_flight;
+    visit_rows(flights_, run_id, [&](TupleTableSlot* slot) {
+        in_flight.cancel_requested_at = instant_of(slot, flight_columns_.cancel_requested_at);
+        if (flight_columns_.has_deadlines()) {
+            in_flight.deadline_at = instant_of(slot, flight_columns_.deadline_at);
+        }
+    });
+    return in_flight;
 }
 
 LifecycleRecord LifecycleReader::read(std::string_view run_id) {
     LifecycleRecord record;
     visit_rows(events_, run_id, [&](TupleTableSlot* slot) { add_event(record, slot, spine_columns_); });
     if (record.events.known() && !record.events.ended) {
-        record.cancel_requested_at = read_cancel_request(run_id);
+        record.in_flight = read_in_flight(run_id);
     }
     return record;
 }

@@ -16,10 +16,10 @@ namespace pdpp::store {
 /// The lifecycle events of a run as one snapshot shows them, in the current memory context.
 struct LifecycleRecord {
     run::Lifecycle events;
-    std::string_view started_event_id;               ///< as its row has it
-    std::int64_t started_event_seq = 0;              ///< 0 if the run has not started
-    const Jsonb* terminal_data = nullptr;            ///< the whole data of the terminal event
-    std::optional<run::Instant> cancel_requested_at; ///< from flight state, looked up while the run is active
+    std::string_view started_event_id;    ///< as its row has it
+    std::int64_t started_event_seq = 0;   ///< 0 if the run has not started
+    const Jsonb* terminal_data = nullptr; ///< the whole data of the terminal event
+    run::InFlight in_flight;              ///< what flight state says while the run is active
 };
 
 /// Looks runs up for one statement that reads: all as the snapshot of that statement shows them, the tables opened
@@ -36,7 +36,7 @@ class LifecycleReader {
   private:
     template <typename Visit>
     void visit_rows(KeyScan& scan, std::string_view run_id, Visit visit) const;
-    std::optional<run::Instant> read_cancel_request(std::string_view run_id);
+    run::InFlight read_in_flight(std::string_view run_id);
 
     MemoryContext memory_;
     Snapshot snapshot_;

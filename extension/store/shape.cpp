@@ -19,11 +19,14 @@ column connections.boot_epoch uuid
 column connections.connector_id text collation C not null
 column connections.connector_instance_id text collation C not null
 column connections.run_generation bigint not null default 0
+column connections.run_timeout interval
 column controller_active_runs.boot_epoch uuid
 column controller_active_runs.cancel_requested_at timestamp with time zone
 column controller_active_runs.cancel_requested_by text
 column controller_active_runs.connector_id text collation C not null
 column controller_active_runs.connector_instance_id text collation C not null
+column controller_active_runs.deadline_at timestamp with time zone
+column controller_active_runs.deadline_set_at timestamp with time zone
 column controller_active_runs.launch_deadline timestamp with time zone
 column controller_active_runs.run_generation bigint not null
 column controller_active_runs.run_id text collation C not null

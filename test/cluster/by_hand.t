@@ -62,7 +62,7 @@ sub event_by_hand {
     sql(q{select pdpp_run_now('x', 'unowned', 'unowned')});
     sql(event_by_hand('unowned', 2, 'run.started'));
     sql(q{update pdpp.controller_active_runs set launch_deadline = now() where run_id = 'unowned'});
-    is(sql(q{select pdpp_reconcile() - 'object' - 'lost_boots'}), '{"abandoned": 0, "launch_failed": 0}', 'the guard has no proof of anything');
+    is(sql(q{select pdpp_reconcile() - 'object' - 'lost_boots'}), '{"abandoned": 0, "cancelled": 0, "timed_out": 0, "launch_failed": 0}', 'the guard has no proof of anything');
     is(status_of('unowned'), 'active', 'and the run is left alone');
 }
 

@@ -62,8 +62,8 @@ sub contents
 	my ($database) = @_;
 	return $node->safe_psql($database, q{
 		SELECT 'event', to_jsonb(e) FROM pdpp.spine_events AS e ORDER BY e.run_id, e.event_seq;
-		SELECT 'flight', to_jsonb(f) FROM pdpp.controller_active_runs AS f ORDER BY f.run_id;
-		SELECT 'connection', to_jsonb(c) FROM pdpp.connections AS c ORDER BY c.connector_instance_id;
+		SELECT 'flight', jsonb_strip_nulls(to_jsonb(f)) FROM pdpp.controller_active_runs AS f ORDER BY f.run_id;
+		SELECT 'connection', jsonb_strip_nulls(to_jsonb(c)) FROM pdpp.connections AS c ORDER BY c.connector_instance_id;
 		SELECT 'boot', to_jsonb(b) FROM pdpp.controller_boots AS b ORDER BY b.controller_id, b.seq;
 		SELECT 'key', to_jsonb(k) FROM pdpp.idempotency_keys AS k ORDER BY k.key;
 		SELECT 'status', pdpp_run_status(run_id), pdpp_run_timeline(run_id) FROM (SELECT DISTINCT run_id FROM pdpp.spine_events) AS r ORDER BY run_id;
@@ -164,7 +164,7 @@ subtest 'from 0.2.0' => sub {
 	my $idle = $node->background_psql('second');
 	$idle->query_safe(q{BEGIN; SELECT pdpp_run_now('gmail', 'c-idle', 'idle')});
 	my $upgrade = start('', 'psql', '--no-psqlrc', '--dbname', $node->connstr('second'), '--command', q{SET lock_timeout = '1h'; ALTER EXTENSION pdpp UPDATE});
-	$node->poll_query_until('second', q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'pdpp.connections'::regclass AND mode = 'ShareRowExclusiveLock' AND NOT granted})
+	$node->poll_query_until('second', q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'pdpp.connections'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted})
 		or die 'the upgrade does not wait';
 	is($node->safe_psql('second', qq{SET lock_timeout = '10s'; BEGIN; SELECT pdpp_run_now('gmail', 'c-other-$_', 'other-$_') IS NOT NULL; ROLLBACK}), 't', 'writers go on while an upgrade waits for one that does not') for 1 .. 3;
 	kill 'TERM', pid_of($upgrade);
@@ -178,6 +178,53 @@ subtest 'from 0.2.0' => sub {
 	is($out, '50ms', 'the upgrade leaves settings as they were') or diag $err;
 	is(objects('second'), $wanted, 'the same objects as a fresh one');
 	is(contents('second'), $before, 'nothing lost, every handle says the same');
+};
+
+# Functions that got an argument are other functions to the server; whoever could call the old ones can call the new ones, for good.
+subtest 'what was granted' => sub {
+	my $may = q{SELECT string_agg(concat_ws(' ', r.rolname, p.proname, has_function_privilege(r.oid, p.oid, 'EXECUTE'), has_function_privilege(r.oid, p.oid, 'EXECUTE WITH GRANT OPTION')), E'\n'
+		ORDER BY r.rolname, p.proname) FROM pg_roles AS r, pg_proc AS p WHERE r.rolname ~ '^gr_' AND p.proname ~ '^pdpp_(run_now|conn.*_run_now|run_started|run_extend)$'};
+	$node->safe_psql('postgres', q{CREATE DATABASE granted; CREATE DATABASE granted_restored; CREATE ROLE gr_controller; CREATE ROLE "gr_odd ""; name"; CREATE ROLE gr_nobody});
+	$node->safe_psql('granted', q{CREATE EXTENSION pdpp VERSION '0.2.0'; SELECT pdpp_grant('gr_controller', 'controller'), pdpp_grant('"gr_odd ""; name"', 'owner');
+		GRANT EXECUTE ON FUNCTION pdpp_run_started TO gr_controller WITH GRANT OPTION; GRANT EXECUTE ON FUNCTION pdpp_connector_run_now TO PUBLIC});
+	my $before = $node->safe_psql('granted', $may) =~ s/^.*pdpp_run_extend.*\n//mgr;
+	like($before, qr/^gr_controller pdpp_run_started t t$/m, 'somebody may grant on');
+	like($before, qr/^gr_nobody pdpp_connector_run_now t f$/m, 'everybody may call something');
+	like($before, qr/^gr_nobody pdpp_run_now f f$/m, 'but not all');
+	$node->safe_psql('granted', 'ALTER EXTENSION pdpp UPDATE');
+	is($node->safe_psql('granted', $may) =~ s/^.*pdpp_run_extend.*\n//mgr, $before, 'stays so');
+	my $dump = PostgreSQL::Test::Utils::tempdir . '/granted';
+	$node->command_ok([ 'pg_dump', @connection, '--format=custom', '--file', $dump, 'granted' ], 'a dump of it');
+	$node->command_ok([ 'pg_restore', @connection, '--exit-on-error', '--dbname', 'granted_restored', $dump ], 'restored');
+	is($node->safe_psql('granted_restored', $may) =~ s/^.*pdpp_run_extend.*\n//mgr, $before, 'has it too');
+	is($node->safe_psql('granted', 'SELECT jsonb_agg(to_jsonb(i) ORDER BY i.objoid::regprocedure::text) FROM pg_init_privs AS i JOIN pg_proc AS p ON p.oid = i.objoid') =~ s/"objoid": "\d+"//gr,
+		$node->safe_psql('fresh', 'SELECT jsonb_agg(to_jsonb(i) ORDER BY i.objoid::regprocedure::text) FROM pg_init_privs AS i JOIN pg_proc AS p ON p.oid = i.objoid') =~ s/"objoid": "\d+"//gr,
+		'what the extension itself brings along is what a fresh one does');
+	for my $database (qw(granted granted_restored))
+	{
+		$node->safe_psql($database, qq{DROP OWNED BY "$_"}) for 'gr_controller', 'gr_odd ""; name', 'gr_nobody';
+	}
+	$node->safe_psql('postgres', qq{DROP ROLE "$_"}) for 'gr_controller', 'gr_odd ""; name', 'gr_nobody';
+	pass('and the roles can be dropped');
+};
+
+# The functions of before have no deadline to give, and its rows none to judge.
+subtest 'deadlines' => sub {
+	$node->safe_psql('postgres', 'CREATE DATABASE timed');
+	$node->append_conf('postgresql.conf', q{pdpp.run_timeout = '1h'});
+	$node->reload;
+	$node->poll_query_until('postgres', q{SELECT current_setting('pdpp.run_timeout', true) = '1h'}) or die;
+	$node->safe_psql('timed', qq{CREATE EXTENSION pdpp VERSION '0.2.0'; $life});
+	is($node->safe_psql('timed', q{SELECT pdpp_run_status('flying')->'deadline_at', pdpp_run_status('waiting')->'deadline_at'}), 'null|null', 'none in the old SQL, whatever the setting');
+	is($node->safe_psql('timed', q{SELECT pdpp_controller_boot('timer') IS NOT NULL, pdpp_controller_offer('[{"connector_instance_id": "c-timed", "connector_id": "gmail", "timeout_seconds": 60}]')->'offered'}),
+		't|1', 'a time that a controller offers is taken for what it is worth there');
+	$node->safe_psql('timed', 'ALTER EXTENSION pdpp UPDATE');
+	is($node->safe_psql('timed', q{SELECT pdpp_run_status('flying')->'deadline_at', pdpp_run_status('waiting')->'deadline_at'}), 'null|null', 'nor do old runs get one');
+	is($node->safe_psql('timed', q{SELECT pdpp_run_extend('waiting', '1 minute')->'deadline_at', pdpp_reconcile()->'timed_out'}), 'null|0', 'they take as long as they take');
+	is($node->safe_psql('timed', q{SELECT pdpp_run_now('gmail', 'c-new', 'new') IS NOT NULL; SELECT deadline_at - deadline_set_at FROM pdpp.controller_active_runs WHERE run_id = 'new'}), "t\n01:00:00", 'new ones have one');
+	is($node->safe_psql('timed', q{SELECT pdpp_run_now('gmail', 'c-timed', 'timed') IS NOT NULL; SELECT deadline_at - deadline_set_at FROM pdpp.controller_active_runs WHERE run_id = 'timed'}), "t\n01:00:00", 'an old offer says nothing');
+	$node->append_conf('postgresql.conf', 'pdpp.run_timeout = 0');
+	$node->reload;
 };
 
 # a waiter tells it so once it looks for deadlocks, which is later than the upgrade waits by itself

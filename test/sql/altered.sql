@@ -113,6 +113,8 @@ insert into alterations (alteration, life, told) values
     ('drop trigger controller_active_runs_identity on pdpp.controller_active_runs; alter table pdpp.controller_active_runs alter connector_id type integer using 1', '42804: column pdpp.controller_active_runs.connector_id is of type integer, not text', 'column controller_active_runs.connector_id'),
     ('alter table pdpp.controller_active_runs alter boot_epoch type text', '42804: column pdpp.controller_active_runs.boot_epoch is of type text, not uuid', 'column controller_active_runs.boot_epoch'),
     ('alter table pdpp.controller_active_runs alter cancel_requested_at type date', '42804: column pdpp.controller_active_runs.cancel_requested_at is of type date, not timestamp with time zone', 'column controller_active_runs.cancel_requested_at'),
+    ('alter table pdpp.controller_active_runs alter deadline_at type date', '42804: column pdpp.controller_active_runs.deadline_at is of type date, not timestamp with time zone', 'column controller_active_runs.deadline_at'),
+    ('alter table pdpp.controller_active_runs drop deadline_set_at', 'ok', 'column controller_active_runs.deadline_set_at'),
     ('alter table pdpp.controller_active_runs alter cancel_requested_by type varchar(1)', 'ok', 'column controller_active_runs.cancel_requested_by'),
     ('update pdpp.controller_active_runs set cancel_requested_by = ''x''; set constraints all immediate; alter table pdpp.controller_active_runs alter cancel_requested_by set not null', '23502: null value in column "cancel_requested_by" of relation "controller_active_runs" violates not-null constraint', 'column controller_active_runs.cancel_requested_by'),
     ('alter table pdpp.controller_active_runs add check (run_generation > 1) not valid', '23514: new row for relation "controller_active_runs" violates check constraint "controller_active_runs_run_generation_check"', 'constraint on controller_active_runs'),
@@ -121,6 +123,7 @@ insert into alterations (alteration, life, told) values
     ('create unique index mine on pdpp.controller_active_runs (connector_id) where run_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     -- the others
     ('drop trigger connections_no_delete on pdpp.connections; drop trigger connections_generation on pdpp.connections; alter table pdpp.connections alter run_generation drop default, alter run_generation type numeric', '42804: column run_generation is of type numeric, not bigint', 'column connections.run_generation'),
+    ('alter table pdpp.connections alter run_timeout type integer using 1', '42883: operator does not exist: integer > interval', 'column connections.run_timeout'),
     ('create unique index mine on pdpp.connections (connector_id) where connector_instance_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     ('create unique index mine on pdpp.idempotency_keys ((true)) where run_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     ('alter table pdpp.idempotency_keys alter created_at type date', 'ok', 'column idempotency_keys.created_at'),

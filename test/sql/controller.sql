@@ -171,7 +171,7 @@ select is(pdpp_run_status('ctl-late')->>'status', 'failed', '…ends the late on
 select is(pdpp_run_status('ctl-dead-3')->>'status', 'failed', 'and what the other dead boot left');
 select is(pdpp_run_status('ctl-a')->>'status', 'active', 'but not the run of this live boot');
 select lives_ok('select pg_advisory_unlock_all()', 'SQL''s advisory functions…');
-select is(pdpp_reconcile() - 'object', '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0}',
+select is(pdpp_reconcile() - 'object', '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0, "timed_out": 0, "cancelled": 0}',
     '…cannot make a live boot look dead');
 select is(pdpp_run_status('ctl-a')->>'status', 'active', 'its run goes on');
 

@@ -1,7 +1,7 @@
 -- pdpp_grant: a role gets EXECUTE on what its kind calls, on nothing else, and needs no table privilege.
 \i test/sql/include/prelude.psql
 begin;
-select plan(65);
+select plan(67);
 
 create temporary view callable as
 select r.rolname as role, p.proname as function
@@ -25,7 +25,7 @@ select set_eq($$select function from callable where role = 'pdpp_test_controller
     array['pdpp_run_status', 'pdpp_run_statuses', 'pdpp_run_timeline', 'pdpp_run_list', 'pdpp_run_endings',
           'pdpp_run_now', 'pdpp_run_cancel',
     'pdpp_connection_run_now', 'pdpp_connector_run_now', 'pdpp_controller_boot', 'pdpp_controller_rejoin',
-          'pdpp_controller_offer', 'pdpp_run_claim', 'pdpp_run_fence', 'pdpp_run_started', 'pdpp_run_event', 'pdpp_run_settle',
+          'pdpp_controller_offer', 'pdpp_run_claim', 'pdpp_run_fence', 'pdpp_run_started', 'pdpp_run_extend', 'pdpp_run_event', 'pdpp_run_settle',
           'pdpp_run_launch_failed',
           'pdpp_reconcile'], 'a controller also launches, appends, settles and reconciles');
 select lives_ok($$select pdpp_grant('"pdpp_test_Quoted ""; drop role pdpp_test_owner; --"', 'owner')$$,
@@ -59,7 +59,7 @@ select is(pdpp_run_status('gr-unknown')->'error'->>'code', 'not_found', 'owner: 
 select is(pdpp_run_cancel('gr-1', 'owner')->>'status', 'cancel_requested', 'owner: cancel');
 select is(pg_temp.refusal(statement)->>'sqlstate', '42501', 'owner: not ' || statement) from unnest(array[
     $$select pdpp_controller_boot('x')$$, $$select pdpp_controller_rejoin('00000000-0000-4000-8000-000000000001')$$, $$select pdpp_controller_offer('[]')$$, 'select pdpp_run_claim()',
-    $$select pdpp_run_started('gr-1')$$,
+    $$select pdpp_run_started('gr-1')$$, $$select pdpp_run_extend('gr-1', '1 hour')$$,
     $$select pdpp_run_event('gr-1', 'x')$$, $$select pdpp_run_settle('gr-1', 'failed')$$,
     $$select pdpp_run_launch_failed('gr-1', 'm')$$,
     'select pdpp_reconcile()', $$select pdpp_run_fence('gr-1')$$, 'select pdpp_check()', 'select * from pdpp.spine_events', 'delete from pdpp.controller_active_runs',
@@ -78,6 +78,7 @@ select is(pdpp_controller_offer('[{"connector_instance_id": "gr-2", "connector_i
 select is(pdpp_run_now('gr', 'gr-2', 'gr-2')->>'status', 'started', 'controller: run now');
 select is(pdpp_run_claim()->>'run_id', 'gr-2', 'controller: claim');
 select is(pdpp_run_started('gr-2')->'event_seq', '2', 'controller: started');
+select is(pdpp_run_extend('gr-2', '1 hour')->>'status', 'active', 'controller: extend');
 select is(pdpp_run_fence('gr-2')->>'object', 'run_fence', 'controller: fence');
 select is(pdpp_run_event('gr-2', 'x')->'event_seq', '3', 'controller: event');
 select is(pdpp_run_settle('gr-2', 'completed')->>'status', 'completed', 'controller: settle');

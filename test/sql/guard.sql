@@ -8,7 +8,7 @@ create function pg_temp.admit(id text) returns text language sql as
 create function pg_temp.reconciled() returns jsonb language sql as $$ select pdpp_reconcile() - 'object' $$;
 
 select lives_ok('select pdpp_reconcile()', 'whatever was due before');
-select is(pdpp_reconcile(), '{"object": "reconciliation", "lost_boots": 0, "launch_failed": 0, "abandoned": 0}',
+select is(pdpp_reconcile(), '{"object": "reconciliation", "lost_boots": 0, "launch_failed": 0, "abandoned": 0, "timed_out": 0, "cancelled": 0}',
     'nothing is due: the body');
 
 -- the launch deadline
@@ -19,11 +19,11 @@ select is(pdpp_run_claim('g-' || id)->>'run_id', 'g-' || id, 'claimed: ' || id)
 from unnest(array['claimed', 'claimed-waiting', 'cancelled']) as id;
 select lives_ok($$select pdpp_run_started('g-started')$$, 'started by this boot');
 select lives_ok($$select pdpp_run_cancel('g-cancelled')$$, 'asked to end');
-select is(pg_temp.reconciled(), '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0}',
+select is(pg_temp.reconciled(), '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0, "timed_out": 0, "cancelled": 0}',
     'before the deadline nothing is due');
 update pdpp.controller_active_runs set launch_deadline = now() - interval '1s'
 where run_id in ('g-unclaimed', 'g-claimed', 'g-cancelled');
-select is(pg_temp.reconciled(), '{"lost_boots": 0, "launch_failed": 3, "abandoned": 0}',
+select is(pg_temp.reconciled(), '{"lost_boots": 0, "launch_failed": 3, "abandoned": 0, "timed_out": 0, "cancelled": 0}',
     'after it, those that did not start are ended');
 select is(pdpp_run_status('g-unclaimed')->'failure',
     '{"reason": "launch_failed", "origin": "controller", "connector_error_message": null,
@@ -55,7 +55,7 @@ update pdpp.controller_active_runs set boot_epoch = '00000000-0000-4000-8000-000
 where run_id in ('g-dead-1', 'g-dead-2');
 update pdpp.controller_active_runs set boot_epoch = '00000000-0000-4000-8000-0000000000a2'
 where run_id in ('g-dead-3', 'g-dead-4');
-select is(pg_temp.reconciled(), '{"lost_boots": 2, "launch_failed": 2, "abandoned": 2}',
+select is(pg_temp.reconciled(), '{"lost_boots": 2, "launch_failed": 2, "abandoned": 2, "timed_out": 0, "cancelled": 0}',
     'two boots are seen dead for the first time, four runs end');
 select is(pdpp_run_status('g-dead-' || n)->>'status', case when n % 2 = 1 then 'failed' else 'abandoned' end,
     format('run %s', n))
@@ -72,12 +72,12 @@ where run_id = 'g-dead-2' and e.event_type = 'run.abandoned' and s.event_type = 
 select is_empty($$select from pdpp.controller_boots where controller_id in ('gc-dead', 'gc-idle') and lost_at is null$$,
     'dead boots are marked');
 select is(lost_at, null, 'a live one is not') from pdpp.controller_boots where controller_id = 'gc-live';
-select is(pg_temp.reconciled(), '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0}', 'a second pass finds nothing');
+select is(pg_temp.reconciled(), '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0, "timed_out": 0, "cancelled": 0}', 'a second pass finds nothing');
 
 -- a run without a boot has no proof of death
 select lives_ok($$select pdpp_run_started(pg_temp.admit('g-again'))$$, 'started by this boot');
 update pdpp.controller_active_runs set boot_epoch = null where run_id = 'g-again';
-select is(pg_temp.reconciled(), '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0}',
+select is(pg_temp.reconciled(), '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0, "timed_out": 0, "cancelled": 0}',
     'a started run that no boot owns stays active');
 
 -- what was written by hand

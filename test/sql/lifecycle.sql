@@ -15,7 +15,7 @@ create function pg_temp.in_flight(id text) returns boolean language sql as
 select is(pg_temp.admit('lc-1'), 'lc-1', 'a run');
 create temporary table answer as select pdpp_run_started('lc-1', '{"pid": 7}', 'start-1') as body;
 select is(body - 'recorded_at', '{"object": "run_event", "run_id": "lc-1", "event_id": "start-1", "event_seq": 2,
-                                  "event_type": "run.started"}', 'started: the run_event') from answer;
+                                  "event_type": "run.started", "deadline_at": null}', 'started: the run_event') from answer;
 select matches(body->>'recorded_at', '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$', 'recorded_at is RFC 3339') from answer;
 select pg_temp.rows_are(
     $$select data_json, source_kind, source_id, trace_id, actor_id, connector_instance_id, status,

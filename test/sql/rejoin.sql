@@ -41,7 +41,7 @@ select is(pdpp_run_claim()->>'run_id', 'rj-run', 'claims');
 select is(pdpp_run_started('rj-run')->'event_seq', '2', 'starts');
 select is(data_json, '{"boot_epoch": "00000000-0000-4000-8000-0000000000b1", "controller_id": "rj"}', 'with its stamp')
 from pdpp.spine_events where run_id = 'rj-run' and event_type = 'run.started';
-select is(pdpp_reconcile() - 'object', '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0}', 'it lives');
+select is(pdpp_reconcile() - 'object', '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0, "timed_out": 0, "cancelled": 0}', 'it lives');
 select is(count(*), 1::bigint, 'by one lock') from pg_locks
 where locktype = 'advisory' and pid = pg_backend_pid() and mode = 'ShareLock';
 
@@ -55,7 +55,7 @@ rollback to s;
 select isnt(pdpp_controller_offer('[]')->>'boot_epoch', '00000000-0000-4000-8000-0000000000b1', 'rolled back: acts for the other');
 select is(count(*), 2::bigint, 'and holds both') from pg_locks
 where locktype = 'advisory' and pid = pg_backend_pid() and mode = 'ShareLock';
-select is(pdpp_reconcile() - 'object', '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0}', 'both live');
+select is(pdpp_reconcile() - 'object', '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0, "timed_out": 0, "cancelled": 0}', 'both live');
 
 -- a boot of the same controller settles nothing of one that lives
 select is(pdpp_controller_boot('rj')->'settled', '{"lost_boots": 0, "launch_failed": 0, "abandoned": 0}',

@@ -53,11 +53,12 @@ select pg_temp.rows_are($$select * from pg_temp.columns_of('pdpp.controller_acti
     ('trace_id', 'text', true), ('scenario_id', 'text', false), ('started_at', 'timestamp with time zone', true),
     ('run_generation', 'bigint', true), ('boot_epoch', 'uuid', false),
     ('launch_deadline', 'timestamp with time zone', false), ('cancel_requested_at', 'timestamp with time zone', false),
-    ('cancel_requested_by', 'text', false)$$,
+    ('cancel_requested_by', 'text', false), ('deadline_at', 'timestamp with time zone', false),
+    ('deadline_set_at', 'timestamp with time zone', false)$$,
     'controller_active_runs: columns');
 select pg_temp.rows_are($$select * from pg_temp.columns_of('pdpp.connections')$$, $$values
     ('connector_instance_id', 'text', true), ('connector_id', 'text', true), ('run_generation', 'bigint', true),
-    ('boot_epoch', 'uuid', false)$$,
+    ('boot_epoch', 'uuid', false), ('run_timeout', 'interval', false)$$,
     'connections: columns');
 select pg_temp.rows_are($$select * from pg_temp.columns_of('pdpp.controller_boots')$$, $$values
     ('controller_id', 'text', true), ('seq', 'bigint', true), ('boot_epoch', 'uuid', true),
@@ -75,7 +76,7 @@ select pg_temp.rows_are($$select name, type from pg_temp.columns_of('pdpp_runs')
     ('completed_at', 'timestamp with time zone'), ('duration', 'interval'),
     ('cancel_requested_at', 'timestamp with time zone'), ('terminal_reason', 'text'), ('failure_message', 'text'),
     ('failure_origin', 'text'), ('connector_error_message', 'text'), ('known_gaps', 'jsonb'),
-    ('known_gaps_summary', 'jsonb'), ('run_generation', 'bigint')$$,
+    ('known_gaps_summary', 'jsonb'), ('run_generation', 'bigint'), ('deadline_at', 'timestamp with time zone')$$,
     'pdpp_runs: columns');
 
 -- keys
@@ -184,21 +185,26 @@ select set_eq(
              where pronamespace <> 'pdpp'::regnamespace$$,
     $$values
     ('pdpp_run_now', 'connector_id text, connector_instance_id text DEFAULT NULL::text, run_id text DEFAULT NULL::text, '
-     'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb',
+     'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb, '
+     'timeout interval DEFAULT NULL::interval',
      'jsonb', 'v', 'u', true, false),
     ('pdpp_connection_run_now', 'connector_instance_id text, run_id text DEFAULT NULL::text, '
-     'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb',
+     'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb, '
+     'timeout interval DEFAULT NULL::interval',
      'jsonb', 'v', 'u', true, false),
     ('pdpp_connector_run_now', 'connector_id text, run_id text DEFAULT NULL::text, '
-     'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb',
+     'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb, '
+     'timeout interval DEFAULT NULL::interval',
      'jsonb', 'v', 'u', true, false),
     ('pdpp_run_cancel', 'run_id text, requested_by text DEFAULT NULL::text', 'jsonb', 'v', 'u', true, false),
     ('pdpp_controller_boot', 'controller_id text', 'jsonb', 'v', 'u', true, false),
     ('pdpp_controller_rejoin', 'boot_epoch uuid', 'jsonb', 'v', 'u', true, false),
     ('pdpp_controller_offer', 'connections jsonb', 'jsonb', 'v', 'u', true, false),
     ('pdpp_run_claim', 'run_id text DEFAULT NULL::text', 'jsonb', 'v', 'u', true, false),
-    ('pdpp_run_started', 'run_id text, data jsonb DEFAULT ''{}''::jsonb, event_id text DEFAULT NULL::text',
+    ('pdpp_run_started', 'run_id text, data jsonb DEFAULT ''{}''::jsonb, event_id text DEFAULT NULL::text, '
+     'timeout interval DEFAULT NULL::interval',
      'jsonb', 'v', 'u', true, false),
+    ('pdpp_run_extend', 'run_id text, timeout interval', 'jsonb', 'v', 'u', true, false),
     ('pdpp_run_event', 'run_id text, event_type text, data jsonb DEFAULT ''{}''::jsonb, event_id text DEFAULT NULL::text',
      'jsonb', 'v', 'u', true, false),
     ('pdpp_run_settle', 'run_id text, outcome text, data jsonb DEFAULT ''{}''::jsonb, event_id text DEFAULT NULL::text',

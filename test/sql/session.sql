@@ -82,7 +82,7 @@ select pdpp_run_settle('session-direct', 'completed') is not null as ended \gset
 -- SQL's advisory functions leave a boot alone
 select pdpp_reconcile() is not null as reconciled \gset
 select pg_advisory_unlock_all() is not null as unlocked \gset
-select is(pdpp_reconcile() - 'object' - 'launch_failed', '{"lost_boots": 0, "abandoned": 0}',
+select is(pdpp_reconcile() - 'object' - 'launch_failed', '{"lost_boots": 0, "abandoned": 0, "timed_out": 0, "cancelled": 0}',
     'pg_advisory_unlock_all() does not end a boot');
 
 select * from finish();

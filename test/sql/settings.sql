@@ -1,18 +1,19 @@
 -- The settings pdpp.*: names, units, defaults, who may set them, and what they do.
 \i test/sql/include/prelude.psql
 begin;
-select plan(19);
+select plan(21);
 
 select lives_ok($$select pdpp_run_now('sc', 'se-1', 'se-1')$$, 'the library is loaded');
 select pg_temp.rows_are(
     $$select name, boot_val, unit, context, vartype
       from pg_settings where name like 'pdpp.%' order by 1$$,
-    $$values ('pdpp.databases', '', null, 'sighup', 'string'),
+    $$values ('pdpp.cancel_grace', '60000', 'ms', 'sighup', 'integer'), ('pdpp.databases', '', null, 'sighup', 'string'),
              ('pdpp.launch_deadline', '60000', 'ms', 'sighup', 'integer'),
              ('pdpp.liveness_grace', '5000', 'ms', 'sighup', 'integer'), ('pdpp.max_event_bytes', '65536', 'B',
     'superuser', 'integer'),
              ('pdpp.notify', 'on', null, 'superuser', 'bool'),
-             ('pdpp.reconcile_interval', '1000', 'ms', 'sighup', 'integer')$$, 'name, default, unit, context, type of every setting');
+             ('pdpp.reconcile_interval', '1000', 'ms', 'sighup', 'integer'),
+             ('pdpp.run_timeout', '0', 'ms', 'sighup', 'integer')$$, 'name, default, unit, context, type of every setting');
 select is_empty($$select name from pg_settings where name like 'pdpp.%' and short_desc = ''$$,
     'each says what it is for');
 select is(current_setting('pdpp.launch_deadline')::interval, '1 minute', 'the launch deadline is a minute');
@@ -21,7 +22,7 @@ select case when current_setting('server_version_num')::integer < 150000 then sk
     else throws_ok('set pdpp.launch_deadlin = 1', '42602', null, 'a misspelt setting is refused: the prefix is reserved') end;
 select throws_ok('set pdpp.launch_deadline = 1', '55P02', null, 'launch_deadline is for the configuration file');
 select throws_ok(format('set pdpp.%s = 1', setting), '55P02', null, setting || ' is too')
-from unnest(array['liveness_grace', 'reconcile_interval', 'databases']) as setting;
+from unnest(array['liveness_grace', 'reconcile_interval', 'databases', 'run_timeout', 'cancel_grace']) as setting;
 select throws_ok('set pdpp.max_event_bytes = 0', '22023', null, 'max_event_bytes has bounds');
 select throws_ok('set pdpp.max_event_bytes = ''65MB''', '22023', null, 'on both sides');
 

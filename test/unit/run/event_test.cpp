@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(phases_are_numbered_as_the_lifecycle_index_numbers_them) {
 
 BOOST_AUTO_TEST_CASE(reserved_types) {
     for (const auto* type : {"run.admitted", "run.started", "run.completed", "run.failed", "run.cancelled",
-                             "run.abandoned", "run.cancel_requested", "run.late_outcome"}) {
+                             "run.abandoned", "run.cancel_requested", "run.deadline_extended", "run.late_outcome"}) {
         BOOST_TEST(is_reserved(type), type);
     }
     for (const auto* type : {"", "run.progress_reported", "run.note", "run.late_outcomes", "cancel_requested"}) {

@@ -14,6 +14,7 @@ namespace {
 using Words = std::optional<std::string_view>;
 
 constexpr Instant asked_at{500};
+constexpr Instant due_at{600};
 
 LifecycleEvent event(std::string_view type, std::int64_t at, std::string_view who) {
     return {.event_type = type,
@@ -42,7 +43,7 @@ Lifecycle ended(Lifecycle lifecycle, std::string_view type, Evidence evidence = 
 }
 
 Status status_of(const Lifecycle& lifecycle) {
-    return project(lifecycle, asked_at);
+    return project(lifecycle, {.cancel_requested_at = asked_at, .deadline_at = due_at});
 }
 
 constexpr std::array ending_types{"run.completed", "run.failed", "run.cancelled", "run.abandoned"};
@@ -125,12 +126,16 @@ BOOST_AUTO_TEST_CASE(completed_at) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(cancel_requested_at_counts_while_active) {
-    BOOST_TEST((status_of(admitted()).cancel_requested_at == asked_at));
-    BOOST_TEST((status_of(started()).cancel_requested_at == asked_at));
-    BOOST_TEST(!project(started(), {}).cancel_requested_at);
+BOOST_AUTO_TEST_CASE(what_flight_state_says_counts_while_active) {
+    for (const auto& lifecycle : {admitted(), started()}) {
+        BOOST_TEST((status_of(lifecycle).in_flight.cancel_requested_at == asked_at));
+        BOOST_TEST((status_of(lifecycle).in_flight.deadline_at == due_at));
+        BOOST_TEST(!project(lifecycle, {}).in_flight.cancel_requested_at);
+        BOOST_TEST(!project(lifecycle, {}).in_flight.deadline_at);
+    }
     for (const auto* ending : ending_types) {
-        BOOST_TEST(!status_of(ended(started(), ending)).cancel_requested_at);
+        BOOST_TEST(!status_of(ended(started(), ending)).in_flight.cancel_requested_at);
+        BOOST_TEST(!status_of(ended(started(), ending)).in_flight.deadline_at);
     }
 }
 
