@@ -8,6 +8,7 @@
 #include "store/clock.hpp"
 #include "store/durable.hpp"
 #include "store/endings.hpp"
+#include "store/wait.hpp"
 #include "store/wake.hpp"
 #include "worker/worker.hpp"
 
@@ -28,10 +29,12 @@ void _PG_init(void) {
     pdpp::store::watch_durability();
     pdpp::store::watch_announcements();
     pdpp::store::watch_prepared_transactions();
+    pdpp::store::watch_waits();
     if (process_shared_preload_libraries_in_progress) {
         pdpp::store::prepare_clock();
         pdpp::store::prepare_wake();
         pdpp::store::prepare_announcements();
+        pdpp::store::prepare_waits();
         pdpp::worker::register_launcher();
     }
 }

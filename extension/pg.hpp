@@ -52,6 +52,7 @@ extern "C" {
 #include <pgstat.h>
 #include <postmaster/bgworker.h>
 #include <postmaster/interrupt.h>
+#include <storage/condition_variable.h>
 #include <storage/fd.h>
 #include <storage/ipc.h>
 #include <storage/latch.h>
@@ -293,6 +294,15 @@ inline const IntegerSetting session_timeouts[] = {
     {"transaction_timeout", &TransactionTimeout},
 #endif
 };
+
+/// How long a transaction may take, in milliseconds; 0 for as long as it likes.
+inline int transaction_timeout() {
+#if PG_VERSION_NUM >= 170000
+    return TransactionTimeout;
+#else
+    return 0;
+#endif
+}
 
 /// How often a statement looks whether its client is still there, since PostgreSQL 14.
 #if PG_VERSION_NUM >= 140000

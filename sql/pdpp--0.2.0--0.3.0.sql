@@ -278,6 +278,23 @@ begin
           and d.deptype operator(pg_catalog.=) 'i';
 end
 $$;
+/* ---- reads ---------------------------------------------------------------------------------------------------- */
+
+create function pdpp_run_key(run_id text) returns text
+    language c immutable strict parallel safe
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_key(text) is
+    'what NOTIFY pdpp_run carries for a run: the first 16 hex digits of the SHA-256 of its id';
+
+/* Neither SECURITY DEFINER nor with settings of its own: a procedure that is could not end its transaction. */
+create procedure pdpp_run_wait(run_id text, timeout interval default '30s', inout status jsonb default null)
+    language c
+    as 'MODULE_PATHNAME';
+comment on procedure pdpp_run_wait(text, interval, jsonb) is
+    'waits for the end of a run, with no snapshot and no lock meanwhile; gives the run_status at its end, or at the timeout';
+
+revoke all on function pdpp_run_key(text) from public;
+revoke all on procedure pdpp_run_wait(text, interval, jsonb) from public;
 
 /* ---- for operators -------------------------------------------------------------------------------------------- */
 

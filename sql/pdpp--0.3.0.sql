@@ -429,6 +429,19 @@ create function pdpp_run_statuses(run_ids text[])
 comment on function pdpp_run_statuses(text[]) is
     'the status of many handles: one row for each array element, in order';
 
+create function pdpp_run_key(run_id text) returns text
+    language c immutable strict parallel safe
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_key(text) is
+    'what NOTIFY pdpp_run carries for a run: the first 16 hex digits of the SHA-256 of its id';
+
+/* Neither SECURITY DEFINER nor with settings of its own: a procedure that is could not end its transaction. */
+create procedure pdpp_run_wait(run_id text, timeout interval default '30s', inout status jsonb default null)
+    language c
+    as 'MODULE_PATHNAME';
+comment on procedure pdpp_run_wait(text, interval, jsonb) is
+    'waits for the end of a run, with no snapshot and no lock meanwhile; gives the run_status at its end, or at the timeout';
+
 create function pdpp_run_timeline(run_id text, page_size integer default 2000, cursor text default null) returns jsonb
     language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     set enable_bitmapscan = off set enable_sort = off
@@ -553,8 +566,10 @@ revoke all on function
     pdpp_prune(timestamptz, integer),
     pdpp_run_status(text),
     pdpp_run_statuses(text[]),
+    pdpp_run_key(text),
     pdpp_run_timeline(text, integer, text),
     pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text),
     pdpp_run_endings(timestamptz),
     pdpp_grant(regrole, text)
 from public;
+revoke all on procedure pdpp_run_wait(text, interval, jsonb) from public;

@@ -34,6 +34,20 @@ std::optional<std::int64_t> timeout_argument(FunctionCallInfo fcinfo, int index,
     return run::micros_of(span);
 }
 
+std::int64_t duration_argument(FunctionCallInfo fcinfo, int index, std::string_view param) {
+    constexpr double life = 100 * 365.25 * static_cast<double>(USECS_PER_DAY);
+    if (PG_ARGISNULL(index)) {
+        refuse(run::ErrorCode::invalid_request, param, join({param, " must not be null"}));
+    }
+    const Interval& interval = *PG_GETARG_INTERVAL_P(index);
+    const double days = static_cast<double>(interval.month) * DAYS_PER_MONTH + interval.day;
+    const double micros = days * static_cast<double>(USECS_PER_DAY) + static_cast<double>(interval.time);
+    if (micros < 0) {
+        refuse(run::ErrorCode::invalid_request, param, join({param, " must not be negative"}));
+    }
+    return static_cast<std::int64_t>(std::min(micros, life));
+}
+
 namespace {
 
 /// How many objects and arrays stand one within the other.

@@ -16,6 +16,10 @@ std::optional<run::Instant> instant_argument(FunctionCallInfo fcinfo, int index)
 /// what is no such time.
 std::optional<std::int64_t> timeout_argument(FunctionCallInfo fcinfo, int index, std::string_view param);
 
+/// An interval that the caller must give, in microseconds, months counted as 30 days; refuses null and less than
+/// nothing. What is longer than a life becomes one.
+std::int64_t duration_argument(FunctionCallInfo fcinfo, int index, std::string_view param);
+
 /// The data argument of a writer, null standing for {}; refuses anything but an object, more than
 /// pdpp.max_event_bytes, and what is nested too deep to be printed again.
 Jsonb* data_argument(FunctionCallInfo fcinfo, int index);

@@ -25,7 +25,7 @@ const char* functions_for(std::optional<std::string_view> kind) {
 PDPP_FUNCTION(pdpp_grant) {
     // Names come from the catalogue, quoted by the catalogue's own types; the caller's privileges decide.
     static store::Statement grants{
-        "select format('grant execute on function %s to %s', p.oid::regprocedure, $1::oid::regrole)"
+        "select format('grant execute on routine %s to %s', p.oid::regprocedure, $1::oid::regrole)"
         " from pg_proc as p"
         " join pg_depend as d on d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'"
         " join pg_extension as e on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid"

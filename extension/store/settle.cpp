@@ -5,6 +5,7 @@
 #include "store/boots.hpp"
 #include "store/jsonb.hpp"
 #include "store/lifecycle.hpp"
+#include "store/wait.hpp"
 
 namespace pdpp::store {
 
@@ -30,6 +31,9 @@ bool settle(const Flight& flight, const Ending& ending) {
                                            .data = ending.data,
                                            .boot_epoch = current_boot()})
                            .has_value();
+    if (ended) {
+        tell_waiters(flight.run.run_id);
+    }
     if (ended || read_latest_lifecycle(flight.run.run_id).events.ended) {
         delete_flight(flight);
     }

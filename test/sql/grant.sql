@@ -18,19 +18,19 @@ select lives_ok($$select pdpp_grant('pdpp_test_owner', 'owner')$$, 'an owner');
 select lives_ok($$select pdpp_grant('pdpp_test_controller', 'controller')$$, 'a controller');
 select set_eq($$select function from callable where role = 'pdpp_test_owner'$$,
     array['pdpp_run_status', 'pdpp_run_statuses', 'pdpp_run_timeline', 'pdpp_run_list', 'pdpp_run_endings',
-          'pdpp_run_now', 'pdpp_run_cancel',
+          'pdpp_run_key', 'pdpp_run_wait', 'pdpp_run_now', 'pdpp_run_cancel',
           'pdpp_connection_run_now', 'pdpp_connector_run_now'],
     'an owner reads, starts and cancels');
 select set_eq($$select function from callable where role = 'pdpp_test_controller'$$,
     array['pdpp_run_status', 'pdpp_run_statuses', 'pdpp_run_timeline', 'pdpp_run_list', 'pdpp_run_endings',
-          'pdpp_run_now', 'pdpp_run_cancel',
+          'pdpp_run_key', 'pdpp_run_wait', 'pdpp_run_now', 'pdpp_run_cancel',
     'pdpp_connection_run_now', 'pdpp_connector_run_now', 'pdpp_controller_boot', 'pdpp_controller_rejoin',
           'pdpp_controller_offer', 'pdpp_run_claim', 'pdpp_run_fence', 'pdpp_run_started', 'pdpp_run_extend', 'pdpp_run_event', 'pdpp_run_settle',
           'pdpp_run_launch_failed',
           'pdpp_reconcile'], 'a controller also launches, appends, settles and reconciles');
 select lives_ok($$select pdpp_grant('"pdpp_test_Quoted ""; drop role pdpp_test_owner; --"', 'owner')$$,
     'a role''s name is only a name');
-select is(count(*), 9::bigint, 'whatever it is') from callable where role like 'pdpp_test_Quoted%';
+select is(count(*), 11::bigint, 'whatever it is') from callable where role like 'pdpp_test_Quoted%';
 select lives_ok($$select pdpp_grant('pdpp_test_owner', 'owner')$$, 'granted twice is granted once');
 select is_empty($$select r.rolname, c.oid::regclass from pg_roles as r, pg_class as c
     where r.rolname like 'pdpp\_test\_%' and c.relnamespace = 'pdpp'::regnamespace
@@ -98,7 +98,7 @@ set local role pdpp_test_owner;
 select lives_ok($$select pg_temp.refusal($q$select pdpp_grant('pdpp_test_owner', 'controller')$q$)$$,
     'who may call it but not grant…');
 reset role;
-select is(count(*), 9::bigint, '…grants nothing') from callable where role = 'pdpp_test_owner'
+select is(count(*), 11::bigint, '…grants nothing') from callable where role = 'pdpp_test_owner'
     and function <> 'pdpp_grant';
 
 -- bad arguments

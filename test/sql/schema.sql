@@ -180,7 +180,7 @@ select is_empty($$select tgname from pg_trigger where tgrelid::regclass::text li
 
 -- functions: signature, result, volatility (v, s), parallel safety (u, s), security definer, strict
 select set_eq(
-    $$select oid::regproc::text, pg_get_function_arguments(oid), pg_get_function_result(oid), provolatile::text,
+    $$select oid::regproc::text, regexp_replace(pg_get_function_arguments(oid), '\mIN ', '', 'g'), pg_get_function_result(oid), provolatile::text,
              proparallel::text, prosecdef, proisstrict from member_functions
              where pronamespace <> 'pdpp'::regnamespace$$,
     $$values
@@ -218,6 +218,9 @@ select set_eq(
     ('pdpp_run_status', 'run_id text', 'jsonb', 's', 's', false, true),
     ('pdpp_run_statuses', 'run_ids text[]', 'TABLE(ordinal integer, run_id text, http_status integer, body jsonb)',
      's', 's', false, true),
+    ('pdpp_run_key', 'run_id text', 'text', 'i', 's', false, true),
+    ('pdpp_run_wait', 'run_id text, timeout interval DEFAULT ''00:00:30''::interval, INOUT status jsonb DEFAULT NULL::jsonb',
+     null, 'v', 'u', false, false),
     ('pdpp_run_timeline', 'run_id text, page_size integer DEFAULT 2000, cursor text DEFAULT NULL::text',
      'jsonb', 's', 's', true, false),
     ('pdpp_run_list', 'status text DEFAULT NULL::text, connector_id text DEFAULT NULL::text, '
