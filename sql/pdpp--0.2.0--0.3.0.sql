@@ -278,6 +278,7 @@ begin
           and d.deptype operator(pg_catalog.=) 'i';
 end
 $$;
+
 /* ---- reads ---------------------------------------------------------------------------------------------------- */
 
 create function pdpp_run_key(run_id text) returns text

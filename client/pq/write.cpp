@@ -4,6 +4,7 @@
 
 #include "pq/body.hpp"
 #include "pq/random.hpp"
+#include "pq/sha256.hpp"
 #include "run/id.hpp"
 #include "run/link.hpp"
 
@@ -92,10 +93,29 @@ std::array<unsigned char, Size> random_bytes() {
     return bytes;
 }
 
-std::string new_run_id() {
+/// The connection that an admission is for, as far as its arguments say it.
+std::optional<std::string> connection_in(std::string_view function, const std::vector<Argument>& arguments) {
+    auto connection = value_of(arguments, "connector_instance_id");
+    if (!connection && function == "pdpp_run_now") {
+        return value_of(arguments, "connector_id"); // which is what the server makes of it
+    }
+    return connection;
+}
+
+/// As the server makes them. Which connection a connector's run will be of only the server knows: nothing can be read
+/// out of its id then.
+std::string new_run_id(const std::optional<std::string>& connection) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-    return std::string{run::run_id_from(run::uuid7_digits(micros, random_bytes<8>())).view()};
+    run::Placement placement{};
+    if (connection) {
+        const auto digest = sha256(*connection);
+        placement = run::placement_of(digest[0], digest[1]);
+    } else {
+        const auto any = random_bytes<2>();
+        placement = run::placement_of(any[0], any[1]);
+    }
+    return std::string{run::run_id_from(run::placed_uuid7_digits(micros, placement, random_bytes<8>())).view()};
 }
 
 std::string new_trace_id() {
@@ -103,13 +123,13 @@ std::string new_trace_id() {
 }
 
 /// Adds the ids by which the admission is recognised.
-WriteIds add_ids(std::vector<Argument>& arguments) {
+WriteIds add_ids(std::string_view function, std::vector<Argument>& arguments) {
     WriteIds ids{.run_id = value_of(arguments, "run_id"),
                  .trace_id = value_of(arguments, "trace_id"),
                  .idempotency_key = value_of(arguments, "idempotency_key")};
     // A repeated key must come with the same arguments, and the run id is one of them.
     if (!ids.run_id && !ids.idempotency_key) {
-        ids.run_id = new_run_id();
+        ids.run_id = new_run_id(connection_in(function, arguments));
         arguments.push_back({"run_id", "text", ids.run_id});
     }
     if (!ids.trace_id) {
@@ -136,7 +156,7 @@ InDoubt::InDoubt(WriteIds ids) : Error(ErrorKind::in_doubt, message_of(ids)), id
 
 asio::awaitable<std::string> admit(Caller& caller, std::string_view function, std::vector<Argument> arguments,
                                    Patience patience) {
-    const auto ids = add_ids(arguments);
+    const auto ids = add_ids(function, arguments);
     auto outcome = co_await attempt(caller, function, arguments, patience.call, Effect::writes);
     if (!is_lost(outcome)) {
         co_return answer_of(std::move(outcome));

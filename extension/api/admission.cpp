@@ -192,6 +192,22 @@ struct Random {
     std::array<unsigned char, 16> for_trace_id;
 };
 
+run::Placement placement_of(std::string_view connector_instance_id) {
+    const std::uint64_t head = store::sha256_head(connector_instance_id);
+    return run::placement_of(static_cast<unsigned char>(head >> 56), static_cast<unsigned char>(head >> 48));
+}
+
+/// The run's id: the caller's, or one that says where its connection's runs belong.
+std::string_view id_of(const Request& request, std::string_view connector_instance_id, run::Instant at,
+                       const Random& random) {
+    if (request.run_id) {
+        return *request.run_id;
+    }
+    const run::GeneratedId id = run::run_id_from(
+        run::placed_uuid7_digits(at.unix_micros, placement_of(connector_instance_id), random.for_run_id));
+    return join({id.view()});
+}
+
 Jsonb* admit(const Request& request) {
     const bytea* digest = request.idempotency_key ? digest_of(request) : nullptr;
     if (request.idempotency_key) {
@@ -204,10 +220,9 @@ Jsonb* admit(const Request& request) {
     const run::Instant admitted_at = now();
     // asked for at once: the system takes longer to begin than to finish
     const auto random = store::random_bytes<Random>();
-    const run::GeneratedId run_id = run::run_id_from(run::uuid7_digits(admitted_at.unix_micros, random.for_run_id));
     const run::GeneratedId trace_id = run::trace_id_from(random.for_trace_id);
     const store::Flight flight{
-        .run = {.run_id = request.run_id.value_or(run_id.view()),
+        .run = {.run_id = id_of(request, target.connector_instance_id, admitted_at, random),
                 .connector_id = target.connection.connector_id,
                 .connector_instance_id = target.connector_instance_id,
                 .trace_id = request.trace_id.value_or(trace_id.view()),

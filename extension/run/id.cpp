@@ -51,11 +51,10 @@ Check check_id(std::string_view id, std::string_view param) {
     return {};
 }
 
-UuidDigits uuid7_digits(std::int64_t unix_micros, const std::array<unsigned char, 8>& random) {
+UuidDigits placed_uuid7_digits(std::int64_t unix_micros, Placement placement,
+                               const std::array<unsigned char, 8>& random) {
     const auto millis = static_cast<std::uint64_t>(unix_micros / 1000);
-    // the microseconds within the millisecond, scaled to 12 bits
-    const auto fraction = static_cast<std::uint64_t>(unix_micros % 1000) * 4096 / 1000;
-    const std::uint64_t high = (millis << 16) | 0x7000U | fraction;
+    const std::uint64_t high = (millis << 16) | 0x7000U | (placement & 0xfffU);
 
     UuidDigits digits;
     for (int shift = 56; shift >= 0; shift -= 8) {
@@ -66,6 +65,11 @@ UuidDigits uuid7_digits(std::int64_t unix_micros, const std::array<unsigned char
         digits.append_hex(random[i]);
     }
     return digits;
+}
+
+UuidDigits uuid7_digits(std::int64_t unix_micros, const std::array<unsigned char, 8>& random) {
+    // the microseconds within the millisecond, scaled to 12 bits
+    return placed_uuid7_digits(unix_micros, static_cast<Placement>(unix_micros % 1000 * 4096 / 1000), random);
 }
 
 GeneratedId run_id_from(const UuidDigits& digits) {

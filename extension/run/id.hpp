@@ -24,8 +24,21 @@ inline constexpr std::size_t max_id_bytes = 256;
 /// The 32 lower-case hex digits of a UUID.
 using UuidDigits = Text<32>;
 
-/// RFC 9562, version 7: 48 bits of milliseconds, 12 bits of the fraction below (method 3 of section 6.2), 62 random
-/// bits. Digits sort by time down to the microsecond's neighbourhood, and nobody guesses the rest.
+/// What the ids of a connection's runs have in common, 12 bits.
+using Placement = std::uint16_t;
+
+/// The first 12 bits of SHA-256 of a connection's id, in UTF-8, by the first two bytes of the digest. For ever: what is
+/// spread by it is found by it.
+[[nodiscard]] constexpr Placement placement_of(unsigned char first, unsigned char second) {
+    return static_cast<Placement>(first << 4 | second >> 4);
+}
+
+/// RFC 9562, version 7: 48 bits of milliseconds, the placement for its `rand_a`, 62 random bits that nobody guesses.
+[[nodiscard]] UuidDigits placed_uuid7_digits(std::int64_t unix_micros, Placement placement,
+                                             const std::array<unsigned char, 8>& random);
+
+/// The same with the fraction of the millisecond (method 3 of section 6.2) for a placement: digits sort by time down to
+/// the microsecond's neighbourhood.
 [[nodiscard]] UuidDigits uuid7_digits(std::int64_t unix_micros, const std::array<unsigned char, 8>& random);
 
 using GeneratedId = Text<4 + 32>;

@@ -1,7 +1,7 @@
 -- pdpp_run_now: the acknowledgement, the ids, who may have a run when, repeated calls, and what a rollback leaves.
 \i test/sql/include/prelude.psql
 begin;
-select plan(109);
+select plan(114);
 
 -- the acknowledgement
 create temporary table ack as select pdpp_run_now('spotify') as body;
@@ -27,9 +27,19 @@ select is(count(distinct body->>'run_id'), 200::bigint, '200 admissions, 200 run
 select is(count(distinct body->>'trace_id'), 200::bigint, 'and 200 trace ids') from many;
 select is(count(distinct substr(body->>'run_id', 22)), 200::bigint, 'the last 15 digits differ: nobody guesses them')
 from many;
-select pg_temp.rows_are('select body->>''run_id'' from many order by n',
-                  'select body->>''run_id'' from many order by (body->>''run_id'') collate "C"',
-                  'run ids sort by time');
+select pg_temp.rows_are('select substr(body->>''run_id'', 1, 17) from many order by n',
+                  'select substr(body->>''run_id'', 1, 17) from many order by (body->>''run_id'') collate "C"',
+                  'run ids sort by time, to the millisecond');
+
+-- what is in between says where the connection's runs belong
+create function pg_temp.placement_in(ack jsonb) returns text language sql as $$ select substr(ack->>'run_id', 18, 3) $$;
+select is_empty($$select n from many where pg_temp.placement_in(body)
+                  <> left(encode(sha256(convert_to('many-' || n, 'UTF8')), 'hex'), 3)$$,
+    'in between, the first 12 bits of the SHA-256 of its connection');
+select is(pg_temp.placement_in(pdpp_run_now('x', connection)), placement, 'for ever: ' || connection)
+from (values ('gmail', '576'), ('gmail-anna', 'bec'), ('ä', '33e')) as fixed(connection, placement);
+select is(pg_temp.placement_in(pdpp_run_now('placed', idempotency_key => 'placement')), 'f41',
+    'a connector''s id stands for its connection');
 select is_empty('select 1 from many as m where pdpp_run_timeline(m.body->>''run_id'')#>>''{data,0,event_id}''
                    is distinct from ''evt_'' || (m.body->>''run_id'') || ''_1''', 'an event is known by its run and its number');
 

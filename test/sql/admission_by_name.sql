@@ -2,7 +2,7 @@
 -- pdpp_run_now in everything else.
 \i test/sql/include/prelude.psql
 begin;
-select plan(64);
+select plan(66);
 
 -- What an acknowledged run runs: connector, connection, generation.
 create function pg_temp.runs(ack jsonb) returns text language sql as $$
@@ -19,6 +19,7 @@ select is((select array_agg(k order by k) from ack, jsonb_object_keys(body) as k
           array['links', 'object', 'run_id', 'status', 'trace_id'], 'the run_ack has its usual keys');
 select is(concat_ws(' ', body->>'object', body->>'status'), 'run_ack started', 'and words') from ack;
 select matches(body->>'run_id', '^run_[0-9a-f]{32}$', 'a generated run id') from ack;
+select is(substr(body->>'run_id', 18, 3), left(encode(sha256('by-anna'), 'hex'), 3), 'which says where the connection belongs') from ack;
 select is(pg_temp.runs(body), 'by by-anna 5', 'its connector is the one on record, its generation the next') from ack;
 select is(pdpp_run_status(body->>'run_id')->>'connector_id', 'by', 'the status says so') from ack;
 select is(pg_temp.refusal($$select pdpp_connection_run_now('by-anna')$$)->'detail',
@@ -61,6 +62,7 @@ select is(pdpp_controller_offer('[{"connector_instance_id": "solo-2", "connector
           '…offers one connection of each of two connectors');
 create temporary table solo as select pdpp_connector_run_now('solo') as body;
 select is(pg_temp.runs(body), 'solo solo-2 1', 'the offered one') from solo;
+select is(substr(body->>'run_id', 18, 3), left(encode(sha256('solo-2'), 'hex'), 3), 'and the id says so') from solo;
 select is(pg_temp.runs(pdpp_connector_run_now('lone')), 'lone lone-1 1', 'each its own');
 select is(pg_temp.ended(body), 'completed', 'it ends') from solo;
 select is(pg_temp.refusal($$select pdpp_connector_run_now('lone')$$)->'detail'->>'code', 'run_already_active',

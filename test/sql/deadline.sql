@@ -117,7 +117,7 @@ select is(pdpp_run_status('d-start-earlier')->'failure', '{"reason": "run_timed_
     "message": "controller dc did not end the run by its deadline"}', 'as failed, and say why');
 select is(pdpp_run_status('d-start-earlier')->>'terminal_reason', 'run_timed_out', 'terminal_reason: run_timed_out');
 select is(e.data_json - 'deadline_at', jsonb_build_object('reason', 'run_timed_out', 'failure_reason', 'run_timed_out', 'failure_origin', 'controller',
-    'failure_message', 'controller dc did not end the run by its deadline', 'caused_by_event_id', s.event_id, 'original_boot_epoch', b.boot_epoch,
+    'failure_message', 'controller dc did not end the run by its deadline', 'caused_by_event_id', 'evt_d-start-earlier_2', 'original_boot_epoch', b.boot_epoch,
     'original_controller_id', 'dc', 'reconciled_by', 'pdpp_reconcile'), 'the whole of it')
 from pdpp.spine_events as e join pdpp.spine_events as s using (run_id), pdpp.controller_boots as b
 where run_id = 'd-start-earlier' and e.event_type = 'run.failed' and s.event_type = 'run.started' and b.controller_id = 'dc';

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 using namespace pdpp::pq;
 using namespace std::chrono_literals;
@@ -71,8 +72,9 @@ T run(asio::awaitable<T> work) {
 
 constexpr Patience brief{.call = 1s, .doubt = 350ms};
 
-std::string admitted(Scripted& database, std::vector<Argument> arguments = {}) {
-    return run(admit(database, "pdpp_connection_run_now", std::move(arguments), brief));
+std::string admitted(Scripted& database, std::vector<Argument> arguments = {},
+                     std::string_view function = "pdpp_connection_run_now") {
+    return run(admit(database, function, std::move(arguments), brief));
 }
 
 Error refusal(const std::string& detail) {
@@ -114,6 +116,28 @@ BOOST_AUTO_TEST_CASE(ids_of_the_caller_are_kept) {
     admitted(database, {{"idempotency_key", "text", "key"}});
     BOOST_TEST(database.calls[1].argument("run_id") == "(none)");
     BOOST_TEST(database.calls[1].argument("idempotency_key") == "key");
+}
+
+BOOST_AUTO_TEST_CASE(an_id_made_here_says_where_its_connection_belongs) {
+    Scripted database([](const Call&, int) { return std::string("ack"); });
+    const auto placement = [&](std::string_view function, std::vector<Argument> arguments) {
+        admitted(database, std::move(arguments), function);
+        const auto id = database.calls.back().argument("run_id");
+        BOOST_TEST(id[16] == '7');
+        return id.substr(17, 3);
+    };
+    const Argument gmail{"connector_id", "text", "gmail"};
+    const Argument anna{"connector_instance_id", "text", "gmail-anna"};
+    BOOST_TEST(placement("pdpp_connection_run_now", {anna}) == "bec");
+    BOOST_TEST(placement("pdpp_run_now", {gmail, anna}) == "bec");
+    BOOST_TEST(placement("pdpp_run_now", {gmail}) == "576");
+    BOOST_TEST(placement("pdpp_run_now", {gmail, {"connector_instance_id", "text", std::nullopt}}) == "576");
+    // which connection that will be only the server knows
+    std::set<std::string> any;
+    for (int i = 0; i < 20; ++i) {
+        any.insert(placement("pdpp_connector_run_now", {gmail}));
+    }
+    BOOST_TEST(any.size() > 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_refusal_is_not_repeated) {

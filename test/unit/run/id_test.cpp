@@ -94,6 +94,22 @@ BOOST_AUTO_TEST_CASE(uuid7_carries_the_milliseconds_the_version_and_the_variant)
     BOOST_TEST(digits_of(0) == "00000000000070008000000000000000");
 }
 
+BOOST_AUTO_TEST_CASE(a_placement_stands_between_the_version_and_the_variant) {
+    const auto placed = [](Placement placement) {
+        return std::string{placed_uuid7_digits(1645557742000'999, placement, ones).view()};
+    };
+    BOOST_TEST(placed(0) == "017f22e279b07000bfffffffffffffff");
+    BOOST_TEST(placed(0x123) == "017f22e279b07123bfffffffffffffff");
+    BOOST_TEST(placed(0xfff) == "017f22e279b07fffbfffffffffffffff");
+    BOOST_TEST(placed(0xf123) == placed(0x123)); // no more than 12 bits
+}
+
+BOOST_AUTO_TEST_CASE(a_placement_is_the_first_12_bits_of_the_digest) {
+    BOOST_TEST(placement_of(0x00, 0x0f) == 0x000);
+    BOOST_TEST(placement_of(0x12, 0x3f) == 0x123);
+    BOOST_TEST(placement_of(0xff, 0xff) == 0xfff);
+}
+
 BOOST_AUTO_TEST_CASE(uuid7_puts_the_microseconds_into_the_twelve_bits_below) {
     BOOST_TEST(digits_of(1) == "00000000000070048000000000000000");   // 1 * 4096 / 1000
     BOOST_TEST(digits_of(500) == "00000000000078008000000000000000"); // a half
