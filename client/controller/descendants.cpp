@@ -1,5 +1,7 @@
 #include "controller/descendants.hpp"
 
+#include "controller/pidfd.hpp"
+
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -13,10 +15,6 @@
 #include <fcntl.h>
 #include <string_view>
 #include <unistd.h>
-
-extern "C" { // which this header of glibc 2.36 leaves out
-#include <sys/pidfd.h>
-}
 
 namespace pdpp::controller {
 

@@ -3,6 +3,7 @@
 #include "controller/descendants.hpp"
 #include "controller/exec.hpp"
 #include "controller/guardian.hpp"
+#include "controller/pidfd.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/read.hpp>
@@ -27,10 +28,6 @@
 #include <system_error>
 #include <unistd.h>
 #include <utility>
-
-extern "C" { // which this header of glibc 2.36 leaves out
-#include <sys/pidfd.h>
-}
 
 namespace pdpp::controller {
 

@@ -24,6 +24,8 @@ begin
         raise exception using errcode = 'AA001', message = said;
     exception when others then
         get stacked diagnostics said = message_text;
+        -- whoever comes by it first, the statement or the catalogue, in words of its own
+        said := regexp_replace(said, '^a pdpp table lacks the column (\w+)$', 'column "\1" does not exist');
         return case sqlstate when 'AA001' then '' else sqlstate || ': ' end || said;
     end;
 end
