@@ -161,17 +161,17 @@ inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot sn
 #endif
 }
 
-/// The entries of a new row in the indexes. False if a unique one may have such an entry already: the row must be taken
-/// back then. PostgreSQL 14 and 16 added arguments.
-inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, EState* executor) {
+/// The entries of a new row in the indexes. False if a unique one may have such an entry already and the insertion is
+/// speculative: the row must be taken back then. PostgreSQL 14 and 16 added arguments.
+inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, EState* executor, bool speculative) {
     bool conflict = false;
 #if PG_VERSION_NUM >= 160000
-    ExecInsertIndexTuples(target, slot, executor, false, true, &conflict, NIL, false);
+    ExecInsertIndexTuples(target, slot, executor, false, speculative, &conflict, NIL, false);
 #elif PG_VERSION_NUM >= 140000
-    ExecInsertIndexTuples(target, slot, executor, false, true, &conflict, NIL);
+    ExecInsertIndexTuples(target, slot, executor, false, speculative, &conflict, NIL);
 #else
     executor->es_result_relation_info = target;
-    ExecInsertIndexTuples(slot, executor, true, &conflict, NIL);
+    ExecInsertIndexTuples(slot, executor, speculative, &conflict, NIL);
 #endif
     return !conflict;
 }

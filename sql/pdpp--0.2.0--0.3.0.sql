@@ -1,7 +1,7 @@
 \echo Use "ALTER EXTENSION pdpp UPDATE TO '0.3.0'" to load this file. \quit
 
 /*
- * From 0.2.0 to 0.3.0: a run takes half as many bytes and may have a deadline, and more is guarded against changes by hand. Builds four
+ * From 0.2.0 to 0.3.0: a run takes half as many bytes and may have a deadline, and more is guarded against changes by hand. Builds five
  * indexes, which keeps writers waiting for as long. Readers wait at the end alone, for what takes milliseconds.
  */
 
@@ -35,6 +35,7 @@ declare
                                   where s.name operator(pg_catalog.=) 'lock_timeout');
     began timestamptz := pg_catalog.clock_timestamp();
     pause double precision := 0.02;
+    deadlocks integer := 0;
 begin
     loop
         begin
@@ -55,8 +56,14 @@ begin
             perform pg_catalog.set_config('deadlock_timeout', given_deadlock_timeout, true);
             exit;
         exception when lock_not_available or deadlock_detected then
-            /* at the end, what is in our way may wait for what we have: we had better give up all of it */
-            if at_the_end and sqlstate operator(pg_catalog.=) '40P01' then
+            /*
+             * At the end, somebody who has read may wait to write, for what we keep: then no attempt succeeds, and one of us has to
+             * give up. We do. A reader alone is let go by what an attempt gives back.
+             */
+            if sqlstate operator(pg_catalog.=) '40P01' then
+                deadlocks := deadlocks operator(pg_catalog.+) 1;
+            end if;
+            if at_the_end and deadlocks operator(pg_catalog.>) 20 then
                 raise;
             end if;
             if patience operator(pg_catalog.>) 0
@@ -89,6 +96,12 @@ create index spine_events_list_by_connector_new
     on pdpp.spine_events (actor_id collate "C", (substr(event_type, 5, 2) collate "C"), admitted_at)
     where event_type in ('run.admitted', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 
+create unique index spine_events_lifecycle_new on pdpp.spine_events (
+    run_id,
+    (case event_type when 'run.admitted' then '1'::"char" when 'run.started' then '2' else '3' end)
+) where event_type in ('run.admitted', 'run.started',
+                       'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
+
 /* Retry keys: most events have none. */
 create unique index spine_events_event_id_key_new on pdpp.spine_events (run_id, event_id) where event_id <> '';
 
@@ -114,8 +127,9 @@ create function pdpp.refuse_state_change() returns trigger
 comment on function pdpp.refuse_state_change() is
     'trigger: what runs, connections, boots and keys are known by stays as the functions wrote it; raises guarded_state';
 
+/* After: a trigger before an update has the server lock the row first, whatever it is an update of. */
 create trigger controller_active_runs_identity
-    before update of connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation
+    after update of connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation
     on pdpp.controller_active_runs
     for each row execute function pdpp.refuse_state_change();
 
@@ -123,7 +137,7 @@ create trigger connections_no_delete before delete on pdpp.connections
     for each row when (old.run_generation > 0) execute function pdpp.refuse_state_change();
 create trigger connections_no_truncate before truncate on pdpp.connections
     for each statement execute function pdpp.refuse_state_change();
-create trigger connections_identity before update of connector_instance_id on pdpp.connections
+create trigger connections_identity after update of connector_instance_id on pdpp.connections
     for each row execute function pdpp.refuse_state_change();
 /* After: an admission's own update has nothing to do for it but to compare two numbers. */
 create trigger connections_generation after update of run_generation on pdpp.connections
@@ -134,7 +148,7 @@ create trigger controller_boots_no_delete before delete on pdpp.controller_boots
     for each row when (old.dead_at is null) execute function pdpp.refuse_state_change();
 create trigger controller_boots_no_truncate before truncate on pdpp.controller_boots
     for each statement execute function pdpp.refuse_state_change();
-create trigger controller_boots_identity before update of controller_id, seq, boot_epoch on pdpp.controller_boots
+create trigger controller_boots_identity after update of controller_id, seq, boot_epoch on pdpp.controller_boots
     for each row execute function pdpp.refuse_state_change();
 create trigger controller_boots_verdict after update of dead_at on pdpp.controller_boots
     for each row when (new.dead_at is distinct from old.dead_at)
@@ -354,7 +368,18 @@ comment on column pdpp_runs.deadline_at is 'when it has to have ended; null once
 
 alter table pdpp.spine_events drop constraint spine_events_event_id_key;
 alter index pdpp.spine_events_event_id_key_new rename to spine_events_event_id_key;
-drop index pdpp.spine_events_list, pdpp.spine_events_list_by_connection, pdpp.spine_events_list_by_connector;
+drop index pdpp.spine_events_lifecycle, pdpp.spine_events_list, pdpp.spine_events_list_by_connection,
+    pdpp.spine_events_list_by_connector, pdpp.controller_active_runs_unclaimed, pdpp.controller_active_runs_list;
+alter index pdpp.spine_events_lifecycle_new rename to spine_events_lifecycle;
+comment on index pdpp.spine_events_lifecycle is 'one event for each phase of a run, and the lookup of its status';
 alter index pdpp.spine_events_list_new rename to spine_events_list;
 alter index pdpp.spine_events_list_by_connection_new rename to spine_events_list_by_connection;
 alter index pdpp.spine_events_list_by_connector_new rename to spine_events_list_by_connector;
+
+/* Few rows: those of runs in flight. */
+create index controller_active_runs_unclaimed on pdpp.controller_active_runs (started_at)
+    where boot_epoch is null;
+create index controller_active_runs_list on pdpp.controller_active_runs (started_at);
+
+/* Room for the next version of a row; with more, each update would prune its page. */
+alter table pdpp.connections set (fillfactor = 90);

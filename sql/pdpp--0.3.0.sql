@@ -87,7 +87,7 @@ create unique index spine_events_event_id_key on pdpp.spine_events (run_id, even
  */
 create unique index spine_events_lifecycle on pdpp.spine_events (
     run_id,
-    (case event_type when 'run.admitted' then 1 when 'run.started' then 2 else 3 end)
+    (case event_type when 'run.admitted' then '1'::"char" when 'run.started' then '2' else '3' end)
 ) where event_type in ('run.admitted', 'run.started',
                        'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 
@@ -135,7 +135,7 @@ create table pdpp.connections (
     boot_epoch            uuid,
     run_timeout           interval,
     constraint connections_pkey primary key (connector_instance_id)
-) with (fillfactor = 70);
+) with (fillfactor = 90); /* room for the next version of a row; with more, each update would prune its page */
 /* What a connector's run takes its connection from. */
 create index connections_offered on pdpp.connections (connector_id, connector_instance_id) where boot_epoch is not null;
 
@@ -162,10 +162,10 @@ create table pdpp.controller_active_runs (
     constraint controller_active_runs_run_id_key unique (run_id)
 ) with (fillfactor = 70);
 /* What a claim takes from, oldest first, however long the queue. */
-create index controller_active_runs_unclaimed on pdpp.controller_active_runs (started_at, run_id)
+create index controller_active_runs_unclaimed on pdpp.controller_active_runs (started_at)
     where boot_epoch is null;
 /* The list of active runs; one connection has at most one. */
-create index controller_active_runs_list on pdpp.controller_active_runs (started_at, run_id);
+create index controller_active_runs_list on pdpp.controller_active_runs (started_at);
 
 comment on table pdpp.controller_active_runs is 'flight state: one row for each run that has not settled';
 comment on column pdpp.controller_active_runs.started_at is 'when the run was admitted';
@@ -251,8 +251,9 @@ create function pdpp.refuse_state_change() returns trigger
 comment on function pdpp.refuse_state_change() is
     'trigger: what runs, connections, boots and keys are known by stays as the functions wrote it; raises guarded_state';
 
+/* After: a trigger before an update has the server lock the row first, whatever it is an update of. */
 create trigger controller_active_runs_identity
-    before update of connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation
+    after update of connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation
     on pdpp.controller_active_runs
     for each row execute function pdpp.refuse_state_change();
 
@@ -260,7 +261,7 @@ create trigger connections_no_delete before delete on pdpp.connections
     for each row when (old.run_generation > 0) execute function pdpp.refuse_state_change();
 create trigger connections_no_truncate before truncate on pdpp.connections
     for each statement execute function pdpp.refuse_state_change();
-create trigger connections_identity before update of connector_instance_id on pdpp.connections
+create trigger connections_identity after update of connector_instance_id on pdpp.connections
     for each row execute function pdpp.refuse_state_change();
 /* After: an admission's own update has nothing to do for it but to compare two numbers. */
 create trigger connections_generation after update of run_generation on pdpp.connections
@@ -271,7 +272,7 @@ create trigger controller_boots_no_delete before delete on pdpp.controller_boots
     for each row when (old.dead_at is null) execute function pdpp.refuse_state_change();
 create trigger controller_boots_no_truncate before truncate on pdpp.controller_boots
     for each statement execute function pdpp.refuse_state_change();
-create trigger controller_boots_identity before update of controller_id, seq, boot_epoch on pdpp.controller_boots
+create trigger controller_boots_identity after update of controller_id, seq, boot_epoch on pdpp.controller_boots
     for each row execute function pdpp.refuse_state_change();
 create trigger controller_boots_verdict after update of dead_at on pdpp.controller_boots
     for each row when (new.dead_at is distinct from old.dead_at)

@@ -112,9 +112,13 @@ void refuse_active(std::string_view connector_instance_id) {
 
 /// Inserts the flight row. The connection is looked at first, so that an admission does not wait for a settle that has
 /// not committed while it holds the connection: whoever settles and starts again in one transaction wants that next.
-void enter_flight(const store::Flight& flight) {
+void enter_flight(const store::Flight& flight, bool has_new_id) {
     CHECK_FOR_INTERRUPTS();
     refuse_active(flight.run.connector_instance_id);
+    if (has_new_id) {
+        store::insert_flight(flight, store::OnConflict::raise);
+        return;
+    }
     if (store::insert_flight(flight, store::OnConflict::skip)) {
         return;
     }
@@ -244,9 +248,12 @@ Jsonb* admit(const Request& request) {
             store::take_key(key, flight.run.run_id, digest, store::OnConflict::raise); // as in enter_flight()
         }
     }
-    enter_flight(flight);
-    const auto admitted = store::append(
-        flight.run, {.event_type = run::event_type::admitted, .data = request.data, .occurred_at = admitted_at});
+    const bool has_new_id = !request.run_id;
+    enter_flight(flight, has_new_id);
+    const auto admitted = store::append(flight.run, {.event_type = run::event_type::admitted,
+                                                     .data = request.data,
+                                                     .occurred_at = admitted_at,
+                                                     .is_first = has_new_id});
     if (!admitted) {
         refuse_taken_id(flight.run.run_id);
     }

@@ -85,9 +85,16 @@ Jsonb* replay_started(std::string_view run_id, const store::Event& event, const 
 Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::string_view> event_id,
                std::optional<std::int64_t> timeout) {
     const auto boot = store::own_boot(); // which may wait, so before the run's lock is taken
-    const auto flight = store::lock_for_event(run_id);
-    if (const auto earlier = earlier_call(run_id, event_id)) {
-        return replay_started(run_id, *earlier, flight);
+    const auto boot_epoch = boot ? std::optional{boot->epoch} : std::nullopt;
+    // One change locks the run and marks it; what goes wrong after it ends the transaction.
+    const bool is_replay = earlier_call(run_id, event_id).has_value();
+    auto flight = is_replay ? std::nullopt : store::start_unstarted(run_id, boot_epoch);
+    const bool is_marked = flight.has_value();
+    if (!is_marked) {
+        flight = store::lock_for_event(run_id);
+        if (const auto earlier = earlier_call(run_id, event_id)) {
+            return replay_started(run_id, *earlier, flight);
+        }
     }
     if (!flight) {
         refuse_ended_run(run_id, outcome_of_landed(run_id));
@@ -95,7 +102,6 @@ Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::st
     if (boot && !boot->is_alive()) {
         refuse_lost_boot({}, boot->record.has_value());
     }
-    const auto boot_epoch = boot ? std::optional{boot->epoch} : std::nullopt;
     const auto event = store::append(flight->run, {.event_type = run::event_type::started,
                                                    .event_id = event_id,
                                                    .data = stamped(data, boot),
@@ -106,7 +112,9 @@ Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::st
         }
         refuse(run::ErrorCode::run_already_started, "run_id", join({"Run has already started: ", run_id}));
     }
-    store::mark_started(*flight, boot_epoch);
+    if (!is_marked) {
+        store::mark_started(*flight, boot_epoch);
+    }
     return started_body(run_id, *event, end_of(timeout ? store::bound(*flight, *timeout) : flight->deadline));
 }
 

@@ -71,6 +71,12 @@ void write_redacted(store::JsonbWriter& body, const Jsonb* data) {
     }
 }
 
+/// Whether an event is the start of a run whose admission is there.
+bool is_start_beside(const store::Rows& rows, std::uint64_t row, const run::LifecycleEvent& admission) {
+    return !admission.event_type.empty() &&
+           rows.text(row, store::timeline_column::event_type) == run::event_type::started;
+}
+
 /// What a column of an event's row leaves out.
 std::optional<std::string_view> implied(std::string_view name, const store::Rows& rows, std::uint64_t row,
                                         const run::LifecycleEvent& admission) {
@@ -86,6 +92,9 @@ std::optional<std::string_view> implied(std::string_view name, const store::Rows
     }
     if (name == "connector_instance_id") {
         return admission.connector_instance_id;
+    }
+    if (name == "status" && is_start_beside(rows, row, admission)) {
+        return run::active;
     }
     if (name == "actor_type") {
         return "connector";
@@ -113,7 +122,10 @@ std::size_t write_event(store::JsonbWriter& body, const store::Rows& rows, std::
     body.field("event_type", rows.text(row, column::event_type));
     body.field("occurred_at", rows.instant(row, column::occurred_at));
     body.field("recorded_at", rows.instant(row, column::recorded_at));
-    body.field("admitted_at", rows.instant(row, column::admitted_at));
+    const auto admitted_at = rows.instant(row, column::admitted_at);
+    body.field("admitted_at", is_start_beside(rows, row, admission) && !admitted_at
+                                  ? std::optional{admission.occurred_at}
+                                  : admitted_at);
     body.field("version", rows.int4(row, column::version));
     body.field("object_type", is_of_run ? std::optional{std::string_view{"run"}} : object_type);
     body.field("object_id", is_of_run ? std::optional{run_id} : redacted_id ? redacted_id : object_id);

@@ -26,10 +26,20 @@ LockedConnection lock_connection(std::string_view connector_instance_id, std::st
     " on conflict (connector_instance_id) do update"                                                                   \
     " set run_generation = c.run_generation + 1, connector_id = excluded.connector_id"                                 \
     " returning c.connector_id, c.run_generation"
+#define UPDATE                                                                                                         \
+    "update pdpp.connections as c set run_generation = run_generation + 1, connector_id = $2"                          \
+    " where connector_instance_id = $1 returning c.connector_id, c.run_generation"
+    static Statement update{UPDATE};
+    static Statement update_timed{UPDATE TIMEOUT_MICROS};
     static Statement upsert{UPSERT};
     static Statement upsert_timed{UPSERT TIMEOUT_MICROS};
+#undef UPDATE
 #undef UPSERT
-    const Rows rows = (keeps_deadlines() ? upsert_timed : upsert).execute({connector_instance_id, connector_id});
+    const bool timed = keeps_deadlines();
+    Rows rows = (timed ? update_timed : update).execute({connector_instance_id, connector_id});
+    if (!rows.any()) { // its first run, or nearly
+        rows = (timed ? upsert_timed : upsert).execute({connector_instance_id, connector_id});
+    }
     return {.connector_id = connector_id, .run_generation = required(rows.int8(0, 1)), .timeout = timeout_in(rows)};
 }
 

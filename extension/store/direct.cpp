@@ -140,8 +140,8 @@ void WriteTarget::close() {
     ExecCloseIndices(prepared_);
 }
 
-bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values,
-                     std::span<const bool> nulls) {
+bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values, std::span<const bool> nulls,
+                     bool has_new_keys) {
     PreventCommandIfReadOnly("INSERT");
     prepared.open(table);
     EState* executor = prepared.executor();
@@ -152,13 +152,19 @@ bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datu
     memcpy(slot->tts_isnull, nulls.data(), nulls.size_bytes());
     ExecStoreVirtualTuple(slot);
 
-    // As the executor does it, but for the look at each index that it takes before: a row that turns out to be in
-    // conflict is taken back, and never was for anybody else.
-    const std::uint32_t token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
-    table_tuple_insert_speculative(table, slot, executor->es_output_cid, 0, nullptr, token);
-    const bool inserted = pg::insert_index_entries(target, slot, executor);
-    table_tuple_complete_speculative(table, slot, token, inserted);
-    SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+    bool inserted = true;
+    if (has_new_keys) {
+        table_tuple_insert(table, slot, executor->es_output_cid, 0, nullptr);
+        (void)pg::insert_index_entries(target, slot, executor, false);
+    } else {
+        // As the executor does it, but for the look at each index that it takes before: a row that turns out to be in
+        // conflict is taken back, and never was for anybody else.
+        const std::uint32_t token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+        table_tuple_insert_speculative(table, slot, executor->es_output_cid, 0, nullptr, token);
+        inserted = pg::insert_index_entries(target, slot, executor, true);
+        table_tuple_complete_speculative(table, slot, token, inserted);
+        SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+    }
 
     ExecDropSingleTupleTableSlot(slot);
     prepared.close();

@@ -124,7 +124,10 @@ class WriteTarget {
 /// Inserts a row as INSERT … ON CONFLICT DO NOTHING does. False if something is in the way, or may be: then nothing was
 /// inserted, and a statement has to decide, wait or raise an error. The lock on the table stays until the transaction
 /// ends, as after any statement that writes.
-bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values, std::span<const bool> nulls);
+///
+/// A row whose keys are new is inserted as INSERT does, which says so if they are not: that takes less of the log.
+bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values, std::span<const bool> nulls,
+                     bool has_new_keys);
 
 /// Locks the row that a scan has found, as SELECT … FOR UPDATE and its like do: waits for others, and follows what they
 /// did to the row. The row as it is locked, to be dropped by the caller; a null pointer if it is gone, or if somebody

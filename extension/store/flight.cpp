@@ -32,6 +32,7 @@ std::optional<Flight> flight_in(const Rows& rows) {
     if (!rows.any()) {
         return {};
     }
+    const auto deadline_at = rows.columns() > 10 ? rows.instant(0, 10) : std::nullopt;
     return Flight{
         .run = {.run_id = or_nothing(rows.text(0, 0)),
                 .connector_id = or_nothing(rows.text(0, 1)),
@@ -43,7 +44,10 @@ std::optional<Flight> flight_in(const Rows& rows) {
         .boot_epoch = rows.uuid(0, 7),
         .launch_deadline = rows.instant(0, 8),
         .cancel_requested_at = rows.instant(0, 9),
-        .deadline = {},
+        .deadline = deadline_at
+                        ? std::optional{run::Deadline{.set_at = rows.instant(0, 11).value_or(to_instant(DT_NOBEGIN)),
+                                                      .at = *deadline_at}}
+                        : std::nullopt,
     };
 }
 
@@ -203,7 +207,7 @@ std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch) {
                            "   join pdpp.connections as c on c.connector_instance_id = a.connector_instance_id"
                            "   where a.boot_epoch is null and c.boot_epoch = $1"
                            "     and a.cancel_requested_at is null and " IN_TIME("a", "$2", "$3", "$4") //
-                           "   order by a.started_at, a.run_id limit 1 for no key update of a skip locked)"
+                           "   order by a.started_at limit 1 for no key update of a skip locked)"
                            " returning " FLIGHT_COLUMNS};
     const auto [after, serving_since, anew_until] = claimable();
     return flight_in(claim.execute({boot_epoch, after, serving_since, anew_until}));
@@ -219,11 +223,22 @@ std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_e
     return flight_in(claim.execute({run_id, boot_epoch, after, serving_since, anew_until}));
 }
 
+#define START                                                                                                          \
+    "update pdpp.controller_active_runs as f set launch_deadline = null, boot_epoch = coalesce($2, f.boot_epoch)"      \
+    " where f.run_id = $1"
+std::optional<Flight> start_unstarted(std::string_view run_id, std::optional<pg_uuid_t> boot_epoch) {
+#define START_UNSTARTED START " and f.launch_deadline is not null returning " FLIGHT_COLUMNS
+    static Statement update{START_UNSTARTED};
+    static Statement update_timed{START_UNSTARTED ", f.deadline_at, coalesce(f.deadline_set_at, f.started_at)"};
+#undef START_UNSTARTED
+    return flight_in((keeps_deadlines() ? update_timed : update).execute({run_id, boot_epoch}));
+}
+
 void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch) {
-    static Statement update{"update pdpp.controller_active_runs"
-                            " set launch_deadline = null, boot_epoch = coalesce($2, boot_epoch) where run_id = $1"};
+    static Statement update{START};
     update.change({flight.run.run_id, boot_epoch});
 }
+#undef START
 
 void set_launch_deadline(std::string_view run_id, run::Instant launch_deadline) {
     static Statement update{"update pdpp.controller_active_runs set launch_deadline = $2 where run_id = $1"};

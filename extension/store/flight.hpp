@@ -52,7 +52,11 @@ std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch);
 /// That very run, if it is admitted and unclaimed, now owned by the boot.
 std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_epoch);
 
-/// The run has started: no deadline any more, and the boot, if there is one, owns it.
+/// Locks the run and marks it as started, as mark_started() does. Nothing, and no lock, if it has started already, or
+/// has no row.
+std::optional<Flight> start_unstarted(std::string_view run_id, std::optional<pg_uuid_t> boot_epoch);
+
+/// The run has started: no launch deadline any more, and the boot, if there is one, owns it.
 void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch);
 
 void set_launch_deadline(std::string_view run_id, run::Instant launch_deadline);

@@ -44,15 +44,6 @@ bool phase_stands(std::string_view run_id, std::string_view event_type) {
     return false;
 }
 
-/// On lifecycle events: the run's status from this event on.
-std::optional<std::string_view> status_after(std::string_view event_type) {
-    if (!run::phase_of(event_type)) {
-        return {};
-    }
-    const auto outcome = run::outcome_of(event_type);
-    return outcome ? run::word_of(*outcome) : run::active;
-}
-
 /// What an event says of its run. All of it stands in the admission, beside which events are read; an ending repeats
 /// what lists look for.
 struct Repeated {
@@ -60,18 +51,24 @@ struct Repeated {
     std::optional<std::string_view> scenario_id = {};
     std::optional<std::string_view> connector_id = {};
     std::optional<std::string_view> connector_instance_id = {};
+    std::optional<run::Instant> admitted_at = {};
+    std::optional<std::string_view> status = {}; ///< the run's, from this event on
 };
 
 Repeated repeated(const RunIdentity& run, std::string_view event_type) {
-    const auto phase = run::phase_of(event_type);
-    if (phase == run::Phase::admitted) {
+    if (event_type == run::event_type::admitted) {
         return {.trace_id = run.trace_id,
                 .scenario_id = run.scenario_id,
                 .connector_id = run.connector_id,
-                .connector_instance_id = run.connector_instance_id};
+                .connector_instance_id = run.connector_instance_id,
+                .admitted_at = run.admitted_at,
+                .status = run::active};
     }
-    if (phase == run::Phase::ended) {
-        return {.connector_id = run.connector_id, .connector_instance_id = run.connector_instance_id};
+    if (const auto outcome = run::outcome_of(event_type)) {
+        return {.connector_id = run.connector_id,
+                .connector_instance_id = run.connector_instance_id,
+                .admitted_at = run.admitted_at,
+                .status = run::word_of(*outcome)};
     }
     return {};
 }
@@ -104,7 +101,6 @@ struct Dated {
     const NewEvent& event;
     std::string_view event_id; ///< empty if it is known by its number
     run::Instant recorded_at;
-    std::optional<std::string_view> status;
     Repeated repeated;
 };
 
@@ -117,7 +113,7 @@ std::optional<Event> append_directly(const Dated& dated) {
     if (columns.is_as_made) {
         const RunIdentity& run = dated.run;
         const Datum run_id = to_text(run.run_id);
-        const LastEvent last = last_event(table, columns, run_id);
+        const LastEvent last = dated.event.is_first ? LastEvent{} : last_event(table, columns, run_id);
         const std::int64_t seq = 1 + last.seq;
         const run::Instant recorded_at = std::max(dated.recorded_at, last.recorded_at);
         NewRow<spine_columns> row;
@@ -127,20 +123,18 @@ std::optional<Event> append_directly(const Dated& dated) {
         row.set(columns.event_type, dated.event.event_type);
         row.set(columns.occurred_at, recorded_at);
         row.set(columns.recorded_at, recorded_at);
-        if (dated.status) {
-            row.set(columns.admitted_at, run.admitted_at);
-        }
+        row.set(columns.admitted_at, dated.repeated.admitted_at);
         row.set(columns.trace_id, dated.repeated.trace_id);
         row.set(columns.scenario_id, dated.repeated.scenario_id);
         row.set(columns.actor_id, dated.repeated.connector_id);
-        row.set(columns.status, dated.status);
+        row.set(columns.status, dated.repeated.status);
         if (const auto& boot_epoch = dated.event.boot_epoch) {
             row.set(columns.source_id, DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&*boot_epoch))));
         }
         row.set(columns.connector_instance_id, dated.repeated.connector_instance_id);
         row.set(columns.data_json, JsonbPGetDatum(dated.event.data));
         row.set(columns.version, Int32GetDatum(1));
-        if (insert_directly(table, prepared, row.values(), row.nulls())) {
+        if (insert_directly(table, prepared, row.values(), row.nulls(), dated.event.is_first)) {
             appended = {.event_type = dated.event.event_type,
                         .event_id = event_id_or_generated(dated.event_id, run.run_id, seq),
                         .event_seq = seq,
@@ -192,14 +186,9 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
     const run::GeneratedId generated =
         event.event_id || !catalogue().spine.requires_event_id ? run::GeneratedId{} : new_event_id(recorded_at);
     const std::string_view event_id = event.event_id.value_or(generated.view());
-    const auto status = status_after(event.event_type);
     const Repeated told = repeated(run, event.event_type);
-    if (const auto appended = append_directly({.run = run,
-                                               .event = event,
-                                               .event_id = event_id,
-                                               .recorded_at = recorded_at,
-                                               .status = status,
-                                               .repeated = told})) {
+    if (const auto appended = append_directly(
+            {.run = run, .event = event, .event_id = event_id, .recorded_at = recorded_at, .repeated = told})) {
         announce(run.run_id);
         return appended;
     }
@@ -209,11 +198,11 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
                             event_id,
                             event.event_type,
                             recorded_at,
-                            status ? std::optional{run.admitted_at} : std::nullopt,
+                            told.admitted_at,
                             told.trace_id,
                             told.scenario_id,
                             told.connector_id,
-                            status,
+                            told.status,
                             event.boot_epoch,
                             told.connector_instance_id,
                             event.data,

@@ -27,6 +27,7 @@ struct NewEvent {
     const Jsonb* data;
     std::optional<pg_uuid_t> boot_epoch = {};     ///< the boot that wrote it
     std::optional<run::Instant> occurred_at = {}; ///< now, if absent
+    bool is_first = false; ///< of a run whose id was made just now: nobody can have written anything of it
 };
 
 /// An event that stands.

@@ -33,20 +33,21 @@ __DATA__
 Bitmap Index Scan on controller_boots_not_dead <- select boot_epoch, lost_at from pdpp.controller_boots where dead_at is null or
 Bitmap Index Scan on controller_boots_pkey, Index Scan controller_active_runs_run_id_key <- select f.run_id, coalesce(f.started_at, '-infinity'), f.launch_deadline, f.boo
 Index Only Scan connections_offered <- select count(*), coalesce(min(id), ''), coalesce(jsonb_agg(id order by id), '[
-Index Only Scan controller_active_runs_list <- select run_id, started_at from pdpp.controller_active_runs where (started_at,
 Index Only Scan controller_boots_pkey <- select seq from pdpp.controller_boots where controller_id = $1 order by seq de
 Index Only Scan spine_events_pkey <- select event_seq from pdpp.spine_events where run_id = $1 order by event_seq d
 Index Only Scan spine_events_pkey <- select max(event_seq) > count(*) from (select event_seq from pdpp.spine_events
 Index Scan connections_offered, Index Scan controller_active_runs_run_id_key, Index Scan controller_active_runs_unclaimed <- update pdpp.controller_active_runs as f set boot_epoch = $1 where f.run_id = (
-Index Scan connections_pkey <- update pdpp.connections set run_generation = run_generation + 1 where connecto
+Index Scan connections_pkey <- update pdpp.connections as c set run_generation = run_generation + 1 where con
+Index Scan connections_pkey <- update pdpp.connections as c set run_generation = run_generation + 1, connecto
 Index Scan connections_pkey, Index Scan controller_boots_boot_epoch_key, Index Scan controller_boots_pkey <- select from pdpp.connections as c where (c.boot_epoch = $2 or c.boot_epoch in
 Index Scan connections_pkey, Index Scan controller_boots_boot_epoch_key, Index Scan controller_boots_pkey <- update pdpp.connections as c set boot_epoch = null where (c.boot_epoch = $2 or
 Index Scan controller_active_runs_list <- select run_id, started_at from pdpp.controller_active_runs where (started_at,
 Index Scan controller_active_runs_pkey <- select run_id, started_at from (select run_id, started_at from pdpp.controller
 Index Scan controller_active_runs_run_id_key <- delete from pdpp.controller_active_runs where run_id = $1
 Index Scan controller_active_runs_run_id_key <- update pdpp.controller_active_runs as f set boot_epoch = $2 where f.run_id = $
+Index Scan controller_active_runs_run_id_key <- update pdpp.controller_active_runs as f set launch_deadline = null, boot_epoch
 Index Scan controller_active_runs_run_id_key <- update pdpp.controller_active_runs set cancel_requested_at = $2, cancel_reques
-Index Scan controller_active_runs_run_id_key <- update pdpp.controller_active_runs set launch_deadline = null, boot_epoch = co
+Index Scan controller_active_runs_run_id_key <- update pdpp.controller_active_runs set deadline_at = $2, deadline_set_at = $3
 Index Scan controller_boots_boot_epoch_key <- select controller_id, lost_at, dead_at from pdpp.controller_boots where boot_e
 Index Scan controller_boots_boot_epoch_key <- select controller_id, seq, booted_at from pdpp.controller_boots where boot_epo
 Index Scan controller_boots_boot_epoch_key <- select lost_at from pdpp.controller_boots where boot_epoch = $1 and dead_at is

@@ -164,7 +164,7 @@ subtest 'from 0.2.0' => sub {
 	my $idle = $node->background_psql('second');
 	$idle->query_safe(q{BEGIN; SELECT pdpp_run_now('gmail', 'c-idle', 'idle')});
 	my $upgrade = start('', 'psql', '--no-psqlrc', '--dbname', $node->connstr('second'), '--command', q{SET lock_timeout = '1h'; ALTER EXTENSION pdpp UPDATE});
-	$node->poll_query_until('second', q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'pdpp.connections'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted})
+	$node->poll_query_until('second', q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'pdpp.connections'::regclass AND mode = 'ShareRowExclusiveLock' AND NOT granted})
 		or die 'the upgrade does not wait';
 	is($node->safe_psql('second', qq{SET lock_timeout = '10s'; BEGIN; SELECT pdpp_run_now('gmail', 'c-other-$_', 'other-$_') IS NOT NULL; ROLLBACK}), 't', 'writers go on while an upgrade waits for one that does not') for 1 .. 3;
 	kill 'TERM', pid_of($upgrade);

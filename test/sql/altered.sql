@@ -181,7 +181,7 @@ insert into firings (alteration, statement, said) values
      'PT403: this row of pdpp.connections cannot be deleted'),
     ('drop index pdpp.connections_offered; alter table pdpp.connections alter connector_id type integer using 1', 'truncate pdpp.connections',
      'PT403: pdpp.connections cannot be truncated'),
-    ('drop index pdpp.connections_offered; alter table pdpp.connections alter connector_id type integer using 1', 'update pdpp.connections set connector_instance_id = ''x''',
+    ('drop index pdpp.connections_offered; alter table pdpp.connections alter connector_id type integer using 1', 'update pdpp.connections set connector_instance_id = connector_instance_id || ''x''',
      'PT403: what a row of pdpp.connections is known by cannot be changed'),
     ('drop trigger controller_boots_identity on pdpp.controller_boots; alter table pdpp.controller_boots alter boot_epoch type text', 'update pdpp.controller_boots set dead_at = now()',
      '42804: column pdpp.controller_boots.boot_epoch is of type text, not uuid'),

@@ -22,7 +22,7 @@ select pg_temp.rows_are(
     from pdpp.spine_events where run_id = 'di-plain' order by event_seq$$,
     $$values
     ('run.admitted', true, true, true, null::text, null::text, 'c', null::text, null::text, 'active', null::text, null::text, 'di-plain', '{}', 1),
-    ('run.started', true, true, null, null, null, null, null, null, 'active', null, null, null, '{"n": 1}', 1),
+    ('run.started', true, false, null, null, null, null, null, null, null, null, null, null, '{"n": 1}', 1),
     ('run.note', true, false, null, null, null, null, null, null, null, null, null, null, '{"text": "x"}', 1),
     ('run.failed', true, true, null, null, null, 'c', null, null, 'failed', null, null, 'di-plain', '{"reason": "r"}', 1)$$,
     'each column: what the admission says is not repeated, but for what lists look for');

@@ -2,7 +2,7 @@
 -- writers that repeat themselves or come too late.
 \i test/sql/include/prelude.psql
 begin;
-select plan(108);
+select plan(109);
 
 create function pg_temp.admit(id text) returns text language sql as
     $$ select pdpp_run_now('lc', 'conn-' || id, id, null, 'trace-' || id)->>'run_id' $$;
@@ -21,7 +21,11 @@ select pg_temp.rows_are(
     $$select data_json, source_kind, source_id, trace_id, actor_id, connector_instance_id, status,
     admitted_at is not null
       from pdpp.spine_events where run_id = 'lc-1' and event_type = 'run.started'$$,
-    $$values ('{"pid": 7}'::jsonb, null, null, null, null, null, 'active', true)$$, 'the event');
+    $$values ('{"pid": 7}'::jsonb, null, null, null, null, null, null, false)$$, 'the event');
+select is((pdpp_run_timeline('lc-1')#>'{data,1}') - '{occurred_at,recorded_at,subject_type,subject_id,request_id,grant_id,source_kind,source_id,client_id,stream_id,interaction_id}'::text[],
+    jsonb_build_object('event_seq', 2, 'event_type', 'run.started', 'admitted_at', pdpp_run_status('lc-1')->'admitted_at', 'version', 1, 'object_type', 'run',
+    'object_id', 'lc-1', 'event_id', 'start-1', 'run_id', 'lc-1', 'trace_id', 'trace-lc-1', 'scenario_id', null, 'actor_type', 'connector', 'actor_id', 'lc',
+    'status', 'active', 'connector_instance_id', 'conn-lc-1', 'data', '{"pid": 7}'::jsonb), 'as the timeline shows it, beside the admission');
 select pg_temp.rows_are($$select launch_deadline, boot_epoch from pdpp.controller_active_runs where run_id = 'lc-1'$$,
                   $$values (null::timestamptz, null::uuid)$$, 'no deadline any more, and nobody owns it');
 select is(pdpp_run_started('lc-1', '{"pid": 8}', 'start-1'), body, 'the same event id: the first call''s answer')
