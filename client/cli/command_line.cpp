@@ -293,6 +293,8 @@ void CommandLine::add_now() {
         ->add_option("--idempotency-key", options->idempotency_key,
                      "repeated with the same arguments, the answer is the same and no second run starts")
         ->option_text("KEY");
+    add_timeout(command, options->timeout_seconds,
+                "end the run if it has not ended after this time (default: its connection's, else pdpp.run_timeout)");
     command->footer(help::now);
     on_parsed(command, options, run_now, STDOUT_FILENO, [options] {
         if (!options->connector_instance_id && !options->connector_id) {

@@ -199,7 +199,8 @@ constexpr auto controller = R"(FILE is an array of objects:
     "command": ["/opt/mail/fetch", "--all"], "env": {"LANG": "C"}, "cwd": "/var/lib/mail",
     "timeout_seconds": 3600, "grace_seconds": 10}]
 The first three keys are required. Without timeout_seconds a run takes as long as it takes; grace_seconds (10)
-lie between SIGTERM and SIGKILL. A variable that env gives null to is taken away; PGPASSWORD and
+lie between SIGTERM and SIGKILL. The database knows of both: should the controller stand still, the run ends by
+then all the same. A variable that env gives null to is taken away; PGPASSWORD and
 PDPP_OWNER_PASSWORD are, unless env names them. Commands are launched as by `pdpp run`, with nothing to read,
 and what they print counts as there.
 

@@ -4,6 +4,8 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include <fmt/format.h>
+
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -35,6 +37,9 @@ std::vector<pq::Argument> arguments_of(const NowOptions& options) {
     add("run_id", "text", options.run_id);
     add("data", "jsonb", options.data);
     add("idempotency_key", "text", options.idempotency_key);
+    if (options.timeout_seconds) {
+        add("timeout", "interval", fmt::format("{} seconds", *options.timeout_seconds));
+    }
     return arguments;
 }
 

@@ -16,6 +16,7 @@ struct NowOptions {
     std::optional<std::string> run_id;
     std::optional<std::string> data; ///< a JSON object
     std::optional<std::string> idempotency_key;
+    std::optional<double> timeout_seconds;
 };
 
 struct CancelOptions {

@@ -172,7 +172,7 @@ std::string status_text(std::string_view body) {
            row("connection", string_at(status, "connector_instance_id")) + row("trace", string_at(status, "trace_id")) +
            row("admitted", string_at(status, "admitted_at")) + row("started", string_at(status, "started_at")) +
            row("cancel asked", string_at(status, "cancel_requested_at")) +
-           row("ended", string_at(status, "completed_at"));
+           row("deadline", string_at(status, "deadline_at")) + row("ended", string_at(status, "completed_at"));
 }
 
 std::string ending_text(std::string_view body) {

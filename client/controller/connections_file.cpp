@@ -187,10 +187,15 @@ Connections read_connections(const std::string& path) {
     }
 }
 
-std::string offer_of(const Connections& connections) {
+std::string offer_of(const Connections& connections, std::chrono::milliseconds to_launch) {
     json::array offer;
     for (const auto& [connection, setup] : connections) {
-        offer.push_back({{"connector_instance_id", connection}, {"connector_id", setup.connector_id}});
+        json::object offered{{"connector_instance_id", connection}, {"connector_id", setup.connector_id}};
+        if (const auto time = setup.limits.of_run()) {
+            offered["timeout_seconds"] =
+                std::min(std::chrono::duration<double>(*time + to_launch).count(), longest_time);
+        }
+        offer.push_back(std::move(offered));
     }
     return json::serialize(offer);
 }

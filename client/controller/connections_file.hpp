@@ -5,6 +5,7 @@
 #include "controller/launch.hpp"
 #include "controller/process.hpp"
 
+#include <chrono>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -38,7 +39,8 @@ Connections parse_connections(std::string_view text);
 /// The same, of a file. Throws ConnectionsError, its place beginning with the file's name.
 Connections read_connections(const std::string& path);
 
-/// The argument of pdpp_controller_offer, as JSON.
-std::string offer_of(const Connections& connections);
+/// The argument of pdpp_controller_offer, as JSON. A connection with a time limit is offered with the time that its
+/// runs may take from their admission on: `to_launch` until they are started, and what the launcher needs then.
+std::string offer_of(const Connections& connections, std::chrono::milliseconds to_launch);
 
 } // namespace pdpp::controller

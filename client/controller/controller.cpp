@@ -279,7 +279,8 @@ asio::awaitable<void> Controller::try_to_offer() {
     bool failed = false;
     try {
         const auto count = connections_.size();
-        co_await recorder_.offer(offer_of(connections_));
+        const auto to_launch = co_await recorder_.launch_deadline();
+        co_await recorder_.offer(offer_of(connections_, to_launch.value_or(0ms)));
         log::write(log::Level::info, "offering", {{"connections", count}, {"parallel", options_.parallel}});
         has_offered_ = true;
         claim_.up();

@@ -34,7 +34,11 @@ Ending stopped(const Observed& observed) {
     case StopReason::timed_out:
         break;
     }
-    const auto limit = std::chrono::duration<double>(observed.time_limit.value_or(std::chrono::milliseconds{}));
+    if (!observed.time_limit) {
+        return failed("run_timed_out", "controller",
+                      "the connector was still running when the run's deadline was near");
+    }
+    const auto limit = std::chrono::duration<double>(*observed.time_limit);
     return failed("run_timed_out", "controller",
                   fmt::format("the connector was still running after its time limit of {:g} seconds", limit.count()));
 }

@@ -35,7 +35,7 @@ struct Observed {
     std::size_t unreadable_progress = 0;   ///< how many PROGRESS lines could not be understood
     std::optional<StopReason> stopped;     ///< set only if no DONE of either kind had been printed by then
     bool killed = false;                   ///< being asked was not enough: it was stopped by SIGKILL
-    std::optional<std::chrono::milliseconds> time_limit;
+    std::optional<std::chrono::milliseconds> time_limit; ///< of its process; nothing if it was stopped for its deadline
 };
 
 struct Ending {

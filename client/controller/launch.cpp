@@ -76,7 +76,28 @@ asio::awaitable<void> Launch::look() {
     if (pq::string_in(body, "status") != "active") {
         stop(StopReason::run_ended);
     } else if (!pq::string_in(body, "cancel_requested_at").empty()) {
+        const bool is_new = !stop_reason_;
         stop(StopReason::owner_cancelled);
+        if (is_new) {
+            co_await ask_for_grace(body);
+        }
+    } else {
+        deadline_.note_status(body, Deadline::Clock::now());
+        stop_.up();
+    }
+}
+
+/// The database gives a cancelled run some time to end. If the connector may take longer than that, it is told so.
+asio::awaitable<void> Launch::ask_for_grace(std::string_view status) {
+    const auto given = time_between(status, "cancel_requested_at", "deadline_at");
+    if (!given || *given >= limits_.to_end()) {
+        co_return;
+    }
+    try {
+        co_await recorder_.extend(run_.run_id, limits_.to_end());
+    } catch (const pq::Error& error) { // it is stopped all the same
+        log::write(log::Level::warning, "cannot ask for time to stop", {{"run_id", run_.run_id}},
+                   log::because(error.what()));
     }
 }
 
@@ -134,7 +155,9 @@ asio::awaitable<void> Launch::record_life() {
 /// False if the database does not want it to have started: then the process is killed.
 asio::awaitable<bool> Launch::record_start() {
     try {
-        co_await recorder_.started(run_);
+        const auto body = co_await recorder_.started(run_, limits_.of_run());
+        deadline_.note_start(body, Deadline::Clock::now());
+        stop_.up();
         co_return true;
     } catch (const pq::Error& error) {
         launch_trouble_ = std::string("cannot record run.started: ") + error.what();
@@ -193,12 +216,16 @@ asio::awaitable<void> Launch::wait_for_last_words(Process& process) {
     co_await timer.async_wait(asio::use_awaitable);
 }
 
-/// Stops the run when its time is up or its owner says so. Never returns by itself: it is cancelled when the process
-/// has ended.
+/// Stops the run when its time is up, its deadline comes near, or its owner says so. Never returns by itself: it is
+/// cancelled when the process has ended.
 asio::awaitable<void> Launch::enforce_limits(Process& process) {
     const auto limit = limits_.time ? pq::Wake::Clock::now() + *limits_.time : pq::Wake::Clock::time_point::max();
-    while (!stop_reason_ && pq::Wake::Clock::now() < limit) {
-        co_await stop_.wait(limit);
+    const auto end = [&] { return std::min(limit, deadline_.time_to_stop(limits_.grace)); };
+    while (!stop_reason_ && pq::Wake::Clock::now() < end()) {
+        co_await stop_.wait(end());
+    }
+    if (end() < limit) {
+        observed_.time_limit.reset();
     }
     stop_reason_ = stop_reason_.value_or(StopReason::timed_out);
     // A connector that has said how it ended is believed: what remains of it is only tidied away.

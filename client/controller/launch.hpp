@@ -3,6 +3,7 @@
 // settle. Whatever goes wrong before `run.started` stands ends in the launch guard. Nothing here waits for anything
 // outside the event loop, so one process can follow many runs.
 
+#include "controller/deadline.hpp"
 #include "controller/ending.hpp"
 #include "controller/output.hpp"
 #include "controller/process.hpp"
@@ -24,6 +25,13 @@ namespace pdpp::controller {
 struct Limits {
     std::optional<std::chrono::milliseconds> time;             ///< of its process; nothing: as long as it takes
     std::chrono::milliseconds grace{std::chrono::seconds(10)}; ///< between SIGTERM and SIGKILL
+
+    /// From the first SIGTERM to the ending on record.
+    [[nodiscard]] std::chrono::milliseconds to_end() const { return grace + std::chrono::seconds(5); }
+    /// What the database is told about the run, for the case that this process does not enforce its limit: all of it.
+    [[nodiscard]] std::optional<std::chrono::milliseconds> of_run() const {
+        return time ? std::optional{*time + to_end()} : std::nullopt;
+    }
 };
 
 /// The launch guard's catch path: one log line that names the run, and the run ends as `launch_failed`. Gives the
@@ -50,7 +58,7 @@ class Launch {
     void stop(StopReason reason);
 
     /// Asks the database whether the run is wanted no more: its owner asked for its end, or somebody else ended it;
-    /// then it is stopped. Throws pq::Error.
+    /// then it is stopped. Or whether it has been given another time. Throws pq::Error.
     boost::asio::awaitable<void> look();
 
     /// What is to be stopped is killed without waiting for the rest of the grace.
@@ -62,6 +70,7 @@ class Launch {
     boost::asio::awaitable<void> read_to_end(Process& process);
     boost::asio::awaitable<void> wait_for_last_words(Process& process);
     boost::asio::awaitable<void> enforce_limits(Process& process);
+    boost::asio::awaitable<void> ask_for_grace(std::string_view status);
     boost::asio::awaitable<void> pump(boost::asio::readable_pipe& source, Output& output,
                                       std::function<void(std::string_view)> use);
     boost::asio::awaitable<void> record_life();
@@ -85,7 +94,8 @@ class Launch {
     std::string launch_trouble_; ///< why there was no launch, or none that could be recorded
     std::optional<StopReason> stop_reason_;
     bool hurried_ = false;
-    pq::Wake stop_;  ///< by stop() and hurry()
+    Deadline deadline_;
+    pq::Wake stop_;  ///< by stop() and hurry(), and when the deadline is another
     pq::Wake heard_; ///< there is progress to record, or the run is over
 };
 

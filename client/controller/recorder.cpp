@@ -47,6 +47,10 @@ std::string text_of(const json::object& object, std::string_view key) {
     return json::value_to<std::string>(object.at(key));
 }
 
+pq::Argument span_of(std::chrono::milliseconds time) {
+    return {"timeout", "interval", fmt::format("{} milliseconds", time.count())};
+}
+
 pq::Error nothing_started(const pq::Error& error) {
     return {pq::ErrorKind::connection_lost, std::string("nothing was started: ") + error.what(), error.sqlstate()};
 }
@@ -170,12 +174,14 @@ asio::awaitable<std::string> Recorder::attempt(const Report& report, int attempt
             auto connection = co_await (attempts == 1 ? pool_ : repeating_).acquire();
             auto answer = co_await call_over(*connection, report.function, *version);
             if (version != report.versions.begin()) {
-                log::write(log::Level::warning, "ending recorded with less evidence",
+                log::write(log::Level::warning,
+                           report.is_ending ? "ending recorded with less evidence" : "start recorded without a time",
                            {{"run_id", report.run.run_id}, {"trace_id", report.run.trace_id}});
             }
             co_return answer;
         } catch (const pq::Error& error) {
             const bool is_content = is_refusal(error, "event_too_large") || is_refusal(error, "invalid_request") ||
+                                    error.sqlstate() == pq::sqlstate::undefined_function || // older than what is told
                                     (attempts >= passing_refusals && may_be_about_evidence(error));
             if (!is_content || version + 1 == report.versions.end()) {
                 throw;
@@ -225,6 +231,17 @@ asio::awaitable<void> Recorder::offer(std::string connections) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"connections", "jsonb", std::move(connections)});
     co_await call("pdpp_controller_offer", std::move(arguments));
+}
+
+asio::awaitable<std::optional<std::chrono::milliseconds>> Recorder::launch_deadline() {
+    auto connection = co_await pool_.acquire();
+    const auto result =
+        co_await connection->query("SELECT setting FROM pg_catalog.pg_settings WHERE name = 'pdpp.launch_deadline'", {},
+                                   answer_timeout, pq::Effect::reads);
+    if (result.rows() == 0) {
+        co_return std::nullopt;
+    }
+    co_return std::chrono::milliseconds(std::stoll(std::string(result.text(0, 0).value_or("0"))));
 }
 
 asio::awaitable<std::optional<AdmittedRun>> Recorder::claim() {
@@ -326,13 +343,25 @@ asio::awaitable<std::optional<std::string>> Recorder::look_up_lost_commit(Admitt
     }
 }
 
-asio::awaitable<void> Recorder::started(AdmittedRun run) {
+asio::awaitable<std::string> Recorder::started(AdmittedRun run, std::optional<std::chrono::milliseconds> timeout) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_id", "text", run.run_id});
     arguments.push_back({"event_id", "text", "evt_" + pq::random_hex(16)});
+    std::vector<std::vector<pq::Argument>> versions{arguments};
+    if (timeout) {
+        arguments.push_back(span_of(*timeout));
+        versions.insert(versions.begin(), std::move(arguments));
+    }
     Report report{
-        .run = std::move(run), .function = "pdpp_run_started", .versions = {std::move(arguments)}, .is_ending = false};
-    co_await insist(std::move(report));
+        .run = std::move(run), .function = "pdpp_run_started", .versions = std::move(versions), .is_ending = false};
+    co_return co_await insist(std::move(report));
+}
+
+asio::awaitable<void> Recorder::extend(std::string run_id, std::chrono::milliseconds timeout) {
+    std::vector<pq::Argument> arguments;
+    arguments.push_back({"run_id", "text", std::move(run_id)});
+    arguments.push_back(span_of(timeout));
+    co_await call("pdpp_run_extend", std::move(arguments));
 }
 
 asio::awaitable<void> Recorder::progress(std::string run_id, Progress progress, std::string event_id) {

@@ -57,6 +57,9 @@ class Recorder {
     /// What this boot can launch: the JSON array of pdpp_controller_offer.
     boost::asio::awaitable<void> offer(std::string connections);
 
+    /// How long a run may wait for its start; nothing if the database does not say.
+    boost::asio::awaitable<std::optional<std::chrono::milliseconds>> launch_deadline();
+
     /// Takes one admitted run of a connection that is offered, if there is one.
     boost::asio::awaitable<std::optional<AdmittedRun>> claim();
 
@@ -69,10 +72,14 @@ class Recorder {
     boost::asio::awaitable<AdmittedRun> admit(std::string connector_id,
                                               std::optional<std::string> connector_instance_id);
 
-    /// Writes `run.started`, once, however often the connection breaks over it and for as long as that takes. Throws if
-    /// the run has ended or was started by others, and if the database refuses several times for another reason than
+    /// Writes `run.started`, once, however often the connection breaks over it and for as long as that takes; gives the
+    /// answer. `timeout` is how long the run may take then, at most, for a database that knows of such a thing. Throws
+    /// if the run has ended or was started by others, and if the database refuses several times for another reason than
     /// its own state.
-    boost::asio::awaitable<void> started(AdmittedRun run);
+    boost::asio::awaitable<std::string> started(AdmittedRun run, std::optional<std::chrono::milliseconds> timeout);
+
+    /// Says that the run goes on for so long, if need be.
+    boost::asio::awaitable<void> extend(std::string run_id, std::chrono::milliseconds timeout);
 
     /// Writes `run.progress_reported`, once, over a new connection if the last one broke. Given the same `event_id`
     /// again it is not written twice.

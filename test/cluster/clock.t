@@ -65,6 +65,8 @@ sub make_pass { sql('select pdpp_reconcile()') if $by_hand; return }
 sub status_of { return sql("select concat_ws(' ', s->>'status', s->>'terminal_reason') from pdpp_run_status('$_[0]') as s") }
 sub ends { my ($run, $as) = @_; return within(sub { make_pass(); status_of($run) =~ /^$as/ }) }
 sub admit { my ($run) = @_; sql("select pdpp_run_now('c', '$run', '$run')"); return }
+# One that has started, has no proof of death, and has so much time.
+sub give { my ($run, $time) = @_; sql("select pdpp_run_now('c', '$run', '$run', timeout => '$time'); select pdpp_run_started('$run')"); return }
 sub set_deadline { my ($time) = @_; return set_parameter('pdpp.launch_deadline', $time) }
 sub set_grace { my ($time) = @_; return set_parameter('pdpp.liveness_grace', $time) }
 sub set_parameter
@@ -106,17 +108,23 @@ sub survive
 	my ($name, $step) = @_;
 	my $admitted = steady();
 	admit("$name: unclaimed");
+	give("$name: timed", '6s');
 	my $lost = lose("$name: lost");
 	set_clock($ahead + $step);
 	my $server_time = sql('select extract(epoch from clock_timestamp())');
 	ok(abs($server_time - time - $ahead) < 60, "$name: the server's clock is " . $ahead / HOUR . ' hours ahead');
 	ok(ends("$name: unclaimed", 'failed launch_failed'), "$name: a run that nobody starts is ended");
 	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before its time');
+	ok(ends("$name: timed", 'failed run_timed_out'), "$name: so is one that is over its deadline");
+	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before that');
 	ok(ends("$name: lost", 'abandoned'), "$name: so is one whose controller was lost");
 	cmp_ok(steady() - $lost, '>=', 6 - SECOND, 'not before the grace was over');
 	$admitted = steady();
 	admit("$name: after");
+	give("$name: timed after", '6s');
 	ok(ends("$name: after", 'failed launch_failed'), "$name: and one of the new time");
+	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'which is given as much');
+	ok(ends("$name: timed after", 'failed run_timed_out'), "$name: and one that has a deadline");
 	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'which is given as much');
 	$lost = lose("$name: lost after");
 	ok(ends("$name: lost after", 'abandoned'), "$name: controllers too");
@@ -137,11 +145,20 @@ sub live_on
 	$controller->query_safe("select pdpp_run_claim('$name: $_')") for 'claimed', 'started';
 	$controller->query_safe("select pdpp_run_started('$name: started')");
 	lose("$name: lost");
+	give("$name: timed", '10min');
 	set_clock($ahead + HOUR);
 	# a fresh session decides as well as the worker, at once
 	is(sql(q{select pdpp_reconcile()->>'launch_failed'}), 0, "$name: a pass by hand ends nothing");
 	all_is_looked_at();
-	is(status_of("$name: $_"), 'active', "$name: $_ lives on") for 'unclaimed', 'claimed', 'started', 'lost';
+	is(status_of("$name: $_"), 'active', "$name: $_ lives on") for 'unclaimed', 'claimed', 'started', 'lost', 'timed';
+	# from two times of different clocks the sooner deadline is told
+	sql(qq{select pdpp_run_now('c', '$name: sooner', '$name: sooner', timeout => '50min')});
+	set_clock($ahead + HOUR);
+	is(sql(qq{select pdpp_run_started('$name: sooner', timeout => '40min') is not null; select deadline_at - deadline_set_at from pdpp.controller_active_runs where run_id = '$name: sooner'}),
+		"t\n00:40:00", 'of two deadlines the earlier wins, which looks later');
+	set_clock($ahead - HOUR);
+	is(sql(qq{select pdpp_run_extend('$name: sooner', '39min') is not null; select deadline_at - deadline_set_at from pdpp.controller_active_runs where run_id = '$name: sooner'}),
+		"t\n00:40:00", 'and the later stands, which looks later still');
 	is($controller->query_safe("select pdpp_run_claim('$name: unclaimed')->>'run_id'"), "$name: unclaimed", 'and can still be claimed');
 	is($controller->query_safe("select pdpp_run_started('$name: claimed')->>'object'"), 'run_event', 'and started');
 	my $epoch = sql("select boot_epoch from pdpp.controller_boots where controller_id = 'controller of $name: lost'");
@@ -187,11 +204,14 @@ sub set_unseen
 	set_clock($ahead + HOUR);
 	my $admitted = steady();
 	admit("$name: of the hour");
+	give("$name: timed", '6s');
 	set_clock($ahead - HOUR);
 	sql('select pdpp_reconcile()');
 	is(status_of("$name: of the hour"), 'active', "$name: a run has its time") if steady() - $admitted < 5;
 	ok(ends("$name: of the hour", 'failed launch_failed'), 'and ends after it');
 	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before');
+	ok(ends("$name: timed", 'failed run_timed_out'), 'so does one that has a deadline');
+	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before that');
 	return;
 }
 
@@ -280,19 +300,22 @@ $listener->quit;
 # --- the clock is wrong when the server starts, and right later
 set_deadline('10min');
 admit('over the restart');
+give('timed over the restart', '10min');
 set_deadline('6s');
 $node->stop;
 set_clock($ahead + HOUR);
 start_server($node);
 all_is_looked_at();
-is(status_of('over the restart'), 'active', 'a restart with a clock that is ahead ends nothing');
+is(status_of($_), 'active', "a restart with a clock that is ahead ends nothing: $_") for 'over the restart', 'timed over the restart';
 survive('ahead at the start', -&HOUR());
 admit('over another restart');
+give('timed over another restart', '6s');
 set_clock(0);
 $node->stop;
 set_clock(-&HOUR());
 start_server($node); # what was admitted now has yet to come, as far as this server knows
 ok(ends('over another restart', 'failed launch_failed'), 'a restart with a clock that is an hour back ends what nobody starts');
+ok(ends('timed over another restart', 'failed run_timed_out'), 'and what is over its deadline');
 put_right('put right');
 $node->stop;
 

@@ -84,6 +84,14 @@ sub data_of
 	return sql("SELECT data_json FROM pdpp.spine_events WHERE run_id = '$run' AND event_type = 'run.admitted'");
 }
 
+# Whether the status tells the deadline on record, which has yet to come.
+sub is_time_from_now
+{
+	my ($run) = @_;
+	my $deadline = $gateway->get_as_owner("/_ref/runs/$run")->{json}{deadline_at} // '';
+	return sql("SELECT '$deadline' = to_char(deadline_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AND deadline_at > now() FROM pdpp.controller_active_runs WHERE run_id = '$run'");
+}
+
 subtest 'a connection is run' => sub {
 	my $path = connection('plain', 'mail');
 	my $run = is_ack(post($path), 'no body');
@@ -152,6 +160,14 @@ subtest 'what the body may say' => sub {
 	is(sql("SELECT pdpp_run_status('escaped')->>'status'"), 'active', 'and is understood');
 	is_ack($try->('{"run_id": "deep", "data": {"a": ' . '[' x 150 . ']' x 150 . '}}'), '150 levels');
 	is_ack($try->('{"run_id": "large", "data": {"a": "' . 'x' x 60000 . '"}}'), '60 kB');
+	my $given = sub { return sql("SELECT deadline_at - deadline_set_at FROM pdpp.controller_active_runs WHERE run_id = '$_[0]'") };
+	$run = is_ack($try->('{"timeout_seconds": 90, "data": {"n": 1e400}}'), 'a time');
+	is($given->($run), '00:01:30', 'is what the run has');
+	is(is_time_from_now($run), 't', 'its status says until when');
+	is($given->(is_ack($try->('{"timeout_seconds": 100.5005}'), 'parts of a millisecond')), '00:01:40.5005', 'too');
+	is($given->(is_ack($try->('{"timeout_seconds": 1e9}'), 'the longest time')), '11574 days 01:46:40', 'too');
+	is($given->(is_ack($try->('{"timeout_seconds": 1.5e2}'), 'in any notation')), '00:02:30', 'too');
+	is($given->(is_ack(post('/_ref/connectors/timed/run', '{"timeout_seconds": 60}'), 'of a connector')), '00:01:00', 'as well');
 	is_ack($try->('{}'), 'an empty object');
 	is_ack($try->(''), 'an empty body with a content type');
 
@@ -166,6 +182,7 @@ subtest 'what the body may say' => sub {
 		[ 'data that is null', '{"data": null}', 'data' ],
 		[ 'data that is an array', '{"data": [1]}', 'data' ],
 		[ 'data that is text', '{"data": "{}"}', 'data' ],
+		(map { [ "a time that is $_", qq({"timeout_seconds": $_}), 'timeout_seconds' ] } qw(0 -1 1e-7 1000000001 1e400 null true "60" [60] {})),
 		[ 'a number that is too large', '{"data": {"n": 1e200000}}', 'data' ],
 		[ 'an array', '[]', undef ], [ 'text', '"run"', undef ], [ 'a number', '1', undef ], [ 'null', 'null', undef ],
 		[ 'no JSON', '{"run_id"', undef ], [ 'blanks', '  ', undef ], [ 'two objects', '{} {}', undef ],
@@ -190,7 +207,7 @@ subtest 'what the body may say' => sub {
 	is_error(post(connection("body-$count"), qq({"data": {"a": "\x00"}})), 400, 'invalid_request', undef, 'a NUL byte');
 	is_error($try->('{"data": {"a": "' . 'x' x 70000 . '"}}'), 413, 'event_too_large', 'data', 'data of 70 kB');
 	is_error($try->('{"data": {"a": "' . 'x' x 140000 . '"}}'), 413, 'body_too_large', undef, 'a body of 140 kB');
-	is(sql(q(SELECT count(*) FROM pdpp.spine_events WHERE connector_instance_id LIKE 'body-%' AND event_type = 'run.admitted')), 9, 'none of these left a run');
+	is(sql(q(SELECT count(*) FROM pdpp.spine_events WHERE connector_instance_id LIKE 'body-%' AND event_type = 'run.admitted')), 13, 'none of these left a run');
 
 	for my $type ('application/x-www-form-urlencoded', 'text/plain', 'application/jsonx', 'application/json+x', '')
 	{

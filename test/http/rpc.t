@@ -197,6 +197,18 @@ subtest 'a run is started and cancelled' => sub {
 	is_result(post('pdpp_run_now', { connector_id => 'cal', connector_instance_id => 'cal-3', data => undef, run_id => undef }), 200,
 		'0-0/*', 'null is as good as nothing');
 
+	my $given = sub { return sql("SELECT coalesce(deadline_at - deadline_set_at, '0') FROM pdpp.controller_active_runs WHERE connector_instance_id = '$_[0]'") };
+	my @times = ([ '"90 seconds"', '00:01:30' ], [ 90, '00:01:30' ], [ '0.5', '00:00:00.5' ], [ '"PT2H"', '02:00:00' ], [ 'null', '00:00:00' ]);
+	for my $n (0 .. $#times)
+	{
+		my ($time, $got) = @{ $times[$n] };
+		is_result(post('pdpp_run_now', qq({"connector_id": "cal", "connector_instance_id": "timed-$n", "timeout": $time})), 200, '0-0/*', "a time: $time");
+		is($given->("timed-$n"), $got, 'is what it has');
+	}
+	is_error(post('pdpp_run_now', { connector_id => 'x', timeout => '1 month' }), 400, 'PT400', 'a time of unknown length');
+	is_error(post('pdpp_run_now', { connector_id => 'x', timeout => 'soon' }), 400, '22007', 'no time');
+	is_error(post('pdpp_run_now', { connector_id => 'x', timeout => [1] }), 400, 'PGRST102', 'nor that');
+
 	my @key = (connector_id => 'cal', connector_instance_id => 'cal-4', idempotency_key => 'k');
 	my $first = post('pdpp_run_now', {@key});
 	is(post('pdpp_run_now', {@key})->{body}, $first->{body}, 'a repeated key gets the same answer');

@@ -28,6 +28,17 @@ constexpr Format list_size{is_page_size<500>, "a whole number from 1 to 500"};
 constexpr Format timestamp{is_timestamp,
                            "an RFC 3339 time, such as 2026-01-31T08:09:10Z (in a query a + is written %2B)"};
 
+/// As the gateway prints a number of the body.
+bool is_time_of_run(std::string_view value) {
+    constexpr double least = 0.000001;
+    constexpr double most = 1e9;
+    double seconds = 0;
+    const auto [stop, failure] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+    return failure == std::errc{} && seconds >= least && seconds <= most;
+}
+
+constexpr Format time_of_run{is_time_of_run, "a number of seconds, more than 0 and at most 1000000000"};
+
 constexpr Format utf8_text{is_storable, "UTF-8 text"};
 
 constexpr Binding run_id{Binding::Place::segment, "run_id", "run_id", "text", any_text};
@@ -35,6 +46,8 @@ constexpr Binding run_id{Binding::Place::segment, "run_id", "run_id", "text", an
 /// What an admission is told beside what to run.
 constexpr Binding wished_run_id{Binding::Place::member_text, "run_id", "run_id", "text", any_text};
 constexpr Binding data{Binding::Place::member_json, "data", "data", "jsonb -> 'data'", any_text};
+constexpr Binding timeout{Binding::Place::member_seconds, "timeout_seconds", "timeout", "float8 * interval '1 second'",
+                          time_of_run};
 constexpr Binding idempotency_key{Binding::Place::header, "Idempotency-Key", "idempotency_key", "text", utf8_text};
 constexpr Binding trace_id{Binding::Place::trace, "traceparent", "trace_id", "text", any_text};
 
@@ -110,6 +123,7 @@ const std::vector<Route> route_table{
                        {{Binding::Place::segment, "connector_instance_id", "connector_instance_id", "text", any_text},
                         wished_run_id,
                         data,
+                        timeout,
                         idempotency_key,
                         trace_id}},
      .success = status::accepted,
@@ -127,6 +141,7 @@ const std::vector<Route> route_table{
                        {{Binding::Place::segment, "connector_id", "connector_id", "text", any_text},
                         wished_run_id,
                         data,
+                        timeout,
                         idempotency_key,
                         trace_id}},
      .success = status::accepted,

@@ -22,13 +22,14 @@ struct Format {
 /// Where one argument of a SQL function comes from.
 struct Binding {
     enum class Place {
-        segment,     ///< a variable of the path
-        query,       ///< a parameter of the query
-        header,      ///< a header of the request
-        trace,       ///< the trace id in the header traceparent, unless that is malformed
-        member_text, ///< a member of the JSON body that must be a string
-        member_json, ///< a member of the JSON body, whatever it is: sent with the whole body, `type` takes it out
-        constant,    ///< `name` itself
+        segment,        ///< a variable of the path
+        query,          ///< a parameter of the query
+        header,         ///< a header of the request
+        trace,          ///< the trace id in the header traceparent, unless that is malformed
+        member_text,    ///< a member of the JSON body that must be a string
+        member_seconds, ///< a member of the JSON body that must be a number: of seconds, which `type` makes a time of
+        member_json,    ///< a member of the JSON body, whatever it is: sent with the whole body, `type` takes it out
+        constant,       ///< `name` itself
     };
 
     Place place;

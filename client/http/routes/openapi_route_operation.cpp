@@ -51,6 +51,9 @@ json::object schema_of(const Binding& binding) {
     if (binding.place == Binding::Place::member_json) {
         return {{"type", "object"}};
     }
+    if (binding.place == Binding::Place::member_seconds) {
+        return {{"type", "number"}, {"description", text("must be ", binding.format.expected)}};
+    }
     json::object schema{{"type", binding.type == "int" ? "integer" : "string"}};
     if (binding.format.expected != "text") {
         schema["description"] = text("must be ", binding.format.expected);
@@ -99,7 +102,8 @@ json::array parameters(const Route& route) {
 json::object body_members(const SqlCall& call) {
     json::object members;
     for (const auto& binding : call.bindings) {
-        if (binding.place == Binding::Place::member_text || binding.place == Binding::Place::member_json) {
+        if (binding.place == Binding::Place::member_text || binding.place == Binding::Place::member_seconds ||
+            binding.place == Binding::Place::member_json) {
             members[binding.name] = schema_of(binding);
         }
     }

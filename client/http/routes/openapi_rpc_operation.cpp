@@ -25,6 +25,9 @@ json::object schema_of(const FunctionArgument& argument, bool is_json) {
     if (argument.type == "jsonb") {
         return json::object{};
     }
+    if (argument.type == "interval") { // a number is one of seconds
+        return {{"type", {type, "number", "null"}}};
+    }
     return {{"type", {type, "null"}}};
 }
 

@@ -5,6 +5,9 @@
 #include "http/syntax/json_body.hpp"
 #include "http/syntax/traceparent.hpp"
 #include "http/wire/errors.hpp"
+#include "pq/body.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <initializer_list>
@@ -107,6 +110,16 @@ pq::Parameter text_member(const Binding& binding, const Sources& sources) {
     return member->second;
 }
 
+/// Read here, since what is made of it is a time and no number: no digit of data is at stake.
+pq::Parameter seconds_member(const Binding& binding, const Sources& sources) {
+    if (!sources.body.members.contains(binding.name)) {
+        return std::nullopt;
+    }
+    const auto body = pq::parse_body(sources.body.text);
+    const auto& value = body.get_object().at(binding.name);
+    return value.is_number() ? fmt::format("{}", value.to_number<double>()) : std::string{"no number"};
+}
+
 pq::Parameter json_member(const Binding& binding, const Sources& sources) {
     if (!sources.body.members.contains(binding.name)) {
         return std::nullopt;
@@ -126,6 +139,8 @@ pq::Parameter value_of(const Binding& binding, const Sources& sources) {
         return trace_of(sources.request);
     case Binding::Place::member_text:
         return text_member(binding, sources);
+    case Binding::Place::member_seconds:
+        return seconds_member(binding, sources);
     case Binding::Place::member_json:
         return json_member(binding, sources);
     case Binding::Place::constant:
@@ -154,7 +169,8 @@ void check_names(const SqlCall& call, std::span<const QueryParameter> query) {
 
 void check_members(const SqlCall& call, const JsonBody& body) {
     for (const auto& [name, value] : body.members) {
-        if (!is_bound(call, name, {Binding::Place::member_text, Binding::Place::member_json})) {
+        if (!is_bound(call, name,
+                      {Binding::Place::member_text, Binding::Place::member_seconds, Binding::Place::member_json})) {
             throw invalid_request("The body must not have a member " + name + ".", name);
         }
     }

@@ -48,7 +48,8 @@ const std::vector<Function> rpc_table{
                    {.name = "run_id", .type = "text"},
                    {.name = "idempotency_key", .type = "text"},
                    {.name = "trace_id", .type = "text"},
-                   {.name = "data", .type = "jsonb", .from_body = "jsonb -> 'data'"}},
+                   {.name = "data", .type = "jsonb", .from_body = "jsonb -> 'data'"},
+                   {.name = "timeout", .type = "interval"}},
      .shape = ResultShape::scalar,
      .schema = "RunAck"},
 

@@ -12,7 +12,7 @@ namespace pdpp::http {
 
 struct FunctionArgument {
     std::string_view name;
-    std::string_view type; ///< in SQL: `text`, `integer`, `timestamptz`, `text[]` or `jsonb`
+    std::string_view type; ///< in SQL: `text`, `integer`, `timestamptz`, `interval`, `text[]` or `jsonb`
     bool is_required = false;
     /// Of jsonb: what takes the argument out of a whole JSON body that is sent in its place, so that no digit is lost.
     std::string_view from_body = {};

@@ -88,6 +88,9 @@ GivenArgument given_by(const FunctionArgument& argument, const json::value& valu
     if (value.is_int64() || value.is_uint64() || value.is_bool()) {
         return {json::serialize(value)};
     }
+    if (value.is_double() && argument.type == "interval") { // seconds, which an interval has no exponent for
+        return {fmt::format("{:.6f}", value.get_double())};
+    }
     if (value.is_array() && argument.type == "text[]") {
         return {array_of(value.get_array(), argument.name)};
     }

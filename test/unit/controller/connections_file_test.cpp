@@ -101,10 +101,13 @@ BOOST_AUTO_TEST_CASE(a_connection_named_twice) {
 
 BOOST_AUTO_TEST_CASE(what_is_offered) {
     BOOST_TEST(
-        offer_of(parse_connections(R"([{"connector_instance_id": "z", "connector_id": "b", "command": ["x"]},)"
-                                   R"( {"connector_instance_id": "a", "connector_id": "c", "command": ["y"]}])")) ==
-        R"([{"connector_instance_id":"a","connector_id":"c"},{"connector_instance_id":"z","connector_id":"b"}])");
-    BOOST_TEST(offer_of({}) == "[]");
+        offer_of(
+            parse_connections(
+                R"([{"connector_instance_id": "z", "connector_id": "b", "command": ["x"]},)"
+                R"( {"connector_instance_id": "a", "connector_id": "c", "command": ["y"], "timeout_seconds": 100, "grace_seconds": 2.5}])"),
+            std::chrono::seconds(60)) ==
+        R"([{"connector_instance_id":"a","connector_id":"c","timeout_seconds":1.675E2},{"connector_instance_id":"z","connector_id":"b"}])");
+    BOOST_TEST(offer_of({}, std::chrono::seconds(60)) == "[]");
 }
 
 BOOST_AUTO_TEST_CASE(files) {
