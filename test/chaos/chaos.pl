@@ -34,8 +34,8 @@ use Time::HiRes qw(sleep time);
 STDOUT->autoflush(1);
 
 my %option = (seconds => 30, seed => int(rand 1_000_000), grace => 1000, interval => 200, gap => 0.7,
-	launchers => 5, controllers => 2, gateways => 2, clients => 2, followers => 3, pause => 0.006, patience => 180, enough => 100);
-GetOptions(\%option, 'seconds=f', 'seed=i', 'grace=i', 'interval=i', 'deadline=i', 'gap=f', 'launchers=i', 'controllers=i',
+	launchers => 5, controllers => 2, doomed => 2, gateways => 2, clients => 2, followers => 3, pause => 0.006, patience => 180, enough => 100);
+GetOptions(\%option, 'seconds=f', 'seed=i', 'grace=i', 'interval=i', 'deadline=i', 'gap=f', 'launchers=i', 'controllers=i', 'doomed=i',
 	'gateways=i', 'clients=i', 'followers=i', 'pause=f', 'patience=i', 'enough=i') or exit 2;
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
@@ -56,7 +56,8 @@ END {
 	if ($$ == $me)
 	{
 		local $?;
-		$processes->stop(0.5, qw(checker follower poller client launcher controller gateway pool)) if $processes;
+		$processes->stop(0.5, qw(checker follower poller client launcher controller doomed gateway pool)) if $processes;
+		$faults->wake_frozen(0.5) if $faults;
 		$cluster->stop if $cluster;
 	}
 }
@@ -75,7 +76,7 @@ sub main
 	$faults = Chaos::Faults->new(cluster => $cluster, processes => $processes, record => $record, grace => $grace, gap => $option{gap},
 		clock => "$folder/clock", queue => $cluster->{queue}, pool => $pooled && sub { my ($slot) = $processes->running('pool'); return $slot && $slot->{pid} });
 
-	my @places = qw(pool gateway controller launcher client poller follower checker);
+	my @places = qw(pool gateway controller doomed launcher client poller follower checker);
 	my $began = time;
 	my $next = $began + 1;
 	while (!$stopped && time < $began + $option{seconds})
@@ -95,6 +96,9 @@ sub main
 	# ends what they leave
 	$faults->thaw('all');
 	$processes->stop(60, qw(client launcher));
+	# these stay frozen until all of their runs have ended without them
+	give_to_doomed();
+	$faults->freeze_for_good($_) for $processes->running('doomed');
 	# the pool stays, and keeps the sessions of launchers that are gone
 	$processes->tend(qw(pool gateway controller poller));
 	$cluster->await_session('chaos');
@@ -110,11 +114,14 @@ sub main
 	}
 	$processes->stop($option{patience}, 'follower');
 	await_the_end();
+	my @held = $cluster->rows(q(select run_id, 'while its controller was frozen' from pdpp.controller_active_runs));
+	$faults->wake_frozen(60);
 	$processes->stop(30, qw(checker controller gateway pool));
 
 	my $verdict = Chaos::Verdict->new(cluster => $cluster, folder => "$folder", outages => $faults->{outages}, steps => $faults->{steps}, grace => $grace,
 		interval => $option{interval} / 1000);
 	$verdict->examine;
+	$verdict->violation('still in flight', @$_) for @held;
 	$verdict->violation('a process outlived its run', '', $_) for left_behind();
 	print_figures($verdict, $seconds);
 	my $wrong = judge($verdict, $seconds);
@@ -138,7 +145,7 @@ sub set_up
 	$cluster = Chaos::Cluster->new(folder => "$folder", log => "$logs/chaos-server.log", environment => { LD_PRELOAD => "$folder/set_clock.so",
 			CLOCK_AHEAD => "$folder/clock" }, settings => {
 			shared_preload_libraries => 'pdpp', 'pdpp.databases' => 'chaos', 'pdpp.liveness_grace' => $option{grace},
-			'pdpp.reconcile_interval' => $option{interval}, 'pdpp.launch_deadline' => $option{deadline},
+			'pdpp.reconcile_interval' => $option{interval}, 'pdpp.launch_deadline' => $option{deadline}, 'pdpp.cancel_grace' => 3000,
 			restart_after_crash => 'on', recovery_init_sync_method => 'syncfs', max_connections => 100, checkpoint_timeout => '30s', log_line_prefix => '%m [%p] %a ', %queue });
 	$cluster->{queue} = keys %queue;
 	{
@@ -171,6 +178,18 @@ sub set_up
 		close $file;
 		add_program('controller', $name, sub { ('controller', '--connections', "$folder/$name.json", '--controller-id', $name, '--parallel', 8,
 			'--drain-timeout', 5) });
+	}
+
+	# whose runs have a deadline each, and processes that are over it
+	for my $index (1 .. $option{doomed})
+	{
+		my $name = "doomed-$index";
+		my @setups = map { { connector_instance_id => "$name-$_", connector_id => 'hangs', command => [ 'sleep', "$mark" ], timeout_seconds => 4, grace_seconds => 0.2 } } 1 .. 6;
+		push @processes_connections, map { $_->{connector_instance_id} } @setups;
+		open my $file, '>', "$folder/$name.json" or die "$name.json: $!\n";
+		print {$file} JSON::PP::encode_json(\@setups);
+		close $file;
+		add_program('doomed', $name, sub { ('controller', '--connections', "$folder/$name.json", '--controller-id', $name, '--parallel', 8, '--drain-timeout', 1) });
 	}
 
 	my %launched = map { my $name = "launcher-$_"; $name => [ map { "$name-$_" } 1 .. 300 ] } 1 .. $option{launchers};
@@ -322,6 +341,24 @@ sub setups
 	} sort keys %command;
 }
 
+# Each holds a run when it is frozen.
+sub give_to_doomed
+{
+	my $deadline = time + $option{patience};
+	for my $slot ($processes->of('doomed'))
+	{
+		my $name = $slot->{name};
+		my $holds = "select from pdpp.controller_active_runs as f join pdpp.spine_events as e using (run_id) where f.connector_instance_id like '$name-%' and e.event_type = 'run.started'";
+		until (($cluster->rows("select exists ($holds)"))[0][0] eq 't' || time > $deadline)
+		{
+			$processes->tend('doomed');
+			$cluster->rows("select pdpp_run_now('hangs', '$name-1') where not exists (select from pdpp.controller_active_runs where connector_instance_id = '$name-1')");
+			sleep 0.1;
+		}
+	}
+	return;
+}
+
 # Runs that nobody acknowledged have ended too.
 sub await_the_end
 {
@@ -393,6 +430,7 @@ sub judge
 	$never->('whoever waits or follows is told the one ending', 'told nothing', 'told otherwise');
 	$never->('and nothing else', keys %violated);
 	$holds->(!@{ $processes->{strange} }, 'no process ended but by our hand');
+	$holds->((grep { $_->[1] =~ /^(?:run_timed_out|owner_cancel_unheeded)$/ } @{ $verdict->{by_deadline} }) > 0, 'what a frozen controller held was ended by its deadline');
 	return $failed;
 }
 

@@ -7,11 +7,12 @@ use strict;
 use warnings;
 
 use List::Util qw(shuffle);
+use POSIX ();
 use Time::HiRes qw(sleep time);
 
 my %often = (
 	kill_launcher => 7, kill_controller => 5, kill_gateway => 3, terminate_backend => 12, terminate_worker => 2,
-	freeze_controller => 2, kill_backend => 2, kill_postmaster => 1, immediate_shutdown => 1, kill_pool => 2, read_only => 2, step_clock => 3,
+	freeze_controller => 2, freeze_for_good => 3, kill_backend => 2, kill_postmaster => 1, immediate_shutdown => 1, kill_pool => 2, read_only => 2, step_clock => 3,
 	cancel_worker => 1, alter_tables => 4, fill_queue => 2);
 
 # What somebody does to the tables while they are at work, each undone by its second half.
@@ -31,7 +32,7 @@ my @alterations = (
 sub new
 {
 	my ($class, %option) = @_;
-	my $self = bless { %option, kills => {}, outages => [], thaw => {}, undo => {}, steps => [] }, $class;
+	my $self = bless { %option, kills => {}, outages => [], thaw => {}, frozen => [], undo => {}, steps => [] }, $class;
 	delete local $often{kill_pool} unless $self->{pool};
 	delete local $often{step_clock} unless $self->{clock};
 	delete local $often{fill_queue} unless $self->{queue};
@@ -85,6 +86,42 @@ sub freeze_controller
 	$self->{record}->write('freeze', $slot->{name}, $alone ? 'without its sessions' : 'with its sessions');
 	$self->query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = '$slot->{name}'") if $alone;
 	return $alone ? 'controller SIGSTOP, sessions SIGTERM' : 'controller SIGSTOP';
+}
+
+# It stands still from now on, and keeps its sessions: nothing proves its death, and only their deadlines end its runs. Another
+# takes its place, its connections and its name.
+sub freeze_for_good
+{
+	my ($self, $slot) = @_;
+	($slot) = shuffle $self->{processes}->running('doomed') unless $slot;
+	return unless $slot;
+	kill 'STOP', $slot->{pid};
+	push @{ $self->{frozen} }, delete $slot->{pid};
+	$slot->{back_at} = time + rand 2;
+	$self->{record}->write('freeze', $slot->{name}, 'for good');
+	return 'controller SIGSTOP for good';
+}
+
+# Once nothing depends on it any more: they find out, and end as they should.
+sub wake_frozen
+{
+	my ($self, $patience) = @_;
+	my $deadline = time + $patience;
+	for my $pid (@{ $self->{frozen} })
+	{
+		kill 'CONT', $pid;
+		kill 'TERM', $pid;
+	}
+	for my $pid (@{ $self->{frozen} })
+	{
+		until (waitpid($pid, POSIX::WNOHANG) != 0)
+		{
+			kill 'KILL', $pid if time > $deadline;
+			sleep 0.02;
+		}
+	}
+	$self->{frozen} = [];
+	return;
 }
 
 sub thaw

@@ -18,7 +18,7 @@ use Time::HiRes qw(sleep);
 *array = \&Chaos::Session::array;
 
 my @steps = ((admit => 40), (claim => 50), (start => 50), (settle => 50), (event => 8), (fence => 4), (launch_failed => 3),
-	(cancel => 3), (unoffered => 4), (reconcile => 1), (leave => 1));
+	(cancel => 3), (extend => 3), (unoffered => 4), (reconcile => 1), (leave => 1));
 my @deck = map { ($steps[ 2 * $_ ]) x $steps[ 2 * $_ + 1 ] } 0 .. $#steps / 2;
 
 # cluster, folder, name, life, seed, connections (names), pause (seconds between steps, on average)
@@ -98,6 +98,9 @@ sub ask
 
 # ---- steps ----------------------------------------------------------------------------------------------------------
 
+# Now and then: about as long as runs take here.
+sub a_time { my ($chance) = @_; return rand() < $chance ? int(50 + rand 2000) . ' milliseconds' : undef }
+
 sub some { my ($hash) = @_; my @all = shuffle keys %$hash; return sort splice @all, 0, 1 + int rand 24 }
 
 # One connection after the other: the run before on it has probably ended.
@@ -121,7 +124,7 @@ sub admit_on
 	# a launcher names its runs, or leaves that to the server; with a key it can ask again
 	my @batch = map {
 		my $name = "$self->{name}-$self->{life}-" . ++$self->{count};
-		{ connection => $_, run_id => rand() < 0.5 ? "run_$name" : undef, key => rand() < 0.5 ? "key_$name" : undef }
+		{ connection => $_, run_id => rand() < 0.5 ? "run_$name" : undef, key => rand() < 0.5 ? "key_$name" : undef, timeout => a_time(0.1) }
 	} sort keys %chosen;
 	@batch = splice @{ $self->{again} } if @{ $self->{again} };
 	return if $self->admit_all(@batch);
@@ -133,8 +136,8 @@ sub admit_on
 sub admit_all
 {
 	my ($self, @batch) = @_;
-	my @column = map { my $name = $_; array(map { $_->{$name} } @batch) } qw(connection run_id key);
-	my $rows = $self->ask("select pdpp_run_now('chaos', c, r, k)->>'run_id' from unnest($column[0], $column[1], $column[2]) as a (c, r, k)")
+	my @column = map { my $name = $_; array(map { $_->{$name} } @batch) } qw(connection run_id key timeout);
+	my $rows = $self->ask("select pdpp_run_now('chaos', c, r, k, timeout => t::interval)->>'run_id' from unnest($column[0], $column[1], $column[2], $column[3]) as a (c, r, k, t)")
 	  or return 0;
 	for my $index (0 .. $#batch)
 	{
@@ -175,7 +178,7 @@ sub start
 sub start_all
 {
 	my ($self, @runs) = @_;
-	$self->ask('select pdpp_run_started(r, event_id => $$start $$ || r) from unnest(' . array(@runs) . ') as r') or return 0;
+	$self->ask('select pdpp_run_started(r, event_id => $$start $$ || r, timeout => ' . quote(a_time(0.1)) . ') from unnest(' . array(@runs) . ') as r') or return 0;
 	delete @{ $self->{claimed} }{@runs};
 	@{ $self->{started} }{@runs} = ();
 	$self->{record}->write('started', $_) for @runs;
@@ -211,6 +214,15 @@ sub fence
 	my ($self) = @_;
 	my ($run) = some($self->{started}) or return;
 	$self->ask('select pdpp_run_fence(' . quote($run) . ')');
+	return;
+}
+
+# More time, where there is a deadline.
+sub extend
+{
+	my ($self) = @_;
+	my ($run) = some($self->{started}) or return;
+	$self->ask('select pdpp_run_extend(' . quote($run) . ', ' . quote(a_time(1)) . ')');
 	return;
 }
 

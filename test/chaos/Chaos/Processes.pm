@@ -47,7 +47,7 @@ sub collect
 	my ($signal, $code) = ($? & 127, $? >> 8);
 	# a controller that starts while the database is away says so (4) and is started again
 	push @{ $self->{strange} }, "$slot->{name} ended by itself: " . ($signal ? "signal $signal" : "exit code $code")
-	  unless $signal == 9 || $slot->{stopping} || ($slot->{kind} eq 'controller' && !$signal && $code == 4);
+	  unless $signal == 9 || $slot->{stopping} || ($slot->{kind} =~ /^(?:controller|doomed)$/ && !$signal && $code == 4);
 	delete $slot->{pid};
 	$slot->{back_at} = time + (delete $slot->{away} // 0.1);
 	return 1;

@@ -118,6 +118,8 @@ sub examine
 	$self->{endings} = [ $cluster->rows(
 		"select substr(event_type, 5), coalesce(data_json->>'reason', data_json->>'failure_reason', '-'), count(*)
 		 from pdpp.spine_events where event_type in ($ends) group by 1, 2 order by 3 desc, 1, 2") ];
+	$self->{by_deadline} = [ $cluster->rows(q(select run_id, data_json->>'reason' from pdpp.spine_events
+		where event_type in ('run.failed', 'run.cancelled') and data_json->>'original_controller_id' like 'doomed-%')) ];
 	($self->{late}) = @{ ($cluster->rows(q(select count(*) from pdpp.spine_events where event_type = 'run.late_outcome')))[0] };
 	($self->{untold}) = @{ ($cluster->rows(q(select count(*) from pdpp.spine_events as e where event_type = 'run.admitted'
 		and not exists (select from public.acknowledged as a where a.run_id = e.run_id))))[0] };
