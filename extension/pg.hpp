@@ -37,6 +37,7 @@ extern "C" {
 #include <catalog/pg_trigger.h>
 #include <catalog/pg_type.h>
 #include <commands/async.h>
+#include <commands/defrem.h>
 #include <commands/extension.h>
 #include <commands/trigger.h>
 #include <common/hashfn.h>
@@ -52,6 +53,7 @@ extern "C" {
 #include <pgstat.h>
 #include <postmaster/bgworker.h>
 #include <postmaster/interrupt.h>
+#include <storage/bufmgr.h>
 #include <storage/condition_variable.h>
 #include <storage/fd.h>
 #include <storage/ipc.h>

@@ -1,8 +1,8 @@
 \echo Use "ALTER EXTENSION pdpp UPDATE TO '0.3.0'" to load this file. \quit
 
 /*
- * From 0.2.0 to 0.3.0: a run takes half as many bytes and may have a deadline, and more is guarded against changes by hand. Builds five
- * indexes, which keeps writers waiting for as long. Readers wait at the end alone, for what takes milliseconds.
+ * From 0.2.0 to 0.3.0: a run takes half as many bytes, may have a deadline, and may be repeated, and more is guarded against changes by
+ * hand. Builds six indexes, which keeps writers waiting for as long. Readers wait at the end alone, for what takes milliseconds.
  */
 
 /* The library comes with these scripts; one that is older lacks functions that they declare. */
@@ -102,6 +102,10 @@ create unique index spine_events_lifecycle_new on pdpp.spine_events (
 ) where event_type in ('run.admitted', 'run.started',
                        'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 
+/* The runs that repeat another, by that one; a run that does not is none of its business. */
+create index spine_events_retries on pdpp.spine_events (source_id collate "C", admitted_at, run_id)
+    where source_kind = 'retried_run';
+
 /* Retry keys: most events have none. */
 create unique index spine_events_event_id_key_new on pdpp.spine_events (run_id, event_id) where event_id <> '';
 
@@ -111,7 +115,7 @@ comment on column pdpp.spine_events.trace_id is 'null: as the run''s admission h
 comment on column pdpp.spine_events.actor_type is 'null: connector';
 comment on column pdpp.spine_events.object_type is 'null: run';
 comment on column pdpp.spine_events.object_id is 'null with its type: the run''s';
-comment on column pdpp.spine_events.source_kind is 'null with a source_id: controller';
+comment on column pdpp.spine_events.source_kind is 'null with a source_id, a boot: controller; of an admission that repeats a run: retried_run, with that run';
 
 /* ---- guards --------------------------------------------------------------------------------------------------- */
 
@@ -164,7 +168,7 @@ revoke all on function pdpp.refuse_state_change() from public;
 /* ---- deadlines ------------------------------------------------------------------------------------------------ */
 
 /*
- * With one more argument they are other functions. Who may call the old ones may call the new ones: without that running
+ * With more arguments they are other functions. Who may call the old ones may call the new ones: without that running
  * controllers would be refused until somebody calls pdpp_grant().
  */
 do $$
@@ -177,7 +181,8 @@ begin
                         'pdpp_run_now(text, text, text, text, text, jsonb)'::regprocedure,
                         'pdpp_connection_run_now(text, text, text, text, jsonb)'::regprocedure,
                         'pdpp_connector_run_now(text, text, text, text, jsonb)'::regprocedure,
-                        'pdpp_run_started(text, jsonb, text)'::regprocedure]::oid[])
+                        'pdpp_run_started(text, jsonb, text)'::regprocedure,
+                        'pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text)'::regprocedure]::oid[])
                     and a.grantee operator(pg_catalog.<>) p.proowner) as g), true);
 end
 $$;
@@ -190,25 +195,27 @@ create function pdpp_run_now(
     idempotency_key text default null,
     trace_id text default null,
     data jsonb default '{}',
-    timeout interval default null
+    timeout interval default null,
+    retry_of text default null
 ) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_run_now(text, text, text, text, text, jsonb, interval) is
+comment on function pdpp_run_now(text, text, text, text, text, jsonb, interval, text) is
     'admits a run and hands its handle out: run.admitted and a flight row, in the caller''s transaction; returns the run_ack';
 
 drop function pdpp_connection_run_now(text, text, text, text, jsonb);
 create function pdpp_connection_run_now(
-    connector_instance_id text,
+    connector_instance_id text default null,
     run_id text default null,
     idempotency_key text default null,
     trace_id text default null,
     data jsonb default '{}',
-    timeout interval default null
+    timeout interval default null,
+    retry_of text default null
 ) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_connection_run_now(text, text, text, text, jsonb, interval) is
+comment on function pdpp_connection_run_now(text, text, text, text, jsonb, interval, text) is
     'pdpp_run_now for a connection on record, with its connector; connector_instance_not_found if there is none';
 
 drop function pdpp_connector_run_now(text, text, text, text, jsonb);
@@ -218,11 +225,12 @@ create function pdpp_connector_run_now(
     idempotency_key text default null,
     trace_id text default null,
     data jsonb default '{}',
-    timeout interval default null
+    timeout interval default null,
+    retry_of text default null
 ) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_connector_run_now(text, text, text, text, jsonb, interval) is
+comment on function pdpp_connector_run_now(text, text, text, text, jsonb, interval, text) is
     'pdpp_run_now on the connector''s only offered connection, or the one named like it; ambiguous_connection if several are';
 
 drop function pdpp_run_started(text, jsonb, text);
@@ -237,6 +245,23 @@ create function pdpp_run_started(
 comment on function pdpp_run_started(text, jsonb, text, interval) is
     'writes run.started, stamped with the session''s boot; returns the run_event';
 
+drop function pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text);
+create function pdpp_run_list(
+    status text default null,
+    connector_id text default null,
+    connector_instance_id text default null,
+    since timestamptz default null,
+    until timestamptz default null,
+    page_size integer default 50,
+    cursor text default null,
+    retry_of text default null
+) returns jsonb
+    language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    set enable_bitmapscan = off set enable_sort = off set jit = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text) is
+    'one page of runs, newest admission first: each as pdpp_run_status prints it; next_cursor leads to the next page';
+
 create function pdpp_run_extend(run_id text, timeout interval) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
@@ -247,10 +272,11 @@ comment on function pdpp_controller_offer(jsonb) is
     'says what this boot can launch: an array of {connector_instance_id, connector_id, timeout_seconds}';
 
 revoke all on function
-    pdpp_run_now(text, text, text, text, text, jsonb, interval),
-    pdpp_connection_run_now(text, text, text, text, jsonb, interval),
-    pdpp_connector_run_now(text, text, text, text, jsonb, interval),
+    pdpp_run_now(text, text, text, text, text, jsonb, interval, text),
+    pdpp_connection_run_now(text, text, text, text, jsonb, interval, text),
+    pdpp_connector_run_now(text, text, text, text, jsonb, interval, text),
     pdpp_run_started(text, jsonb, text, interval),
+    pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text),
     pdpp_run_extend(text, interval)
 from public;
 
@@ -260,10 +286,11 @@ from public;
  */
 do $$
 declare
-    replaced oid[] := array['pdpp_run_now(text, text, text, text, text, jsonb, interval)'::regprocedure,
-                            'pdpp_connection_run_now(text, text, text, text, jsonb, interval)'::regprocedure,
-                            'pdpp_connector_run_now(text, text, text, text, jsonb, interval)'::regprocedure,
-                            'pdpp_run_started(text, jsonb, text, interval)'::regprocedure]::oid[];
+    replaced oid[] := array['pdpp_run_now(text, text, text, text, text, jsonb, interval, text)'::regprocedure,
+                            'pdpp_connection_run_now(text, text, text, text, jsonb, interval, text)'::regprocedure,
+                            'pdpp_connector_run_now(text, text, text, text, jsonb, interval, text)'::regprocedure,
+                            'pdpp_run_started(text, jsonb, text, interval)'::regprocedure,
+                            'pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text)'::regprocedure]::oid[];
     granted record;
 begin
     for granted in
@@ -326,7 +353,7 @@ alter table pdpp.controller_active_runs add column deadline_at timestamptz, add 
 comment on column pdpp.controller_active_runs.deadline_at is 'the run must have ended by then; null if it may take as long as it takes';
 comment on column pdpp.controller_active_runs.deadline_set_at is 'when it was given the time until then: what counts is how much of that has passed';
 
-/* The projection of extension/run/status.cpp, with one more column at its end. */
+/* The projection of extension/run/status.cpp, with more columns at its end. */
 create or replace view pdpp_runs as
 select a.run_id,
        case e.event_type when 'run.completed' then 'completed' when 'run.failed' then 'failed'
@@ -357,7 +384,12 @@ select a.run_id,
        e.data_json -> 'known_gaps' as known_gaps,
        e.data_json -> 'known_gaps_summary' as known_gaps_summary,
        f.run_generation,
-       case when e.run_id is null then f.deadline_at end as deadline_at
+       case when e.run_id is null then f.deadline_at end as deadline_at,
+       case when a.source_kind = 'retried_run' then a.source_id end as retry_of,
+       case when e.run_id is not null then
+           (select r.run_id from pdpp.spine_events as r
+            where r.source_kind = 'retried_run' and r.source_id collate "C" = a.run_id and r.event_type = 'run.admitted'
+            order by r.admitted_at desc, r.run_id desc limit 1) end as retried_by
 from pdpp.spine_events as a
 left join pdpp.spine_events as s on s.run_id = a.run_id and s.event_type = 'run.started'
 left join pdpp.spine_events as e on e.run_id = a.run_id
@@ -365,6 +397,8 @@ left join pdpp.spine_events as e on e.run_id = a.run_id
 left join pdpp.controller_active_runs as f on f.run_id = a.run_id
 where a.event_type = 'run.admitted' and substr(a.event_type, 5, 2) collate "C" = 'ad'; /* as spine_events_list has it */
 comment on column pdpp_runs.deadline_at is 'when it has to have ended; null once it has, or if it may take as long as it takes';
+comment on column pdpp_runs.retry_of is 'the run that it repeats';
+comment on column pdpp_runs.retried_by is 'the newest of the runs that repeat it';
 
 alter table pdpp.spine_events drop constraint spine_events_event_id_key;
 alter index pdpp.spine_events_event_id_key_new rename to spine_events_event_id_key;

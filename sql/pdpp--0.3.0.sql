@@ -115,6 +115,10 @@ create index spine_events_prunable on pdpp.spine_events (recorded_at)
 create index spine_events_endings on pdpp.spine_events (recorded_at)
     where event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned');
 
+/* The runs that repeat another, by that one; a run that does not is none of its business. */
+create index spine_events_retries on pdpp.spine_events (source_id collate "C", admitted_at, run_id)
+    where source_kind = 'retried_run';
+
 comment on table pdpp.spine_events is 'the append-only log of everything that happened to runs: the only truth about what happened';
 comment on column pdpp.spine_events.event_seq is '1, 2, 3… within a run, gap-free, in commit order';
 comment on column pdpp.spine_events.event_id is
@@ -123,7 +127,7 @@ comment on column pdpp.spine_events.trace_id is 'null: as the run''s admission h
 comment on column pdpp.spine_events.actor_type is 'null: connector';
 comment on column pdpp.spine_events.object_type is 'null: run';
 comment on column pdpp.spine_events.object_id is 'null with its type: the run''s';
-comment on column pdpp.spine_events.source_kind is 'null with a source_id: controller';
+comment on column pdpp.spine_events.source_kind is 'null with a source_id, a boot: controller; of an admission that repeats a run: retried_run, with that run';
 comment on column pdpp.spine_events.admitted_at is 'on lifecycle events: when the run was admitted';
 comment on column pdpp.spine_events.status is 'on lifecycle events: the run''s status from this event on';
 comment on index pdpp.spine_events_lifecycle is 'one event for each phase of a run, and the lookup of its status';
@@ -299,24 +303,26 @@ create function pdpp_run_now(
     idempotency_key text default null,
     trace_id text default null,
     data jsonb default '{}',
-    timeout interval default null
+    timeout interval default null,
+    retry_of text default null
 ) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_run_now(text, text, text, text, text, jsonb, interval) is
+comment on function pdpp_run_now(text, text, text, text, text, jsonb, interval, text) is
     'admits a run and hands its handle out: run.admitted and a flight row, in the caller''s transaction; returns the run_ack';
 
 create function pdpp_connection_run_now(
-    connector_instance_id text,
+    connector_instance_id text default null,
     run_id text default null,
     idempotency_key text default null,
     trace_id text default null,
     data jsonb default '{}',
-    timeout interval default null
+    timeout interval default null,
+    retry_of text default null
 ) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_connection_run_now(text, text, text, text, jsonb, interval) is
+comment on function pdpp_connection_run_now(text, text, text, text, jsonb, interval, text) is
     'pdpp_run_now for a connection on record, with its connector; connector_instance_not_found if there is none';
 
 create function pdpp_connector_run_now(
@@ -325,11 +331,12 @@ create function pdpp_connector_run_now(
     idempotency_key text default null,
     trace_id text default null,
     data jsonb default '{}',
-    timeout interval default null
+    timeout interval default null,
+    retry_of text default null
 ) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_connector_run_now(text, text, text, text, jsonb, interval) is
+comment on function pdpp_connector_run_now(text, text, text, text, jsonb, interval, text) is
     'pdpp_run_now on the connector''s only offered connection, or the one named like it; ambiguous_connection if several are';
 
 create function pdpp_run_cancel(run_id text, requested_by text default null) returns jsonb
@@ -457,12 +464,13 @@ create function pdpp_run_list(
     since timestamptz default null,
     until timestamptz default null,
     page_size integer default 50,
-    cursor text default null
+    cursor text default null,
+    retry_of text default null
 ) returns jsonb
     language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     set enable_bitmapscan = off set enable_sort = off set jit = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text) is
+comment on function pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text) is
     'one page of runs, newest admission first: each as pdpp_run_status prints it; next_cursor leads to the next page';
 
 /*
@@ -499,7 +507,12 @@ select a.run_id,
        e.data_json -> 'known_gaps' as known_gaps,
        e.data_json -> 'known_gaps_summary' as known_gaps_summary,
        f.run_generation,
-       case when e.run_id is null then f.deadline_at end as deadline_at
+       case when e.run_id is null then f.deadline_at end as deadline_at,
+       case when a.source_kind = 'retried_run' then a.source_id end as retry_of,
+       case when e.run_id is not null then
+           (select r.run_id from pdpp.spine_events as r
+            where r.source_kind = 'retried_run' and r.source_id collate "C" = a.run_id and r.event_type = 'run.admitted'
+            order by r.admitted_at desc, r.run_id desc limit 1) end as retried_by
 from pdpp.spine_events as a
 left join pdpp.spine_events as s on s.run_id = a.run_id and s.event_type = 'run.started'
 left join pdpp.spine_events as e on e.run_id = a.run_id
@@ -510,6 +523,8 @@ comment on view pdpp_runs is 'every run, one row each, with the status that pdpp
 comment on column pdpp_runs.duration is 'from run.started to the ending; null while it is active, or if it never started';
 comment on column pdpp_runs.run_generation is 'the generation of its connection; null once it has ended';
 comment on column pdpp_runs.deadline_at is 'when it has to have ended; null once it has, or if it may take as long as it takes';
+comment on column pdpp_runs.retry_of is 'the run that it repeats';
+comment on column pdpp_runs.retried_by is 'the newest of the runs that repeat it';
 
 /* Volatile: it looks at the sessions that write, and then takes a snapshot that is later. */
 create function pdpp_run_endings(since timestamptz default null) returns jsonb
@@ -548,9 +563,9 @@ revoke all on function
     pdpp.refuse_history_change(),
     pdpp.refuse_unsettled_removal(),
     pdpp.refuse_state_change(),
-    pdpp_run_now(text, text, text, text, text, jsonb, interval),
-    pdpp_connection_run_now(text, text, text, text, jsonb, interval),
-    pdpp_connector_run_now(text, text, text, text, jsonb, interval),
+    pdpp_run_now(text, text, text, text, text, jsonb, interval, text),
+    pdpp_connection_run_now(text, text, text, text, jsonb, interval, text),
+    pdpp_connector_run_now(text, text, text, text, jsonb, interval, text),
     pdpp_run_cancel(text, text),
     pdpp_controller_boot(text),
     pdpp_controller_rejoin(uuid),
@@ -569,7 +584,7 @@ revoke all on function
     pdpp_run_statuses(text[]),
     pdpp_run_key(text),
     pdpp_run_timeline(text, integer, text),
-    pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text),
+    pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text),
     pdpp_run_endings(timestamptz),
     pdpp_grant(regrole, text)
 from public;

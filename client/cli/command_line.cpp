@@ -95,6 +95,7 @@ class CommandLine {
     void add_timeline();
     void add_runs();
     void add_now();
+    void add_retry();
     void add_wait();
     void add_cancel();
     void add_serve();
@@ -128,6 +129,7 @@ CommandLine::CommandLine() {
     add_timeline();
     add_runs();
     add_now();
+    add_retry();
     add_wait();
     add_cancel();
     add_serve();
@@ -242,6 +244,7 @@ void CommandLine::add_runs() {
         ->check(CLI::IsMember({"active", "completed", "failed", "cancelled", "abandoned"}));
     command->add_option("--connector", options->connector_id, "of this connector")->option_text("ID");
     command->add_option("--connection", options->connector_instance_id, "of this connection")->option_text("ID");
+    command->add_option("--retry-of", options->retry_of, "that repeat this run")->option_text("RUN");
     command->add_option("--since", options->since, "admitted then or later")->option_text("TIME");
     command->add_option("--until", options->until, "admitted before")->option_text("TIME");
     command->add_option("--limit", options->limit, "runs in a page (default: 50)")
@@ -301,6 +304,23 @@ void CommandLine::add_now() {
             throw CLI::RequiredError("CONNECTION or --connector");
         }
     });
+}
+
+void CommandLine::add_retry() {
+    auto* const command =
+        app_.add_subcommand("retry", "Start a run that repeats one that has ended, and print its handle");
+    const auto options = std::make_shared<NowOptions>();
+    command->add_option("RUN", options->retry_of, "the handle of the run to repeat")->required();
+    command->add_option("--run-id", options->run_id, "the handle (default: a new one)")->option_text("ID");
+    command->add_option("--data", options->data, "a JSON object that the run is given (default: what RUN was given)")
+        ->check(check_json)
+        ->option_text("JSON");
+    command
+        ->add_option("--idempotency-key", options->idempotency_key,
+                     "repeated with the same arguments, the answer is the same and no second run starts")
+        ->option_text("KEY");
+    command->footer(help::retry);
+    on_parsed(command, options, run_now, STDOUT_FILENO);
 }
 
 void CommandLine::add_cancel() {

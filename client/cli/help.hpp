@@ -151,6 +151,15 @@ Examples:
   pdpp now --connector gmail --data '{"since": "yesterday"}'
   pdpp wait "$(pdpp now gmail-anna | jq -r .run_id)")help";
 
+constexpr auto retry =
+    R"help(The new run is of the same connection, and is given what the first was given, unless --data says something
+else. Its status names the run that it repeats (retry_of), and that one's names it (retried_by). The first
+stays ended as it did. Otherwise it is a run as `pdpp now` starts it.
+Exits with 3 if no such run was ever handed out, with 5 while it, or another of its connection, is in flight.
+
+Example:
+  pdpp retry run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b)help";
+
 constexpr auto wait =
     R"help(Prints how the run ended; JSON output is the body of pdpp_run_status() as PostgreSQL prints it.
 The database tells when there is something to see (LISTEN); a lost connection is made again. On a hot
@@ -180,6 +189,7 @@ PDPP_OWNER_PASSWORD_FILE names. Sessions are opened with POST /owner/login, or w
   POST /_ref/connections/{connector_instance_id}/run starts a run of a connection
   POST /_ref/connectors/{connector_id}/run           the same for a connector with one connection
   POST /_ref/runs/{run_id}/cancel                    asks a run to end
+  POST /_ref/runs/{run_id}/retry                     starts a run that repeats one that has ended
   GET, POST /rpc/{function}                          the SQL API by PostgREST's conventions
   POST /owner/login, /owner/logout                   the session's cookie
   GET /owner/session                                 whether there is a session

@@ -34,6 +34,7 @@ std::vector<pq::Argument> arguments_of(const NowOptions& options) {
     };
     add("connector_id", "text", options.connector_id);
     add("connector_instance_id", "text", options.connector_instance_id);
+    add("retry_of", "text", options.retry_of);
     add("run_id", "text", options.run_id);
     add("data", "jsonb", options.data);
     add("idempotency_key", "text", options.idempotency_key);

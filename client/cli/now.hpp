@@ -1,6 +1,6 @@
 #pragma once
-// `pdpp now CONNECTION` and `pdpp cancel RUN`: a run is asked for, and asked to end. Whoever launches it is another
-// process.
+// `pdpp now CONNECTION`, `pdpp retry RUN` and `pdpp cancel RUN`: a run is asked for, and asked to end. Whoever launches
+// it is another process.
 
 #include "cli/command.hpp"
 
@@ -9,10 +9,11 @@
 
 namespace pdpp::cli {
 
-/// One of the first two at least.
+/// One of the first three at least.
 struct NowOptions {
     std::optional<std::string> connector_instance_id;
     std::optional<std::string> connector_id;
+    std::optional<std::string> retry_of; ///< a run that has ended, to be repeated
     std::optional<std::string> run_id;
     std::optional<std::string> data; ///< a JSON object
     std::optional<std::string> idempotency_key;

@@ -170,6 +170,7 @@ std::string status_text(std::string_view body) {
     }
     return text + row("connector", string_at(status, "connector_id")) +
            row("connection", string_at(status, "connector_instance_id")) + row("trace", string_at(status, "trace_id")) +
+           row("repeats", string_at(status, "retry_of")) + row("repeated by", string_at(status, "retried_by")) +
            row("admitted", string_at(status, "admitted_at")) + row("started", string_at(status, "started_at")) +
            row("cancel asked", string_at(status, "cancel_requested_at")) +
            row("deadline", string_at(status, "deadline_at")) + row("ended", string_at(status, "completed_at"));

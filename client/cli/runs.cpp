@@ -25,6 +25,7 @@ std::vector<pq::Argument> arguments_of(const RunsOptions& options, const std::op
     add("status", "text", options.status);
     add("connector_id", "text", options.connector_id);
     add("connector_instance_id", "text", options.connector_instance_id);
+    add("retry_of", "text", options.retry_of);
     add("since", "timestamptz", options.since);
     add("until", "timestamptz", options.until);
     add("cursor", "text", cursor);

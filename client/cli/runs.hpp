@@ -12,6 +12,7 @@ struct RunsOptions {
     std::optional<std::string> status;
     std::optional<std::string> connector_id;
     std::optional<std::string> connector_instance_id;
+    std::optional<std::string> retry_of;
     std::optional<std::string> since;
     std::optional<std::string> until;
     std::optional<int> limit;

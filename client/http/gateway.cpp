@@ -100,6 +100,7 @@ Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& op
       followed_(
           executor, pq::to_primary(options.database.conninfo),
           [this](pq::Connection& connection) { return database_.meet_primary(connection); },
+          [this](std::optional<std::uint64_t> run_number) { database_.heard(run_number); },
           std::max<std::size_t>(options.database.pool_size / 2, 1), // the others are for requests
           [this](std::string_view function, std::vector<pq::Argument> arguments) {
               return database_.call(CallKind::reads, function, std::move(arguments), {});

@@ -5,6 +5,7 @@
 #include <boost/algorithm/hex.hpp>
 
 #include <iterator>
+#include <numeric>
 
 namespace pdpp::pq {
 
@@ -13,6 +14,12 @@ std::string run_digest(std::string_view run_id) {
     std::string hex;
     boost::algorithm::hex_lower(digest.begin(), digest.begin() + 8, std::back_inserter(hex));
     return hex;
+}
+
+std::uint64_t run_number(std::string_view run_id) {
+    const auto digest = sha256(run_id);
+    return std::accumulate(digest.begin(), digest.begin() + 8, std::uint64_t{0},
+                           [](std::uint64_t number, unsigned char byte) { return number << 8 | byte; });
 }
 
 boost::asio::awaitable<bool> listen_for_runs(Connection& connection) {

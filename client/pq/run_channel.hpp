@@ -6,6 +6,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,9 @@ constexpr std::chrono::milliseconds unheard_pause = std::chrono::seconds(1);
 /// What names `run_id` in a notification: the first 16 hex digits of its SHA-256. Anybody may LISTEN, so the id itself
 /// is not sent.
 std::string run_digest(std::string_view run_id);
+
+/// The same as a number.
+std::uint64_t run_number(std::string_view run_id);
 
 /// Subscribes to the channel; false if the server is a hot standby, which cannot LISTEN. Throws Error.
 boost::asio::awaitable<bool> listen_for_runs(Connection& connection);

@@ -37,9 +37,9 @@ std::optional<std::uint64_t> read_digest(std::string_view hex) {
 } // namespace
 
 struct RunFeed::State {
-    State(asio::any_io_executor executor_, std::string conninfo_, Met met_)
+    State(asio::any_io_executor executor_, std::string conninfo_, Met met_, Heard heard_)
         : executor(std::move(executor_)), conninfo(std::move(conninfo_)), fails_over(names_several_hosts(conninfo)),
-          met(std::move(met_)) {}
+          met(std::move(met_)), heard(std::move(heard_)) {}
 
     asio::awaitable<std::string> listen_once();
     asio::awaitable<std::string> hear(Connection& connection);
@@ -50,6 +50,7 @@ struct RunFeed::State {
     std::string conninfo;
     bool fails_over;
     Met met;
+    Heard heard;
     bool is_listening = false;
     bool was_ours = false; ///< a look found the session to be ours still, and the server the primary
     bool was_told = false; ///< the log knows that nothing is heard
@@ -60,6 +61,9 @@ void RunFeed::State::wake(std::string_view payload) const {
     const auto digest = read_digest(payload);
     if (!digest) {
         return;
+    }
+    if (heard) {
+        heard(digest);
     }
     const auto [first, last] = wakers.equal_range(*digest);
     for (auto waker = first; waker != last; ++waker) {
@@ -85,6 +89,9 @@ asio::awaitable<std::string> RunFeed::State::listen_once() {
         if (!is_listening) {
             co_return "a hot standby cannot LISTEN";
         }
+        if (heard) {
+            heard(std::nullopt);
+        }
         wake_all();
         auto why_not = co_await hear(connection);
         co_return why_not;
@@ -100,9 +107,9 @@ asio::awaitable<std::string> RunFeed::State::hear(Connection& connection) {
     const bool may_be_replaced = fails_over && !connection.is_read_only();
     for (auto next_look = Clock::now() + look_pause;;) {
         const auto patience = std::chrono::ceil<std::chrono::milliseconds>(next_look - Clock::now());
-        const auto heard = co_await connection.notification_within(patience);
-        if (heard) {
-            wake(heard->payload);
+        const auto notification = co_await connection.notification_within(patience);
+        if (notification) {
+            wake(notification->payload);
         }
         if (Clock::now() < next_look) {
             continue;
@@ -122,8 +129,8 @@ asio::awaitable<std::string> RunFeed::State::hear(Connection& connection) {
     }
 }
 
-RunFeed::RunFeed(const asio::any_io_executor& executor, std::string conninfo, Met met)
-    : state_(std::make_shared<State>(executor, std::move(conninfo), std::move(met))) {}
+RunFeed::RunFeed(const asio::any_io_executor& executor, std::string conninfo, Met met, Heard heard)
+    : state_(std::make_shared<State>(executor, std::move(conninfo), std::move(met), std::move(heard))) {}
 
 asio::awaitable<void> RunFeed::listen() {
     const auto state = state_;

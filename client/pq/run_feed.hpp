@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,8 +42,12 @@ class RunFeed {
     /// What is done with each new connection before it listens. Must not throw Error for what will not pass.
     using Met = std::function<boost::asio::awaitable<void>(Connection&)>;
 
+    /// Is told the number (run_number()) of each run that something was committed about, whoever waits for it; nothing
+    /// when that cannot be excluded for any.
+    using Heard = std::function<void(std::optional<std::uint64_t>)>;
+
     /// `conninfo` must lead to the primary if there are several hosts: a standby has nothing to tell.
-    RunFeed(const boost::asio::any_io_executor& executor, std::string conninfo, Met met = {});
+    RunFeed(const boost::asio::any_io_executor& executor, std::string conninfo, Met met = {}, Heard heard = {});
 
     /// Listens until the loop ends. A connection that is lost is made again, as is one to a server that is the primary
     /// no longer, and then everybody is woken, because notifications may have been lost with it.

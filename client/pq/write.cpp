@@ -23,6 +23,11 @@ namespace pdpp::pq {
 namespace asio = boost::asio;
 using Clock = asio::steady_timer::clock_type;
 
+std::optional<std::string> value_of(const std::vector<Argument>& arguments, std::string_view name) {
+    const auto found = std::ranges::find(arguments, name, &Argument::name);
+    return found == arguments.end() ? std::nullopt : found->value;
+}
+
 namespace {
 
 constexpr std::chrono::milliseconds repeat_pause(100);
@@ -79,11 +84,6 @@ bool settles_the_doubt(const Error& error) {
     const auto refusal = typed_refusal(error);
     return refusal && (refusal->code == "run_already_active" || refusal->code == "run_id_taken" ||
                        refusal->code == "idempotency_conflict");
-}
-
-std::optional<std::string> value_of(const std::vector<Argument>& arguments, std::string_view name) {
-    const auto found = std::ranges::find(arguments, name, &Argument::name);
-    return found == arguments.end() ? std::nullopt : found->value;
 }
 
 template <std::size_t Size>
@@ -175,7 +175,7 @@ asio::awaitable<std::string> admit(Caller& caller, std::string_view function, st
                 co_await attempt(caller, "pdpp_run_status", std::move(asked), deadline.remaining(), Effect::reads);
             const auto* const body = std::get_if<std::string>(&status);
             if (body != nullptr && string_in(*body, "trace_id") == ids.trace_id) {
-                co_return acknowledgement(*ids.run_id, *ids.trace_id);
+                co_return acknowledgement(*ids.run_id, *ids.trace_id, value_of(arguments, "retry_of"));
             }
             is_settled = is_settled && body != nullptr;
         }
@@ -208,13 +208,18 @@ asio::awaitable<std::string> write_again_until_known(Caller& caller, std::string
     }
 }
 
-std::string acknowledgement(std::string_view run_id, std::string_view trace_id) {
+std::string acknowledgement(std::string_view run_id, std::string_view trace_id,
+                            const std::optional<std::string>& retry_of) {
     const auto self = run::self_link(run_id);
     const auto timeline = run::timeline_link(run_id);
     std::string body = R"({"links": {"self": )";
     body.append(quoted(self.view())).append(R"(, "timeline": )").append(quoted(timeline.view()));
     body.append(R"(}, "object": "run_ack", "run_id": )").append(quoted(run_id));
-    body.append(R"(, "status": "started", "trace_id": )").append(quoted(trace_id)).append("}");
+    body.append(R"(, "status": "started")");
+    if (retry_of) {
+        body.append(R"(, "retry_of": )").append(quoted(*retry_of));
+    }
+    body.append(R"(, "trace_id": )").append(quoted(trace_id)).append("}");
     return body;
 }
 

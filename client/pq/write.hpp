@@ -65,6 +65,10 @@ boost::asio::awaitable<std::string> write_again_until_known(Caller& caller, std:
                                                             std::vector<Argument> arguments, Patience patience);
 
 /// The acknowledgement of an admission, as PostgreSQL prints it.
-std::string acknowledgement(std::string_view run_id, std::string_view trace_id);
+std::string acknowledgement(std::string_view run_id, std::string_view trace_id,
+                            const std::optional<std::string>& retry_of = {});
+
+/// What a call is given under this name.
+std::optional<std::string> value_of(const std::vector<Argument>& arguments, std::string_view name);
 
 } // namespace pdpp::pq

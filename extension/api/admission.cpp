@@ -1,11 +1,14 @@
 // pdpp_run_now, pdpp_connection_run_now, pdpp_connector_run_now: the transaction that hands a handle out.
 
 #include "api/arguments.hpp"
+#include "api/body.hpp"
 #include "boundary.hpp"
 #include "run/event.hpp"
 #include "run/id.hpp"
 #include "run/link.hpp"
+#include "run/status.hpp"
 #include "settings.hpp"
+#include "store/announce.hpp"
 #include "store/connections.hpp"
 #include "store/digest.hpp"
 #include "store/flight.hpp"
@@ -30,7 +33,8 @@ struct Request {
     std::optional<std::string_view> idempotency_key;
     std::optional<std::string_view> trace_id;
     const Jsonb* data;
-    std::optional<std::int64_t> timeout; ///< in microseconds
+    std::optional<std::int64_t> timeout;      ///< in microseconds
+    std::optional<std::string_view> retry_of; ///< the run to be repeated
 };
 
 /// The arguments that all admissions end with, from the run id on; what is to run comes before them.
@@ -43,10 +47,12 @@ Request request_in(FunctionCallInfo fcinfo, int first) {
         .trace_id = optional_id(fcinfo, first + 2, "trace_id"),
         .data = data_argument(fcinfo, first + 3),
         .timeout = timeout_argument(fcinfo, first + 4, "timeout"),
+        .retry_of = first + 5 < PG_NARGS() ? optional_id(fcinfo, first + 5, "retry_of") : std::nullopt,
     };
 }
 
-Jsonb* acknowledgement(std::string_view run_id, std::optional<std::string_view> trace_id) {
+Jsonb* acknowledgement(std::string_view run_id, std::optional<std::string_view> trace_id,
+                       std::optional<std::string_view> retry_of) {
     const run::Link self = run::self_link(run_id);
     const run::Link timeline = run::timeline_link(run_id);
     store::JsonbWriter body;
@@ -55,6 +61,9 @@ Jsonb* acknowledgement(std::string_view run_id, std::optional<std::string_view> 
     body.field("run_id", run_id);
     body.field("trace_id", trace_id);
     body.field("status", "started");
+    if (retry_of) {
+        body.field("retry_of", retry_of);
+    }
     body.key("links");
     body.begin_object();
     body.field("self", self.view());
@@ -83,6 +92,10 @@ const bytea* digest_of(const Request& request) {
     if (request.timeout) { // and nothing else: keys of calls without one are older than it
         add(psprintf("timeout %lld", static_cast<long long>(*request.timeout)));
     }
+    if (request.retry_of) {
+        add("retry_of");
+        add(request.retry_of);
+    }
     add(JsonbToCString(nullptr, const_cast<JsonbContainer*>(&request.data->root), VARSIZE(request.data)));
     return store::sha256({arguments.data, static_cast<std::size_t>(arguments.len)});
 }
@@ -94,8 +107,9 @@ Jsonb* replay(const store::KeyedAdmission& keyed) {
                "idempotency_key was used before with other arguments");
     }
     // the trace that the admission was acknowledged with: nothing else may have written one before
-    const auto admitted = store::read_latest_lifecycle(keyed.run_id).events.admitted;
-    return acknowledgement(keyed.run_id, admitted ? admitted->trace_id : std::nullopt);
+    const store::LifecycleRecord record = store::read_latest_lifecycle(keyed.run_id);
+    const auto& admitted = record.events.admitted;
+    return acknowledgement(keyed.run_id, admitted ? admitted->trace_id : std::nullopt, record.retry_of);
 }
 
 [[noreturn]] void refuse_taken_id(std::string_view run_id) {
@@ -170,12 +184,45 @@ Target lock_offered(std::string_view connector_id) {
     }
 }
 
+/// The connection that a run was of. Refuses a run that was never handed out.
+std::string_view connection_of(const store::LifecycleRecord& record, std::string_view run_id) {
+    if (!record.events.known()) {
+        refuse_unknown_run(run_id, "retry_of");
+    }
+    return run::project(record.events, {}).connector_instance_id.value_or(std::string_view{});
+}
+
+/// A run is repeated by another of its connection, once it has ended. The connection's row being locked, no other
+/// admission comes between; how a run ended never changes.
+void require_repeatable(std::string_view run_id, std::string_view connector_instance_id) {
+    const store::LifecycleRecord record = store::read_latest_lifecycle(run_id);
+    if (connection_of(record, run_id) != connector_instance_id) {
+        refuse(run::ErrorCode::invalid_request, "retry_of",
+               join({"retry_of must name a run of the same connection: ", run_id}));
+    }
+    if (!record.events.ended) {
+        refuse(run::ErrorCode::run_already_active, "retry_of", join({"Run has not ended: ", run_id}),
+               {{"active_run_id", run_id}});
+    }
+}
+
+/// A run that repeats another is given the same, unless it is given something of its own.
+const Jsonb* data_of(const Request& request) {
+    if (!request.retry_of || JB_ROOT_COUNT(request.data) > 0) {
+        return request.data;
+    }
+    const Jsonb* repeated = store::admission_data(*request.retry_of);
+    return repeated != nullptr ? repeated : request.data;
+}
+
 Target lock_target(const Request& request) {
     if (request.takes_offered) {
         return lock_offered(*request.connector_id);
     }
     if (!request.connector_id) {
-        return lock_recorded(*request.connector_instance_id);
+        return lock_recorded(request.connector_instance_id
+                                 ? *request.connector_instance_id
+                                 : connection_of(store::read_latest_lifecycle(*request.retry_of), *request.retry_of));
     }
     return lock_named(*request.connector_id, request.connector_instance_id.value_or(*request.connector_id));
 }
@@ -221,6 +268,9 @@ Jsonb* admit(const Request& request) {
     }
 
     const Target target = lock_target(request);
+    if (request.retry_of) {
+        require_repeatable(*request.retry_of, target.connector_instance_id);
+    }
     const run::Instant admitted_at = now();
     // asked for at once: the system takes longer to begin than to finish
     const auto random = store::random_bytes<Random>();
@@ -251,13 +301,17 @@ Jsonb* admit(const Request& request) {
     const bool has_new_id = !request.run_id;
     enter_flight(flight, has_new_id);
     const auto admitted = store::append(flight.run, {.event_type = run::event_type::admitted,
-                                                     .data = request.data,
+                                                     .data = data_of(request),
+                                                     .retry_of = request.retry_of,
                                                      .occurred_at = admitted_at,
                                                      .is_first = has_new_id});
     if (!admitted) {
         refuse_taken_id(flight.run.run_id);
     }
-    return acknowledgement(flight.run.run_id, flight.run.trace_id);
+    if (request.retry_of) {
+        store::announce(*request.retry_of); // its status says so from now on
+    }
+    return acknowledgement(flight.run.run_id, flight.run.trace_id, request.retry_of);
 }
 
 } // namespace
@@ -275,9 +329,10 @@ PDPP_FUNCTION(pdpp_run_now) {
 
 PDPP_FUNCTION(pdpp_connection_run_now) {
     return store::in_spi(fcinfo, [&] {
-        const std::string_view connector_instance_id = required_id(fcinfo, 0, "connector_instance_id");
         Request request = request_in(fcinfo, 1);
-        request.connector_instance_id = connector_instance_id;
+        request.connector_instance_id = request.retry_of
+                                            ? optional_id(fcinfo, 0, "connector_instance_id")
+                                            : std::optional{required_id(fcinfo, 0, "connector_instance_id")};
         return admit(request);
     });
 }

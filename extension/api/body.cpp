@@ -59,8 +59,10 @@ Jsonb* status_body(std::string_view run_id, const store::LifecycleRecord& record
     if (settled) {
         body.field("settled", *settled);
     }
+    body.field("retry_of", record.retry_of);
     body.field("trace_id", status.trace_id);
     pass_through(body, record.terminal_data, "known_gaps");
+    body.field("retried_by", record.retried_by);
     body.field("started_at", status.started_at);
     body.field("admitted_at", status.admitted_at);
     body.field("deadline_at", status.in_flight.deadline_at);
@@ -119,8 +121,8 @@ Jsonb* started_body(std::string_view run_id, const store::Event& event, std::opt
     return body.finish();
 }
 
-void refuse_unknown_run(std::string_view run_id) {
-    refuse(run::ErrorCode::not_found, "run_id", not_found_message(run_id));
+void refuse_unknown_run(std::string_view run_id, std::string_view param) {
+    refuse(run::ErrorCode::not_found, param, not_found_message(run_id));
 }
 
 void refuse_ended_run(std::string_view run_id, run::Outcome outcome) {

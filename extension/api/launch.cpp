@@ -56,7 +56,9 @@ run::Outcome outcome_of_landed(std::string_view run_id) {
 }
 
 Jsonb* standing_status(std::string_view run_id, std::optional<bool> settled = {}) {
-    return status_body(run_id, store::read_latest_lifecycle(run_id), settled);
+    // one that has just ended was repeated by nobody yet
+    const auto retries = settled.value_or(false) ? store::Retries::unread : store::Retries::read;
+    return status_body(run_id, store::read_latest_lifecycle(run_id, retries), settled);
 }
 
 /// The caller's data, and which boot started the run.

@@ -55,14 +55,15 @@ bool matches(const store::ListFilter& filter, std::string_view run_id, const sto
     }
     const run::Status status = run::project(record.events, record.in_flight);
     return admits(filter.status, status.status) && admits(filter.connector_id, status.connector_id) &&
-           admits(filter.connector_instance_id, status.connector_instance_id);
+           admits(filter.connector_instance_id, status.connector_instance_id) &&
+           admits(filter.retry_of, record.retry_of);
 }
 
 /// The status of a run that matches; else a null pointer, nothing of the run being kept in memory.
 const Jsonb* status_if_listed(const store::ListFilter& filter, std::string_view run_id, MemoryContext run_memory) {
     MemoryContextReset(run_memory);
     MemoryContext call_memory = MemoryContextSwitchTo(run_memory);
-    const store::LifecycleRecord record = store::read_lifecycle(run_id);
+    const store::LifecycleRecord record = store::read_lifecycle(run_id, store::Retries::read);
     const bool is_listed = matches(filter, run_id, record);
     MemoryContextSwitchTo(call_memory);
     return is_listed ? status_body(run_id, record) : nullptr;
@@ -119,6 +120,7 @@ PDPP_FUNCTION(pdpp_run_list) {
             .status = status_argument(fcinfo, 0),
             .connector_id = optional_id(fcinfo, 1, "connector_id"),
             .connector_instance_id = optional_id(fcinfo, 2, "connector_instance_id"),
+            .retry_of = 7 < PG_NARGS() ? optional_id(fcinfo, 7, "retry_of") : std::nullopt,
             .since = instant_argument(fcinfo, 3).value_or(to_instant(DT_NOBEGIN)),
         };
         const run::ListPosition until{instant_argument(fcinfo, 4).value_or(to_instant(DT_NOEND)), {}};

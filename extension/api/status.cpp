@@ -29,7 +29,7 @@ Answer resolve(store::LifecycleReader& reader, std::string_view run_id) {
 } // namespace
 
 PDPP_FUNCTION(pdpp_run_status) {
-    store::LifecycleReader reader;
+    store::LifecycleReader reader{store::Retries::read};
     const Answer answer = resolve(reader, text_view(PG_GETARG_DATUM(0)));
     reader.close();
     if (answer.http_status == 404) {
@@ -47,7 +47,7 @@ PDPP_FUNCTION(pdpp_run_statuses) {
     int count = 0;
     deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &run_ids, &nulls, &count);
 
-    store::LifecycleReader reader;
+    store::LifecycleReader reader{store::Retries::read};
     // each row's garbage goes before the next row is made: the array may be long
     MemoryContext row_memory =
         AllocSetContextCreate(CurrentMemoryContext, "pdpp_run_statuses row", ALLOCSET_DEFAULT_SIZES);

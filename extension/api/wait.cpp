@@ -42,7 +42,7 @@ void begin_anew() {
 /// The latest status as a body; a null pointer while it is active.
 Jsonb* body_at_end(std::string_view run_id, bool or_before) {
     PushActiveSnapshot(GetLatestSnapshot());
-    const store::LifecycleRecord record = store::read_lifecycle(run_id);
+    const store::LifecycleRecord record = store::read_lifecycle(run_id, store::Retries::read);
     PopActiveSnapshot();
     if (!record.events.known()) {
         return not_found_body(run_id);

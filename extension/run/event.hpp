@@ -14,6 +14,9 @@ inline constexpr std::string_view deadline_extended = "run.deadline_extended";
 inline constexpr std::string_view late_outcome = "run.late_outcome";
 } // namespace event_type
 
+/// What the source of an admission is that repeats a run: `source_kind`, with the run's id for `source_id`.
+inline constexpr std::string_view retried_run = "retried_run";
+
 /// Where a lifecycle event stands in a run's life, as the lifecycle index numbers it (sql/pdpp--*.sql).
 enum class Phase { admitted = 1, started = 2, ended = 3 };
 

@@ -22,7 +22,8 @@ bool looking = false;       ///< while it is, every change counts: the relations
 /// DROP EXTENSION, REINDEX CONCURRENTLY and ALTER TABLE in any session announce the relations they touch; ALTER INDEX
 /// RENAME the index alone. One that is not used has no name here, so while there is such a one every change counts.
 void on_relation_change(Datum /*argument*/, Oid relation) {
-    const std::array of_ours{known.spine.table,  known.spine.primary_key,  known.spine.lifecycle_index,
+    const Oid retry_index = known.spine.has_retries ? known.spine.retry_index : known.spine.table;
+    const std::array of_ours{known.spine.table,  known.spine.primary_key,  known.spine.lifecycle_index, retry_index,
                              known.flight.table, known.flight.primary_key, known.flight.run_id_index};
     if (looking || relation == InvalidOid ||
         std::ranges::any_of(of_ours, [relation](Oid each) { return each == relation || each == InvalidOid; })) {
@@ -68,7 +69,7 @@ constexpr Column<SpineEntry> columns_of_spine[] = {
     {"event_type", TEXTOID, true, &SpineEntry::event_type, true},
     {"occurred_at", TIMESTAMPTZOID, true, &SpineEntry::occurred_at, true},
     {"recorded_at", TIMESTAMPTZOID, true, &SpineEntry::recorded_at},
-    {"admitted_at", TIMESTAMPTZOID, false, &SpineEntry::admitted_at},
+    {"admitted_at", TIMESTAMPTZOID, false, &SpineEntry::admitted_at, true},
     {"trace_id", TEXTOID, false, &SpineEntry::trace_id, true},
     {"scenario_id", TEXTOID, false, &SpineEntry::scenario_id, true},
     {"actor_type", TEXTOID, false},
@@ -80,8 +81,8 @@ constexpr Column<SpineEntry> columns_of_spine[] = {
     {"status", TEXTOID, false, &SpineEntry::status},
     {"request_id", TEXTOID, false},
     {"grant_id", TEXTOID, false},
-    {"source_kind", TEXTOID, false},
-    {"source_id", TEXTOID, false, &SpineEntry::source_id},
+    {"source_kind", TEXTOID, false, &SpineEntry::source_kind, true},
+    {"source_id", TEXTOID, false, &SpineEntry::source_id, true},
     {"client_id", TEXTOID, false},
     {"stream_id", TEXTOID, false},
     {"token_id", TEXTOID, false},
@@ -247,9 +248,32 @@ bool holds_lifecycle(Relation index, AttrNumber event_type) {
     return found == run::lifecycle_event_types;
 }
 
-/// The index, if every row that a scan by its first key looks for is found by it.
+/// `source_kind = 'retried_run'`, and the order of those that repeat one run: that of their admissions.
+bool holds_retries(Relation index, const SpineEntry& spine) {
+    const List* predicate = RelationGetIndexPredicate(index);
+    if (list_length(predicate) != 1) {
+        return false;
+    }
+    const auto equal = operands(linitial(predicate), F_TEXTEQ);
+    const Const* word = equal.size() == 2 ? constant_of(lfirst(&equal[1]), TEXTOID) : nullptr;
+    const FormData_pg_index& is = *index->rd_index;
+    return word != nullptr && text_view(word->constvalue) == run::retried_run &&
+           is_column(lfirst(&equal[0]), spine.source_kind) && is.indnkeyatts == 3 &&
+           is.indkey.values[1] == spine.admitted_at && is.indkey.values[2] == spine.run_id &&
+           index->rd_opfamily[1] == get_opclass_family(GetDefaultOpClass(TIMESTAMPTZOID, BTREE_AM_OID)) &&
+           index->rd_opfamily[2] == TEXT_BTREE_FAM_OID && index->rd_indcollation[2] == C_COLLATION_OID &&
+           index->rd_indoption[0] == 0 && index->rd_indoption[1] == 0 && index->rd_indoption[2] == 0;
+}
+
+bool holds_all(Relation index) {
+    return RelationGetIndexPredicate(index) == NIL;
+}
+
+/// The index, if every row that a scan by its first key looks for is found by it: those that are looked for are those
+/// for which holds(index) says so.
+template <typename Holds>
 Oid usable_index(Relation table, Oid schema, const char* name, AttrNumber first_key, AttrNumber second_key,
-                 bool is_lifecycle_index, AttrNumber event_type = InvalidAttrNumber) {
+                 Holds holds) {
     const Oid oid = get_relname_relid(name, schema);
     Relation index = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : nullptr;
     if (index == nullptr) {
@@ -259,15 +283,14 @@ Oid usable_index(Relation table, Oid schema, const char* name, AttrNumber first_
     if (index->rd_rel->relkind == RELKIND_INDEX && index->rd_rel->relam == BTREE_AM_OID) {
         const FormData_pg_index& is = *index->rd_index;
         // an index with indcheckxmin may lack rows that old snapshots see
-        is_usable =
-            is.indrelid == RelationGetRelid(table) && is.indisvalid && is.indislive && !is.indcheckxmin &&
-            is.indkey.values[0] == first_key && index->rd_opcintype[0] == TEXTOID &&
-            index->rd_opfamily[0] == TEXT_BTREE_FAM_OID && get_collation_isdeterministic(index->rd_indcollation[0]) &&
-            (is_lifecycle_index ? holds_lifecycle(index, event_type) : RelationGetIndexPredicate(index) == NIL) &&
-            (second_key == InvalidAttrNumber ||
-             (is.indisunique && is.indnkeyatts >= 2 && is.indkey.values[1] == second_key &&
-              index->rd_opfamily[1] == INTEGER_BTREE_FAM_OID && index->rd_indoption[0] == 0 &&
-              index->rd_indoption[1] == 0));
+        is_usable = is.indrelid == RelationGetRelid(table) && is.indisvalid && is.indislive && !is.indcheckxmin &&
+                    is.indkey.values[0] == first_key && index->rd_opcintype[0] == TEXTOID &&
+                    index->rd_opfamily[0] == TEXT_BTREE_FAM_OID &&
+                    get_collation_isdeterministic(index->rd_indcollation[0]) && holds(index) &&
+                    (second_key == InvalidAttrNumber ||
+                     (is.indisunique && is.indnkeyatts >= 2 && is.indkey.values[1] == second_key &&
+                      index->rd_opfamily[1] == INTEGER_BTREE_FAM_OID && index->rd_indoption[0] == 0 &&
+                      index->rd_indoption[1] == 0));
     }
     relation_close(index, AccessShareLock);
     return is_usable ? oid : InvalidOid;
@@ -305,10 +328,12 @@ SpineEntry look_up_spine(Oid schema) {
     SpineEntry spine{};
     spine.table = RelationGetRelid(table);
     find_columns(table, columns_of_spine, spine);
-    spine.primary_key = usable_index(table, schema, "spine_events_pkey", spine.run_id, spine.event_seq, false);
-    spine.lifecycle_index =
-        usable_index(table, schema, "spine_events_lifecycle", spine.run_id, InvalidAttrNumber, true, spine.event_type);
     spine.requires_event_id = has_all_event_ids(schema);
+    spine.primary_key = usable_index(table, schema, "spine_events_pkey", spine.run_id, spine.event_seq, holds_all);
+    spine.lifecycle_index = usable_index(table, schema, "spine_events_lifecycle", spine.run_id, InvalidAttrNumber,
+                                         [&](Relation index) { return holds_lifecycle(index, spine.event_type); });
+    spine.retry_index = usable_index(table, schema, "spine_events_retries", spine.source_id, InvalidAttrNumber,
+                                     [&](Relation index) { return holds_retries(index, spine); });
     spine.is_as_made = OidIsValid(spine.primary_key) && is_spine_as_made(table, spine);
     relation_close(table, AccessShareLock);
     return spine;
@@ -320,9 +345,9 @@ FlightEntry look_up_flight(Oid schema) {
     flight.table = RelationGetRelid(table);
     find_columns(table, columns_of_flight, flight);
     flight.primary_key = usable_index(table, schema, "controller_active_runs_pkey", flight.connector_instance_id,
-                                      InvalidAttrNumber, false);
+                                      InvalidAttrNumber, holds_all);
     flight.run_id_index =
-        usable_index(table, schema, "controller_active_runs_run_id_key", flight.run_id, InvalidAttrNumber, false);
+        usable_index(table, schema, "controller_active_runs_run_id_key", flight.run_id, InvalidAttrNumber, holds_all);
     relation_close(table, AccessShareLock);
     return flight;
 }
@@ -337,6 +362,7 @@ const Catalogue& catalogue() {
         const std::uint64_t looked_at = changes;
         const Oid schema = schema_of_extension();
         known = {.spine = look_up_spine(schema), .flight = look_up_flight(schema)};
+        known.spine.has_retries = known.flight.has_deadlines(); // they came together
         known_at = looked_at;
     }
     looking = false;

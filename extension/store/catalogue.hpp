@@ -30,9 +30,10 @@ struct SpineEntry {
     Unreadable unreadable;
     bool is_as_made;        ///< rows may be inserted without a statement
     bool requires_event_id; ///< as before 0.3.0: no two events of a run have none
-    Oid primary_key, lifecycle_index;
+    bool has_retries;       ///< false in a database whose SQL is older than 0.3.0
+    Oid primary_key, lifecycle_index, retry_index;
     AttrNumber run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at, trace_id, scenario_id,
-        actor_id, status, source_id, connector_instance_id, data_json, version;
+        actor_id, status, source_kind, source_id, connector_instance_id, data_json, version;
 };
 
 struct FlightEntry {

@@ -79,6 +79,20 @@ union all
 select 'keys_have_runs', k.run_id, format('idempotency key %s names it, but it was never admitted', k.key), null
 from pdpp.idempotency_keys as k
 where not exists (select from pdpp.spine_events as e where e.run_id = k.run_id and e.event_type = 'run.admitted')
+union all
+select 'retries_repeat_ended_runs', r.run_id,
+       case when a.run_id is null then format('said to repeat run %s, which was never admitted', r.source_id)
+            when a.connector_instance_id is distinct from r.connector_instance_id
+            then format('repeats run %s of connection %s, and is of connection %s', r.source_id,
+                        coalesce(a.connector_instance_id, 'none'), coalesce(r.connector_instance_id, 'none'))
+            else format('repeats run %s, which has not ended', r.source_id) end,
+       null
+from pdpp.spine_events as r
+left join pdpp.spine_events as a on a.run_id = r.source_id and a.event_type = 'run.admitted'
+where r.source_kind = 'retried_run'
+      and (r.event_type <> 'run.admitted' or a.run_id is null
+           or a.connector_instance_id is distinct from r.connector_instance_id
+           or not exists (select from pdpp.spine_events as e where e.run_id = a.run_id and e.event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')))
 )"};
     // A boot that was lost before this is dead, and a pass of the guard has been since: nothing while the server has
     // not been up for as long.

@@ -54,6 +54,13 @@ void KeyScan::close() {
     slot_ = nullptr;
 }
 
+bool is_empty(Oid index) {
+    Relation opened = index_open(index, AccessShareLock);
+    const bool empty = RelationGetNumberOfBlocks(opened) <= 1;
+    index_close(opened, AccessShareLock);
+    return empty;
+}
+
 std::optional<std::string_view> text_of(TupleTableSlot* slot, AttrNumber column) {
     bool is_null = false;
     const Datum datum = slot_getattr(slot, column, &is_null);

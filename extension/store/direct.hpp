@@ -63,6 +63,10 @@ class KeyScan {
     TupleTableSlot* slot_ = nullptr;
 };
 
+/// Whether there is nothing in a btree, nor was when the snapshot was taken that is looked with: all that it has is the
+/// page it begins with.
+bool is_empty(Oid index);
+
 /// A text column where it lies; nothing for null.
 std::optional<std::string_view> text_of(TupleTableSlot* slot, AttrNumber column);
 

@@ -43,6 +43,10 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
     switch (*phase) {
     case run::Phase::admitted:
         record.events.admitted = event_in(slot, spine, run::event_type::admitted);
+        if (text_of(slot, spine.source_kind) == run::retried_run) {
+            record.retry_of = text_of(slot, spine.source_id);
+            keep({&record.retry_of});
+        }
         break;
     case run::Phase::started: {
         record.events.started = event_in(slot, spine, run::event_type::started);
@@ -67,8 +71,9 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
 
 } // namespace
 
-LifecycleReader::LifecycleReader() : memory_{CurrentMemoryContext}, snapshot_{GetActiveSnapshot()} {
+LifecycleReader::LifecycleReader(Retries retries) : memory_{CurrentMemoryContext}, snapshot_{GetActiveSnapshot()} {
     spine_ = open_current(&Catalogue::spine, AccessShareLock, spine_columns_);
+    reads_retries_ = retries == Retries::read && spine_columns_.has_retries;
     require_readable(spine_, spine_columns_.unreadable);
     events_.open(spine_, spine_columns_.run_id, spine_columns_.lifecycle_index, snapshot_);
 }
@@ -78,6 +83,7 @@ void LifecycleReader::close() {
         flights_.close();
         relation_close(flight_, AccessShareLock);
     }
+    retries_.close();
     events_.close();
     relation_close(spine_, AccessShareLock);
 }
@@ -114,25 +120,66 @@ run::InFlight LifecycleReader::read_in_flight(std::string_view run_id) {
     return in_flight;
 }
 
+/// Those that repeat a run stand in an index of their own, in the order of their admissions. As long as nobody has
+/// repeated any, that index is empty, and costs a look at its size.
+std::optional<std::string_view> LifecycleReader::read_retried_by(std::string_view run_id) {
+    const Oid index = spine_columns_.retry_index;
+    if (!retries_.is_open()) {
+        if (OidIsValid(index) && is_empty(index)) {
+            reads_retries_ = false;
+            return {};
+        }
+        MemoryContext callers = MemoryContextSwitchTo(memory_);
+        retries_.open(spine_, spine_columns_.source_id, index, snapshot_);
+        MemoryContextSwitchTo(callers);
+    }
+    const Datum id = to_text(run_id);
+    std::optional<std::string_view> newest;
+    run::Instant newest_at{};
+    MemoryContext callers = MemoryContextSwitchTo(memory_);
+    retries_.seek(id);
+    while (TupleTableSlot* slot = retries_.next(OidIsValid(index) ? BackwardScanDirection : ForwardScanDirection)) {
+        MemoryContextSwitchTo(callers);
+        auto retry = text_of(slot, spine_columns_.run_id);
+        const run::Instant at = instant_of(slot, spine_columns_.admitted_at).value_or(run::Instant{});
+        const bool is_retry = retry && text_of(slot, spine_columns_.source_kind) == run::retried_run &&
+                              text_of(slot, spine_columns_.event_type) == run::event_type::admitted;
+        if (is_retry && (!newest || at > newest_at || (at == newest_at && *retry > *newest))) {
+            keep({&retry});
+            newest = retry;
+            newest_at = at;
+        }
+        MemoryContextSwitchTo(memory_);
+        if (newest && OidIsValid(index)) {
+            break; // those before it are older
+        }
+    }
+    MemoryContextSwitchTo(callers);
+    return newest;
+}
+
 LifecycleRecord LifecycleReader::read(std::string_view run_id) {
     LifecycleRecord record;
     visit_rows(events_, run_id, [&](TupleTableSlot* slot) { add_event(record, slot, spine_columns_); });
     if (record.events.known() && !record.events.ended) {
         record.in_flight = read_in_flight(run_id);
     }
+    if (reads_retries_ && record.events.ended) { // none is repeated before
+        record.retried_by = read_retried_by(run_id);
+    }
     return record;
 }
 
-LifecycleRecord read_lifecycle(std::string_view run_id) {
-    LifecycleReader reader;
+LifecycleRecord read_lifecycle(std::string_view run_id, Retries retries) {
+    LifecycleReader reader{retries};
     const LifecycleRecord record = reader.read(run_id);
     reader.close();
     return record;
 }
 
-LifecycleRecord read_latest_lifecycle(std::string_view run_id) {
+LifecycleRecord read_latest_lifecycle(std::string_view run_id, Retries retries) {
     push_latest_snapshot();
-    const LifecycleRecord record = read_lifecycle(run_id);
+    const LifecycleRecord record = read_lifecycle(run_id, retries);
     PopActiveSnapshot();
     return record;
 }

@@ -48,6 +48,14 @@ Portal open_list(const ListFilter& filter, const run::ListPosition& after) {
     static Statement any{FROM_SPINE " order by admitted_at desc, run_id desc"};
     static Statement of_connection{FROM_SPINE " and connector_instance_id = $5 order by admitted_at desc, run_id desc"};
     static Statement of_connector{FROM_SPINE " and actor_id = $5 collate \"C\" order by admitted_at desc, run_id desc"};
+    // those that repeat one run: few, whatever else is asked for of them
+    static Statement of_retried{
+        "select run_id, admitted_at from pdpp.spine_events where source_kind = 'retried_run' and source_id collate "
+        "\"C\" = $4"
+        " and (admitted_at, run_id) < ($1, $2) and admitted_at >= $3 order by admitted_at desc, run_id desc"};
+    if (filter.retry_of) {
+        return of_retried.open({after.admitted_at, after.run_id, filter.since, *filter.retry_of});
+    }
     if (filter.status == run::active) {
         return open_in_flight(filter, after);
     }

@@ -15,6 +15,7 @@ struct ListFilter {
     std::optional<std::string_view> status; ///< `active` or the word of an outcome
     std::optional<std::string_view> connector_id;
     std::optional<std::string_view> connector_instance_id;
+    std::optional<std::string_view> retry_of;
     run::Instant since; ///< admitted then or later
 };
 

@@ -104,6 +104,22 @@ struct Dated {
     Repeated repeated;
 };
 
+/// Where an event comes from: the boot that wrote it, or the run that its run repeats.
+struct Source {
+    std::optional<std::string_view> kind; ///< none stands for a controller's
+    std::optional<std::string_view> id;
+};
+
+Source source_of(const NewEvent& event) {
+    if (event.boot_epoch) {
+        return {{}, DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&*event.boot_epoch)))};
+    }
+    if (event.retry_of) {
+        return {run::retried_run, *event.retry_of};
+    }
+    return {};
+}
+
 /// Appends it without a statement. Nothing if the table does not take rows that way, or if something is in the way.
 std::optional<Event> append_directly(const Dated& dated) {
     static WriteTarget prepared;
@@ -128,9 +144,9 @@ std::optional<Event> append_directly(const Dated& dated) {
         row.set(columns.scenario_id, dated.repeated.scenario_id);
         row.set(columns.actor_id, dated.repeated.connector_id);
         row.set(columns.status, dated.repeated.status);
-        if (const auto& boot_epoch = dated.event.boot_epoch) {
-            row.set(columns.source_id, DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&*boot_epoch))));
-        }
+        const Source source = source_of(dated.event);
+        row.set(columns.source_kind, source.kind);
+        row.set(columns.source_id, source.id);
         row.set(columns.connector_instance_id, dated.repeated.connector_instance_id);
         row.set(columns.data_json, JsonbPGetDatum(dated.event.data));
         row.set(columns.version, Int32GetDatum(1));
@@ -170,9 +186,9 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
     // A statement of its own: its snapshot is taken after the run's lock, so the maximum it sees is the last number.
 #define INSERT_EVENT                                                                                                   \
     "insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,"   \
-    " trace_id, scenario_id, actor_id, status, source_id, connector_instance_id, data_json)"                           \
+    " trace_id, scenario_id, actor_id, status, source_kind, source_id, connector_instance_id, data_json)"              \
     " select $1, 1 + coalesce(l.event_seq, 0), $2, $3, greatest($4, l.recorded_at), greatest($4, l.recorded_at), $5,"  \
-    "        $6, $7, $8, $9, $10::text, $11, $12"                                                                      \
+    "        $6, $7, $8, $9, $10, $11, $12, $13"                                                                       \
     " from (select) as one left join lateral (select e.event_seq, e.recorded_at from pdpp.spine_events as e"           \
     "   where e.run_id = $1 order by e.event_seq desc limit 1) as l on true"
 #define RETURNING_EVENT " returning event_type, event_id, event_seq, recorded_at"
@@ -192,6 +208,7 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
         announce(run.run_id);
         return appended;
     }
+    const Source source = source_of(event);
     const auto insert = [&](Statement& statement) {
         return event_in(statement.execute({
                             run.run_id,
@@ -203,7 +220,8 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
                             told.scenario_id,
                             told.connector_id,
                             told.status,
-                            event.boot_epoch,
+                            source.kind,
+                            source.id,
                             told.connector_instance_id,
                             event.data,
                         }),

@@ -25,8 +25,9 @@ struct NewEvent {
     std::string_view event_type;
     std::optional<std::string_view> event_id = {}; ///< if absent it is known by its number
     const Jsonb* data;
-    std::optional<pg_uuid_t> boot_epoch = {};     ///< the boot that wrote it
-    std::optional<run::Instant> occurred_at = {}; ///< now, if absent
+    std::optional<pg_uuid_t> boot_epoch = {};      ///< the boot that wrote it
+    std::optional<std::string_view> retry_of = {}; ///< of an admission: the run that is repeated
+    std::optional<run::Instant> occurred_at = {};  ///< now, if absent
     bool is_first = false; ///< of a run whose id was made just now: nobody can have written anything of it
 };
 

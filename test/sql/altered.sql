@@ -53,7 +53,7 @@ insert into alterations (alteration, life, told) values
     -- types
     ('alter table pdpp.spine_events alter version type numeric', 'ok', 'column spine_events.version'),
     ('alter table pdpp.spine_events alter version type bigint', 'ok', 'column spine_events.version'),
-    ('alter table pdpp.spine_events alter source_id type uuid using null', '42804: column "source_id" is of type uuid but expression is of type text', 'column spine_events.source_id'),
+    ('drop index pdpp.spine_events_retries; alter table pdpp.spine_events alter source_id type uuid using null', '42804: column "source_id" is of type uuid but expression is of type text', 'column spine_events.source_id'),
     ('alter table pdpp.spine_events alter status type varchar(3) using ''x''', '22001: value too long for type character varying(3)', 'column spine_events.status'),
     ('alter table pdpp.spine_events alter status type varchar(30)', 'ok', 'column spine_events.status'),
     ('alter table pdpp.spine_events alter trace_id type varchar', 'ok', 'column spine_events.trace_id'),

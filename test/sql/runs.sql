@@ -12,7 +12,7 @@ create function pg_temp.body(r pdpp_runs) returns jsonb language sql as $$
     select jsonb_build_object('object', 'run_status', 'run_id', r.run_id, 'status', r.status, 'connector_id', r.connector_id,
         'connector_instance_id', r.connector_instance_id, 'trace_id', r.trace_id, 'admitted_at', pg_temp.instant(r.admitted_at),
         'started_at', pg_temp.instant(r.started_at), 'completed_at', pg_temp.instant(r.completed_at),
-        'cancel_requested_at', pg_temp.instant(r.cancel_requested_at), 'deadline_at', pg_temp.instant(r.deadline_at), 'terminal_reason', r.terminal_reason,
+        'cancel_requested_at', pg_temp.instant(r.cancel_requested_at), 'deadline_at', pg_temp.instant(r.deadline_at), 'retry_of', r.retry_of, 'retried_by', r.retried_by, 'terminal_reason', r.terminal_reason,
         'failure', case when r.status in ('failed', 'abandoned') then jsonb_build_object('reason', r.terminal_reason,
             'message', r.failure_message, 'origin', r.failure_origin, 'connector_error_message', r.connector_error_message) end,
         'links', pdpp_run_status(r.run_id)->'links')

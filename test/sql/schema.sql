@@ -76,7 +76,8 @@ select pg_temp.rows_are($$select name, type from pg_temp.columns_of('pdpp_runs')
     ('completed_at', 'timestamp with time zone'), ('duration', 'interval'),
     ('cancel_requested_at', 'timestamp with time zone'), ('terminal_reason', 'text'), ('failure_message', 'text'),
     ('failure_origin', 'text'), ('connector_error_message', 'text'), ('known_gaps', 'jsonb'),
-    ('known_gaps_summary', 'jsonb'), ('run_generation', 'bigint'), ('deadline_at', 'timestamp with time zone')$$,
+    ('known_gaps_summary', 'jsonb'), ('run_generation', 'bigint'), ('deadline_at', 'timestamp with time zone'),
+    ('retry_of', 'text'), ('retried_by', 'text')$$,
     'pdpp_runs: columns');
 
 -- keys
@@ -91,7 +92,7 @@ select col_is_pk('pdpp', 'idempotency_keys', 'key', 'idempotency_keys: the key')
 select indexes_are('pdpp', 'spine_events',
     array['spine_events_pkey', 'spine_events_event_id_key', 'spine_events_lifecycle', 'spine_events_list',
           'spine_events_list_by_connection', 'spine_events_list_by_connector', 'spine_events_prunable',
-          'spine_events_endings'], 'spine_events: indexes');
+          'spine_events_endings', 'spine_events_retries'], 'spine_events: indexes');
 select indexes_are('pdpp', 'controller_active_runs', array['controller_active_runs_pkey',
     'controller_active_runs_run_id_key',
     'controller_active_runs_unclaimed', 'controller_active_runs_list'], 'controller_active_runs: indexes');
@@ -186,15 +187,15 @@ select set_eq(
     $$values
     ('pdpp_run_now', 'connector_id text, connector_instance_id text DEFAULT NULL::text, run_id text DEFAULT NULL::text, '
      'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb, '
-     'timeout interval DEFAULT NULL::interval',
+     'timeout interval DEFAULT NULL::interval, retry_of text DEFAULT NULL::text',
      'jsonb', 'v', 'u', true, false),
-    ('pdpp_connection_run_now', 'connector_instance_id text, run_id text DEFAULT NULL::text, '
+    ('pdpp_connection_run_now', 'connector_instance_id text DEFAULT NULL::text, run_id text DEFAULT NULL::text, '
      'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb, '
-     'timeout interval DEFAULT NULL::interval',
+     'timeout interval DEFAULT NULL::interval, retry_of text DEFAULT NULL::text',
      'jsonb', 'v', 'u', true, false),
     ('pdpp_connector_run_now', 'connector_id text, run_id text DEFAULT NULL::text, '
      'idempotency_key text DEFAULT NULL::text, trace_id text DEFAULT NULL::text, data jsonb DEFAULT ''{}''::jsonb, '
-     'timeout interval DEFAULT NULL::interval',
+     'timeout interval DEFAULT NULL::interval, retry_of text DEFAULT NULL::text',
      'jsonb', 'v', 'u', true, false),
     ('pdpp_run_cancel', 'run_id text, requested_by text DEFAULT NULL::text', 'jsonb', 'v', 'u', true, false),
     ('pdpp_controller_boot', 'controller_id text', 'jsonb', 'v', 'u', true, false),
@@ -225,7 +226,8 @@ select set_eq(
      'jsonb', 's', 's', true, false),
     ('pdpp_run_list', 'status text DEFAULT NULL::text, connector_id text DEFAULT NULL::text, '
      'connector_instance_id text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, '
-     'until timestamp with time zone DEFAULT NULL::timestamp with time zone, page_size integer DEFAULT 50, cursor text DEFAULT NULL::text',
+     'until timestamp with time zone DEFAULT NULL::timestamp with time zone, page_size integer DEFAULT 50, cursor text DEFAULT NULL::text, '
+     'retry_of text DEFAULT NULL::text',
      'jsonb', 's', 's', true, false),
     ('pdpp_grant', 'role regrole, kind text', 'void', 'v', 'u', false, false)$$,
     'the API: names, arguments, results, volatility, parallel safety, security, strictness');

@@ -30,11 +30,11 @@ create function pg_temp.keys(body jsonb) returns text[] language sql as
 create temporary table every (keys text[]);
 insert into every values (array['admitted_at', 'cancel_requested_at', 'completed_at', 'connector_id',
     'connector_instance_id', 'deadline_at',
-    'failure', 'links', 'object', 'run_id', 'started_at', 'status', 'terminal_reason', 'trace_id']);
+    'failure', 'links', 'object', 'retried_by', 'retry_of', 'run_id', 'started_at', 'status', 'terminal_reason', 'trace_id']);
 select is(pg_temp.keys(pdpp_run_status('st-1')), keys, 'admitted: every key, and no other') from every;
 select is(pdpp_run_status('st-1') - 'admitted_at' - 'started_at',
           '{"object": "run_status", "run_id": "st-1", "status": "active", "connector_id": "spotify",
-            "connector_instance_id": "conn-1", "trace_id": "trace-1", "completed_at": null, "cancel_requested_at": null, "deadline_at": null,
+            "connector_instance_id": "conn-1", "trace_id": "trace-1", "completed_at": null, "cancel_requested_at": null, "deadline_at": null, "retry_of": null, "retried_by": null,
             "terminal_reason": null, "failure": null, "links": {"timeline": "/_ref/runs/st-1/timeline"}}',
             'admitted: the body');
 select is(pdpp_run_status('st-1')->'started_at', pdpp_run_status('st-1')->'admitted_at',

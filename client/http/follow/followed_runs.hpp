@@ -30,9 +30,10 @@ class FollowedRuns {
   public:
     using Body = pq::SharedReads::Body;
 
-    /// `conninfo` and `met` for the feed; at most `at_once` reads are under way at a time.
+    /// `conninfo`, `met` and `heard` for the feed; at most `at_once` reads are under way at a time.
     FollowedRuns(const boost::asio::any_io_executor& executor, std::string conninfo, pq::RunFeed::Met met,
-                 std::size_t at_once, pq::SharedReads::Call call, const FollowOptions& options);
+                 pq::RunFeed::Heard heard, std::size_t at_once, pq::SharedReads::Call call,
+                 const FollowOptions& options);
 
     [[nodiscard]] const FollowOptions& options() const noexcept { return options_; }
 

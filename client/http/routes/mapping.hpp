@@ -86,8 +86,9 @@ struct Route {
     /// Whether `Prefer: wait=N` is honoured: by a status until it changes, by an admission until the run has ended.
     bool may_wait = false;
     std::vector<StreamKind> streams = {};
-    std::string_view summary = {}; ///< for the OpenAPI document, one line
-    std::string_view schema = {};  ///< of what it answers, a name in openapi.json; empty if there is no body
+    std::string_view summary = {};   ///< for the OpenAPI document, one line
+    std::string_view schema = {};    ///< of what it answers, a name in openapi.json; empty if there is no body
+    std::string_view operation = {}; ///< its name there, if it is not that of the SQL function, which another route has
     std::vector<std::string_view> errors = {}; ///< codes beyond those that follow from what kind of route it is
 };
 

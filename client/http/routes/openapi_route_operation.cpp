@@ -192,8 +192,12 @@ json::object responses(const Route& route, verb method, json::object& components
     return list;
 }
 
-/// `pdpp_run_status` of a SQL function, `get_` and the path otherwise; HEAD has `head_` before it.
+/// The route's own; else `pdpp_run_status` of a SQL function, `get_` and the path otherwise; HEAD has `head_` before
+/// it.
 std::string operation_id(const Route& route, verb method) {
+    if (!route.operation.empty()) {
+        return std::string{route.operation};
+    }
     const auto* const call = sql_call(route);
     std::string id{call == nullptr ? route.path : call->function};
     std::ranges::replace_if(

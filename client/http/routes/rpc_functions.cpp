@@ -37,7 +37,8 @@ const std::vector<Function> rpc_table{
                    {.name = "since", .type = "timestamptz"},
                    {.name = "until", .type = "timestamptz"},
                    {.name = "page_size", .type = "integer"},
-                   {.name = "cursor", .type = "text"}},
+                   {.name = "cursor", .type = "text"},
+                   {.name = "retry_of", .type = "text"}},
      .shape = ResultShape::scalar,
      .schema = "RunList"},
 
@@ -49,7 +50,8 @@ const std::vector<Function> rpc_table{
                    {.name = "idempotency_key", .type = "text"},
                    {.name = "trace_id", .type = "text"},
                    {.name = "data", .type = "jsonb", .from_body = "jsonb -> 'data'"},
-                   {.name = "timeout", .type = "interval"}},
+                   {.name = "timeout", .type = "interval"},
+                   {.name = "retry_of", .type = "text"}},
      .shape = ResultShape::scalar,
      .schema = "RunAck"},
 

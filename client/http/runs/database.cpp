@@ -11,6 +11,7 @@
 #include "pq/advice.hpp"
 #include "pq/grants.hpp"
 #include "pq/hosts.hpp"
+#include "pq/run_channel.hpp"
 #include "pq/write.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -99,8 +100,14 @@ asio::awaitable<std::string> Database::call(CallKind kind, std::string_view func
     switch (kind) {
     case CallKind::reads:
         break;
-    case CallKind::admits:
-        co_return co_await pq::admit(caller, function, std::move(arguments), patience);
+    case CallKind::admits: {
+        const auto retry_of = pq::value_of(arguments, "retry_of");
+        auto acknowledgement = co_await pq::admit(caller, function, std::move(arguments), patience);
+        if (retry_of) {
+            heard(pq::run_number(*retry_of)); // by whoever reads this before it is told
+        }
+        co_return acknowledgement;
+    }
     case CallKind::writes:
         co_return co_await pq::write_again_until_known(caller, function, std::move(arguments), patience);
     }
@@ -115,7 +122,7 @@ constexpr std::size_t names_of_one = 2;
 /// What a write may have to wait for: the run that it names, or the connection, by whichever name. An admission may
 /// bring the id of its run, but what it waits for is the connection.
 std::string lock_of(const std::vector<pq::Argument>& arguments) {
-    for (const std::string_view name : {"connector_instance_id", "connector_id", "run_id"}) {
+    for (const std::string_view name : {"connector_instance_id", "connector_id", "retry_of", "run_id"}) {
         const auto found = std::ranges::find(arguments, name, &pq::Argument::name);
         if (found != arguments.end() && found->value) {
             return fmt::format("{} {}", name, *found->value);
@@ -213,7 +220,7 @@ pq::Pool::Usage Database::usage() const {
 }
 
 const RunStatus* Database::kept_status(std::string_view run_id) {
-    const auto* const kept = ended_.find(run_id);
+    const auto* const kept = ended_.find_fresh(run_id, StatusCache::Clock::now());
     metrics_.looked_in_cache(kept != nullptr);
     return kept;
 }
@@ -272,6 +279,21 @@ Refusal Database::refusal_of_call(const pq::Error& error, std::string_view funct
     return refusal;
 }
 
+namespace {
+
+/// What is at fault, by the name that the path or the query has for it.
+void name_as_asked(Refusal& refusal, const SqlCall& call) {
+    for (const auto& binding : call.bindings) {
+        if ((binding.place == Binding::Place::segment || binding.place == Binding::Place::query) &&
+            binding.argument == refusal.param) {
+            refusal.param = binding.name;
+            return;
+        }
+    }
+}
+
+} // namespace
+
 asio::awaitable<std::string> Database::ask(const SqlCall& call, std::vector<pq::Argument> arguments,
                                            std::string_view request_id) {
     try {
@@ -288,12 +310,39 @@ asio::awaitable<std::string> Database::ask(const SqlCall& call, std::vector<pq::
         }
         co_return body;
     } catch (const pq::Error& error) {
-        throw refusal_of_call(error, call.function, request_id);
+        auto refusal = refusal_of_call(error, call.function, request_id);
+        name_as_asked(refusal, call);
+        throw refusal;
+    }
+}
+
+void Database::heard(std::optional<std::uint64_t> run_number) {
+    if (run_number) {
+        ended_.forget(*run_number);
+    } else {
+        ended_.clear();
+    }
+    const auto [first, last] =
+        run_number ? keeping_.equal_range(*run_number) : std::pair{keeping_.begin(), keeping_.end()};
+    std::for_each(first, last, [](auto& reading) { reading.second = true; });
+}
+
+Database::Keeping::Keeping(Database& database, std::string_view run_id)
+    : database_(database), history_(database.history_),
+      place_(database.keeping_.emplace(pq::run_number(run_id), false)) {}
+
+Database::Keeping::~Keeping() {
+    database_.keeping_.erase(place_);
+}
+
+void Database::Keeping::keep(std::string_view run_id, const RunStatus& status) {
+    if (!place_->second && history_ == database_.history_) {
+        database_.ended_.insert(run_id, status);
     }
 }
 
 asio::awaitable<StatusText> Database::status(std::string run_id, std::string_view request_id) {
-    const auto history = history_;
+    Keeping keeping(*this, run_id);
     try {
         auto answer = co_await read_final([&](Side& side) { return side.statuses.read(run_id); }, is_terminal_status);
         if (auto refusal = refusal_in(answer.body)) {
@@ -301,13 +350,18 @@ asio::awaitable<StatusText> Database::status(std::string run_id, std::string_vie
         }
         StatusText text(std::move(answer.body));
         const bool is_last = text.status().is_last();
-        if (is_last && !answer.from_standby && history == history_) {
-            ended_.insert(run_id, text.status());
+        if (is_last && !answer.from_standby) {
+            keeping.keep(run_id, text.status());
         } else if (is_last && standby_ && ended_.keeps_any()) {
             asio::co_spawn(co_await asio::this_coro::executor, keep_as_primary_says(std::move(run_id)), asio::detached);
         }
         co_return text;
     } catch (const pq::Error& error) {
+        // how it ended is known, whatever became of the database
+        const auto* const kept = error.kind() == pq::ErrorKind::refused ? nullptr : ended_.find(run_id);
+        if (kept != nullptr) {
+            co_return StatusText(std::string{kept->body});
+        }
         throw refusal_of_call(error, status_call().function, request_id);
     }
 }
@@ -315,12 +369,12 @@ asio::awaitable<StatusText> Database::status(std::string run_id, std::string_vie
 /// A standby may have more of a former primary's history than the server that took over: what it says is told, but kept
 /// only as the primary says it.
 asio::awaitable<void> Database::keep_as_primary_says(std::string run_id) {
-    const auto history = history_;
+    Keeping keeping(*this, run_id);
     try {
         auto answer = co_await primary_.statuses.read(run_id);
         const StatusText text(std::move(answer.body));
-        if (text.status().is_last() && !answer.from_standby && history == history_) {
-            ended_.insert(run_id, text.status());
+        if (text.status().is_last() && !answer.from_standby) {
+            keeping.keep(run_id, text.status());
         }
     } catch (const std::exception& error) { // it is asked again with the next request
         log::write(log::Level::debug, "an ending is not kept in memory: {:?}", error.what());

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,6 +73,10 @@ class Database {
     /// that took over may not have them.
     boost::asio::awaitable<void> meet_primary(pq::Connection& connection);
 
+    /// Something was committed about the run of that number, or that cannot be excluded for any: what is kept of it in
+    /// memory is forgotten.
+    void heard(std::optional<std::uint64_t> run_number);
+
     /// Tells in the log what keeps this from its work (http/runs/setup_watch.hpp), until the loop ends.
     boost::asio::awaitable<void> watch_setup();
 
@@ -99,6 +104,22 @@ class Database {
 
     class PoolCaller;
 
+    /// A read whose answer is to be kept: not if something is heard of its run before it is here.
+    class Keeping {
+      public:
+        Keeping(Database& database, std::string_view run_id);
+        Keeping(const Keeping&) = delete;
+        Keeping& operator=(const Keeping&) = delete;
+        ~Keeping();
+
+        void keep(std::string_view run_id, const RunStatus& status);
+
+      private:
+        Database& database_;
+        std::string history_;
+        std::multimap<std::uint64_t, bool>::iterator place_;
+    };
+
     boost::asio::awaitable<Turns::Turn> turn_to_write(const std::vector<pq::Argument>& arguments);
     Refusal refusal_of_call(const pq::Error& error, std::string_view function, std::string_view request_id) const;
     boost::asio::awaitable<void> keep_as_primary_says(std::string run_id);
@@ -115,7 +136,8 @@ class Database {
     Turns write_turns_; ///< by what they wait for, so that one that is stuck leaves connections to the others
     std::optional<Side> standby_; ///< if there are several hosts
     StatusCache ended_;
-    std::string history_; ///< that of `ended_`
+    std::string history_;                        ///< that of `ended_`
+    std::multimap<std::uint64_t, bool> keeping_; ///< the runs of such reads, and whether something was heard of them
 };
 
 } // namespace pdpp::http

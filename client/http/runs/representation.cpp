@@ -20,8 +20,8 @@ namespace {
 /// Seconds until something may have changed.
 constexpr std::string_view soon = "1";
 
-/// How long an answer is good: that of a run that has ended for ever, all else until it is asked for again.
-constexpr std::string_view for_ever = "private, max-age=31536000, immutable";
+/// How long an answer is good: until it is asked for again. A run that has ended may still be repeated, and says so
+/// then.
 constexpr std::string_view for_now = "no-cache";
 
 void link_timeline(Response& response, std::string_view timeline_link) {
@@ -77,7 +77,7 @@ namespace {
 
 /// All but the body, which is to follow if this says 200.
 Response status_head(const Request& request, const RunStatus& run_status) {
-    auto response = json_response(status::ok, {}, run_status.is_last() ? for_ever : for_now);
+    auto response = json_response(status::ok, {}, for_now);
     response.content_length(run_status.body.size());
     if (!run_status.is_last()) {
         response.set(field::retry_after, soon);

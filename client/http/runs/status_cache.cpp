@@ -1,5 +1,7 @@
 #include "http/runs/status_cache.hpp"
 
+#include "pq/run_channel.hpp"
+
 #include <iterator>
 #include <utility>
 
@@ -7,16 +9,17 @@ namespace pdpp::http {
 
 namespace {
 
-/// What an entry takes beside itself, the id and the body: its tag, the links of both indexes, a bucket, and the
+/// What an entry takes beside itself, the id and the body: its tag, the links of its indexes, two buckets, and the
 /// headers and rounding of two allocations.
-constexpr std::size_t overhead = 128;
+constexpr std::size_t overhead = 152;
 
 /// How many of those that are wanted an insert passes over: a memory full of them must not keep everybody waiting.
 constexpr int second_chances = 16;
 
 } // namespace
 
-StatusCache::Entry::Entry(std::string_view id, const RunStatus& shown) {
+StatusCache::Entry::Entry(std::string_view id, const RunStatus& shown, Clock::time_point now)
+    : run_number(pq::run_number(id)), kept_at(now) {
     text.reserve(id.size() + shown.etag.size() + shown.body.size());
     text.append(id).append(shown.etag).append(shown.body);
     const std::string_view all = text;
@@ -38,14 +41,35 @@ const RunStatus* StatusCache::find(std::string_view run_id) {
     return &found->status;
 }
 
-void StatusCache::insert(std::string_view run_id, const RunStatus& status) {
+const RunStatus* StatusCache::find_fresh(std::string_view run_id, Clock::time_point now) {
+    const auto& by_id = entries_.get<1>();
+    const auto found = by_id.find(run_id);
+    return found == by_id.end() || now - found->kept_at >= good_for ? nullptr : find(run_id);
+}
+
+template <typename Index>
+void StatusCache::drop(Index& index, typename Index::iterator first, typename Index::iterator last) {
+    while (first != last) {
+        bytes_ -= size_of(first->run_id, first->status.body);
+        first = index.erase(first);
+    }
+}
+
+void StatusCache::forget(std::uint64_t run_number) {
+    auto& by_number = entries_.get<2>();
+    const auto [first, last] = by_number.equal_range(run_number);
+    drop(by_number, first, last);
+}
+
+void StatusCache::insert(std::string_view run_id, const RunStatus& status, Clock::time_point now) {
     const auto size = size_of(run_id, status.body);
     if (size > capacity_) {
         return;
     }
-    if (!entries_.emplace_front(run_id, status).second) {
-        return; // another request was faster
-    }
+    auto& by_id = entries_.get<1>();
+    const auto [first, last] = by_id.equal_range(run_id);
+    drop(by_id, first, last);
+    entries_.emplace_front(run_id, status, now);
     bytes_ += size;
     while (bytes_ > capacity_) {
         drop_one();

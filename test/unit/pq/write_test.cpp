@@ -306,6 +306,21 @@ BOOST_AUTO_TEST_CASE(the_acknowledgement_reads_as_the_server_prints_it) {
         "\"object\": \"run_ack\", \"run_id\": \"run 1/\xc3\xa9\", \"status\": \"started\", \"trace_id\": \"t\\\"\"}");
 }
 
+BOOST_AUTO_TEST_CASE(so_does_that_of_a_run_that_repeats_another) {
+    BOOST_TEST(
+        acknowledgement("b", "t", "a") ==
+        R"({"links": {"self": "/_ref/runs/b", "timeline": "/_ref/runs/b/timeline"}, "object": "run_ack", "run_id": "b", )"
+        R"("status": "started", "retry_of": "a", "trace_id": "t"})");
+    Scripted database([](const Call& call, int) -> std::string {
+        if (call.function != "pdpp_run_status") {
+            throw lost();
+        }
+        return status_of(call, "t");
+    });
+    BOOST_TEST(admitted(database, {{"retry_of", "text", "a"}, {"run_id", "text", "b"}, {"trace_id", "text", "t"}}) ==
+               acknowledgement("b", "t", "a"));
+}
+
 BOOST_AUTO_TEST_CASE(bodies_may_be_deep) {
     const std::string deep = R"({"a": )" + std::string(5000, '[') + std::string(5000, ']') + R"(, "b": "x"})";
     BOOST_TEST(string_in(deep, "b") == "x");

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "http/runs/status_cache.hpp"
+#include "pq/run_channel.hpp"
 
 using namespace pdpp::http;
 
@@ -35,6 +36,40 @@ BOOST_AUTO_TEST_CASE(keeping_twice_keeps_once) {
     cache.insert("run_1", shown("body"));
     BOOST_TEST(cache.bytes() == bytes);
     BOOST_TEST(cache.entries() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_kept_again_takes_the_place_of_what_was) {
+    StatusCache cache(1 << 20);
+    cache.insert("run_1", shown("body"));
+    cache.insert("run_1", shown("another"));
+    BOOST_TEST(cache.find("run_1")->body == "another");
+    BOOST_TEST(cache.entries() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_run_is_forgotten_by_its_number) {
+    StatusCache cache(1 << 20);
+    cache.insert("run_1", shown("body"));
+    const auto bytes = cache.bytes();
+    cache.insert("run_2", shown("body"));
+    cache.forget(pdpp::pq::run_number("run_3"));
+    BOOST_TEST(cache.entries() == 2U);
+    cache.forget(pdpp::pq::run_number("run_2"));
+    BOOST_TEST(!cache.find("run_2"));
+    BOOST_TEST(cache.find("run_1"));
+    BOOST_TEST(cache.bytes() == bytes);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_kept_for_long_is_not_fresh) {
+    StatusCache cache(1 << 20);
+    const auto now = StatusCache::Clock::now();
+    cache.insert("run_1", shown("body"), now);
+    BOOST_TEST(cache.find_fresh("run_1", now));
+    BOOST_TEST(cache.find_fresh("run_1", now + StatusCache::good_for - std::chrono::milliseconds(1)));
+    BOOST_TEST(!cache.find_fresh("run_1", now + StatusCache::good_for));
+    BOOST_TEST(cache.find("run_1")); // all the same
+    cache.insert("run_1", shown("body"), now + StatusCache::good_for);
+    BOOST_TEST(cache.find_fresh("run_1", now + StatusCache::good_for));
+    BOOST_TEST(!cache.find_fresh("run_2", now));
 }
 
 BOOST_AUTO_TEST_CASE(memory_is_bounded) {
