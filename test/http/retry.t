@@ -90,7 +90,7 @@ subtest 'what was not heard of is not kept for long' => sub {
 	sql(q{set pdpp.notify = off; select pdpp_connection_run_now(run_id => 'unheard 2', retry_of => 'unheard')});
 	is(of('unheard')->{retried_by}, undef, 'a gateway that was not told has its memory');
 	sql(q{select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pdpp feed'});
-	ok(within(sub { (of('unheard')->{retried_by} // '') eq 'unheard 2' }), 'a feed that begins anew begins with none');
+	ok(within(sub { (of('unheard')->{retried_by} // '') eq 'unheard 2' }), 'a feed that begins anew has all of it asked for again');
 };
 
 subtest '/rpc' => sub {

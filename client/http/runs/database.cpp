@@ -318,21 +318,21 @@ asio::awaitable<std::string> Database::ask(const SqlCall& call, std::vector<pq::
 
 void Database::heard(std::optional<std::uint64_t> run_number) {
     if (run_number) {
-        ended_.forget(*run_number);
+        ended_.doubt(*run_number);
     } else {
-        ended_.clear();
+        ended_.doubt_all();
     }
     const auto [first, last] =
-        run_number ? keeping_.equal_range(*run_number) : std::pair{keeping_.begin(), keeping_.end()};
+        run_number ? reading_->equal_range(*run_number) : std::pair{reading_->begin(), reading_->end()};
     std::for_each(first, last, [](auto& reading) { reading.second = true; });
 }
 
 Database::Keeping::Keeping(Database& database, std::string_view run_id)
-    : database_(database), history_(database.history_),
-      place_(database.keeping_.emplace(pq::run_number(run_id), false)) {}
+    : database_(database), reading_(database.reading_), history_(database.history_),
+      place_(reading_->emplace(pq::run_number(run_id), false)) {}
 
 Database::Keeping::~Keeping() {
-    database_.keeping_.erase(place_);
+    reading_->erase(place_);
 }
 
 void Database::Keeping::keep(std::string_view run_id, const RunStatus& status) {

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -74,7 +75,7 @@ class Database {
     boost::asio::awaitable<void> meet_primary(pq::Connection& connection);
 
     /// Something was committed about the run of that number, or that cannot be excluded for any: what is kept of it in
-    /// memory is forgotten.
+    /// memory is asked for again.
     void heard(std::optional<std::uint64_t> run_number);
 
     /// Tells in the log what keeps this from its work (http/runs/setup_watch.hpp), until the loop ends.
@@ -104,6 +105,9 @@ class Database {
 
     class PoolCaller;
 
+    /// The runs of such reads, and whether something was heard of them.
+    using Reading = std::multimap<std::uint64_t, bool>;
+
     /// A read whose answer is to be kept: not if something is heard of its run before it is here.
     class Keeping {
       public:
@@ -116,8 +120,9 @@ class Database {
 
       private:
         Database& database_;
+        std::shared_ptr<Reading> reading_; ///< which may outlive the database, as a read may that is given up
         std::string history_;
-        std::multimap<std::uint64_t, bool>::iterator place_;
+        Reading::iterator place_;
     };
 
     boost::asio::awaitable<Turns::Turn> turn_to_write(const std::vector<pq::Argument>& arguments);
@@ -136,8 +141,8 @@ class Database {
     Turns write_turns_; ///< by what they wait for, so that one that is stuck leaves connections to the others
     std::optional<Side> standby_; ///< if there are several hosts
     StatusCache ended_;
-    std::string history_;                        ///< that of `ended_`
-    std::multimap<std::uint64_t, bool> keeping_; ///< the runs of such reads, and whether something was heard of them
+    std::string history_; ///< that of `ended_`
+    std::shared_ptr<Reading> reading_ = std::make_shared<Reading>();
 };
 
 } // namespace pdpp::http

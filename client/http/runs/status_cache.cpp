@@ -2,6 +2,7 @@
 
 #include "pq/run_channel.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -44,21 +45,17 @@ const RunStatus* StatusCache::find(std::string_view run_id) {
 const RunStatus* StatusCache::find_fresh(std::string_view run_id, Clock::time_point now) {
     const auto& by_id = entries_.get<1>();
     const auto found = by_id.find(run_id);
-    return found == by_id.end() || now - found->kept_at >= good_for ? nullptr : find(run_id);
+    const bool is_fresh = found != by_id.end() && !found->is_in_doubt && now - found->kept_at < good_for;
+    return is_fresh ? find(run_id) : nullptr;
 }
 
-template <typename Index>
-void StatusCache::drop(Index& index, typename Index::iterator first, typename Index::iterator last) {
-    while (first != last) {
-        bytes_ -= size_of(first->run_id, first->status.body);
-        first = index.erase(first);
-    }
+void StatusCache::doubt(std::uint64_t run_number) {
+    const auto [first, last] = entries_.get<2>().equal_range(run_number);
+    std::for_each(first, last, [](const Entry& entry) { entry.is_in_doubt = true; });
 }
 
-void StatusCache::forget(std::uint64_t run_number) {
-    auto& by_number = entries_.get<2>();
-    const auto [first, last] = by_number.equal_range(run_number);
-    drop(by_number, first, last);
+void StatusCache::doubt_all() {
+    std::ranges::for_each(entries_, [](const Entry& entry) { entry.is_in_doubt = true; });
 }
 
 void StatusCache::insert(std::string_view run_id, const RunStatus& status, Clock::time_point now) {
@@ -67,8 +64,10 @@ void StatusCache::insert(std::string_view run_id, const RunStatus& status, Clock
         return;
     }
     auto& by_id = entries_.get<1>();
-    const auto [first, last] = by_id.equal_range(run_id);
-    drop(by_id, first, last);
+    if (const auto known = by_id.find(run_id); known != by_id.end()) {
+        bytes_ -= size_of(known->run_id, known->status.body);
+        by_id.erase(known);
+    }
     entries_.emplace_front(run_id, status, now);
     bytes_ += size;
     while (bytes_ > capacity_) {

@@ -32,14 +32,18 @@ class StatusCache {
     /// What is kept for exactly this id, until the next insert(); a null pointer if nothing is.
     const RunStatus* find(std::string_view run_id);
 
-    /// The same unless it has been kept for so long that something may have changed unheard: a notification is a hint.
+    /// The same unless it is in doubt, or has been kept for so long that something may have changed unheard: a
+    /// notification is a hint.
     const RunStatus* find_fresh(std::string_view run_id, Clock::time_point now);
 
     /// Keeps the status of a run that has ended, in place of another of the same run.
     void insert(std::string_view run_id, const RunStatus& status, Clock::time_point now = Clock::now());
 
-    /// Forgets the runs of that number (pq::run_number()).
-    void forget(std::uint64_t run_number);
+    /// What is kept of the runs of that number (pq::run_number()) may not be all that there is to say by now.
+    void doubt(std::uint64_t run_number);
+
+    /// Nor what is kept of any.
+    void doubt_all();
 
     /// Forgets all.
     void clear() noexcept {
@@ -65,6 +69,7 @@ class StatusCache {
         RunStatus status;
         std::uint64_t run_number;
         Clock::time_point kept_at;
+        mutable bool is_in_doubt = false;
         mutable bool is_wanted = false; ///< it has been asked for since its turn to go last came
     };
     struct Hash {
@@ -80,8 +85,6 @@ class StatusCache {
 
     static std::size_t size_of(std::string_view run_id, std::string_view body);
     void drop_one();
-    template <typename Index>
-    void drop(Index& index, typename Index::iterator first, typename Index::iterator last);
 
     std::size_t capacity_;
     std::size_t bytes_ = 0;

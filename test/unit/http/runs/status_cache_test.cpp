@@ -46,17 +46,22 @@ BOOST_AUTO_TEST_CASE(what_is_kept_again_takes_the_place_of_what_was) {
     BOOST_TEST(cache.entries() == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(a_run_is_forgotten_by_its_number) {
+BOOST_AUTO_TEST_CASE(what_is_in_doubt_is_not_fresh_but_there) {
     StatusCache cache(1 << 20);
-    cache.insert("run_1", shown("body"));
-    const auto bytes = cache.bytes();
-    cache.insert("run_2", shown("body"));
-    cache.forget(pdpp::pq::run_number("run_3"));
+    const auto now = StatusCache::Clock::now();
+    cache.insert("run_1", shown("body"), now);
+    cache.insert("run_2", shown("body"), now);
+    cache.doubt(pdpp::pq::run_number("run_3"));
+    cache.doubt(pdpp::pq::run_number("run_2"));
+    BOOST_TEST(cache.find_fresh("run_1", now));
+    BOOST_TEST(!cache.find_fresh("run_2", now));
+    BOOST_TEST(cache.find("run_2"));
+    cache.insert("run_2", shown("another"), now);
+    BOOST_TEST(cache.find_fresh("run_2", now)->body == "another");
+    cache.doubt_all();
+    BOOST_TEST(!cache.find_fresh("run_1", now));
+    BOOST_TEST(!cache.find_fresh("run_2", now));
     BOOST_TEST(cache.entries() == 2U);
-    cache.forget(pdpp::pq::run_number("run_2"));
-    BOOST_TEST(!cache.find("run_2"));
-    BOOST_TEST(cache.find("run_1"));
-    BOOST_TEST(cache.bytes() == bytes);
 }
 
 BOOST_AUTO_TEST_CASE(what_was_kept_for_long_is_not_fresh) {
