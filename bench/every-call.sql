@@ -48,6 +48,7 @@ select pdpp_run_launch_failed('f', 'no');
 select pdpp_run_list(status => s) from (values (null), ('active'), ('completed')) as filters (s);
 select pdpp_run_list(status => s, connector_id => 'gmail') from (values (null), ('active'), ('completed')) as filters (s);
 select pdpp_run_list(status => s, connector_instance_id => 'c-7') from (values (null), ('active'), ('completed')) as filters (s);
+select pdpp_run_list(retry_of => 'run_7');
 select pdpp_run_timeline(:'long', 100, pdpp_run_timeline(:'long', 4000) ->> 'next_cursor');
 select pdpp_run_status('n');
 select count(*) from pdpp_run_statuses('{n,f,unknown}');

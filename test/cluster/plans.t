@@ -36,6 +36,7 @@ Index Only Scan connections_offered <- select count(*), coalesce(min(id), ''), c
 Index Only Scan controller_boots_pkey <- select seq from pdpp.controller_boots where controller_id = $1 order by seq de
 Index Only Scan spine_events_pkey <- select event_seq from pdpp.spine_events where run_id = $1 order by event_seq d
 Index Only Scan spine_events_pkey <- select max(event_seq) > count(*) from (select event_seq from pdpp.spine_events
+Index Only Scan spine_events_retries <- select run_id, admitted_at from pdpp.spine_events where source_kind = 'retried
 Index Scan connections_offered, Index Scan controller_active_runs_run_id_key, Index Scan controller_active_runs_unclaimed <- update pdpp.controller_active_runs as f set boot_epoch = $1 where f.run_id = (
 Index Scan connections_pkey <- update pdpp.connections as c set run_generation = run_generation + 1 where con
 Index Scan connections_pkey <- update pdpp.connections as c set run_generation = run_generation + 1, connecto
