@@ -139,7 +139,7 @@ WriteIds add_ids(std::string_view function, std::vector<Argument>& arguments) {
     return ids;
 }
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
     return boost::json::serialize(boost::json::string_view{text});
 }
 
@@ -213,13 +213,13 @@ std::string acknowledgement(std::string_view run_id, std::string_view trace_id,
     const auto self = run::self_link(run_id);
     const auto timeline = run::timeline_link(run_id);
     std::string body = R"({"links": {"self": )";
-    body.append(quoted(self.view())).append(R"(, "timeline": )").append(quoted(timeline.view()));
-    body.append(R"(}, "object": "run_ack", "run_id": )").append(quoted(run_id));
+    body.append(json_string(self.view())).append(R"(, "timeline": )").append(json_string(timeline.view()));
+    body.append(R"(}, "object": "run_ack", "run_id": )").append(json_string(run_id));
     body.append(R"(, "status": "started")");
     if (retry_of) {
-        body.append(R"(, "retry_of": )").append(quoted(*retry_of));
+        body.append(R"(, "retry_of": )").append(json_string(*retry_of));
     }
-    body.append(R"(, "trace_id": )").append(quoted(trace_id)).append("}");
+    body.append(R"(, "trace_id": )").append(json_string(trace_id)).append("}");
     return body;
 }
 
