@@ -21,8 +21,8 @@ std::optional<Deadline::Stamp> stamp_in(std::string_view body, std::string_view 
     int minute = 0;
     int second = 0;
     int millis = 0;
-    if (std::sscanf(text.c_str(), "%d-%u-%uT%d:%d:%d.%dZ", // NOLINT(cert-err34-c): it printed it
-                    &year, &month, &day, &hour, &minute, &second, &millis) != 7) {
+    if (std::sscanf(text.c_str(), "%d-%u-%uT%d:%d:%d.%dZ", &year, &month, &day, &hour, &minute, &second, &millis) !=
+        7) {
         return std::nullopt;
     }
     const std::chrono::sys_days date{std::chrono::year{year} / std::chrono::month{month} / std::chrono::day{day}};
