@@ -50,7 +50,7 @@ is(sql(q{select count(*) from pdpp.controller_boots where controller_id = 'termi
 is(sql(q{select string_agg(k, ' ' order by k) from pdpp.spine_events, jsonb_object_keys(data_json) as k where run_id = 'terminated 2' and event_type = 'run.abandoned'}),
     'caused_by_event_id failure_message failure_origin failure_reason original_boot_epoch original_controller_id reason reconciled_by',
     'the ending says which boot of which controller, and which event started the run');
-is(sql(q{select count(*) from pdpp.spine_events as a join pdpp.spine_events as s on s.run_id = a.run_id and s.event_id = a.data_json->>'caused_by_event_id'
+is(sql(q{select count(*) from pdpp.spine_events as a join pdpp.spine_events as s on s.run_id = a.run_id and 'evt_' || s.run_id || '_' || s.event_seq = a.data_json->>'caused_by_event_id'
          join pdpp.controller_boots as b on b.boot_epoch::text = a.data_json->>'original_boot_epoch' and b.controller_id = a.data_json->>'original_controller_id'
          where a.run_id = 'terminated 2' and a.event_type = 'run.abandoned' and s.event_type = 'run.started'}), '1', 'and they are the true ones');
 
