@@ -69,9 +69,10 @@ sub refuse {
 	my ($connection, $event_type, $times, $error) = @_;
 	sql(qq{CREATE SEQUENCE "$connection tries";
 		CREATE FUNCTION "refuse $connection"() RETURNS trigger LANGUAGE plpgsql AS
-		\$\$BEGIN IF nextval('public."$connection tries"') <= $times THEN RAISE EXCEPTION USING $error; END IF; RETURN new; END\$\$;
+		\$\$BEGIN IF EXISTS (SELECT FROM pdpp.controller_active_runs WHERE run_id = new.run_id AND connector_instance_id = '$connection')
+				AND nextval('public."$connection tries"') <= $times THEN RAISE EXCEPTION USING $error; END IF; RETURN new; END\$\$;
 		CREATE TRIGGER "refuse $connection" BEFORE INSERT ON pdpp.spine_events FOR EACH ROW
-		WHEN (new.connector_instance_id = '$connection' AND new.event_type = '$event_type')
+		WHEN (new.event_type = '$event_type')
 		EXECUTE FUNCTION "refuse $connection"()});
 	return;
 }
