@@ -12,8 +12,8 @@ std::optional<std::string_view> text_argument(FunctionCallInfo fcinfo, int index
 
 std::optional<run::Instant> instant_argument(FunctionCallInfo fcinfo, int index);
 
-/// A time that a run is given, in microseconds; nothing for null, or where the function was declared without it. Refuses
-/// what is no such time.
+/// A time that a run is given, in microseconds; nothing for null, or where the function was declared without it.
+/// Refuses what is no such time.
 std::optional<std::int64_t> timeout_argument(FunctionCallInfo fcinfo, int index, std::string_view param);
 
 /// An interval that the caller must give, in microseconds, months counted as 30 days; refuses null and less than
