@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(an_event_is_known_by_its_run_and_its_number) {
         }
     }
     for (const auto& id : {""s, "evt_"s, "evt_a_"s, "evt_a_0"s, "evt_a_-1"s, "evt_a_+1"s, "evt_a_01"s, "evt_a_1 "s,
-                          "evt_a_1x"s, "evt_b_1"s, "evt_a_9223372036854775808"s}) {
+                           "evt_a_1x"s, "evt_b_1"s, "evt_a_9223372036854775808"s}) {
         BOOST_TEST(!event_seq_in(id, "a"), id);
     }
     BOOST_TEST(event_seq_in("evt_a_1_1", "a_1").value() == 1); // not 1_1 of a
