@@ -28,6 +28,9 @@ my $node = PdppCluster->running('main', conf => "listen_addresses = '127.0.0.1'\
 @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER)} = ($node->host, $node->port, 'postgres', getpwuid($>) . '');
 $ENV{JDBC_URL} = 'jdbc:postgresql://127.0.0.1:' . $node->port . "/postgres?user=$ENV{PGUSER}";
 
+# Whether a command succeeds; one that is not installed does not.
+sub succeeds { my ($command) = @_; return eval { IPC::Run::run($command, '<', \undef, '>&', \my $said) } }
+
 sub admit { my ($run) = @_; return $node->safe_psql('postgres', "select from pdpp_run_now('c', '$run', '$run')") }
 sub settle { my ($run, $outcome) = @_; return $node->safe_psql('postgres', "select from pdpp_run_settle('$run', '$outcome')") }
 
@@ -47,7 +50,7 @@ for my $driver (@drivers)
 	my ($heading, $file, $command, $probe) = @$driver;
   SKIP:
 	{
-		skip "$heading is not here", 1 unless IPC::Run::run($probe, '<', \undef, '>&', \my $said);
+		skip "$heading is not here", 1 unless succeeds($probe);
 		admit($file);
 		my $waiter = start('', @$command, program($heading, $file), $file);
 		my $waits = q{select count(*) = 1 from pg_stat_activity where query ilike '%call pdpp_run_wait%' and wait_event = 'Extension'};
@@ -60,7 +63,7 @@ for my $driver (@drivers)
 
 SKIP:
 {
-	skip 'psycopg is not here', 1 unless IPC::Run::run([ 'python3', '-c', 'import psycopg' ], '<', \undef, '>&', \my $said);
+	skip 'psycopg is not here', 1 unless succeeds([ 'python3', '-c', 'import psycopg' ]);
 	admit($_) for 'first', 'second', 'other';
 	my $waiter = start('', 'python3', program('Many runs on one connection', 'many.py'), 'first', 'second', 'nobody');
 	is(wait_for($waiter, 'out', qr/^(not found)$/m), 'not found', 'many runs: one that is not there');
