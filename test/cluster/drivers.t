@@ -17,7 +17,7 @@ my $jdbc = $ENV{CLASSPATH} // '/usr/share/java/postgresql.jar';
 # For each heading: the program's file, the command that runs it, and one that succeeds where its driver is.
 my @drivers = (
 	[ 'psql', 'wait.sh', ['bash'], ['true'] ],
-	[ 'Python: psycopg', 'wait.py', ['python3'], [ 'python3', '-c', 'import psycopg' ] ],
+	[ 'Python: psycopg', 'wait.py', ['/usr/bin/python3'], [ '/usr/bin/python3', '-c', 'import psycopg' ] ],
 	[ 'Perl: DBI', 'wait.pl', ['perl'], [ 'perl', '-MDBD::Pg', '-e', '1' ] ],
 	[ 'Node.js: pg', 'wait.js', ['node'], [ 'node', '-e', 'require("pg")' ] ],
 	[ 'Ruby: pg', 'wait.rb', ['ruby'], [ 'ruby', '-rpg', '-e', '1' ] ],
@@ -63,9 +63,9 @@ for my $driver (@drivers)
 
 SKIP:
 {
-	skip 'psycopg is not here', 1 unless succeeds([ 'python3', '-c', 'import psycopg' ]);
+	skip 'psycopg is not here', 1 unless succeeds([ '/usr/bin/python3', '-c', 'import psycopg' ]);
 	admit($_) for 'first', 'second', 'other';
-	my $waiter = start('', 'python3', program('Many runs on one connection', 'many.py'), 'first', 'second', 'nobody');
+	my $waiter = start('', '/usr/bin/python3', program('Many runs on one connection', 'many.py'), 'first', 'second', 'nobody');
 	is(wait_for($waiter, 'out', qr/^(not found)$/m), 'not found', 'many runs: one that is not there');
 	settle('other', 'completed');
 	settle('second', 'failed');
