@@ -63,7 +63,7 @@ begin
             if sqlstate operator(pg_catalog.=) '40P01' then
                 deadlocks := deadlocks operator(pg_catalog.+) 1;
             end if;
-            if at_the_end and deadlocks operator(pg_catalog.>) 20 then
+            if at_the_end and deadlocks operator(pg_catalog.>) 5 then
                 raise;
             end if;
             if patience operator(pg_catalog.>) 0
@@ -257,7 +257,7 @@ create function pdpp_run_list(
     retry_of text default null
 ) returns jsonb
     language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
-    set enable_bitmapscan = off set enable_sort = off set jit = off
+    set enable_bitmapscan = off set enable_sort = off set enable_incremental_sort = on set jit = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text) is
     'one page of runs, newest admission first: each as pdpp_run_status prints it; next_cursor leads to the next page';

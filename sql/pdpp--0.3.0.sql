@@ -468,7 +468,7 @@ create function pdpp_run_list(
     retry_of text default null
 ) returns jsonb
     language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
-    set enable_bitmapscan = off set enable_sort = off set jit = off
+    set enable_bitmapscan = off set enable_sort = off set enable_incremental_sort = on set jit = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text) is
     'one page of runs, newest admission first: each as pdpp_run_status prints it; next_cursor leads to the next page';

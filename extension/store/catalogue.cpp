@@ -296,18 +296,6 @@ Oid usable_index(Relation table, Oid schema, const char* name, AttrNumber first_
     return is_usable ? oid : InvalidOid;
 }
 
-/// Whether the index on event ids holds every row.
-bool has_all_event_ids(Oid schema) {
-    const Oid oid = get_relname_relid("spine_events_event_id_key", schema);
-    Relation index = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : nullptr;
-    if (index == nullptr) {
-        return false;
-    }
-    const bool is_whole = index->rd_rel->relkind == RELKIND_INDEX && RelationGetIndexPredicate(index) == NIL;
-    relation_close(index, AccessShareLock);
-    return is_whole;
-}
-
 Relation open_table(Oid schema, const char* name) {
     const Oid table = get_relname_relid(name, schema);
     Relation opened = OidIsValid(table) ? try_relation_open(table, AccessShareLock) : nullptr;
@@ -328,7 +316,6 @@ SpineEntry look_up_spine(Oid schema) {
     SpineEntry spine{};
     spine.table = RelationGetRelid(table);
     find_columns(table, columns_of_spine, spine);
-    spine.requires_event_id = has_all_event_ids(schema);
     spine.primary_key = usable_index(table, schema, "spine_events_pkey", spine.run_id, spine.event_seq, holds_all);
     spine.lifecycle_index = usable_index(table, schema, "spine_events_lifecycle", spine.run_id, InvalidAttrNumber,
                                          [&](Relation index) { return holds_lifecycle(index, spine.event_type); });
@@ -363,6 +350,7 @@ const Catalogue& catalogue() {
         const Oid schema = schema_of_extension();
         known = {.spine = look_up_spine(schema), .flight = look_up_flight(schema)};
         known.spine.has_retries = known.flight.has_deadlines(); // they came together
+        known.spine.requires_event_id = !known.flight.has_deadlines();
         known_at = looked_at;
     }
     looking = false;

@@ -14,8 +14,26 @@ namespace {
     ", case when c.boot_epoch is not null and c.run_timeout > interval '0'"                                            \
     " then (extract(epoch from c.run_timeout) * 1000000)::bigint end"
 
-std::optional<std::int64_t> timeout_in(const Rows& rows) {
-    return rows.columns() > 2 ? rows.int8(0, 2) : std::nullopt;
+std::optional<LockedConnection> locked_in(const Rows& rows) {
+    if (!rows.any()) {
+        return {};
+    }
+    return LockedConnection{.connector_id = required(rows.text(0, 0)),
+                            .run_generation = required(rows.int8(0, 1)),
+                            .timeout = rows.columns() > 2 ? rows.int8(0, 2) : std::nullopt};
+}
+
+/// Locks a connection by raising its generation; another connector's from then on, if one is given.
+std::optional<LockedConnection> raise_generation(std::string_view connector_instance_id,
+                                                 std::optional<std::string_view> connector_id) {
+#define RAISE                                                                                                          \
+    "update pdpp.connections as c set run_generation = run_generation + 1, connector_id = coalesce($2, "               \
+    "c.connector_id)"                                                                                                  \
+    " where connector_instance_id = $1 returning c.connector_id, c.run_generation"
+    static Statement raise{RAISE};
+    static Statement raise_timed{RAISE TIMEOUT_MICROS};
+#undef RAISE
+    return locked_in((keeps_deadlines() ? raise_timed : raise).execute({connector_instance_id, connector_id}));
 }
 
 } // namespace
@@ -26,37 +44,18 @@ LockedConnection lock_connection(std::string_view connector_instance_id, std::st
     " on conflict (connector_instance_id) do update"                                                                   \
     " set run_generation = c.run_generation + 1, connector_id = excluded.connector_id"                                 \
     " returning c.connector_id, c.run_generation"
-#define UPDATE                                                                                                         \
-    "update pdpp.connections as c set run_generation = run_generation + 1, connector_id = $2"                          \
-    " where connector_instance_id = $1 returning c.connector_id, c.run_generation"
-    static Statement update{UPDATE};
-    static Statement update_timed{UPDATE TIMEOUT_MICROS};
     static Statement upsert{UPSERT};
     static Statement upsert_timed{UPSERT TIMEOUT_MICROS};
-#undef UPDATE
 #undef UPSERT
-    const bool timed = keeps_deadlines();
-    Rows rows = (timed ? update_timed : update).execute({connector_instance_id, connector_id});
-    if (!rows.any()) { // its first run, or nearly
-        rows = (timed ? upsert_timed : upsert).execute({connector_instance_id, connector_id});
+    if (const auto locked = raise_generation(connector_instance_id, connector_id)) {
+        return *locked;
     }
-    return {.connector_id = connector_id, .run_generation = required(rows.int8(0, 1)), .timeout = timeout_in(rows)};
+    // its first run, or somebody else's who is just about to commit that
+    return *locked_in((keeps_deadlines() ? upsert_timed : upsert).execute({connector_instance_id, connector_id}));
 }
 
 std::optional<LockedConnection> lock_recorded_connection(std::string_view connector_instance_id) {
-#define UPDATE                                                                                                         \
-    "update pdpp.connections as c set run_generation = run_generation + 1"                                             \
-    " where connector_instance_id = $1 returning c.connector_id, c.run_generation"
-    static Statement update{UPDATE};
-    static Statement update_timed{UPDATE TIMEOUT_MICROS};
-#undef UPDATE
-    const Rows rows = (keeps_deadlines() ? update_timed : update).execute({connector_instance_id});
-    if (!rows.any()) {
-        return {};
-    }
-    return LockedConnection{.connector_id = required(rows.text(0, 0)),
-                            .run_generation = required(rows.int8(0, 1)),
-                            .timeout = timeout_in(rows)};
+    return raise_generation(connector_instance_id, {});
 }
 #undef TIMEOUT_MICROS
 

@@ -38,7 +38,6 @@ Index Only Scan spine_events_pkey <- select event_seq from pdpp.spine_events whe
 Index Only Scan spine_events_pkey <- select max(event_seq) > count(*) from (select event_seq from pdpp.spine_events
 Index Only Scan spine_events_retries <- select run_id, admitted_at from pdpp.spine_events where source_kind = 'retried
 Index Scan connections_offered, Index Scan controller_active_runs_run_id_key, Index Scan controller_active_runs_unclaimed <- update pdpp.controller_active_runs as f set boot_epoch = $1 where f.run_id = (
-Index Scan connections_pkey <- update pdpp.connections as c set run_generation = run_generation + 1 where con
 Index Scan connections_pkey <- update pdpp.connections as c set run_generation = run_generation + 1, connecto
 Index Scan connections_pkey, Index Scan controller_boots_boot_epoch_key, Index Scan controller_boots_pkey <- select from pdpp.connections as c where (c.boot_epoch = $2 or c.boot_epoch in
 Index Scan connections_pkey, Index Scan controller_boots_boot_epoch_key, Index Scan controller_boots_pkey <- update pdpp.connections as c set boot_epoch = null where (c.boot_epoch = $2 or

@@ -180,6 +180,32 @@ subtest 'from 0.2.0' => sub {
 	is(contents('second'), $before, 'nothing lost, every handle says the same');
 };
 
+# Who has read since the upgrade began to build, and then wants to write, waits for it, and it for him.
+subtest 'a reader who wants to write' => sub {
+	$node->safe_psql('postgres', 'CREATE DATABASE crossed');
+	$node->safe_psql('crossed', qq{CREATE EXTENSION pdpp VERSION '0.2.0'; $life
+		CREATE FUNCTION hold() RETURNS event_trigger LANGUAGE plpgsql AS \$\$BEGIN PERFORM pg_advisory_xact_lock_shared(1); END\$\$;
+		CREATE EVENT TRIGGER hold ON ddl_command_start WHEN tag IN ('CREATE INDEX') EXECUTE FUNCTION hold()});
+	my $before = contents('crossed');
+	my $holder = $node->background_psql('crossed');
+	$holder->query_safe('SELECT pg_advisory_lock(1)');
+	my $upgrade = start('', 'psql', '--no-psqlrc', '--set', 'ON_ERROR_STOP=1', '--dbname', $node->connstr('crossed'), '--command', 'ALTER EXTENSION pdpp UPDATE');
+	$node->poll_query_until('crossed', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}) or die 'nothing is built';
+	my $writer = $node->background_psql('crossed');
+	$writer->query_safe(q{SET deadlock_timeout = '10min'; BEGIN; SELECT pdpp_run_timeline('ended completed')});
+	$writer->query_until(qr/goes on/, "\\echo goes on\nSELECT pdpp_run_now('gmail', 'c-crossed', 'crossed');\n");
+	$node->poll_query_until('crossed', q{SELECT count(*) > 0 FROM pg_locks WHERE mode = 'RowExclusiveLock' AND NOT granted}) or die 'the writer does not wait';
+	$holder->quit;
+	my ($code, undef, $err) = finish($upgrade);
+	is($code, 1, 'the upgrade gives up');
+	like($err, qr/deadlock detected/, 'and says why');
+	$writer->query_safe('COMMIT');
+	$writer->quit;
+	is($node->safe_psql('crossed', q{SELECT extversion FROM pg_extension WHERE extname = 'pdpp'; SELECT pdpp_run_status('crossed')->>'status'}), "0.2.0\nactive", 'all is as it was, and the writer has written');
+	$node->safe_psql('crossed', 'DROP EVENT TRIGGER hold; ALTER EXTENSION pdpp UPDATE');
+	is(objects('crossed'), $wanted, 'once more, and it is done');
+};
+
 # Functions that got an argument are other functions to the server; whoever could call the old ones can call the new ones, for good.
 subtest 'what was granted' => sub {
 	my $may = q{SELECT string_agg(concat_ws(' ', r.rolname, p.proname, has_function_privilege(r.oid, p.oid, 'EXECUTE'), has_function_privilege(r.oid, p.oid, 'EXECUTE WITH GRANT OPTION')), E'\n'

@@ -148,6 +148,12 @@ set local plan_cache_mode = force_generic_plan;
 insert into list_scans select 'generic', n, what, expected, pg_temp.scanned(statement), pg_temp.buffers_once(statement)
 from lists, generate_series(1, 2) as n;
 reset plan_cache_mode;
+-- what a session says of sorting is not for ours
+set local enable_incremental_sort = off;
+discard plans;
+insert into list_scans select 'without sorting', n, what, expected, pg_temp.scanned(statement), pg_temp.buffers_once(statement)
+from lists, generate_series(1, 2) as n;
+reset enable_incremental_sort;
 -- planning may look at the ends of an index, so only a kept plan shows its own scan alone; the lookup of each run, and of
 -- its cancel request, comes with it
 select is_empty($$select what, scanned from list_scans where mood = 'generic' and n = 2

@@ -242,7 +242,7 @@ select is_empty(
     'every security definer function has a fixed search_path, and plans without walking tables, but for the check');
 select is_empty(
     $$select oid::regprocedure, setting from member_functions, unnest(proconfig) as setting
-      where setting <> 'search_path=pg_catalog, pg_temp' and setting !~ '^(enable_[a-z]+|jit|quote_all_identifiers)=off$'$$,
+      where setting <> 'search_path=pg_catalog, pg_temp' and setting !~ '^((enable_[a-z]+|jit|quote_all_identifiers)=off|enable_incremental_sort=on)$'$$,
     'and sets nothing else');
 
 -- comments
