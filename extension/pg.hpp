@@ -116,44 +116,6 @@ extern "C" {
 
 namespace pdpp::pg {
 
-/// A jsonb that is being put together. PostgreSQL 19, as far as it is known, keeps what it was and what it has become
-/// in one struct.
-class JsonbState {
-  public:
-    void push(JsonbIteratorToken token, JsonbValue* scalar) {
-#if PG_VERSION_NUM >= 190000
-        pushJsonbValue(&state_, token, scalar);
-#else
-        result_ = pushJsonbValue(&state_, token, scalar);
-#endif
-    }
-
-    /// Whether an array is what is being filled.
-    [[nodiscard]] bool in_array() const {
-#if PG_VERSION_NUM >= 190000
-        return state_.parseState->contVal.type == jbvArray;
-#else
-        return state_->contVal.type == jbvArray;
-#endif
-    }
-
-    [[nodiscard]] JsonbValue* result() const {
-#if PG_VERSION_NUM >= 190000
-        return state_.result;
-#else
-        return result_;
-#endif
-    }
-
-  private:
-#if PG_VERSION_NUM >= 190000
-    JsonbInState state_ = {};
-#else
-    JsonbParseState* state_ = nullptr;
-    JsonbValue* result_ = nullptr;
-#endif
-};
-
 /// An index scan with `keys` scan keys; PostgreSQL 18 added the instrumentation argument.
 inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot snapshot, int keys) {
 #if PG_VERSION_NUM >= 180000

@@ -63,9 +63,7 @@ void write_redacted(store::JsonbWriter& body, const Jsonb* data) {
             body.value(run::redacted_bearer);
             continue;
         }
-        const bool begins_or_ends =
-            token == WJB_BEGIN_OBJECT || token == WJB_END_OBJECT || token == WJB_BEGIN_ARRAY || token == WJB_END_ARRAY;
-        body.push(token, begins_or_ends ? nullptr : &value);
+        body.push(token, value);
         skip_nested = token == WJB_KEY &&
                       run::is_bearer_key({value.val.string.val, static_cast<std::size_t>(value.val.string.len)});
     }

@@ -2,6 +2,9 @@
 
 #include "boundary.hpp"
 
+#include <algorithm>
+#include <span>
+
 namespace pdpp::store {
 
 namespace {
@@ -38,18 +41,110 @@ Jsonb* empty_object() {
     return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
 }
 
-void JsonbWriter::push_scalar(JsonbValue& scalar) {
-    push(state_.in_array() ? WJB_ELEM : WJB_VALUE, &scalar);
+struct JsonbWriter::Container {
+    JsonbValue value; ///< its members lie in an array that has room for `capacity`
+    int capacity;
+    Container* outer;
+};
+
+namespace {
+
+/// The order in which jsonb keeps the members of an object: shorter keys first, then by their bytes.
+bool is_before(const JsonbPair& left, const JsonbPair& right) {
+    const auto& one = left.key.val.string;
+    const auto& other = right.key.val.string;
+    return one.len != other.len ? one.len < other.len
+                                : memcmp(one.val, other.val, static_cast<std::size_t>(one.len)) < 0;
+}
+
+/// Room for one more member, twice as much when it is used up.
+template <typename Member>
+Member& next(Member*& members, int& count, int& capacity) {
+    if (count == capacity) {
+        capacity *= 2;
+        members = static_cast<Member*>(repalloc(members, sizeof(Member) * static_cast<std::size_t>(capacity)));
+    }
+    return members[count++];
+}
+
+} // namespace
+
+void JsonbWriter::begin(jbvType type) {
+    const int at_first =
+        innermost_ == nullptr ? 20 : 4; // as many as a status has; what is nested may be many and small
+    auto* container = static_cast<Container*>(palloc(sizeof(Container)));
+    container->value.type = type;
+    container->capacity = at_first;
+    container->outer = innermost_;
+    if (type == jbvObject) {
+        container->value.val.object.nPairs = 0;
+        container->value.val.object.pairs =
+            static_cast<JsonbPair*>(palloc(sizeof(JsonbPair) * static_cast<std::size_t>(at_first)));
+    } else {
+        container->value.val.array.nElems = 0;
+        container->value.val.array.rawScalar = false;
+        container->value.val.array.elems =
+            static_cast<JsonbValue*>(palloc(sizeof(JsonbValue) * static_cast<std::size_t>(at_first)));
+    }
+    innermost_ = container;
+}
+
+void JsonbWriter::end_object() {
+    const auto& object = innermost_->value.val.object;
+    const std::span pairs{object.pairs, static_cast<std::size_t>(object.nPairs)};
+    if (!std::ranges::is_sorted(pairs, is_before)) {
+        std::ranges::sort(pairs, is_before);
+    }
+    end();
+}
+
+void JsonbWriter::end() {
+    const Container& ended = *innermost_;
+    innermost_ = ended.outer;
+    if (innermost_ == nullptr) {
+        result_ = ended.value;
+    } else {
+        add(ended.value);
+    }
+}
+
+void JsonbWriter::add(const JsonbValue& value) {
+    JsonbValue& container = innermost_->value;
+    if (container.type == jbvArray) {
+        auto& array = container.val.array;
+        next(array.elems, array.nElems, innermost_->capacity) = value;
+        return;
+    }
+    const auto& object = container.val.object;
+    object.pairs[object.nPairs - 1].value = value; // its key has come before
+}
+
+void JsonbWriter::push(JsonbIteratorToken token, const JsonbValue& scalar) {
+    switch (token) {
+    case WJB_BEGIN_OBJECT:
+        return begin_object();
+    case WJB_END_OBJECT:
+        return end_object();
+    case WJB_BEGIN_ARRAY:
+        return begin_array();
+    case WJB_END_ARRAY:
+        return end_array();
+    case WJB_KEY:
+        return key({scalar.val.string.val, static_cast<std::size_t>(scalar.val.string.len)});
+    default:
+        return add(scalar);
+    }
 }
 
 void JsonbWriter::key(std::string_view name) {
-    JsonbValue value = string_value(name);
-    push(WJB_KEY, &value);
+    auto& object = innermost_->value.val.object;
+    JsonbPair& pair = next(object.pairs, object.nPairs, innermost_->capacity);
+    pair.key = string_value(name);
+    pair.order = static_cast<uint32>(object.nPairs);
 }
 
 void JsonbWriter::value(std::string_view text) {
-    JsonbValue value = string_value(text);
-    push_scalar(value);
+    add(string_value(text));
 }
 
 void JsonbWriter::value(run::Instant instant) {
@@ -68,35 +163,35 @@ void JsonbWriter::value(const Jsonb* json) {
     }
     auto* root = const_cast<JsonbContainer*>(&json->root);
     JsonbValue value;
-    if (JB_ROOT_IS_SCALAR(json)) { // which PostgreSQL 13 would take for the array that it is stored as
+    if (JB_ROOT_IS_SCALAR(json)) { // kept as an array of it alone
         JsonbExtractScalar(root, &value);
-        push_scalar(value);
+        add(value);
         return;
     }
-    value.type = jbvBinary;
-    value.val.binary.data = root;
-    value.val.binary.len = static_cast<int>(VARSIZE(json) - VARHDRSZ);
-    push_scalar(value);
+    JsonbIterator* iterator = JsonbIteratorInit(root);
+    for (JsonbIteratorToken token = WJB_DONE; (token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE;) {
+        push(token, value);
+    }
 }
 
 void JsonbWriter::null() {
     JsonbValue value;
     value.type = jbvNull;
-    push_scalar(value);
+    add(value);
 }
 
 void JsonbWriter::boolean(bool truth) {
     JsonbValue value;
     value.type = jbvBool;
     value.val.boolean = truth;
-    push_scalar(value);
+    add(value);
 }
 
 void JsonbWriter::integer(std::int64_t number) {
     JsonbValue value;
     value.type = jbvNumeric;
     value.val.numeric = DatumGetNumeric(DirectFunctionCall1(int8_numeric, Int64GetDatum(number)));
-    push_scalar(value);
+    add(value);
 }
 
 std::string_view string_under(const Jsonb* object, std::string_view key) {
