@@ -182,6 +182,7 @@ begin
                         'pdpp_connection_run_now(text, text, text, text, jsonb)'::regprocedure,
                         'pdpp_connector_run_now(text, text, text, text, jsonb)'::regprocedure,
                         'pdpp_run_started(text, jsonb, text)'::regprocedure,
+                        'pdpp_run_timeline(text, integer, text)'::regprocedure,
                         'pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text)'::regprocedure]::oid[])
                     and a.grantee operator(pg_catalog.<>) p.proowner) as g), true);
 end
@@ -245,6 +246,20 @@ create function pdpp_run_started(
 comment on function pdpp_run_started(text, jsonb, text, interval) is
     'writes run.started, stamped with the session''s boot; returns the run_event';
 
+drop function pdpp_run_timeline(text, integer, text);
+create function pdpp_run_timeline(
+    run_id text,
+    page_size integer default 2000,
+    cursor text default null,
+    event_type text default null,
+    newest_first boolean default false
+) returns jsonb
+    language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    set enable_bitmapscan = off set enable_sort = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_timeline(text, integer, text, text, boolean) is
+    'one page of a run''s events in order, oldest or newest first; next_cursor resumes without a gap or a repeat';
+
 drop function pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text);
 create function pdpp_run_list(
     status text default null,
@@ -276,6 +291,7 @@ revoke all on function
     pdpp_connection_run_now(text, text, text, text, jsonb, interval, text),
     pdpp_connector_run_now(text, text, text, text, jsonb, interval, text),
     pdpp_run_started(text, jsonb, text, interval),
+    pdpp_run_timeline(text, integer, text, text, boolean),
     pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text),
     pdpp_run_extend(text, interval)
 from public;
@@ -290,6 +306,7 @@ declare
                             'pdpp_connection_run_now(text, text, text, text, jsonb, interval, text)'::regprocedure,
                             'pdpp_connector_run_now(text, text, text, text, jsonb, interval, text)'::regprocedure,
                             'pdpp_run_started(text, jsonb, text, interval)'::regprocedure,
+                            'pdpp_run_timeline(text, integer, text, text, boolean)'::regprocedure,
                             'pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text)'::regprocedure]::oid[];
     granted record;
 begin

@@ -450,12 +450,18 @@ create procedure pdpp_run_wait(run_id text, timeout interval default '30s', inou
 comment on procedure pdpp_run_wait(text, interval, jsonb) is
     'waits for the end of a run, with no snapshot and no lock meanwhile; gives the run_status at its end, or at the timeout';
 
-create function pdpp_run_timeline(run_id text, page_size integer default 2000, cursor text default null) returns jsonb
+create function pdpp_run_timeline(
+    run_id text,
+    page_size integer default 2000,
+    cursor text default null,
+    event_type text default null,
+    newest_first boolean default false
+) returns jsonb
     language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
     set enable_bitmapscan = off set enable_sort = off
     as 'MODULE_PATHNAME';
-comment on function pdpp_run_timeline(text, integer, text) is
-    'one page of a run''s events in order; next_cursor resumes without a gap or a repeat';
+comment on function pdpp_run_timeline(text, integer, text, text, boolean) is
+    'one page of a run''s events in order, oldest or newest first; next_cursor resumes without a gap or a repeat';
 
 create function pdpp_run_list(
     status text default null,
@@ -583,7 +589,7 @@ revoke all on function
     pdpp_run_status(text),
     pdpp_run_statuses(text[]),
     pdpp_run_key(text),
-    pdpp_run_timeline(text, integer, text),
+    pdpp_run_timeline(text, integer, text, text, boolean),
     pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text),
     pdpp_run_endings(timestamptz),
     pdpp_grant(regrole, text)

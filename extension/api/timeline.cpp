@@ -26,9 +26,9 @@ run::Cursor cursor_at(std::string_view run_id, std::int64_t event_seq) {
 }
 
 /// Where to resume. Called with the run known, since an unknown run is not_found whatever the cursor.
-std::int64_t position_of(std::string_view run_id, const std::optional<run::Cursor>& cursor) {
+std::optional<std::int64_t> position_of(std::string_view run_id, const std::optional<run::Cursor>& cursor) {
     if (!cursor) {
-        return 0;
+        return {};
     }
     if (*cursor != cursor_at(run_id, cursor->event_seq)) {
         refuse(run::ErrorCode::invalid_cursor, "cursor", "cursor was not made for this run");
@@ -180,6 +180,9 @@ PDPP_FUNCTION(pdpp_run_timeline) {
         const int limit = PG_ARGISNULL(1) ? run::default_page_size : PG_GETARG_INT32(1);
         refuse_if(run::check_page_size(limit));
         const auto cursor = parse_timeline_cursor(text_argument(fcinfo, 2));
+        // it may have been declared by an earlier version
+        const auto event_type = PG_NARGS() > 3 ? text_argument(fcinfo, 3) : std::nullopt;
+        const bool newest_first = PG_NARGS() > 4 && !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
 
         store::LifecycleRecord record;
         if (run::is_possible_id(run_id)) {
@@ -200,7 +203,9 @@ PDPP_FUNCTION(pdpp_run_timeline) {
         body.key("data");
         body.begin_array();
         // one more than the page takes tells whether more follow
-        Portal portal = store::open_timeline(run_id, position_of(run_id, cursor), limit + 1);
+        const store::TimelineRange range{
+            .behind = position_of(run_id, cursor), .event_type = event_type, .newest_first = newest_first};
+        Portal portal = store::open_timeline(run_id, range, limit + 1);
         const TimelinePage page =
             write_events(body, portal, limit, run_id, record.events.admitted.value_or(run::LifecycleEvent{}));
         SPI_cursor_close(portal);
@@ -212,8 +217,8 @@ PDPP_FUNCTION(pdpp_run_timeline) {
             body.field("pruned", true);
         }
         // Null says that there is nothing to resume for: the run has ended and this was the last of it, or nothing is
-        // new and the cursor that the caller has still stands.
-        const bool resumable = page.truncated || (page.events > 0 && !outcome);
+        // new and the cursor that the caller has still stands. Nothing ever comes before the first event.
+        const bool resumable = page.truncated || (page.events > 0 && !outcome && !newest_first);
         const run::CursorText next = run::encode(cursor_at(run_id, page.last_seq));
         body.field("next_cursor", resumable ? std::optional{next.view()} : std::nullopt);
         body.end_object();

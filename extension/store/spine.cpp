@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace pdpp::store {
 
@@ -272,14 +273,25 @@ void lock_history(std::string_view run_id) {
     lock.execute({run_id});
 }
 
-Portal open_timeline(std::string_view run_id, std::int64_t after_seq, std::int64_t limit) {
-    static Statement select{
-        "select event_seq, event_type, occurred_at, recorded_at, admitted_at, version, data_json, object_type,"
-        " object_id, event_id, source_id, run_id, trace_id, scenario_id, actor_type, actor_id, subject_type, "
-        "subject_id, status,"
-        " request_id, grant_id, source_kind, client_id, stream_id, interaction_id, connector_instance_id"
-        " from pdpp.spine_events where run_id = $1 and event_seq > $2 order by event_seq limit $3"};
-    return select.open({run_id, after_seq, limit});
+// One statement for each way of reading, so that each is planned as one range of the key, read from one of its ends.
+#define FROM_TIMELINE                                                                                                  \
+    "select event_seq, event_type, occurred_at, recorded_at, admitted_at, version, data_json, object_type,"            \
+    " object_id, event_id, source_id, run_id, trace_id, scenario_id, actor_type, actor_id, subject_type, "             \
+    "subject_id, status,"                                                                                              \
+    " request_id, grant_id, source_kind, client_id, stream_id, interaction_id, connector_instance_id"                  \
+    " from pdpp.spine_events where run_id = $1 and event_seq "
+
+Portal open_timeline(std::string_view run_id, const TimelineRange& range, std::int64_t limit) {
+    static Statement oldest{FROM_TIMELINE "> $2 order by event_seq limit $3"};
+    static Statement newest{FROM_TIMELINE "< $2 order by event_seq desc limit $3"};
+    static Statement oldest_of_type{FROM_TIMELINE "> $2 and event_type = $4 order by event_seq limit $3"};
+    static Statement newest_of_type{FROM_TIMELINE "< $2 and event_type = $4 order by event_seq desc limit $3"};
+    constexpr std::int64_t behind_all = std::numeric_limits<std::int64_t>::max();
+    const std::int64_t behind = range.behind.value_or(range.newest_first ? behind_all : 0);
+    if (range.event_type) {
+        return (range.newest_first ? newest_of_type : oldest_of_type).open({run_id, behind, limit, *range.event_type});
+    }
+    return (range.newest_first ? newest : oldest).open({run_id, behind, limit});
 }
 
 } // namespace pdpp::store

@@ -56,8 +56,15 @@ Jsonb* admission_data(std::string_view run_id);
 /// The lock of a run that has no flight row any more: its admission's row. Serialises late outcomes.
 void lock_history(std::string_view run_id);
 
-/// A cursor over up to `limit` events of a run after a sequence number, in order: the columns of the timeline.
-Portal open_timeline(std::string_view run_id, std::int64_t after_seq, std::int64_t limit);
+/// Which events of a run are read, and from where.
+struct TimelineRange {
+    std::optional<std::int64_t> behind; ///< the event behind which it begins, in its order; from an end, if absent
+    std::optional<std::string_view> event_type = {}; ///< only those of this type
+    bool newest_first = false;
+};
+
+/// A cursor over up to `limit` events of a run, in order: the columns of the timeline.
+Portal open_timeline(std::string_view run_id, const TimelineRange& range, std::int64_t limit);
 
 /// Columns of open_timeline().
 namespace timeline_column {

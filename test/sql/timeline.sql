@@ -1,7 +1,7 @@
 -- pdpp_run_timeline: the page, paging without a gap or a repeat, the end at 4 MiB, cursors, what is never served.
 \i test/sql/include/prelude.psql
 begin;
-select plan(107);
+select plan(123);
 
 create function pg_temp.admit(id text) returns text language sql as
     $$ select pdpp_run_now('tc', 'conn-' || id, id, null, 'trace-' || id)->>'run_id' $$;
@@ -100,6 +100,32 @@ select is(pdpp_run_timeline('tl-goes-on', 250, cursor)->'data',
           'a cursor may be used again') from kept;
 select is((pdpp_run_timeline('tl-goes-on', 10, cursor)#>>'{data,0,event_seq}')::int, 251, 'and with another page size')
 from kept;
+
+-- newest first: the same, the other way round
+create temporary table back as
+with recursive pages as (
+    select run, size, 1 as n, pdpp_run_timeline(run, size, newest_first => true) as page
+    from unnest(array['tl-goes-on', 'tl-ended']) as run, unnest(array[1, 7, 2500, 5000]) as size
+    union all
+    select run, size, n + 1,
+    pdpp_run_timeline(run, size, page->>'next_cursor', newest_first => true) from pages where page->>'next_cursor' is not null)
+select * from pages;
+select is(array_agg(seq order by n, position), array(select generate_series(2500, 1, -1)::bigint),
+    format('%s, newest first, pages of %s: no gap, no repeat', run, size))
+from back, unnest(pg_temp.seqs(page)) with ordinality as s(seq, position) group by run, size order by run, size;
+select is_empty($$select run, size, n from back where (page->>'truncated')::boolean <> (n * size < 2500)
+    or (page->>'next_cursor' is null) = (page->>'truncated')::boolean$$, 'the first event is the end, of a run that goes on too');
+select is(pg_temp.seqs(pdpp_run_timeline('tl-goes-on', 2, page->>'next_cursor')), '{2495,2496}',
+    'a cursor is a place, whichever way it is read from') from back where run = 'tl-goes-on' and size = 7 and n = 1;
+
+-- by type
+select is(pg_temp.seqs(pdpp_run_timeline('tl-ended', event_type => 'run.completed')), '{2500}', 'by type');
+select is(pg_temp.seqs(pdpp_run_timeline('tl-ended', 2, event_type => 'run.note')), '{2,3}', 'by type, a page');
+select is(pg_temp.seqs(pdpp_run_timeline('tl-ended', 2, pdpp_run_timeline('tl-ended', 2, event_type => 'run.note')->>'next_cursor', 'run.note')),
+    '{4,5}', 'and the next one');
+select is(pg_temp.seqs(pdpp_run_timeline('tl-ended', 2, null, 'run.note', true)), '{2499,2498}', 'by type, newest first');
+select is(pdpp_run_timeline('tl-ended', event_type => 'run.nothing')->'data', '[]', 'of a type that there is none of');
+select is(pdpp_run_timeline('tl-ended', event_type => null, newest_first => null), pdpp_run_timeline('tl-ended'), 'null is the default');
 
 -- a follower keeps the last cursor it got
 create temporary table follower as select next_cursor as cursor from walks where run = 'tl-goes-on' and size = 5000

@@ -7,6 +7,8 @@
 #include "http/runs/representation.hpp"
 #include "http/wire/errors.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
@@ -29,6 +31,12 @@ pq::Parameter take_argument(std::vector<pq::Argument>& arguments, std::string_vi
 TimelinePosition position_in(std::vector<pq::Argument> arguments, std::string_view last_event_id) {
     if (take_argument(arguments, "page_size")) {
         throw invalid_request("limit is for pages: a stream has none.", "limit");
+    }
+    for (const std::string_view name : {"event_type", "newest_first"}) {
+        if (take_argument(arguments, name)) {
+            throw invalid_request(fmt::format("{} is for pages: a stream has all events in order.", name),
+                                  std::string{name});
+        }
     }
     TimelinePosition position{.run_id = take_argument(arguments, "run_id").value(),
                               .cursor = take_argument(arguments, "cursor")};

@@ -25,6 +25,9 @@ bool is_page_size(std::string_view value) {
 constexpr Format page_size{is_page_size<5000>, "a whole number from 1 to 5000"};
 constexpr Format list_size{is_page_size<500>, "a whole number from 1 to 500"};
 
+constexpr Format true_or_false{[](std::string_view value) { return value == "true" || value == "false"; },
+                               "true or false"};
+
 constexpr Format timestamp{is_timestamp,
                            "an RFC 3339 time, such as 2026-01-31T08:09:10Z (in a query a + is written %2B)"};
 
@@ -97,7 +100,9 @@ const std::vector<Route> route_table{
                        CallKind::reads,
                        {run_id,
                         {Binding::Place::query, "limit", "page_size", "int", page_size},
-                        {Binding::Place::query, "cursor", "cursor", "text", any_text}},
+                        {Binding::Place::query, "cursor", "cursor", "text", any_text},
+                        {Binding::Place::query, "event_type", "event_type", "text", any_text},
+                        {Binding::Place::query, "newest_first", "newest_first", "boolean", true_or_false}},
                        Returns::run_timeline},
      .success = status::ok,
      .needs_session = true,

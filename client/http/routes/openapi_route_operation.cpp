@@ -54,7 +54,7 @@ json::object schema_of(const Binding& binding) {
     if (binding.place == Binding::Place::member_seconds) {
         return {{"type", "number"}, {"description", text("must be ", binding.format.expected)}};
     }
-    json::object schema{{"type", binding.type == "int" ? "integer" : "string"}};
+    json::object schema{{"type", binding.type == "int" ? "integer" : binding.type == "boolean" ? "boolean" : "string"}};
     if (binding.format.expected != "text") {
         schema["description"] = text("must be ", binding.format.expected);
     }

@@ -15,7 +15,8 @@ namespace {
 
 /// In a query and in a form all is text. JSON may say null, which is the function's default, or has none as its answer.
 json::object schema_of(const FunctionArgument& argument, bool is_json) {
-    const std::string_view type = argument.type == "integer" ? "integer" : "string";
+    const bool has_own_type = argument.type == "integer" || argument.type == "boolean";
+    const std::string_view type = has_own_type ? argument.type : "string";
     if (!is_json) {
         return {{"type", type}};
     }
