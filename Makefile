@@ -58,7 +58,7 @@ uninstall: ## take both away again
 	@$(BUILD_EXTENSION) uninstall
 	@$(BUILD_CLIENT) PREFIX=$(PREFIX) uninstall
 
-demo: deps ## build, install, and show real runs on a private cluster (ONCE=1: stop by itself)
+demo: deps ## build, install, and show real runs on a private cluster (ONCE=1: stop by itself; DEMO_BROWSER=1: open a browser)
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
 	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@PATH="$(PREFIX)/bin:$$PATH" test/demo/in-cluster

@@ -6,6 +6,8 @@
 
 #include "http/follow/run_stream.hpp"
 #include "http/follow/wait.hpp"
+#include "http/pages/error_page.hpp"
+#include "http/pages/files.hpp"
 #include "http/routes/openapi.hpp"
 #include "http/rpc/call.hpp"
 #include "http/rpc/error.hpp"
@@ -41,6 +43,14 @@ Response refused(std::string_view target, const Refusal& refusal, const std::str
         return rpc_error_response(rpc_error(refusal));
     }
     return error_response(refusal, request_id);
+}
+
+/// The same, for somebody who may want a page.
+Response refused(const Request& request, const Refusal& refusal, const std::string& request_id) {
+    if (!is_rpc(request.target()) && wants_page(request)) {
+        return error_page(request, refusal, request_id);
+    }
+    return refused(request.target(), refusal, request_id);
 }
 
 /// The run that a call is about; empty if it is about none, or that is not said.
@@ -96,7 +106,8 @@ void Gateway::Answered::note(CallKind kind, std::string_view body) {
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
     : database_(executor, options.database, metrics_),
       owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
-      hosts_(options.hosts), public_origin_(options.public_origin), target_bytes_(options.target_bytes),
+      pages_(database_, owner_, metrics_), hosts_(options.hosts), public_origin_(options.public_origin),
+      target_bytes_(options.target_bytes),
       followed_(
           executor, pq::to_primary(options.database.conninfo),
           [this](pq::Connection& connection) { return database_.meet_primary(connection); },
@@ -115,11 +126,13 @@ asio::awaitable<Reply> Gateway::answer(const Request& request, Peer& peer) {
         check_admissible(request);
         if (is_rpc(request.target())) {
             answered = co_await respond_to_rpc(request, peer, request_id);
+        } else if (wants_page(request)) {
+            answered = co_await respond_with_page(request, peer, request_id);
         } else {
             answered = co_await respond(request, peer, request_id);
         }
     } catch (...) {
-        answered.reply = told_of(std::current_exception(), request.target(), request_id);
+        answered.reply = told_of(std::current_exception(), request, request_id);
     }
     answered.reply.head.set("Request-Id", request_id);
     record(request, answered, request_id, peer.address(), std::chrono::steady_clock::now() - began);
@@ -154,7 +167,7 @@ void Gateway::record(const Request& request, const Answered& answered, std::stri
 }
 
 /// What went wrong, in the form that the path of the request has for it.
-Response Gateway::told_of(const std::exception_ptr& failure, std::string_view target, const std::string& request_id) {
+Response Gateway::told_of(const std::exception_ptr& failure, const Request& request, const std::string& request_id) {
     try {
         std::rethrow_exception(failure);
     } catch (const RpcError& error) {
@@ -166,10 +179,10 @@ Response Gateway::told_of(const std::exception_ptr& failure, std::string_view ta
         if (is_unknown_run(refusal)) {
             metrics_.unknown_run();
         }
-        return refused(target, refusal, request_id);
+        return refused(request, refusal, request_id);
     } catch (const std::exception& error) { // whose details are for the log
         log::write(log::Level::error, {{"request_id", request_id}}, log::Quoted{error.what()});
-        return refused(target, refusal(ErrorKind::internal_error), request_id);
+        return refused(request, refusal(ErrorKind::internal_error), request_id);
     }
 }
 
@@ -207,7 +220,7 @@ asio::awaitable<Gateway::Answered> Gateway::respond(const Request& request, Peer
             answered.reply = co_await represent(asked, std::move(said));
         }
     } catch (...) {
-        answered.reply = told_of(std::current_exception(), request.target(), request_id);
+        answered.reply = told_of(std::current_exception(), request, request_id);
     }
     co_return answered;
 }
@@ -229,6 +242,9 @@ std::optional<Response> Gateway::own_answer(const Route& route, const Request& r
     }
     if (std::holds_alternative<ApiDescription>(route.answer)) {
         return api_description();
+    }
+    if (std::holds_alternative<PageFile>(route.answer)) {
+        return answer_with_file(request, request.target());
     }
     return std::nullopt;
 }
@@ -345,6 +361,28 @@ asio::awaitable<Reply> Gateway::open_stream(Asked asked, Answered& answered) {
     co_return Reply(stream_head(*asked.stream), std::make_unique<CountedBody>(std::move(source), metrics_.stream()));
 }
 
+// ---- pages ----------------------------------------------------------------------------------------------------------
+
+asio::awaitable<Gateway::Answered> Gateway::respond_with_page(const Request& request, Peer& peer,
+                                                              const std::string& request_id) {
+    if (const auto asked = as_asked(request)) {
+        co_return co_await respond(*asked, peer, request_id);
+    }
+    const auto target = parse_target(request.target());
+    const auto match = match_route(page_routes(), request.method(), target);
+    if (!match) {
+        co_return co_await respond(request, peer, request_id);
+    }
+    Answered answered{.reply = {}, .route = match->route.path, .run_id = run_id_in(match->variables), .trace_id = {}};
+    try {
+        authenticate(match->route, request, peer);
+        answered.reply = co_await pages_.answer(*match, target, request, peer.address(), request_id);
+    } catch (...) {
+        answered.reply = told_of(std::current_exception(), request, request_id);
+    }
+    co_return answered;
+}
+
 // ---- /rpc -----------------------------------------------------------------------------------------------------------
 
 asio::awaitable<Gateway::Answered> Gateway::respond_to_rpc(const Request& request, Peer& peer,
@@ -366,7 +404,7 @@ asio::awaitable<Gateway::Answered> Gateway::respond_to_rpc(const Request& reques
         count_statuses(call, response.body());
         answered.reply = std::move(response);
     } catch (...) {
-        answered.reply = told_of(std::current_exception(), request.target(), request_id);
+        answered.reply = told_of(std::current_exception(), request, request_id);
     }
     co_return answered;
 }

@@ -6,6 +6,7 @@
 #include "http/owner/access.hpp"
 #include "http/owner/local_hosts.hpp"
 #include "http/owner/origin.hpp"
+#include "http/pages/pages.hpp"
 #include "http/routes/routing.hpp"
 #include "http/rpc/request.hpp"
 #include "http/runs/database.hpp"
@@ -88,6 +89,8 @@ class Gateway : public Handler {
 
     void check_admissible(const Request& request) const;
     boost::asio::awaitable<Answered> respond(const Request& request, Peer& peer, const std::string& request_id);
+    boost::asio::awaitable<Answered> respond_with_page(const Request& request, Peer& peer,
+                                                       const std::string& request_id);
     void authenticate(const Route& route, const Request& request, Peer& peer);
     std::optional<Response> own_answer(const Route& route, const Request& request, const Peer& peer);
     Asked bind(const Match& match, const Target& target, const Request& request, Peer& peer,
@@ -102,7 +105,7 @@ class Gateway : public Handler {
     void authenticate_rpc(const Request& request, Peer& peer);
     void count_statuses(const RpcCall& call, std::string_view body);
 
-    Response told_of(const std::exception_ptr& failure, std::string_view target, const std::string& request_id);
+    Response told_of(const std::exception_ptr& failure, const Request& request, const std::string& request_id);
     void record(const Request& request, const Answered& answered, std::string_view request_id, const std::string& peer,
                 std::chrono::steady_clock::duration time);
     Response act(OwnerAction action, const Request& request, const std::string& peer);
@@ -110,6 +113,7 @@ class Gateway : public Handler {
     Metrics metrics_;
     Database database_;
     OwnerAccess owner_;
+    Pages pages_;
     std::optional<LocalHosts> hosts_;
     std::optional<Origin> public_origin_;
     std::size_t target_bytes_;

@@ -87,12 +87,14 @@ END {
 sub main {
 	chdir '/' or die "cannot enter /: $!\n";
 	prepare_database();
-	$ENV{PDPP_OWNER_PASSWORD} = random_hex(16);
+	my $password = $ENV{PDPP_OWNER_PASSWORD} = random_hex(8);
 	my $url = start_gateway();
 	chomp(my $token = capture($pdpp, 'token', '--ttl', 86400));
 	delete $ENV{PDPP_OWNER_PASSWORD};    # no business of the connectors
 	start_controller($_) for sort keys %command_of;
-	print "PostgreSQL on port $ENV{PGPORT}, gateway on $url, two controllers\n\n";
+	print "PostgreSQL on port $ENV{PGPORT}, gateway on $url, two controllers\n";
+	print "Watch it in a browser: $url/_ref/runs, the password is $password\n\n";
+	open_browser("$url/_ref/runs");
 
 	follow_all($url, $token);
 	return $ENV{ONCE} ? 130 : 0 if $stopped;
@@ -107,10 +109,28 @@ sub main {
 	my $code = @wrong ? 1 : 0;
 	return $code if $ENV{ONCE};
 
-	print_things_to_try($url, $token);
+	print_things_to_try($url, $token, $password);
 	sleep 1 until $stopped;
 	print "\n";
 	return $code;
+}
+
+# Opens a browser where DEMO_BROWSER=1 asks for one, or where there is a desktop and it does not say 0.
+sub open_browser {
+	my ($url) = @_;
+	my $wanted = $ENV{DEMO_BROWSER} // ($live && !$ENV{ONCE} && ($ENV{WAYLAND_DISPLAY} || $ENV{DISPLAY}) ? 1 : 0);
+	return unless $wanted;
+	my @folders = split /:/, $ENV{PATH};
+	my ($program) = grep { -x } map { my $name = $_; map { "$_/$name" } @folders } qw(xdg-open sensible-browser x-www-browser open);
+	return print "There is no program here that opens a browser.\n\n" if !$program && defined $ENV{DEMO_BROWSER};
+	return unless $program;
+	spawn('browser', sub {
+		open STDIN, '<', '/dev/null' or POSIX::_exit(1);
+		open STDOUT, '>', '/dev/null' or POSIX::_exit(1);
+		open STDERR, '>', '/dev/null' or POSIX::_exit(1);
+		exec {$program} $program, $url or POSIX::_exit(127);
+	});
+	return;
 }
 
 # ---- what runs ------------------------------------------------------------------------------------------------------
@@ -387,12 +407,17 @@ sub print_log_lines {
 }
 
 sub print_things_to_try {
-	my ($url, $token) = @_;
+	my ($url, $token, $password) = @_;
 	my ($completed, $failed) = map { $_->{seen}{run_id} } @rows;
 	my $unknown = $rows[-1]{seen}{run_id};
 	print <<"TRY";
 
-It stays up until Ctrl-C. In another terminal:
+It stays up until Ctrl-C. In a browser, with the password $password:
+
+  $url/_ref/runs
+  $url/_ref/runs/$failed
+
+In another terminal:
 
   export PGHOST=$ENV{PGHOST} PGPORT=$ENV{PGPORT} PGUSER=$ENV{PGUSER} PGPASSWORD=$ENV{PGPASSWORD} PGDATABASE=$database
   psql -c "SELECT jsonb_pretty(pdpp_run_status('$failed'))"

@@ -22,6 +22,9 @@ class OwnerAccess {
     /// Whether this is the password.
     bool has_password(std::string_view password) const { return sessions_ && sessions_->is_password(password); }
 
+    /// Whether there is a password, and so a login.
+    [[nodiscard]] bool has_sessions() const noexcept { return sessions_.has_value(); }
+
     /// The session that the request carries as a bearer token or as the cookie; without a password, one that never
     /// expires. Throws Refusal 401 `owner_session_required` unless it is good now.
     OwnerSession check_session(const Request& request) const;

@@ -56,6 +56,40 @@ constexpr Binding trace_id{Binding::Place::trace, "traceparent", "trace_id", "te
 
 const SqlCall run_status{"pdpp_run_status", CallKind::reads, {run_id}, Returns::run_status};
 
+const SqlCall run_list{"pdpp_run_list",
+                       CallKind::reads,
+                       {{Binding::Place::query, "status", "status", "text", any_text},
+                        {Binding::Place::query, "connector_id", "connector_id", "text", any_text},
+                        {Binding::Place::query, "connector_instance_id", "connector_instance_id", "text", any_text},
+                        {Binding::Place::query, "since", "since", "timestamptz", timestamp},
+                        {Binding::Place::query, "until", "until", "timestamptz", timestamp},
+                        {Binding::Place::query, "limit", "page_size", "int", list_size},
+                        {Binding::Place::query, "cursor", "cursor", "text", any_text},
+                        {Binding::Place::query, "retry_of", "retry_of", "text", any_text}}};
+
+const SqlCall run_timeline{"pdpp_run_timeline",
+                           CallKind::reads,
+                           {run_id,
+                            {Binding::Place::query, "limit", "page_size", "int", page_size},
+                            {Binding::Place::query, "cursor", "cursor", "text", any_text},
+                            {Binding::Place::query, "event_type", "event_type", "text", any_text},
+                            {Binding::Place::query, "newest_first", "newest_first", "boolean", true_or_false}},
+                           Returns::run_timeline};
+
+const SqlCall run_cancel{"pdpp_run_cancel",
+                         CallKind::writes,
+                         {run_id, {Binding::Place::constant, "owner", "requested_by", "text", any_text}}};
+
+const SqlCall connection_start{
+    "pdpp_connection_run_now",
+    CallKind::admits,
+    {{Binding::Place::segment, "connector_instance_id", "connector_instance_id", "text", any_text},
+     wished_run_id,
+     data,
+     timeout,
+     idempotency_key,
+     trace_id}};
+
 const std::vector<Route> route_table{
     {.methods = {verb::get, verb::head},
      .path = "/",
@@ -67,16 +101,7 @@ const std::vector<Route> route_table{
 
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs",
-     .answer = SqlCall{"pdpp_run_list",
-                       CallKind::reads,
-                       {{Binding::Place::query, "status", "status", "text", any_text},
-                        {Binding::Place::query, "connector_id", "connector_id", "text", any_text},
-                        {Binding::Place::query, "connector_instance_id", "connector_instance_id", "text", any_text},
-                        {Binding::Place::query, "since", "since", "timestamptz", timestamp},
-                        {Binding::Place::query, "until", "until", "timestamptz", timestamp},
-                        {Binding::Place::query, "limit", "page_size", "int", list_size},
-                        {Binding::Place::query, "cursor", "cursor", "text", any_text},
-                        {Binding::Place::query, "retry_of", "retry_of", "text", any_text}}},
+     .answer = run_list,
      .success = status::ok,
      .needs_session = true,
      .summary = "Runs, newest admission first, a page at a time",
@@ -96,14 +121,7 @@ const std::vector<Route> route_table{
 
     {.methods = {verb::get, verb::head},
      .path = "/_ref/runs/{run_id}/timeline",
-     .answer = SqlCall{"pdpp_run_timeline",
-                       CallKind::reads,
-                       {run_id,
-                        {Binding::Place::query, "limit", "page_size", "int", page_size},
-                        {Binding::Place::query, "cursor", "cursor", "text", any_text},
-                        {Binding::Place::query, "event_type", "event_type", "text", any_text},
-                        {Binding::Place::query, "newest_first", "newest_first", "boolean", true_or_false}},
-                       Returns::run_timeline},
+     .answer = run_timeline,
      .success = status::ok,
      .needs_session = true,
      .streams = {StreamKind::timeline_events, StreamKind::timeline_lines},
@@ -113,9 +131,7 @@ const std::vector<Route> route_table{
 
     {.methods = {verb::post},
      .path = "/_ref/runs/{run_id}/cancel",
-     .answer = SqlCall{"pdpp_run_cancel",
-                       CallKind::writes,
-                       {run_id, {Binding::Place::constant, "owner", "requested_by", "text", any_text}}},
+     .answer = run_cancel,
      .success = status::accepted,
      .needs_session = true,
      .summary = "Asks a run to end",
@@ -141,14 +157,7 @@ const std::vector<Route> route_table{
 
     {.methods = {verb::post},
      .path = "/_ref/connections/{connector_instance_id}/run",
-     .answer = SqlCall{"pdpp_connection_run_now",
-                       CallKind::admits,
-                       {{Binding::Place::segment, "connector_instance_id", "connector_instance_id", "text", any_text},
-                        wished_run_id,
-                        data,
-                        timeout,
-                        idempotency_key,
-                        trace_id}},
+     .answer = connection_start,
      .success = status::accepted,
      .needs_session = true,
      .may_wait = true,
@@ -191,11 +200,66 @@ const std::vector<Route> route_table{
      .summary = "Takes the session's cookie back"},
 
     {.methods = {verb::get, verb::head},
+     .path = "/assets/{name}",
+     .answer = PageFile{},
+     .success = status::ok,
+     .needs_session = false},
+
+    {.methods = {verb::get, verb::head},
      .path = "/owner/session",
      .answer = OwnerAction::show_session,
      .success = status::no_content,
      .needs_session = true,
      .summary = "Whether there is a session: 204, else 401"},
+};
+
+/// As those above, and at the same paths but for the login, which is a page alone.
+const std::vector<Route> page_table{
+    {.methods = {verb::get, verb::head},
+     .path = "/",
+     .answer = PageKind::home,
+     .success = status::see_other,
+     .needs_session = false},
+    {.methods = {verb::get, verb::head},
+     .path = "/owner/login",
+     .answer = PageKind::login,
+     .success = status::ok,
+     .needs_session = false},
+    {.methods = {verb::post},
+     .path = "/owner/login",
+     .answer = PageKind::log_in,
+     .success = status::see_other,
+     .needs_session = false},
+    {.methods = {verb::post},
+     .path = "/owner/logout",
+     .answer = PageKind::log_out,
+     .success = status::see_other,
+     .needs_session = false},
+    {.methods = {verb::get, verb::head},
+     .path = "/_ref/runs",
+     .answer = PageKind::runs,
+     .success = status::ok,
+     .needs_session = true},
+    {.methods = {verb::get, verb::head},
+     .path = "/_ref/runs/{run_id}",
+     .answer = PageKind::run,
+     .success = status::ok,
+     .needs_session = true},
+    {.methods = {verb::post},
+     .path = "/_ref/runs/{run_id}/cancel",
+     .answer = PageKind::cancel,
+     .success = status::see_other,
+     .needs_session = true},
+    {.methods = {verb::post},
+     .path = "/_ref/runs/{run_id}/retry",
+     .answer = PageKind::retry,
+     .success = status::see_other,
+     .needs_session = true},
+    {.methods = {verb::post},
+     .path = "/_ref/connections/{connector_instance_id}/run",
+     .answer = PageKind::start,
+     .success = status::see_other,
+     .needs_session = true},
 };
 
 } // namespace
@@ -204,8 +268,33 @@ std::span<const Route> routes() {
     return route_table;
 }
 
+std::span<const Route> page_routes() {
+    return page_table;
+}
+
 const SqlCall& status_call() {
     return run_status;
+}
+
+const SqlCall& timeline_call() {
+    return run_timeline;
+}
+
+const SqlCall& list_call() {
+    return run_list;
+}
+
+const SqlCall& connections_call() {
+    static const SqlCall connection_list{"pdpp_connection_list", CallKind::reads, {}};
+    return connection_list;
+}
+
+const SqlCall& cancel_call() {
+    return run_cancel;
+}
+
+const SqlCall& start_call() {
+    return connection_start;
 }
 
 std::string_view media_type_of(StreamKind kind) {

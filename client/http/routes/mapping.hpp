@@ -68,6 +68,12 @@ enum class OwnerAction { log_in, log_out, show_session };
 /// The answer is this table, as an OpenAPI document.
 struct ApiDescription {};
 
+/// The answer is a file that pages refer to (http/pages/files.hpp).
+struct PageFile {};
+
+/// The answer is a page, or what becomes of a form on one (http/pages).
+enum class PageKind { home, login, log_in, log_out, runs, run, cancel, retry, start };
+
 /// What a client gets in place of a body if it accepts the media type.
 enum class StreamKind {
     status_events,   ///< text/event-stream: the status, and each change of it
@@ -80,7 +86,7 @@ std::string_view media_type_of(StreamKind kind);
 struct Route {
     std::vector<verb> methods;
     std::string_view path; ///< "/_ref/runs/{run_id}": literal segments, and variables that take one segment each
-    std::variant<SqlCall, OwnerAction, ApiDescription> answer;
+    std::variant<SqlCall, OwnerAction, ApiDescription, PageFile, PageKind> answer;
     status success;
     bool needs_session;
     /// Whether `Prefer: wait=N` is honoured: by a status until it changes, by an admission until the run has ended.
@@ -94,7 +100,17 @@ struct Route {
 
 std::span<const Route> routes();
 
+/// The routes of those who ask for pages, at the same paths; whatever is not among them answers as ever.
+std::span<const Route> page_routes();
+
 /// What whoever waits for a run asks: its status. The argument is run_id.
 const SqlCall& status_call();
+
+/// What pages ask and do beside that.
+const SqlCall& timeline_call();
+const SqlCall& list_call();
+const SqlCall& connections_call();
+const SqlCall& cancel_call();
+const SqlCall& start_call();
 
 } // namespace pdpp::http

@@ -63,6 +63,9 @@ std::string openapi_document(std::span<const Route> routes, std::span<const Func
     openapi::any_error("Error", "Every error that there is, over HTTP or in SQL", verb::get, components);
     json::object paths;
     for (const auto& route : routes) {
+        if (std::holds_alternative<PageFile>(route.answer)) {
+            continue; // what pages refer to is none of the API
+        }
         auto& path = paths[route.path];
         if (path.is_null()) {
             path = json::object{};

@@ -198,6 +198,15 @@ Match find_route(std::span<const Route> table, verb method, const Target& target
     throw wrong_method;
 }
 
+std::optional<Match> match_route(std::span<const Route> table, verb method, const Target& target) {
+    for (const auto& route : table) {
+        if (auto variables = allows(route, method) ? match_path(route.path, target.segments) : std::nullopt) {
+            return Match{route, std::move(*variables)};
+        }
+    }
+    return std::nullopt;
+}
+
 std::vector<pq::Argument> bind_arguments(const SqlCall& call, std::span<const PathVariable> variables,
                                          std::span<const QueryParameter> query, const Request& request) {
     check_names(call, query);

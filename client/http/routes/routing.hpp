@@ -6,6 +6,7 @@
 #include "http/wire/message.hpp"
 #include "pq/connection.hpp"
 
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,9 @@ struct Match {
 /// The route for a request. Throws Refusal: 404 `not_found` for a path that no route has, 405 `method_not_allowed` with
 /// Allow for a path without this method. `target` must outlive the match.
 Match find_route(std::span<const Route> table, verb method, const Target& target);
+
+/// The same, but nothing where find_route() throws.
+std::optional<Match> match_route(std::span<const Route> table, verb method, const Target& target);
 
 /// The arguments of `call`, bound and checked. Throws Refusal 400 `invalid_request` for a query parameter or a member
 /// of the body that is unknown, repeated or not of its format, and what read_json_body() throws. The body of a read is

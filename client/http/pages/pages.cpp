@@ -1,0 +1,322 @@
+// What pages are made of is read here, and what their forms ask for is done.
+
+#include "http/pages/pages.hpp"
+
+#include "http/pages/error_page.hpp"
+#include "http/pages/page.hpp"
+#include "http/pages/run_page.hpp"
+#include "http/pages/runs_page.hpp"
+#include "http/pages/times.hpp"
+#include "http/runs/status_body.hpp"
+#include "http/syntax/form.hpp"
+#include "http/syntax/header_list.hpp"
+#include "http/syntax/json_body.hpp"
+#include "http/syntax/local_path.hpp"
+#include "http/syntax/negotiation.hpp"
+#include "http/wire/errors.hpp"
+#include "log/log.hpp"
+#include "pq/body.hpp"
+#include "pq/timeline_cursor.hpp"
+#include "run/link.hpp"
+
+#include <boost/beast/core/string.hpp>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace pdpp::http {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// For the drawing, and for the progress of streams.
+constexpr int newest_events = 200;
+/// Among which is the start of any run that was not cancelled again and again before.
+constexpr int first_events = 10;
+constexpr int connections_shown = 20;
+
+/// Whether `accept` says `text/html`, in whatever letters.
+bool speaks_of_pages(std::string_view accept) {
+    constexpr std::string_view type = "text/html";
+    for (auto slash = accept.find('/'); slash != std::string_view::npos; slash = accept.find('/', slash + 1)) {
+        if (slash >= 4 && beast::iequals(accept.substr(slash - 4, type.size()), type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::string form_text(const Request& request, std::string_view name) {
+    if (request.body().empty()) {
+        return {};
+    }
+    if (!beast::iequals(media_type(request), "application/x-www-form-urlencoded")) {
+        throw refusal(ErrorKind::unsupported_media_type,
+                      "The body must be application/x-www-form-urlencoded, as a page's forms send it.");
+    }
+    return form_value(request.body(), name).value_or("");
+}
+
+std::string_view variable(const Match& match, std::string_view name) {
+    const auto found = std::ranges::find(match.variables, name, &PathVariable::name);
+    return found == match.variables.end() ? std::string_view{} : found->value;
+}
+
+[[noreturn]] void refuse_parameter(std::string_view name) {
+    throw invalid_request("There is no parameter " + std::string{name} + " here.", std::string{name});
+}
+
+RunPageView view_of(const Target& target) {
+    RunPageView view;
+    for (const auto& parameter : target.query) {
+        if (parameter.name == "order" && (parameter.value == "newest" || parameter.value == "oldest")) {
+            view.oldest_first = parameter.value == "oldest";
+        } else if (parameter.name == "order") {
+            throw invalid_request("order must be newest or oldest.", "order");
+        } else if (parameter.name == "type") {
+            view.event_type = parameter.value;
+        } else if (parameter.name == "cursor") {
+            view.cursor = parameter.value;
+        } else {
+            refuse_parameter(parameter.name);
+        }
+    }
+    return view;
+}
+
+std::vector<pq::Argument> events_question(std::string_view run_id, int limit, const RunPageView& view) {
+    std::vector<pq::Argument> arguments{{"run_id", "text", std::string{run_id}},
+                                        {"page_size", "int", std::to_string(limit)},
+                                        {"newest_first", "boolean", view.oldest_first ? "false" : "true"}};
+    if (!view.event_type.empty()) {
+        arguments.push_back({"event_type", "text", view.event_type});
+    }
+    if (!view.cursor.empty()) {
+        arguments.push_back({"cursor", "text", view.cursor});
+    }
+    return arguments;
+}
+
+/// The first page of what was read of a run's newest events.
+ShownEvents first_page(const ShownEvents& newest, std::string_view run_id) {
+    ShownEvents page = newest;
+    if (page.events.size() > events_on_page) {
+        page.events.resize(events_on_page);
+        page.truncated = true;
+        page.next_cursor = pq::timeline_cursor(run_id, page.events.back().seq);
+    }
+    return page;
+}
+
+} // namespace
+
+bool wants_page(const Request& request) {
+    const auto [first, last] = request.equal_range(field::accept);
+    if (std::none_of(first, last, [](const auto& line) { return speaks_of_pages(line.value()); })) {
+        return false;
+    }
+    constexpr std::array<std::string_view, 4> offer{"application/json", "text/event-stream", "application/x-ndjson",
+                                                    "text/html"};
+    return negotiate(header_list(request, field::accept), offer) == offer.back();
+}
+
+std::optional<Request> as_asked(const Request& request) {
+    const std::string_view target = request.target();
+    const auto path = target.substr(0, target.find('?'));
+    auto query = target.substr(std::min(path.size() + 1, target.size()));
+    std::string_view type;
+    std::string kept;
+    while (!query.empty()) {
+        const auto parameter = query.substr(0, query.find('&'));
+        query.remove_prefix(std::min(parameter.size() + 1, query.size()));
+        if (parameter == "as=json") {
+            type = "application/json";
+        } else if (parameter == "as=ndjson") {
+            type = "application/x-ndjson";
+        } else {
+            kept.append(kept.empty() ? "?" : "&").append(parameter);
+        }
+    }
+    if (type.empty()) {
+        return std::nullopt;
+    }
+    Request asked = request;
+    asked.target(std::string{path} + kept);
+    asked.set(field::accept, type);
+    return asked;
+}
+
+struct Pages::Asked {
+    const Match& match;
+    const Target& target;
+    const Request& request;
+    const std::string& request_id;
+    std::string run_id;
+};
+
+asio::awaitable<Response> Pages::answer(const Match& match, const Target& target, const Request& request,
+                                        const std::string& peer, const std::string& request_id) {
+    const Asked asked{.match = match,
+                      .target = target,
+                      .request = request,
+                      .request_id = request_id,
+                      .run_id = std::string{variable(match, "run_id")}};
+    switch (std::get<PageKind>(match.route.answer)) {
+    case PageKind::home:
+        co_return see_other(list_path);
+    case PageKind::login:
+        co_return show_login(target, request);
+    case PageKind::log_in:
+        co_return log_in(request, peer);
+    case PageKind::log_out: {
+        auto left = see_other("/owner/login");
+        left.set(field::set_cookie, owner_.log_out()[field::set_cookie]);
+        co_return left;
+    }
+    case PageKind::runs:
+        co_return co_await show_runs(asked);
+    case PageKind::run:
+        co_return co_await show_run(asked);
+    case PageKind::cancel:
+        co_return co_await act_on_run(asked, cancel_call());
+    case PageKind::retry:
+        co_return co_await start(asked, start_call(), "retry_of");
+    case PageKind::start:
+        co_return co_await start(asked, start_call(), "connector_instance_id");
+    }
+    throw std::logic_error("a page of no kind");
+}
+
+// ---- the owner ------------------------------------------------------------------------------------------------------
+
+Response Pages::show_login(const Target& target, const Request& request) {
+    std::string return_to{list_path};
+    for (const auto& parameter : target.query) {
+        if (parameter.name == "return_to" && is_local_path(parameter.value)) {
+            return_to = parameter.value;
+        }
+    }
+    try {
+        static_cast<void>(owner_.check_session(request));
+    } catch (const Refusal&) {
+        return login_page(return_to, nullptr);
+    }
+    return see_other(return_to);
+}
+
+Response Pages::log_in(const Request& request, const std::string& peer) {
+    const auto let_in = owner_.log_in(request, peer);
+    const auto wanted = form_value(request.body(), "return_to").value_or("");
+    auto response = see_other(is_local_path(wanted) ? std::string_view{wanted} : list_path);
+    response.set(field::set_cookie, let_in[field::set_cookie]);
+    return response;
+}
+
+// ---- runs -----------------------------------------------------------------------------------------------------------
+
+asio::awaitable<std::string> Pages::read_status(const Asked& asked) {
+    if (const auto* const kept = database_.kept_status(asked.run_id)) {
+        metrics_.resolved(kept->status);
+        co_return std::string{kept->body};
+    }
+    auto status = co_await database_.status(asked.run_id, asked.request_id);
+    metrics_.resolved(status.status().status);
+    co_return std::move(status).take_body();
+}
+
+/// Events first, the status last: it never says less than what is below it.
+asio::awaitable<Response> Pages::show_run(const Asked& asked) {
+    const auto view = view_of(asked.target);
+    const auto read = [&](int limit, const RunPageView& which) -> asio::awaitable<ShownEvents> {
+        co_return read_events(
+            co_await database_.ask(timeline_call(), events_question(asked.run_id, limit, which), asked.request_id));
+    };
+    RunPageParts parts;
+    parts.newest = co_await read(newest_events, {});
+    const bool is_all = !parts.newest.truncated;
+    if (view.is_plain()) {
+        parts.shown = first_page(parts.newest, asked.run_id);
+    } else {
+        parts.shown = co_await read(events_on_page, view);
+    }
+    if (is_all) {
+        parts.first = parts.newest;
+        parts.progress = parts.newest;
+    } else {
+        parts.first = co_await read(first_events, {.oldest_first = true, .event_type = {}, .cursor = {}});
+        parts.progress =
+            co_await read(newest_events, {.oldest_first = false, .event_type = "run.progress_reported", .cursor = {}});
+    }
+    const auto status = co_await read_status(asked);
+    parts.status = status;
+    Page page("run");
+    if (owner_.has_sessions()) {
+        page.values().add("LOGOUT");
+    }
+    fill_run_page(page, view, parts, return_path(asked.request), millis_now());
+    co_return page_response(status::ok, page);
+}
+
+/// What can be started: of the connections that the list is about, those on record. Empty where it cannot be said: the
+/// list is there without it.
+asio::awaitable<std::string> Pages::read_connections(const Asked& asked, std::span<const QueryParameter> query) {
+    std::vector<pq::Argument> arguments{{"page_size", "int", std::to_string(connections_shown)}};
+    for (const auto& [parameter, argument] :
+         {std::pair<std::string_view, std::string_view>{"connector_id", "connector_id"},
+          {"connector_instance_id", "connector_instance_id"},
+          {"connections", "cursor"}}) {
+        const auto found = std::ranges::find(query, parameter, &QueryParameter::name);
+        if (found != query.end()) {
+            arguments.push_back({argument, "text", found->value});
+        }
+    }
+    try {
+        co_return co_await database_.ask(connections_call(), std::move(arguments), asked.request_id);
+    } catch (const Refusal& refusal) {
+        if (refusal.param == "cursor") {
+            throw;
+        }
+    }
+    co_return std::string{};
+}
+
+asio::awaitable<Response> Pages::show_runs(const Asked& asked) {
+    auto query = asked.target.query;
+    std::erase_if(query, [](const QueryParameter& each) { return each.value.empty(); }); // a filter that is left open
+    auto filters = query;
+    std::erase_if(filters, [](const QueryParameter& each) { return each.name == "connections"; });
+    auto arguments = bind_arguments(list_call(), {}, filters, asked.request);
+    const auto runs = co_await database_.ask(list_call(), std::move(arguments), asked.request_id);
+    const auto connections = co_await read_connections(asked, query);
+    Page page("runs");
+    if (owner_.has_sessions()) {
+        page.values().add("LOGOUT");
+    }
+    fill_runs_page(page, query, {.runs = runs, .connections = connections}, return_path(asked.request), millis_now());
+    co_return page_response(status::ok, page);
+}
+
+asio::awaitable<Response> Pages::act_on_run(const Asked& asked, const SqlCall& call) {
+    form_text(asked.request, "");
+    auto arguments = bind_arguments(call, asked.match.variables, {}, Request{});
+    co_await database_.ask(call, std::move(arguments), asked.request_id);
+    co_return see_other(run::self_link(asked.run_id).view());
+}
+
+/// Starts a run, of a connection or to repeat another. A form that is sent twice starts one.
+asio::awaitable<Response> Pages::start(const Asked& asked, const SqlCall& call, std::string_view argument) {
+    std::vector<pq::Argument> arguments;
+    arguments.push_back({argument, "text", std::string{asked.match.variables.at(0).value}});
+    if (auto key = form_text(asked.request, "idempotency_key"); !key.empty()) {
+        arguments.push_back({"idempotency_key", "text", std::move(key)});
+    }
+    const auto acknowledgement = co_await database_.ask(call, std::move(arguments), asked.request_id);
+    metrics_.admitted();
+    co_return see_other(run::self_link(pq::string_in(acknowledgement, "run_id")).view());
+}
+
+} // namespace pdpp::http

@@ -1,0 +1,54 @@
+#pragma once
+// Pages: what browsers get at the URLs of the API, by the same SQL functions.
+
+#include "http/owner/access.hpp"
+#include "http/routes/routing.hpp"
+#include "http/runs/database.hpp"
+#include "http/syntax/target.hpp"
+#include "http/watch/metrics.hpp"
+#include "http/wire/message.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace pdpp::http {
+
+/// Whether the request would rather have a page than what the API answers. Nearly free for a request whose Accept does
+/// not speak of pages.
+bool wants_page(const Request& request);
+
+/// The request that a link of a page stands for, whose address says by `as=json` or `as=ndjson` what Accept cannot say
+/// there; nothing for an address that does not.
+std::optional<Request> as_asked(const Request& request);
+
+class Pages {
+  public:
+    Pages(Database& database, OwnerAccess& owner, Metrics& metrics)
+        : database_(database), owner_(owner), metrics_(metrics) {}
+
+    /// The page of a route of page_routes(), whose session and origin have been checked. Throws Refusal.
+    boost::asio::awaitable<Response> answer(const Match& match, const Target& target, const Request& request,
+                                            const std::string& peer, const std::string& request_id);
+
+  private:
+    struct Asked;
+
+    Response log_in(const Request& request, const std::string& peer);
+    Response show_login(const Target& target, const Request& request);
+    boost::asio::awaitable<Response> show_run(const Asked& asked);
+    boost::asio::awaitable<std::string> read_connections(const Asked& asked, std::span<const QueryParameter> query);
+    boost::asio::awaitable<Response> show_runs(const Asked& asked);
+    boost::asio::awaitable<Response> act_on_run(const Asked& asked, const SqlCall& call);
+    boost::asio::awaitable<Response> start(const Asked& asked, const SqlCall& call, std::string_view argument);
+    boost::asio::awaitable<std::string> read_status(const Asked& asked);
+
+    Database& database_;
+    OwnerAccess& owner_;
+    Metrics& metrics_;
+};
+
+} // namespace pdpp::http

@@ -1,0 +1,351 @@
+#include "http/pages/run_page.hpp"
+
+#include "http/pages/event_rows.hpp"
+#include "http/pages/life.hpp"
+#include "http/pages/times.hpp"
+#include "http/pages/words.hpp"
+#include "http/syntax/entity_tag.hpp"
+#include "http/syntax/local_path.hpp"
+#include "pq/body.hpp"
+#include "pq/random.hpp"
+#include "pq/timeline_cursor.hpp"
+#include "run/link.hpp"
+#include "text/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace pdpp::http {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t message_limit = 4000; // characters
+
+/// The status, as the page needs it again and again.
+struct Shown {
+    const json::object& body;
+    std::string_view run_id = text_at(body, "run_id");
+    std::string_view status = text_at(body, "status");
+    std::string_view connection = text_at(body, "connector_instance_id");
+    std::string_view cancel_requested_at = text_at(body, "cancel_requested_at");
+    LifeTimes times = {};
+    std::string started_at = {}; ///< of run.started itself; empty if it has not been started
+    std::string path = {};       ///< of its page
+
+    [[nodiscard]] bool is_active() const { return status == "active"; }
+};
+
+const ShownEvent* event_of_type(const RunPageParts& parts, std::string_view type) {
+    for (const auto* const events : {&parts.first.events, &parts.newest.events, &parts.shown.events}) {
+        const auto found = std::ranges::find(*events, type, &ShownEvent::type);
+        if (found != events->end()) {
+            return &*found;
+        }
+    }
+    return nullptr;
+}
+
+Shown read_shown(const json::object& body, const RunPageParts& parts, std::int64_t now) {
+    Shown shown{.body = body};
+    const auto* const start = event_of_type(parts, "run.started");
+    if (start != nullptr || !shown.is_active()) { // before its start it has the admission's time
+        shown.started_at = text_at(body, "started_at");
+    }
+    shown.times = {.admitted = millis_of(text_at(body, "admitted_at")).value_or(now),
+                   .started = millis_of(shown.started_at),
+                   .ended = millis_of(text_at(body, "completed_at")),
+                   .now = now};
+    shown.path = run::self_link(shown.run_id).view();
+    return shown;
+}
+
+std::string address(std::string_view path, const RunPageView& view, std::string_view cursor) {
+    std::string url{path};
+    char separator = '?';
+    const auto add = [&](std::string_view name, std::string_view value) {
+        if (!value.empty()) {
+            url.append(1, separator).append(name).append("=").append(percent_encoded(value));
+            separator = '&';
+        }
+    };
+    add("order", view.oldest_first ? "oldest" : "");
+    add("type", view.event_type);
+    add("cursor", cursor);
+    return url;
+}
+
+void add_headline(PageValues& page, const Shown& run) {
+    page.text("RUN_ID", run.run_id);
+    page.text("STATUS", run.status);
+    page.text("SAID", run.is_active() && !run.cancel_requested_at.empty() ? "active, cancel requested" : run.status);
+    page.text("MARK", mark_of(run.status));
+    const auto began = run.times.started.value_or(run.times.admitted);
+    page.text("TOOK", duration(run.times.ended.value_or(run.times.now) - began));
+    if (run.is_active()) {
+        page.add("RUNNING").number("SINCE", began);
+        if (!run.times.started) {
+            page.add("WAITING");
+        }
+        if (!run.cancel_requested_at.empty()) {
+            auto asked = page.add("CANCEL_ASKED").add("AT");
+            asked.text("TIME", run.cancel_requested_at);
+            asked.text("TEXT", readable_time(run.cancel_requested_at));
+        }
+    } else {
+        page.add("ENDED");
+    }
+}
+
+/// Why it went wrong, in the connector's own words.
+void add_failure(PageValues& page, const Shown& run) {
+    const auto* const failure = run.body.if_contains("failure");
+    if (failure == nullptr || !failure->is_object()) {
+        return;
+    }
+    const auto& what = failure->get_object();
+    auto box = page.add("FAILURE");
+    box.text("WHY", run.status == "abandoned" ? "Why it was abandoned:" : "Why it failed:");
+    bool is_cut = false;
+    const auto add = [&](std::string_view section, std::string_view name, std::string_view key) {
+        const auto text = text_at(what, key);
+        if (!text.empty()) {
+            auto shown = storable(text, message_limit);
+            is_cut = is_cut || shown.size() < text.size();
+            box.add(section).text(name, shown);
+        }
+    };
+    add("REASON", "REASON", "reason");
+    add("HAS_MESSAGE", "MESSAGE", "message");
+    if (text_at(what, "connector_error_message") != text_at(what, "message")) {
+        add("HAS_CONNECTOR_ERROR", "CONNECTOR_ERROR", "connector_error_message");
+    }
+    add("HAS_ORIGIN", "ORIGIN", "origin");
+    if (is_cut) {
+        box.add("CUT");
+    }
+}
+
+void add_facts(PageValues& page, const Shown& run, const RunPageParts& parts) {
+    page.text("CONNECTION", run.connection);
+    page.text("CONNECTION_URL", "/_ref/runs?connector_instance_id=" + percent_encoded(run.connection));
+    page.text("CONNECTOR", text_at(run.body, "connector_id"));
+    page.text("TRACE", text_at(run.body, "trace_id"));
+    const auto* const start = event_of_type(parts, "run.started");
+    const auto controller = start == nullptr ? std::string_view{} : text_at(start->data, "controller_id");
+    if (!controller.empty()) {
+        page.add("HAS_CONTROLLER").text("CONTROLLER", controller);
+    } else {
+        page.add("NO_CONTROLLER")
+            .text("NO_CONTROLLER_WORDS", start != nullptr || run.times.started ? "none: by a session of its own"
+                                         : run.is_active()                     ? "none yet"
+                                                                               : "none: it was never started");
+    }
+    const auto add_run = [&](std::string_view section, std::string_view key) {
+        if (const auto id = text_at(run.body, key); !id.empty()) {
+            auto other = page.add(section);
+            other.text("ID", id);
+            other.text("URL", run::self_link(id).view());
+        }
+    };
+    add_run("REPEATS", "retry_of");
+    add_run("REPEATED", "retried_by");
+    if (const auto reason = text_at(run.body, "terminal_reason");
+        !reason.empty() && (run.status == "completed" || run.status == "cancelled")) {
+        page.add("ENDED_BY").text("REASON", reason);
+    }
+    if (const auto* const gaps = run.body.if_contains("known_gaps"); gaps != nullptr && gaps->is_array()) {
+        page.add("GAPS").text("COUNT", grouped(static_cast<std::int64_t>(gaps->get_array().size())));
+    }
+}
+
+/// Admitted, started, ended, with the time between them.
+void add_moments(PageValues& page, const Shown& run) {
+    const auto add = [&](std::string_view name, std::string_view time, std::string_view not_yet) {
+        auto moment = page.add("MOMENT");
+        moment.text("NAME", name);
+        if (time.empty()) {
+            moment.add("NOT_YET").text("WORDS", not_yet);
+        } else {
+            auto at = moment.add("AT");
+            at.text("TIME", time);
+            at.text("TEXT", readable_time(time));
+        }
+        return moment;
+    };
+    const auto after = [&](PageValues& moment, std::string_view label, std::int64_t from,
+                           std::optional<std::int64_t> to) {
+        auto gap = moment.add("AFTER");
+        gap.text("LABEL", label);
+        gap.text("DURATION", duration(to.value_or(run.times.now) - from));
+        if (!to) {
+            gap.add("TICKS").number("SINCE", from);
+        }
+    };
+    add("Admitted", text_at(run.body, "admitted_at"), {});
+    auto started = add("Started", run.started_at, run.is_active() ? "not yet" : "never");
+    if (run.times.started || run.is_active()) {
+        after(started, run.times.started ? "after waiting" : "waiting for", run.times.admitted, run.times.started);
+    }
+    auto ended = add("Ended", text_at(run.body, "completed_at"), "not yet");
+    if (run.times.started) {
+        after(ended, run.is_active() ? "running for" : "after running", *run.times.started, run.times.ended);
+    } else if (run.times.ended) {
+        after(ended, "after waiting", run.times.admitted, run.times.ended);
+    }
+    if (const auto deadline = text_at(run.body, "deadline_at"); !deadline.empty()) {
+        add("Deadline", deadline, {});
+    }
+}
+
+void add_life(PageValues& page, const Shown& run, const RunPageParts& parts) {
+    auto events = parts.newest.events;
+    for (const auto& event : parts.first.events) {
+        if (std::ranges::find(events, event.seq, &ShownEvent::seq) == events.end()) {
+            events.push_back(event);
+        }
+    }
+    const auto life = draw_life(run.times, run.status, events);
+    page.text("LIFE_WORDS", life.words);
+    page.text("LIFE_SCALE", life.scale);
+    page.number("LIFE_FROM", life.from);
+    page.text("LIFE_UNTIL", life.until ? std::to_string(*life.until) : "");
+    for (const auto& part : life.parts) {
+        auto drawn = page.add("PART");
+        const bool is_thick = part.kind == "running";
+        drawn.text("CLASS", part.kind);
+        drawn.text("X", fmt::format("{}", part.x));
+        drawn.text("WIDTH", fmt::format("{:.1f}", part.width));
+        drawn.text("Y", is_thick ? "12" : part.kind == "waiting" ? "20" : "25");
+        drawn.text("HEIGHT", is_thick ? "28" : part.kind == "waiting" ? "12" : "2");
+        drawn.number("FROM", part.from);
+        drawn.text("TO", part.to ? std::to_string(*part.to) : "");
+    }
+    for (const auto& sign : life.signs) {
+        auto drawn = page.add("SIGN");
+        drawn.text("CLASS", sign.kind);
+        drawn.text("PATH", fmt::format("M{} 4v44", sign.x));
+        drawn.number("AT", sign.at);
+        drawn.text("WORDS", sign.words);
+    }
+    std::string times;
+    for (const auto at : life.ticks) {
+        times += fmt::format("{}{}", times.empty() ? "" : " ", at - life.from);
+    }
+    page.text("TICKS", life.tick_path);
+    page.text("TICK_TIMES", times);
+    const auto key = [&](std::string_view kind, std::string_view words) {
+        auto shown = page.add("KEY");
+        shown.text("CLASS", kind);
+        shown.text("WORDS", words);
+    };
+    for (const auto& part : life.parts) {
+        key(part.kind, part.kind == "waiting" ? "waiting for launch"
+                       : part.kind == "after" ? "after the end"
+                                              : "running");
+    }
+    key("tick", "event");
+    const auto has = [&](std::string_view kind) {
+        return std::ranges::find(life.signs, kind, &LifeSign::kind) != life.signs.end();
+    };
+    if (has("cancel")) {
+        key("cancel", "cancel request");
+    }
+    if (has("late")) {
+        key("late", "late outcome");
+    }
+    const auto count = parts.newest.events.empty() ? 0 : parts.newest.events.front().seq;
+    if (parts.newest.truncated) {
+        auto few = page.add("FEW_MARKS");
+        few.text("MARKS", grouped(static_cast<std::int64_t>(parts.newest.events.size())));
+        few.text("EVENT_COUNT", grouped(count));
+    }
+    page.text("EVENT_COUNT_WORDS", grouped(count));
+}
+
+void add_acts(PageValues& page, const Shown& run) {
+    if (run.is_active()) {
+        if (run.cancel_requested_at.empty()) {
+            page.add("CAN_CANCEL").text("CANCEL_URL", run.path + "/cancel");
+        }
+        return;
+    }
+    page.text("KEY", pq::random_hex(16));
+    if (run.status != "completed") {
+        page.add("CAN_RETRY").text("RETRY_URL", run.path + "/retry");
+    }
+    if (!run.connection.empty()) {
+        page.add("CAN_START").text("START_URL", "/_ref/connections/" + percent_encoded(run.connection) + "/run");
+    }
+}
+
+void add_list(PageValues& page, const Shown& run, const RunPageView& view, const RunPageParts& parts) {
+    page.text("PATH", run.path);
+    page.text("TYPE", view.event_type);
+    page.add(view.oldest_first ? "OLDEST" : "NEWEST");
+    for (const std::string_view type :
+         {"run.admitted", "run.started", "run.progress_reported", "run.cancel_requested", "run.deadline_extended",
+          "run.completed", "run.failed", "run.cancelled", "run.abandoned", "run.late_outcome"}) {
+        page.add("KNOWN_TYPE").text("TYPE", type);
+    }
+    if (!view.event_type.empty()) {
+        page.add("FILTERED");
+    }
+    if (parts.shown.pruned || parts.newest.pruned) {
+        page.add("PRUNED");
+    }
+    if (parts.shown.events.empty()) {
+        page.add("NONE").text("NONE_WORDS",
+                              !view.event_type.empty() ? "No event of this type here." : "No events beyond.");
+    }
+    add_event_rows(page, run.run_id, parts.shown.events);
+    if (!view.cursor.empty()) {
+        auto first = page.add("FIRST");
+        first.text("FIRST_URL", address(run.path, view, {}));
+        first.text("FIRST_WORDS", view.oldest_first ? "Oldest events" : "Newest events");
+    }
+    if (parts.shown.truncated) {
+        auto next = page.add("NEXT");
+        next.text("NEXT_URL", address(run.path, view, parts.shown.next_cursor));
+        next.text("NEXT_WORDS", view.oldest_first ? "Newer events" : "Older events");
+        page.add("TRUNCATED")
+            .text("TRUNCATED_WORDS", fmt::format("{} events on a page; there are more.", parts.shown.events.size()));
+    }
+}
+
+} // namespace
+
+void fill_run_page(Page& page, const RunPageView& view, const RunPageParts& parts, std::string_view here,
+                   std::int64_t now) {
+    const auto body = pq::parse_body(parts.status);
+    const auto run = read_shown(body.get_object(), parts, now);
+    page.title(fmt::format("{} {} · {} · {}", sign_of(run.status), run.status, run.connection, run.run_id),
+               icon_of(run.status));
+    auto& values = page.values();
+    values.text("TAG", entity_tag(parts.status));
+    values.number("NOW", now);
+    values.text("NOW_TIME", time_of(now));
+    values.text("NOW_TEXT", readable_time(time_of(now)));
+    values.text("HERE", here);
+    values.text("JSON_URL", run.path + "?as=json");
+    values.text("TIMELINE_URL", run.path + "/timeline?as=json");
+    values.text("LINES_URL", run.path + "/timeline?as=ndjson");
+    if (run.is_active()) {
+        const auto last = parts.newest.events.empty() ? 0 : parts.newest.events.front().seq;
+        values.text("EVENTS_URL",
+                    last > 0 ? fmt::format("{}/timeline?cursor={}", run.path, pq::timeline_cursor(run.run_id, last))
+                             : run.path + "/timeline");
+    }
+    add_headline(values, run);
+    add_failure(values, run);
+    add_facts(values, run, parts);
+    add_moments(values, run);
+    add_progress(values, parts.progress.events);
+    add_life(values, run, parts);
+    add_acts(values, run);
+    add_list(values, run, view, parts);
+}
+
+} // namespace pdpp::http

@@ -1,0 +1,25 @@
+#pragma once
+// The list of runs.
+
+#include "http/pages/page.hpp"
+#include "http/syntax/target.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pdpp::http {
+
+/// What was read for it.
+struct RunsPageParts {
+    std::string_view runs;        ///< the body of the list
+    std::string_view connections; ///< that of the connections; empty if they could not be read
+};
+
+/// `query` has filters of the API, none of them empty; `now` in milliseconds; `here` is the path with its query.
+void fill_runs_page(Page& page, std::span<const QueryParameter> query, const RunsPageParts& parts,
+                    std::string_view here, std::int64_t now);
+
+} // namespace pdpp::http
