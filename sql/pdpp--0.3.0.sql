@@ -124,7 +124,7 @@ comment on column pdpp.spine_events.event_seq is '1, 2, 3… within a run, gap-f
 comment on column pdpp.spine_events.event_id is
     'unique within its run: the writer''s retry key; empty if it brought none, and then known as evt_ run_id _ event_seq';
 comment on column pdpp.spine_events.trace_id is 'null: as the run''s admission has it; the same of scenario_id, actor_id, connector_instance_id';
-comment on column pdpp.spine_events.actor_type is 'null: connector';
+comment on column pdpp.spine_events.actor_type is 'null: runtime of a start, else connector';
 comment on column pdpp.spine_events.object_type is 'null: run';
 comment on column pdpp.spine_events.object_id is 'null with its type: the run''s';
 comment on column pdpp.spine_events.source_kind is 'null with a source_id, a boot: controller; of an admission that repeats a run: retried_run, with that run';
@@ -488,7 +488,11 @@ select a.run_id,
        case e.event_type when 'run.completed' then 'completed' when 'run.failed' then 'failed'
                          when 'run.cancelled' then 'cancelled' when 'run.abandoned' then 'abandoned'
                          else 'active' end as status,
-       coalesce(s.actor_id, e.actor_id, a.actor_id) as connector_id,
+       coalesce(s.actor_id, e.actor_id, a.actor_id,
+                (select d.data_json #>> '{source,id}'
+                 from (values (1, s.data_json), (2, e.data_json), (3, a.data_json)) as d(place, data_json)
+                 where jsonb_typeof(d.data_json #> '{source,id}') = 'string' and d.data_json #>> '{source,id}' <> ''
+                 order by d.place limit 1)) as connector_id,
        coalesce(s.connector_instance_id, e.connector_instance_id, a.connector_instance_id) as connector_instance_id,
        coalesce(s.trace_id, e.trace_id, a.trace_id) as trace_id,
        a.admitted_at,

@@ -24,7 +24,7 @@ std::uint64_t tag_of(const run::ListPosition& position) {
 }
 
 std::optional<run::ListCursor> parse_list_cursor(std::optional<std::string_view> text) {
-    if (!text) {
+    if (!text || text->empty()) { // as a form or a link writes one that is none
         return {};
     }
     const auto cursor = run::decode_list_cursor(*text);

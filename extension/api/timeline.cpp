@@ -37,7 +37,7 @@ std::optional<std::int64_t> position_of(std::string_view run_id, const std::opti
 }
 
 std::optional<run::Cursor> parse_timeline_cursor(std::optional<std::string_view> text) {
-    if (!text) {
+    if (!text || text->empty()) { // as a form or a link writes one that is none
         return {};
     }
     const auto cursor = run::decode_cursor(*text);
@@ -77,8 +77,9 @@ bool is_start_beside(const store::Rows& rows, std::uint64_t row, const run::Life
 
 /// What a column of an event's row leaves out.
 std::optional<std::string_view> implied(std::string_view name, const store::Rows& rows, std::uint64_t row,
-                                        const run::LifecycleEvent& admission) {
+                                        const run::LifecycleEvent& admission, const Jsonb* data) {
     namespace column = store::timeline_column;
+    const std::string_view event_type = rows.text(row, column::event_type).value_or(std::string_view{});
     if (name == "trace_id") {
         return admission.trace_id;
     }
@@ -95,7 +96,11 @@ std::optional<std::string_view> implied(std::string_view name, const store::Rows
         return run::active;
     }
     if (name == "actor_type") {
-        return "connector";
+        return run::actor_type_of(event_type);
+    }
+    if (name == "stream_id" && event_type == run::event_type::progress_reported) {
+        const std::string_view stream = store::string_under(data, "stream");
+        return stream.empty() ? std::nullopt : std::optional{stream};
     }
     if (name == "source_kind" && rows.text(row, column::source_id)) {
         return "controller";
@@ -132,7 +137,7 @@ std::size_t write_event(store::JsonbWriter& body, const store::Rows& rows, std::
     for (int plain = column::first_plain; plain < rows.columns(); ++plain) {
         const std::string_view name = rows.name(plain);
         const auto text = rows.text(row, plain);
-        body.field(name, text ? text : implied(name, rows, row, admission));
+        body.field(name, text ? text : implied(name, rows, row, admission, data));
     }
     body.key("data");
     write_redacted(body, data);

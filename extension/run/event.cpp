@@ -30,6 +30,10 @@ std::optional<Outcome> outcome_where(std::string_view Ending::*field, std::strin
 
 } // namespace
 
+std::string_view actor_type_of(std::string_view type) {
+    return type == event_type::started ? "runtime" : "connector";
+}
+
 std::optional<Outcome> outcome_of(std::string_view type) {
     return outcome_where(&Ending::event_type, type);
 }

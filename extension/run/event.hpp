@@ -12,6 +12,7 @@ inline constexpr std::string_view started = "run.started";
 inline constexpr std::string_view cancel_requested = "run.cancel_requested";
 inline constexpr std::string_view deadline_extended = "run.deadline_extended";
 inline constexpr std::string_view late_outcome = "run.late_outcome";
+inline constexpr std::string_view progress_reported = "run.progress_reported"; ///< a controller's
 } // namespace event_type
 
 /// What the source of an admission is that repeats a run: `source_kind`, with the run's id for `source_id`.
@@ -32,6 +33,9 @@ inline constexpr int lifecycle_event_types = 6;
 
 /// The phase of a lifecycle event; nothing for any other type.
 [[nodiscard]] std::optional<Phase> phase_of(std::string_view event_type);
+
+/// Who an event is by, where its row leaves that out: the runtime of a start, else the connector.
+[[nodiscard]] std::string_view actor_type_of(std::string_view event_type);
 
 /// Whether only the extension writes events of this type: the lifecycle's, cancel requests, extensions of the deadline
 /// and late outcomes.

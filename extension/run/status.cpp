@@ -43,6 +43,12 @@ Failure failure_of(const Evidence& evidence) {
     };
 }
 
+/// The connector that an event names, else the source that one tells in its data.
+std::optional<std::string_view> connector_of(const Lifecycle& lifecycle) {
+    const auto named = latest_say(lifecycle, &LifecycleEvent::actor_id);
+    return named ? named : latest_say(lifecycle, &LifecycleEvent::source_in_data);
+}
+
 } // namespace
 
 std::optional<std::string_view> trace_of(const Lifecycle& lifecycle) {
@@ -52,7 +58,7 @@ std::optional<std::string_view> trace_of(const Lifecycle& lifecycle) {
 Status project(const Lifecycle& lifecycle, const InFlight& in_flight) {
     Status status{
         .status = active,
-        .connector_id = latest_say(lifecycle, &LifecycleEvent::actor_id),
+        .connector_id = connector_of(lifecycle),
         .connector_instance_id = latest_say(lifecycle, &LifecycleEvent::connector_instance_id),
         .trace_id = trace_of(lifecycle),
         .admitted_at = when(lifecycle.admitted),

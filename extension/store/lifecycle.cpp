@@ -33,6 +33,22 @@ run::LifecycleEvent event_in(TupleTableSlot* slot, const SpineEntry& spine, std:
     return event;
 }
 
+/// The connector as writers of other servers tell it, `data.source.id`; looked for only while no event has named one.
+void add_source(run::LifecycleEvent& event, const run::Lifecycle& others, TupleTableSlot* slot,
+                const SpineEntry& spine) {
+    if (event.actor_id || (others.admitted && others.admitted->actor_id)) {
+        return;
+    }
+    bool is_null = false;
+    const Datum data = slot_getattr(slot, spine.data_json, &is_null);
+    const Jsonb* source =
+        is_null ? nullptr : value_under(reinterpret_cast<const Jsonb*>(PG_DETOAST_DATUM_COPY(data)), "source");
+    const std::string_view id = source != nullptr ? string_under(source, "id") : std::string_view{};
+    if (!id.empty()) {
+        event.source_in_data = id;
+    }
+}
+
 void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& spine) {
     slot_getsomeattrs(slot, spine.connector_instance_id); // up to the last one but the data, at once
     const std::string_view event_type = text_of(slot, spine.event_type).value_or(std::string_view{});
@@ -43,6 +59,7 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
     switch (*phase) {
     case run::Phase::admitted:
         record.events.admitted = event_in(slot, spine, run::event_type::admitted);
+        add_source(*record.events.admitted, record.events, slot, spine);
         if (text_of(slot, spine.source_kind) == run::retried_run) {
             record.retry_of = text_of(slot, spine.source_id);
             keep({&record.retry_of});
@@ -50,6 +67,7 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
         break;
     case run::Phase::started: {
         record.events.started = event_in(slot, spine, run::event_type::started);
+        add_source(*record.events.started, record.events, slot, spine);
         auto event_id = text_of(slot, spine.event_id);
         keep({&event_id});
         record.started_event_id = event_id.value_or(std::string_view{});
@@ -64,6 +82,7 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
         const Datum data = slot_getattr(slot, spine.data_json, &is_null);
         record.terminal_data = is_null ? empty_object() : reinterpret_cast<const Jsonb*>(PG_DETOAST_DATUM_COPY(data));
         record.events.ended->evidence = evidence_in(record.terminal_data, outcome);
+        add_source(*record.events.ended, record.events, slot, spine);
         break;
     }
     }

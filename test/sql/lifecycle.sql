@@ -24,7 +24,7 @@ select pg_temp.rows_are(
     $$values ('{"pid": 7}'::jsonb, null, null, null, null, null, null, false)$$, 'the event');
 select is((pdpp_run_timeline('lc-1')#>'{data,1}') - '{occurred_at,recorded_at,subject_type,subject_id,request_id,grant_id,source_kind,source_id,client_id,stream_id,interaction_id}'::text[],
     jsonb_build_object('event_seq', 2, 'event_type', 'run.started', 'admitted_at', pdpp_run_status('lc-1')->'admitted_at', 'version', 1, 'object_type', 'run',
-    'object_id', 'lc-1', 'event_id', 'start-1', 'run_id', 'lc-1', 'trace_id', 'trace-lc-1', 'scenario_id', null, 'actor_type', 'connector', 'actor_id', 'lc',
+    'object_id', 'lc-1', 'event_id', 'start-1', 'run_id', 'lc-1', 'trace_id', 'trace-lc-1', 'scenario_id', null, 'actor_type', 'runtime', 'actor_id', 'lc',
     'status', 'active', 'connector_instance_id', 'conn-lc-1', 'data', '{"pid": 7}'::jsonb), 'as the timeline shows it, beside the admission');
 select pg_temp.rows_are($$select launch_deadline, boot_epoch from pdpp.controller_active_runs where run_id = 'lc-1'$$,
                   $$values (null::timestamptz, null::uuid)$$, 'no deadline any more, and nobody owns it');

@@ -1,7 +1,7 @@
 -- pdpp_run_status: every row of the status table, what is passed through, and what is nobody's.
 \i test/sql/include/prelude.psql
 begin;
-select plan(239);
+select plan(259);
 
 -- A run of which exactly these lifecycle events stand, written by hand: each with its own connector, trace and time.
 create function pg_temp.spine(id text, variadic events text[]) returns text language sql as $$
@@ -84,6 +84,27 @@ select is(pdpp_run_status(id)->>'connector_id', 'connector of ' || says, format(
     says)) from sayings;
 select is(pdpp_run_status(id)->>'trace_id', 'trace of ' || says, format('trace_id of %s: %s says', id, says))
 from sayings;
+-- where no event names a connector, it is the source that one tells in its data, in the same order
+create function pg_temp.sourced(id text, events jsonb) returns text language sql as $$
+    insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at, actor_id, data_json)
+    select id, n, 'e' || n, event->>0, now(), now(), now(), event->>1, event->2
+    from jsonb_array_elements(events) with ordinality as e(event, n);
+    select id
+$$;
+create temporary table sourced as
+select pg_temp.sourced('st-sourced-' || n, events) as id, connector
+from (values (1, '[["run.admitted", null, {"source": {"id": "gmail"}}]]'::jsonb, 'gmail'),
+             (2, '[["run.admitted", null, {}], ["run.started", null, {"source": {"id": "gmail"}}]]', 'gmail'),
+             (3, '[["run.admitted", null, {"source": {"id": "first"}}], ["run.started", null, {"source": {"id": "gmail"}}]]', 'gmail'),
+             (4, '[["run.admitted", null, {"source": {"id": "first"}}], ["run.failed", null, {"source": {"id": "gmail"}}]]', 'gmail'),
+             (5, '[["run.admitted", null, {"source": {"id": "first"}}], ["run.started", null, {}], ["run.failed", "gmail", {}]]', 'gmail'),
+             (6, '[["run.admitted", "gmail", {}], ["run.started", null, {"source": {"id": "another"}}]]', 'gmail'),
+             (7, '[["run.admitted", null, {"source": {"id": ""}}]]', null),
+             (8, '[["run.admitted", null, {"source": {"id": 7}}]]', null),
+             (9, '[["run.admitted", null, {"source": "gmail"}]]', null),
+             (10, '[["run.admitted", null, {"source": ["id"]}]]', null)) as s(n, events, connector);
+select is(pdpp_run_status(id)->>'connector_id', connector, 'the source of ' || id) from sourced;
+select is((select connector_id from pdpp_runs where run_id = id), connector, 'in the view too: ' || id) from sourced;
 select is(pdpp_run_status('st-says-run.admitted-run.failed')->>'connector_instance_id',
     'connection of st-says-run.admitted-run.failed',
           'connector_instance_id: for the whole life, terminal included');

@@ -1,7 +1,7 @@
 -- pdpp_run_timeline: the page, paging without a gap or a repeat, the end at 4 MiB, cursors, what is never served.
 \i test/sql/include/prelude.psql
 begin;
-select plan(123);
+select plan(135);
 
 create function pg_temp.admit(id text) returns text language sql as
     $$ select pdpp_run_now('tc', 'conn-' || id, id, null, 'trace-' || id)->>'run_id' $$;
@@ -48,6 +48,23 @@ select is(pdpp_run_timeline('tl-1')#>'{data,1}',
 select is(pdpp_run_timeline('tl-1')#>>'{data,1,data}', '{"n": 1.50, "big": 123456789012345678901234567890.10, '
           '"list": [1.0, null, true, [], {}], "text": "😀\n"}', 'numbers keep every digit');
 select unalike(pdpp_run_timeline('tl-1')::text, '%secret-token%', 'token_id is never served');
+
+-- who an event is by, and the stream that a controller's progress is of
+select is(pg_temp.admit('tl-words'), 'tl-words', 'a run that reports');
+select is(pdpp_run_started('tl-words')->>'event_seq', '2', 'its start');
+select is(pdpp_run_event('tl-words', 'run.progress_reported', data)->>'event_type', 'run.progress_reported', 'progress: ' || data::text)
+from unnest(array['{"stream": "inbox", "count": 1}', '{"stream": null}', '{"stream": ""}', '{"stream": 7}', '{}']::jsonb[]) as data;
+select is(pdpp_run_event('tl-words', 'run.note', '{"stream": "inbox"}')->>'event_seq', '8', 'something else that says stream');
+select is((select array_agg(event->>'actor_type' order by n) from jsonb_array_elements(pdpp_run_timeline('tl-words')->'data')
+           with ordinality as e(event, n)),
+          array['connector', 'runtime', 'connector', 'connector', 'connector', 'connector', 'connector', 'connector'], 'a start is by the runtime');
+select is((select array_agg(event->>'stream_id' order by n) from jsonb_array_elements(pdpp_run_timeline('tl-words')->'data')
+           with ordinality as e(event, n)),
+          array[null, null, 'inbox', null, null, null, null, null], 'progress is of the stream that it names');
+insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, actor_type, stream_id, data_json)
+values ('tl-words', 9, 'e9', 'run.progress_reported', now(), now(), 'at', 'own', '{"stream": "inbox"}');
+select is(pdpp_run_timeline('tl-words')#>>'{data,8,stream_id}', 'own', 'a row that has a stream says its own');
+select is(pdpp_run_timeline('tl-words')#>>'{data,8,actor_type}', 'at', 'and whom it is by');
 
 -- terminal_status, trace_id: of the run, whatever the page
 select is(pdpp_run_settle(pg_temp.admit('tl-' || outcome), outcome)->'settled', 'true', 'a run that ended: ' || outcome)
@@ -184,6 +201,7 @@ select is(pg_temp.admit('tl-2'), 'tl-2', 'another run');
 select pg_temp.refused(format('select pdpp_run_timeline(''tl-2'', 10, %L)', text), 'PT400', 'invalid_cursor', 'cursor',
     'the cursor of another run')
 from cursor;
+select is(pdpp_run_timeline('tl-2', 10, ''), pdpp_run_timeline('tl-2', 10), 'an empty cursor is none');
 select is_empty(
     $$select position from cursor, generate_series(1, length(text)) as position
       where pg_temp.refusal(format('select pdpp_run_timeline(''tl-goes-on'', 10, %L)', overlay(text placing
@@ -192,7 +210,7 @@ select is_empty(
     'a cursor changed in any one character');
 select pg_temp.refused(format('select pdpp_run_timeline(''tl-goes-on'', 10, %L)', value), 'PT400', 'invalid_cursor',
     'cursor', 'not a cursor: ' || what)
-from cursor, lateral (values ('empty', ''), ('a number', '250'), ('cut', left(text, -1)), ('longer', text || '0'),
+from cursor, lateral (values ('a number', '250'), ('cut', left(text, -1)), ('longer', text || '0'),
     ('upper case', 'tl_' || upper(substr(text, 4))),
     ('another prefix', 'xx_' || substr(text, 4)), ('a space before', ' ' || text),
     ('a minus', 'tl_-' || substr(text, 5)),

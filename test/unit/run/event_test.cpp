@@ -37,6 +37,13 @@ BOOST_AUTO_TEST_CASE(words_and_events_lead_back) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_start_is_by_the_runtime) {
+    BOOST_TEST(actor_type_of("run.started") == "runtime");
+    for (const auto* type : {"run.admitted", "run.failed", "run.progress_reported", ""}) {
+        BOOST_TEST(actor_type_of(type) == "connector");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(no_other_word_is_an_outcome) {
     for (const auto* word :
          {"", "active", "started", "Completed", "completed ", " completed", "canceled", "run.completed", "complete"}) {

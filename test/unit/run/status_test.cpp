@@ -206,4 +206,23 @@ BOOST_AUTO_TEST_CASE(failure_fields) {
     BOOST_TEST((failure.message == Words{"message"}));
 }
 
+BOOST_AUTO_TEST_CASE(a_source_stands_in_for_a_connector_that_no_event_names) {
+    auto lifecycle = ended(started(), "run.failed");
+    const auto unnamed = [&](std::optional<LifecycleEvent>& event, Words source) {
+        event->actor_id = {};
+        event->source_in_data = source;
+    };
+    unnamed(lifecycle.started, "source of the start");
+    unnamed(lifecycle.ended, "source of the ending");
+    BOOST_TEST((status_of(lifecycle).connector_id == Words{"admission"}));
+    unnamed(lifecycle.admitted, "source of the admission");
+    BOOST_TEST((status_of(lifecycle).connector_id == Words{"source of the start"}));
+    lifecycle.started->source_in_data = {};
+    BOOST_TEST((status_of(lifecycle).connector_id == Words{"source of the ending"}));
+    lifecycle.ended->source_in_data = {};
+    BOOST_TEST((status_of(lifecycle).connector_id == Words{"source of the admission"}));
+    lifecycle.admitted->source_in_data = {};
+    BOOST_TEST((status_of(lifecycle).connector_id == Words{}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
