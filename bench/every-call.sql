@@ -49,6 +49,8 @@ select pdpp_run_list(status => s) from (values (null), ('active'), ('completed')
 select pdpp_run_list(status => s, connector_id => 'gmail') from (values (null), ('active'), ('completed')) as filters (s);
 select pdpp_run_list(status => s, connector_instance_id => 'c-7') from (values (null), ('active'), ('completed')) as filters (s);
 select pdpp_run_list(retry_of => 'run_7');
+select pdpp_connection_list(connector, connection, offered, active)
+from (values (null, null, null, null), ('gmail', null, null, null), (null, 'c-7', null, null), (null, null, true, null), (null, null, null, true)) as v(connector, connection, offered, active);
 select pdpp_run_timeline(:'long', 100, pdpp_run_timeline(:'long', 4000) ->> 'next_cursor');
 select pdpp_run_status('n');
 select count(*) from pdpp_run_statuses('{n,f,unknown}');

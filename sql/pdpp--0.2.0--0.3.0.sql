@@ -352,7 +352,21 @@ create procedure pdpp_run_wait(run_id text, timeout interval default '30s', inou
 comment on procedure pdpp_run_wait(text, interval, jsonb) is
     'waits for the end of a run, with no snapshot and no lock meanwhile; gives the run_status at its end, or at the timeout';
 
-revoke all on function pdpp_run_key(text) from public;
+create function pdpp_connection_list(
+    connector_id text default null,
+    connector_instance_id text default null,
+    offered boolean default null,
+    active boolean default null,
+    page_size integer default 50,
+    cursor text default null
+) returns jsonb
+    language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    set enable_bitmapscan = off set enable_sort = off set jit = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_connection_list(text, text, boolean, boolean, integer, text) is
+    'one page of the connections on record, by id: who offers to launch each, and its active run; next_cursor leads to the next page';
+
+revoke all on function pdpp_run_key(text), pdpp_connection_list(text, text, boolean, boolean, integer, text) from public;
 revoke all on procedure pdpp_run_wait(text, interval, jsonb) from public;
 
 /* ---- for operators -------------------------------------------------------------------------------------------- */
@@ -438,3 +452,7 @@ create index controller_active_runs_list on pdpp.controller_active_runs (started
 
 /* Room for the next version of a row; with more, each update would prune its page. */
 alter table pdpp.connections set (fillfactor = 90);
+
+/* The lists of connections: as many rows as there are of those. */
+create index connections_by_connector on pdpp.connections (connector_id, connector_instance_id);
+create index connections_by_boot on pdpp.connections (boot_epoch, connector_instance_id);

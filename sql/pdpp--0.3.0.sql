@@ -142,6 +142,9 @@ create table pdpp.connections (
 ) with (fillfactor = 90); /* room for the next version of a row; with more, each update would prune its page */
 /* What a connector's run takes its connection from. */
 create index connections_offered on pdpp.connections (connector_id, connector_instance_id) where boot_epoch is not null;
+/* The lists of a connector's connections, and of those that a boot offers. An admission changes none of these columns. */
+create index connections_by_connector on pdpp.connections (connector_id, connector_instance_id);
+create index connections_by_boot on pdpp.connections (boot_epoch, connector_instance_id);
 
 comment on table pdpp.connections is 'one row for each connection; its row lock serialises admissions';
 comment on column pdpp.connections.run_generation is 'rises with each admission, never restarts';
@@ -479,6 +482,20 @@ create function pdpp_run_list(
 comment on function pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text) is
     'one page of runs, newest admission first: each as pdpp_run_status prints it; next_cursor leads to the next page';
 
+create function pdpp_connection_list(
+    connector_id text default null,
+    connector_instance_id text default null,
+    offered boolean default null,
+    active boolean default null,
+    page_size integer default 50,
+    cursor text default null
+) returns jsonb
+    language c stable parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    set enable_bitmapscan = off set enable_sort = off set jit = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_connection_list(text, text, boolean, boolean, integer, text) is
+    'one page of the connections on record, by id: who offers to launch each, and its active run; next_cursor leads to the next page';
+
 /*
  * The same as typed columns, for joins: the projection of extension/run/status.cpp in SQL, where the planner can see
  * through it. test/sql/runs.sql holds the two together. A role reads it with SELECT, and needs none on the tables.
@@ -595,6 +612,7 @@ revoke all on function
     pdpp_run_key(text),
     pdpp_run_timeline(text, integer, text, text, boolean),
     pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text),
+    pdpp_connection_list(text, text, boolean, boolean, integer, text),
     pdpp_run_endings(timestamptz),
     pdpp_grant(regrole, text)
 from public;

@@ -2,6 +2,7 @@
 
 #include "cli/check.hpp"
 #include "cli/command.hpp"
+#include "cli/connections.hpp"
 #include "cli/controller.hpp"
 #include "cli/describe.hpp"
 #include "cli/doctor.hpp"
@@ -94,6 +95,7 @@ class CommandLine {
     void add_status();
     void add_timeline();
     void add_runs();
+    void add_connections();
     void add_now();
     void add_retry();
     void add_wait();
@@ -128,6 +130,7 @@ CommandLine::CommandLine() {
     add_status();
     add_timeline();
     add_runs();
+    add_connections();
     add_now();
     add_retry();
     add_wait();
@@ -247,16 +250,41 @@ void CommandLine::add_runs() {
     command->add_option("--retry-of", options->retry_of, "that repeat this run")->option_text("RUN");
     command->add_option("--since", options->since, "admitted then or later")->option_text("TIME");
     command->add_option("--until", options->until, "admitted before")->option_text("TIME");
-    command->add_option("--limit", options->limit, "runs in a page (default: 50)")
+    command->add_option("--limit", options->list.limit, "runs in a page (default: 50)")
         ->check(CLI::Range(1, 500))
         ->option_text("N");
-    add_cursor(command, options->cursor);
-    add_all(command, options->all);
+    add_cursor(command, options->list.cursor);
+    add_all(command, options->list.all);
     command->add_flag("--watch", options->watch, "show the first page, and again when it changes, until interrupted")
         ->excludes("--all")
         ->excludes("--cursor");
     command->footer(help::runs);
     on_parsed(command, options, show_runs, STDOUT_FILENO);
+}
+
+/// Two flags of which one may be given: true, or false.
+void add_either(CLI::App* command, std::optional<bool>& truth, const std::string& yes, const std::string& yes_text,
+                const std::string& no, const std::string& no_text) {
+    const auto set = [&truth](bool to) { return [&truth, to] { truth = to; }; };
+    command->add_flag_callback(yes, set(true), yes_text);
+    command->add_flag_callback(no, set(false), no_text)->excludes(yes);
+}
+
+void CommandLine::add_connections() {
+    auto* const command = app_.add_subcommand("connections", "List connections: who offers each, and its active run");
+    const auto options = std::make_shared<ConnectionsOptions>();
+    command->add_option("--connector", options->connector_id, "of this connector")->option_text("ID");
+    command->add_option("--connection", options->connector_instance_id, "this one")->option_text("ID");
+    add_either(command, options->offered, "--offered", "that a living controller offers", "--not-offered",
+               "that none does");
+    add_either(command, options->active, "--active", "with a run in flight", "--idle", "without one");
+    command->add_option("--limit", options->list.limit, "connections in a page (default: 50)")
+        ->check(CLI::Range(1, 500))
+        ->option_text("N");
+    add_cursor(command, options->list.cursor);
+    add_all(command, options->list.all);
+    command->footer(help::connections);
+    on_parsed(command, options, show_connections, STDOUT_FILENO);
 }
 
 void CommandLine::add_wait() {

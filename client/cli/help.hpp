@@ -139,6 +139,17 @@ Examples:
   pdpp runs --watch --status active
   pdpp runs --connection gmail-anna --all | jq -r '.data[].run_id')";
 
+constexpr auto connections =
+    R"(On a terminal a connection a line. OFFERED BY is the controller that launches its runs; a run of one that nobody
+offers ends as launch_failed by itself. JSON output is the body of pdpp_connection_list() as PostgreSQL prints it;
+with --all it is one such body a line.
+The primary is asked, never a standby: no page says that it is complete.
+
+Examples:
+  pdpp connections
+  pdpp connections --not-offered
+  pdpp connections --connector gmail --all | jq -r '.data[].connector_instance_id')";
+
 constexpr auto now =
     R"help(On a terminal the first line is the handle; JSON output is the acknowledgement of the database. The run is
 launched by whichever controller offers the connection; if none does, it ends as launch_failed by itself.

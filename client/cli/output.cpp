@@ -242,6 +242,27 @@ std::string runs_text(std::string_view body, bool with_heading) {
     return text;
 }
 
+std::string connections_text(std::string_view body, bool with_heading) {
+    const auto list = pq::parse_body(body).as_object();
+    const auto line = [](std::string_view connection, std::string_view connector, std::string_view controller,
+                         std::string_view run) {
+        auto text = fmt::format("{:<24}  {:<20}  {:<20}  {}", connection, connector, controller, run);
+        return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
+    };
+    std::string text = with_heading ? line("CONNECTION", "CONNECTOR", "OFFERED BY", "ACTIVE RUN") : "";
+    for (const auto& item : list.at("data").as_array()) {
+        const auto& connection = item.as_object();
+        const auto shown = [](const json::object& object, std::string_view key) {
+            return printable(string_at(object, key));
+        };
+        const auto* const run = connection.at("active_run").if_object();
+        const auto controller = shown(connection, "controller_id");
+        text += line(shown(connection, "connector_instance_id"), shown(connection, "connector_id"),
+                     controller.empty() ? "-" : controller, run == nullptr ? "-" : shown(*run, "run_id"));
+    }
+    return text;
+}
+
 std::optional<std::string> next_page(std::string_view body) {
     auto cursor = pq::string_in(body, "next_cursor");
     return cursor.empty() ? std::nullopt : std::optional(std::move(cursor));

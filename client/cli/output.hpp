@@ -86,6 +86,9 @@ TimelinePage timeline_page(std::string_view body);
 /// The runs of a list body, a line each, under a heading if it is wanted.
 std::string runs_text(std::string_view body, bool with_heading);
 
+/// The same for connections.
+std::string connections_text(std::string_view body, bool with_heading);
+
 /// Where a list goes on; nothing if this was the last page.
 std::optional<std::string> next_page(std::string_view body);
 

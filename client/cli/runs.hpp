@@ -2,6 +2,7 @@
 // `pdpp runs`: the runs there are, newest first.
 
 #include "cli/command.hpp"
+#include "cli/list.hpp"
 
 #include <optional>
 #include <string>
@@ -15,9 +16,7 @@ struct RunsOptions {
     std::optional<std::string> retry_of;
     std::optional<std::string> since;
     std::optional<std::string> until;
-    std::optional<int> limit;
-    std::optional<std::string> cursor;
-    bool all = false;
+    ListOptions list;
     bool watch = false;
 };
 

@@ -15,11 +15,9 @@ constexpr auto is_unreserved = [] {
     return unreserved;
 }();
 
-} // namespace
-
-Link self_link(std::string_view run_id) {
-    Link link{"/_ref/runs/"};
-    for (const char c : run_id) {
+Link with_id(std::string_view path, std::string_view id) {
+    Link link{path};
+    for (const char c : id) {
         const auto byte = static_cast<unsigned char>(c);
         if (is_unreserved[byte]) {
             link.append(c);
@@ -31,10 +29,26 @@ Link self_link(std::string_view run_id) {
     return link;
 }
 
+} // namespace
+
+Link self_link(std::string_view run_id) {
+    return with_id("/_ref/runs/", run_id);
+}
+
 Link timeline_link(std::string_view run_id) {
     Link link = self_link(run_id);
     link.append("/timeline");
     return link;
+}
+
+Link start_link(std::string_view connector_instance_id) {
+    Link link = with_id("/_ref/connections/", connector_instance_id);
+    link.append("/run");
+    return link;
+}
+
+Link runs_link(std::string_view connector_instance_id) {
+    return with_id("/_ref/runs?connector_instance_id=", connector_instance_id);
 }
 
 } // namespace pdpp::run

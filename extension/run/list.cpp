@@ -5,6 +5,7 @@ namespace pdpp::run {
 namespace {
 
 constexpr std::string_view list_prefix = "rl_";
+constexpr std::string_view connection_prefix = "cl_";
 
 /// The text that hex digits spell; nothing for anything else, or more than an id can have.
 std::optional<Text<max_id_bytes>> id_in(std::string_view digits) {
@@ -61,6 +62,28 @@ std::optional<ListCursor> decode_list_cursor(std::string_view text) {
         return {};
     }
     return ListCursor{Instant{static_cast<std::int64_t>(*admitted_at)}, *run_id, *tag};
+}
+
+ConnectionCursorText encode_connection(std::string_view connector_instance_id, std::uint64_t tag) {
+    ConnectionCursorText text{connection_prefix};
+    text.append_number(tag);
+    for (const char byte : connector_instance_id) {
+        text.append_hex(static_cast<unsigned char>(byte));
+    }
+    return text;
+}
+
+std::optional<ConnectionCursor> decode_connection_cursor(std::string_view text) {
+    if (text.size() < connection_prefix.size() + 16 || !text.starts_with(connection_prefix)) {
+        return {};
+    }
+    text.remove_prefix(connection_prefix.size());
+    const auto tag = number_in(text.substr(0, 16));
+    const auto connector_instance_id = id_in(text.substr(16));
+    if (!tag || !connector_instance_id) {
+        return {};
+    }
+    return ConnectionCursor{*connector_instance_id, *tag};
 }
 
 } // namespace pdpp::run

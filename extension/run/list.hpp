@@ -1,5 +1,5 @@
 #pragma once
-// The list's rules: page bounds, the words that filter, cursors.
+// The rules of lists, of runs and of connections: page bounds, the words that filter, cursors.
 
 #include "run/error.hpp"
 #include "run/event.hpp"
@@ -45,5 +45,19 @@ using ListCursorText = Text<3 + 16 + 16 + 2 * max_id_bytes>;
 
 /// Nothing for a text that encode() cannot have made.
 [[nodiscard]] std::optional<ListCursor> decode_list_cursor(std::string_view text);
+
+/// Where a page of connections ended, which are listed in the order of their ids.
+struct ConnectionCursor {
+    Text<max_id_bytes> connector_instance_id;
+    std::uint64_t tag;
+};
+
+using ConnectionCursorText = Text<3 + 16 + 2 * max_id_bytes>;
+
+/// Opaque and fit for a URL: `cl_` and hex digits.
+[[nodiscard]] ConnectionCursorText encode_connection(std::string_view connector_instance_id, std::uint64_t tag);
+
+/// Nothing for a text that encode_connection() cannot have made.
+[[nodiscard]] std::optional<ConnectionCursor> decode_connection_cursor(std::string_view text);
 
 } // namespace pdpp::run

@@ -88,6 +88,8 @@ CREATE UNIQUE INDEX idempotency_keys_pkey ON pdpp.idempotency_keys USING btree (
 CREATE UNIQUE INDEX spine_events_event_id_key ON pdpp.spine_events USING btree (run_id, event_id) WHERE (event_id <> ''::text)
 CREATE UNIQUE INDEX spine_events_lifecycle ON pdpp.spine_events USING btree (run_id, ( CASE event_type WHEN 'run.admitted'::text THEN '1'::"char" WHEN 'run.started'::text THEN '2'::"char" ELSE '3'::"char" END)) WHERE (event_type = ANY (ARRAY['run.admitted'::text, 'run.started'::text, 'run.completed'::text, 'run.failed'::text, 'run.cancelled'::text, 'run.abandoned'::text]))
 CREATE UNIQUE INDEX spine_events_pkey ON pdpp.spine_events USING btree (run_id, event_seq)
+CREATE INDEX connections_by_boot ON pdpp.connections USING btree (boot_epoch, connector_instance_id)
+CREATE INDEX connections_by_connector ON pdpp.connections USING btree (connector_id, connector_instance_id)
 CREATE INDEX connections_offered ON pdpp.connections USING btree (connector_id, connector_instance_id) WHERE (boot_epoch IS NOT NULL)
 CREATE INDEX controller_active_runs_list ON pdpp.controller_active_runs USING btree (started_at)
 CREATE INDEX controller_active_runs_unclaimed ON pdpp.controller_active_runs USING btree (started_at) WHERE (boot_epoch IS NULL)

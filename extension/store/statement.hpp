@@ -11,6 +11,7 @@
 #include "pg.hpp"
 #include "run/instant.hpp"
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -24,6 +25,7 @@ struct Parameter {
     Parameter(std::string_view text) : type{TEXTOID}, value{to_text(text)} {}
     Parameter(const char* text) : Parameter{std::string_view{text}} {}
     Parameter(std::int64_t number) : type{INT8OID}, value{Int64GetDatum(number)} {}
+    Parameter(std::same_as<bool> auto truth) : type{BOOLOID}, value{BoolGetDatum(truth)} {} // and no pointer
     Parameter(run::Instant instant) : type{TIMESTAMPTZOID}, value{TimestampTzGetDatum(to_timestamptz(instant))} {}
     Parameter(const Jsonb* json) : type{JSONBOID}, value{JsonbPGetDatum(json)} {}
     Parameter(const pg_uuid_t& uuid) : type{UUIDOID}, value{UUIDPGetDatum(&uuid)} {}
@@ -39,6 +41,7 @@ struct Parameter {
     explicit Parameter(Oid null_type) : type{null_type}, value{0}, is_null{true} {}
 
     static Parameter null_of(std::string_view /*type*/) { return Parameter{Oid{TEXTOID}}; }
+    static Parameter null_of(bool /*type*/) { return Parameter{Oid{BOOLOID}}; }
     static Parameter null_of(run::Instant /*type*/) { return Parameter{Oid{TIMESTAMPTZOID}}; }
     static Parameter null_of(const pg_uuid_t& /*type*/) { return Parameter{Oid{UUIDOID}}; }
 };

@@ -140,6 +140,37 @@ subtest 'for people' => sub {
 	is(scalar(() = on_terminal('runs', '--all', '--limit', '7', '--connection', 'before-3') =~ /^STATUS/mg), 1, '--all: one heading');
 };
 
+subtest 'connections' => sub {
+	# one that lives, and one that is killed: the worker sees it
+	my ($living, $dying) = map { my $session = $node->background_psql('postgres'); $session->query_safe("SELECT pdpp_controller_boot('$_')"); $session } 'living', 'dying';
+	$living->query_safe(q{SELECT pdpp_controller_offer('[{"connector_instance_id": "co-1", "connector_id": "co"}, {"connector_instance_id": "co-2", "connector_id": "co"}]')});
+	$dying->query_safe(q{SELECT pdpp_controller_offer('[{"connector_instance_id": "co-3", "connector_id": "co"}]')});
+	sql(q{SELECT pdpp_connection_run_now('co-2', 'run_co')});
+	my @co = ('connections', '--connector', 'co');
+	is((pdpp(@co))[1], sql(q{SELECT pdpp_connection_list('co')}) . "\n", 'for programs: a page, byte for byte');
+	my $heading = qr/CONNECTION +CONNECTOR +OFFERED BY +ACTIVE RUN\n/;
+	like(on_terminal(@co), qr/\A${heading}co-1 +co +living +-\nco-2 +co +living +run_co\nco-3 +co +dying +-\n\z/, 'for people: a line each');
+	my $pid = $dying->query_safe('SELECT pg_backend_pid()');
+	sql("SELECT pg_terminate_backend($pid, 30000)");
+	sql('SELECT pdpp_reconcile()');
+	like(on_terminal(@co, '--not-offered'), qr/\A${heading}co-3 +co +- +-\n\z/, 'whose session is gone');
+	is(on_terminal(@co, '--offered', '--idle'), on_terminal('connections', '--connection', 'co-1'), '--offered --idle, and --connection');
+	like(on_terminal(@co, '--active'), qr/\A${heading}co-2 .*\n\z/, '--active');
+	like(on_terminal(@co, '--limit', '2'), qr/\A(.*\n){3}more: --all, or --cursor cl_[0-9a-f]+\n\z/, 'says that there are more');
+	my $all = (pdpp(@co, '--all', '--limit', '2'))[1];
+	is(join(' ', map { map { $_->{connector_instance_id} } @{ decode_json($_)->{data} } } split /\n/, $all), 'co-1 co-2 co-3', '--all: every page, a page a line');
+	like((pdpp(@co, '--cursor', decode_json((split /\n/, $all)[0])->{next_cursor}))[1], qr/"co-3".*"has_more": false/, '--cursor: the next page');
+	for my $case ([ 2, 'usage', '--offered', '--not-offered' ], [ 2, 'usage', '--active', '--idle' ], [ 2, 'usage', '--limit', '501' ],
+		[ 5, 'invalid_cursor', '--cursor', 'x' ], [ 5, 'invalid_request', '--connector', '' ])
+	{
+		my ($want, $key, @arguments) = @$case;
+		my ($got, $said, $error) = pdpp('connections', @arguments);
+		is($got, $want, "@arguments: exit code $want");
+		is(decode_json($error)->{error}{code}, $key, "@arguments: $key");
+	}
+	$living->quit;
+};
+
 subtest 'watching' => sub {
 	sql(q{SELECT pdpp_run_now('w', 'watched', 'watched-1')});
 	my $watch = start('', $pdpp, '--db', "$db application_name=watcher", 'runs', '--watch', '--connection', 'watched');

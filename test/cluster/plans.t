@@ -32,13 +32,17 @@ done_testing();
 __DATA__
 Bitmap Index Scan on controller_boots_not_dead <- select boot_epoch, lost_at from pdpp.controller_boots where dead_at is null or
 Bitmap Index Scan on controller_boots_pkey, Index Scan controller_active_runs_run_id_key <- select f.run_id, coalesce(f.started_at, '-infinity'), f.launch_deadline, f.boo
+Index Only Scan connections_by_boot, Index Only Scan controller_active_runs_pkey, Index Scan connections_by_boot, Index Scan controller_active_runs_pkey, Index Scan controller_boots_boot_epoch_key <- with recursive named(boot_epoch) as ( (select c.boot_epoch from pdpp.connectio
 Index Only Scan connections_offered <- select count(*), coalesce(min(id), ''), coalesce(jsonb_agg(id order by id), '[
+Index Only Scan controller_active_runs_pkey, Index Scan connections_pkey, Index Scan controller_active_runs_pkey, Index Scan controller_boots_boot_epoch_key <- select c.connector_instance_id, c.connector_id, c.run_generation, case when c.
 Index Only Scan controller_boots_pkey <- select seq from pdpp.controller_boots where controller_id = $1 order by seq de
 Index Only Scan spine_events_pkey <- select event_seq from pdpp.spine_events where run_id = $1 order by event_seq d
 Index Only Scan spine_events_pkey <- select max(event_seq) > count(*) from (select event_seq from pdpp.spine_events
 Index Only Scan spine_events_retries <- select run_id, admitted_at from pdpp.spine_events where source_kind = 'retried
+Index Scan connections_by_connector, Index Scan controller_active_runs_pkey, Index Scan controller_boots_boot_epoch_key <- select c.connector_instance_id, c.connector_id, c.run_generation, case when c.
 Index Scan connections_offered, Index Scan controller_active_runs_run_id_key, Index Scan controller_active_runs_unclaimed <- update pdpp.controller_active_runs as f set boot_epoch = $1 where f.run_id = (
 Index Scan connections_pkey <- update pdpp.connections as c set run_generation = run_generation + 1, connecto
+Index Scan connections_pkey, Index Scan controller_active_runs_pkey, Index Scan controller_boots_boot_epoch_key <- select c.connector_instance_id, c.connector_id, c.run_generation, case when c.
 Index Scan connections_pkey, Index Scan controller_boots_boot_epoch_key, Index Scan controller_boots_pkey <- select from pdpp.connections as c where (c.boot_epoch = $2 or c.boot_epoch in
 Index Scan connections_pkey, Index Scan controller_boots_boot_epoch_key, Index Scan controller_boots_pkey <- update pdpp.connections as c set boot_epoch = null where (c.boot_epoch = $2 or
 Index Scan controller_active_runs_list <- select run_id, started_at from pdpp.controller_active_runs where (started_at,

@@ -17,5 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         cursor && encode(cursor->position(), cursor->tag).view() != text) {
         __builtin_trap();
     }
+    if (const auto cursor = decode_connection_cursor(text);
+        cursor && encode_connection(cursor->connector_instance_id.view(), cursor->tag).view() != text) {
+        __builtin_trap();
+    }
     return 0;
 }

@@ -60,7 +60,7 @@ sub reads_are_answered
 	my ($name) = @_;
 	is($gateway->get_as_owner($_)->{status}, 200, "$name: $_")
 	  for '/_ref/runs/run_1', '/_ref/runs/run_9', '/_ref/runs/run_9/timeline', '/_ref/runs', '/rpc/pdpp_run_status?run_id=run_9',
-	  '/rpc/pdpp_run_list';
+	  '/rpc/pdpp_run_list', '/_ref/connections';
 	return;
 }
 

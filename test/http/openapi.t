@@ -63,6 +63,9 @@ ask('get', $status, '/_ref/runs/run_active', 406, undef, Accept => 'image/png');
 ask('get', '/_ref/runs', '/_ref/runs?limit=3', 200);
 ask('get', '/_ref/runs', '/_ref/runs?status=failed', 200);
 ask('get', '/_ref/runs', '/_ref/runs?cursor=x', 400);
+ask('get', '/_ref/connections', '/_ref/connections?limit=3', 200);
+ask('get', '/_ref/connections', '/_ref/connections?active=true', 200);
+ask('get', '/_ref/connections', '/_ref/connections?offered=yes', 400);
 ask('get', $status, '/_ref/runs/run_active?x=y', 400);
 ask('get', "$status/timeline", '/_ref/runs/run_active/timeline?cursor=x', 400);
 
@@ -70,7 +73,8 @@ ask('get', "$status/timeline", '/_ref/runs/run_active/timeline?cursor=x', 400);
 for my $method (qw(get head))
 {
 	for ([ $status, '/_ref/runs/run_failed' ], [ $status, '/_ref/runs/run_active' ],
-		[ "$status/timeline", '/_ref/runs/run_active/timeline' ], [ '/_ref/runs', '/_ref/runs' ])
+		[ "$status/timeline", '/_ref/runs/run_active/timeline' ], [ '/_ref/runs', '/_ref/runs' ],
+		[ '/_ref/connections', '/_ref/connections' ])
 	{
 		ask($method, @$_, 304, undef, 'If-None-Match' => '*');
 		ask($method, @$_, 412, undef, 'If-Match' => '"x"');
@@ -159,6 +163,9 @@ for my $function ($one, '/rpc/pdpp_run_timeline')
 }
 ask('get', '/rpc/pdpp_run_list', '/rpc/pdpp_run_list?page_size=2', 200);
 ask('get', '/rpc/pdpp_run_list', '/rpc/pdpp_run_list?since=nonsense', 400);
+ask('get', '/rpc/pdpp_connection_list', '/rpc/pdpp_connection_list?offered=false&active=true', 200);
+ask('post', '/rpc/pdpp_connection_list', '/rpc/pdpp_connection_list', 200, '{"active": true, "offered": null}', @json);
+ask('get', '/rpc/pdpp_connection_list', '/rpc/pdpp_connection_list?offered=perhaps', 400);
 for my $method (qw(get head))
 {
 	ask($method, $rows, "$rows?run_ids=%7Brun_active,nope,NULL%7D", 200);
@@ -200,7 +207,7 @@ is($refused->{json}{error}{code}, 'too_many_connections', 'and no other');
 is($full->stop, 0, 'stopped');
 $node->stop;
 @owner = (Authorization => 'Bearer ' . PdppGateway::token());
-ask('get', '/_ref/runs', '/_ref/runs', 503);
+ask('get', $_, $_, 503) for '/_ref/runs', '/_ref/connections';
 ask('post', $start, '/_ref/connections/c/run', 503, '');
 ask('get', $one, "$one?run_id=a", 503);
 
@@ -265,9 +272,12 @@ subtest 'the reference has every route and its methods, and nothing else' => sub
 	my %methods = map { $_ => 1 } map { split / / } map { $served{$_} } grep { m{^/rpc/} } keys %served;
 	is($functions, join(' ', sort keys %methods), 'and the methods of /rpc');
 	# what a route of /_ref takes in its query
-	my ($query) = $reference =~ /`\/_ref\/runs\?([\w&]+)`/;
-	my @taken = map { $_->{name} } grep { ($_->{in} // '') eq 'query' } @{ $document->{paths}{'/_ref/runs'}{get}{parameters} };
-	is_deeply([ split /&/, $query ], \@taken, 'parameters of the list');
+	for my $list ('/_ref/runs', '/_ref/connections')
+	{
+		my ($query) = $reference =~ /`\Q$list\E\?([\w&]+)`/;
+		my @taken = map { $_->{name} } grep { ($_->{in} // '') eq 'query' } @{ $document->{paths}{$list}{get}{parameters} };
+		is_deeply([ split /&/, $query ], \@taken, "parameters of $list");
+	}
 };
 
 subtest 'every route is in it, and nothing else' => sub {

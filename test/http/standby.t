@@ -78,7 +78,7 @@ sub calls_at
 	my ($node, $what) = @_;
 	my $before = -s $node->logfile;
 	$what->();
-	my @calls = PostgreSQL::Test::Utils::slurp_file($node->logfile, $before) =~ /execute \S+ SELECT [^;]*?FROM public\.(pdpp_run_\w+)/g;
+	my @calls = PostgreSQL::Test::Utils::slurp_file($node->logfile, $before) =~ /execute \S+ SELECT [^;]*?FROM public\.(pdpp_\w+)/g;
 	return "@calls";
 }
 
@@ -92,7 +92,7 @@ status($gateway, $_) for 'run_ended', 'run_active';    # the connections are mad
 
 my @by_rpc = (
 	'pdpp_run_status?run_id=run_ended', 'pdpp_run_statuses?run_ids=%7Brun_ended%7D', 'pdpp_run_timeline?run_id=run_ended',
-	'pdpp_run_list');
+	'pdpp_run_list', 'pdpp_connection_list');
 
 subtest 'an ending is read from the standby, all else from the primary' => sub {
 	my $at_standby;
@@ -110,6 +110,7 @@ subtest 'an ending is read from the standby, all else from the primary' => sub {
 	is($reads->('/_ref/runs/nope/timeline'), 'standby: pdpp_run_timeline, primary: pdpp_run_timeline', 'of an unknown one');
 	is($reads->('/_ref/runs/run_ended/timeline?cursor=x'), 'standby: pdpp_run_timeline, primary: pdpp_run_timeline', 'with a bad cursor');
 	is($reads->('/_ref/runs'), 'standby: , primary: pdpp_run_list', 'a list is read from the primary');
+	is($reads->('/_ref/connections'), 'standby: , primary: pdpp_connection_list', 'that of connections too');
 	for my $target (@by_rpc)
 	{
 		my ($function) = $target =~ /^(\w+)/;

@@ -211,7 +211,7 @@ begin
         execute format('alter table pdpp.%I enable trigger user', tab);
         foreach call in array array[
             $c$pdpp_run_status('al-standing')$c$, $c$pdpp_run_status('al-ended')$c$,
-            $c$pdpp_run_timeline('al-standing')$c$, $c$pdpp_run_timeline('al-ended')$c$, 'pdpp_run_list()', $c$pdpp_run_list('active')$c$, $c$pdpp_run_endings(now() - interval '1 h')$c$,
+            $c$pdpp_run_timeline('al-standing')$c$, $c$pdpp_run_timeline('al-ended')$c$, 'pdpp_run_list()', $c$pdpp_run_list('active')$c$, 'pdpp_connection_list()', 'pdpp_connection_list(offered => true)', 'pdpp_connection_list(active => true)', $c$pdpp_run_endings(now() - interval '1 h')$c$,
             '(select count(*) from pdpp_check())', $c$pdpp_run_now('c', 'al-standing', 'al-standing', 'al-key')$c$, $c$pdpp_run_now('c', 'al-null', 'al-null')$c$,
             $c$pdpp_connection_run_now('al-ended')$c$, $c$pdpp_connector_run_now('c')$c$, $c$pdpp_controller_offer('[{"connector_instance_id": "al-standing", "connector_id": "c"}]')$c$,
             'pdpp_run_claim()', $c$pdpp_run_claim('al-standing')$c$, $c$pdpp_run_fence('al-standing')$c$, $c$pdpp_run_started('al-standing', '{}', 'e')$c$,

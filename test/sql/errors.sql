@@ -2,7 +2,7 @@
 -- that goes on afterwards.
 \i test/sql/include/prelude.psql
 begin;
-select plan(100);
+select plan(103);
 
 select lives_ok($$select pdpp_run_now('ec', 'er-conn', 'er-active', 'er-key')$$, 'an active run');
 select lives_ok($$select pdpp_run_started('er-active')$$, 'that has started');
@@ -90,7 +90,8 @@ select pg_temp.refused(statement, 'PT400', 'invalid_request', param, statement) 
     ($$select pdpp_run_settle(null, 'failed')$$, 'run_id'),
     ($$select pdpp_run_settle('er-active', null)$$, 'outcome'),
     ($$select pdpp_run_launch_failed(null, 'm')$$, 'run_id'), ('select pdpp_run_cancel(null)', 'run_id'), ($$select pdpp_run_timeline('er-active', 0)$$, 'page_size'),
-    ('select pdpp_run_list(page_size => 0)', 'page_size'), ($$select pdpp_run_list('done')$$, 'status'),
+    ('select pdpp_run_list(page_size => 0)', 'page_size'), ('select pdpp_connection_list(page_size => 0)', 'page_size'),
+    ($$select pdpp_connection_list('')$$, 'connector_id'), ($$select pdpp_connection_list(null, '')$$, 'connector_instance_id'), ($$select pdpp_run_list('done')$$, 'status'),
     ($$select pdpp_run_list(connector_id => '')$$, 'connector_id'), ($$select pdpp_run_list(connector_instance_id => '')$$, 'connector_instance_id'),
     ($$select pdpp_grant(null, 'owner')$$, 'role'), ($$select pdpp_grant(current_user::regrole, 'reader')$$, 'kind'),
     ($$select pdpp_run_event('er-active', 'run.failed')$$, 'event_type'),

@@ -1,7 +1,7 @@
 -- pdpp_grant: a role gets EXECUTE on what its kind calls, on nothing else, and needs no table privilege.
 \i test/sql/include/prelude.psql
 begin;
-select plan(67);
+select plan(69);
 
 create temporary view callable as
 select r.rolname as role, p.proname as function
@@ -18,19 +18,19 @@ select lives_ok($$select pdpp_grant('pdpp_test_owner', 'owner')$$, 'an owner');
 select lives_ok($$select pdpp_grant('pdpp_test_controller', 'controller')$$, 'a controller');
 select set_eq($$select function from callable where role = 'pdpp_test_owner'$$,
     array['pdpp_run_status', 'pdpp_run_statuses', 'pdpp_run_timeline', 'pdpp_run_list', 'pdpp_run_endings',
-          'pdpp_run_key', 'pdpp_run_wait', 'pdpp_run_now', 'pdpp_run_cancel',
+          'pdpp_connection_list', 'pdpp_run_key', 'pdpp_run_wait', 'pdpp_run_now', 'pdpp_run_cancel',
           'pdpp_connection_run_now', 'pdpp_connector_run_now'],
     'an owner reads, starts and cancels');
 select set_eq($$select function from callable where role = 'pdpp_test_controller'$$,
     array['pdpp_run_status', 'pdpp_run_statuses', 'pdpp_run_timeline', 'pdpp_run_list', 'pdpp_run_endings',
-          'pdpp_run_key', 'pdpp_run_wait', 'pdpp_run_now', 'pdpp_run_cancel',
+          'pdpp_connection_list', 'pdpp_run_key', 'pdpp_run_wait', 'pdpp_run_now', 'pdpp_run_cancel',
     'pdpp_connection_run_now', 'pdpp_connector_run_now', 'pdpp_controller_boot', 'pdpp_controller_rejoin',
           'pdpp_controller_offer', 'pdpp_run_claim', 'pdpp_run_fence', 'pdpp_run_started', 'pdpp_run_extend', 'pdpp_run_event', 'pdpp_run_settle',
           'pdpp_run_launch_failed',
           'pdpp_reconcile'], 'a controller also launches, appends, settles and reconciles');
 select lives_ok($$select pdpp_grant('"pdpp_test_Quoted ""; drop role pdpp_test_owner; --"', 'owner')$$,
     'a role''s name is only a name');
-select is(count(*), 11::bigint, 'whatever it is') from callable where role like 'pdpp_test_Quoted%';
+select is(count(*), 12::bigint, 'whatever it is') from callable where role like 'pdpp_test_Quoted%';
 select lives_ok($$select pdpp_grant('pdpp_test_owner', 'owner')$$, 'granted twice is granted once');
 select is_empty($$select r.rolname, c.oid::regclass from pg_roles as r, pg_class as c
     where r.rolname like 'pdpp\_test\_%' and c.relnamespace = 'pdpp'::regnamespace
@@ -53,6 +53,7 @@ select is(pdpp_run_status('gr-1')->>'status', 'active', 'owner: status');
 select is(pdpp_run_timeline('gr-1')->'event_count', '1', 'owner: timeline');
 select is(count(*), 1::bigint, 'owner: statuses') from pdpp_run_statuses(array['gr-1']) where http_status = 200;
 select is(pdpp_run_list()#>>'{data,0,run_id}', 'gr-1', 'owner: list');
+select is(pdpp_connection_list()#>>'{data,0,active_run,run_id}', 'gr-1', 'owner: connections');
 select is(pdpp_run_endings()->>'object', 'run_endings', 'owner: endings');
 select is(status, 'active', 'owner: the view') from pdpp_runs where run_id = 'gr-1';
 select is(pdpp_run_status('gr-unknown')->'error'->>'code', 'not_found', 'owner: an unknown run');
@@ -85,6 +86,7 @@ select is(pdpp_run_settle('gr-2', 'completed')->>'status', 'completed', 'control
 select is(pdpp_run_now('gr', 'gr-3', 'gr-3')->>'status', 'started', 'controller: another run');
 select is(pdpp_run_launch_failed('gr-3', 'm')->>'status', 'failed', 'controller: launch_failed');
 select is(pdpp_reconcile()->>'object', 'reconciliation', 'controller: reconcile');
+select is(pdpp_connection_list(connector_instance_id => 'gr-2')#>>'{data,0,controller_id}', 'gr', 'controller: connections');
 select is(pdpp_run_endings()->>'object', 'run_endings', 'controller: endings');
 select is(pg_temp.refusal('select * from pdpp.spine_events')->>'sqlstate', '42501', 'controller: no table');
 select is(pg_temp.refusal('select pdpp_check()')->>'sqlstate', '42501', 'controller: no check: that is an operator''s');
@@ -98,7 +100,7 @@ set local role pdpp_test_owner;
 select lives_ok($$select pg_temp.refusal($q$select pdpp_grant('pdpp_test_owner', 'controller')$q$)$$,
     'who may call it but not grant…');
 reset role;
-select is(count(*), 11::bigint, '…grants nothing') from callable where role = 'pdpp_test_owner'
+select is(count(*), 12::bigint, '…grants nothing') from callable where role = 'pdpp_test_owner'
     and function <> 'pdpp_grant';
 
 -- bad arguments

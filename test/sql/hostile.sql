@@ -1,7 +1,7 @@
 -- Hostile input and hostile surroundings: each is a typed error or simply unknown, and nothing of it is believed.
 \i test/sql/include/prelude.psql
 begin;
-select plan(86);
+select plan(88);
 
 select lives_ok($$select pdpp_run_now('hc', 'ho-' || n, 'ho-' || n) from generate_series(1, 3) as n$$, 'three runs');
 select lives_ok($$select pdpp_run_started('ho-2')$$, 'the second has started');
@@ -29,7 +29,8 @@ insert into writers values
     ('event_id', true, 'pdpp_run_event(''ho-1'', ''x'', ''{}'', %L)'),
     ('event_id', true, 'pdpp_run_settle(''ho-1'', ''failed'', ''{}'', %L)'),
     ('requested_by', true, 'pdpp_run_cancel(''ho-1'', %L)'),
-    ('connector_id', true, 'pdpp_run_list(null, %L)'), ('connector_instance_id', true, 'pdpp_run_list(null, null, %L)');
+    ('connector_id', true, 'pdpp_run_list(null, %L)'), ('connector_instance_id', true, 'pdpp_run_list(null, null, %L)'),
+    ('connector_id', true, 'pdpp_connection_list(%L)'), ('connector_instance_id', true, 'pdpp_connection_list(null, %L)');
 select is_empty(format(
     $$select what, r from impossible, pg_temp.refusal(format('select ' || %L, id)) as r
       where (id is not null or not %L) and concat_ws(' ', r->>'sqlstate', r->'detail'->>'code', r->'detail'->>'param')

@@ -2,7 +2,7 @@
 -- the same few pages.
 \i test/sql/include/prelude.psql
 begin;
-select plan(31);
+select plan(35);
 
 -- How many buffers a statement touches.
 create function pg_temp.buffers_once(statement text) returns integer language plpgsql as $$
@@ -165,6 +165,36 @@ select is_empty($$select mood, what, scanned from list_scans
 -- (a connector's active runs are found among all active runs)
 select is_empty($$select mood, what, pages from list_scans where n = 2 and pages > 200 and what not like 'status active, connector rare%'$$,
     'ten runs of 30,000: a few pages each, at any depth');
+-- So does a page of connections, whatever it is filtered by: few that match among many that do not are found by an index, and so are the
+-- boot and the run of each. Among 100,000, one in ten thousand is offered, and as many are not; ten times as many have a run in flight.
+insert into pdpp.connections (connector_instance_id, connector_id, boot_epoch)
+select 'pk-many-' || n, case when n % 10000 = 0 then 'rare' else 'common' end,
+    case when n > 50000 then (select boot_epoch from pdpp.controller_boots where controller_id = 'pl-claims')
+         when n % 5000 = 0 then '00000000-0000-4000-8000-000000000001'::uuid end
+from generate_series(1, 100000) as n;
+insert into pdpp.controller_boots (controller_id, seq, boot_epoch, booted_at, lost_at, dead_at)
+select 'pl-dead', n, format('00000000-0000-4000-8000-%s', to_char(n, 'FM000000000000'))::uuid, now(), now(), now() from generate_series(1, 5000) as n;
+insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation)
+select 'pk-many-' || n, 'common', 'pk-many-' || n, 't', now(), 1 from generate_series(1000, 100000, 1000) as n;
+create temporary table connection_scans (mood text, n integer, what text, scanned text[], pages integer);
+create temporary table connection_lists as
+select format('connector %s, offered %s, active %s%s', coalesce(connector, 'any'), coalesce(offered::text, 'or not'), coalesce(active::text, 'or not'), case when cursor is not null then ', deep' else '' end) as what,
+    format('select pdpp_connection_list(%L, null, %L, %L, 10, %L)', connector, offered, active, cursor) as statement
+from (values (null, null, null), ('rare', null, null), ('rare', true, null), ('rare', false, null), (null, true, null), (null, false, null), (null, null, true),
+             (null, null, false), (null, true, false), (null, false, false), ('rare', true, true), (null, false, true)) as v(connector, offered, active),
+    unnest(array[null, (select pdpp_connection_list(page_size => 500)->>'next_cursor')]) as cursor;
+insert into connection_scans select 'not analyzed', n, what, pg_temp.scanned(statement), pg_temp.buffers_once(statement) from connection_lists, generate_series(1, 2) as n;
+analyze pdpp.connections, pdpp.controller_boots, pdpp.controller_active_runs;
+discard plans;
+insert into connection_scans select 'analyzed', n, what, pg_temp.scanned(statement), pg_temp.buffers_once(statement) from connection_lists, generate_series(1, 2) as n;
+set local plan_cache_mode = force_generic_plan;
+insert into connection_scans select 'generic', n, what, pg_temp.scanned(statement), pg_temp.buffers_once(statement) from connection_lists, generate_series(1, 2) as n;
+reset plan_cache_mode;
+select is(count(*), 24::bigint, 'lists of connections') from connection_lists;
+select is_empty($$select mood, what, scanned from connection_scans where scanned && array['connections', 'controller_boots', 'controller_active_runs', 'spine_events']$$, 'no table is walked');
+-- (each of the ten has its boot looked up, and its run, which is read)
+select is_empty($$select mood, what, pages from connection_scans where n = 2 and pages > 300 and what not like '%active true%'$$, 'ten of 100,000: a few pages each, at any depth');
+select is_empty($$select mood, what, pages from connection_scans where n = 2 and pages > 10 * (select count(*) from pdpp.controller_active_runs)$$, 'where they are few of the runs in flight, those are passed over, not the connections');
 -- endings of a window are one range of their index, however many there were before
 create temporary table ending_scans (n integer, scanned text[], pages integer);
 insert into ending_scans select n, pg_temp.scanned(statement), pg_temp.buffers_once(statement)

@@ -1,7 +1,7 @@
 -- The schema: tables, keys, the lifecycle index, triggers, the functions and how they run, comments, privileges.
 \i test/sql/include/prelude.psql
 begin;
-select plan(54);
+select plan(55);
 
 create temporary view members as
 select d.classid, d.objid
@@ -96,6 +96,8 @@ select indexes_are('pdpp', 'spine_events',
 select indexes_are('pdpp', 'controller_active_runs', array['controller_active_runs_pkey',
     'controller_active_runs_run_id_key',
     'controller_active_runs_unclaimed', 'controller_active_runs_list'], 'controller_active_runs: indexes');
+select indexes_are('pdpp', 'connections', array['connections_pkey', 'connections_offered', 'connections_by_connector', 'connections_by_boot'],
+    'connections: indexes');
 select indexes_are('pdpp', 'controller_boots', array['controller_boots_pkey', 'controller_boots_boot_epoch_key',
     'controller_boots_not_dead'],
     'controller_boots: indexes');
@@ -228,6 +230,9 @@ select set_eq(
      'connector_instance_id text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, '
      'until timestamp with time zone DEFAULT NULL::timestamp with time zone, page_size integer DEFAULT 50, cursor text DEFAULT NULL::text, '
      'retry_of text DEFAULT NULL::text',
+     'jsonb', 's', 's', true, false),
+    ('pdpp_connection_list', 'connector_id text DEFAULT NULL::text, connector_instance_id text DEFAULT NULL::text, '
+     'offered boolean DEFAULT NULL::boolean, active boolean DEFAULT NULL::boolean, page_size integer DEFAULT 50, cursor text DEFAULT NULL::text',
      'jsonb', 's', 's', true, false),
     ('pdpp_grant', 'role regrole, kind text', 'void', 'v', 'u', false, false)$$,
     'the API: names, arguments, results, volatility, parallel safety, security, strictness');

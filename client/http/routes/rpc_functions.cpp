@@ -44,6 +44,17 @@ const std::vector<Function> rpc_table{
      .shape = ResultShape::scalar,
      .schema = "RunList"},
 
+    {.name = "pdpp_connection_list",
+     .kind = CallKind::reads,
+     .arguments = {{.name = "connector_id", .type = "text"},
+                   {.name = "connector_instance_id", .type = "text"},
+                   {.name = "offered", .type = "boolean"},
+                   {.name = "active", .type = "boolean"},
+                   {.name = "page_size", .type = "integer"},
+                   {.name = "cursor", .type = "text"}},
+     .shape = ResultShape::scalar,
+     .schema = "ConnectionList"},
+
     {.name = "pdpp_run_now",
      .kind = CallKind::admits,
      .arguments = {{.name = "connector_id", .type = "text", .is_required = true},

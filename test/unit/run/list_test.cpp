@@ -76,4 +76,21 @@ BOOST_AUTO_TEST_CASE(one_spelling_only) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(cursors_of_connections) {
+    const std::string longest(max_id_bytes, '\xff');
+    for (const std::string& id : {std::string{}, std::string{"gmail-anna"}, std::string{"é/%"}, longest}) {
+        const std::string text{encode_connection(id, 0xdef).view()};
+        const auto cursor = decode_connection_cursor(text);
+        BOOST_REQUIRE(cursor);
+        BOOST_TEST(cursor->connector_instance_id.view() == id);
+        BOOST_TEST(cursor->tag == 0xdefU);
+        for (const auto& other :
+             {text.substr(1), text.substr(0, text.size() - 1), text + "0", "rl_" + text.substr(3), " " + text}) {
+            BOOST_TEST(!decode_connection_cursor(other), other);
+        }
+    }
+    BOOST_TEST(encode_connection("az", 1).view() == "cl_0000000000000001617a");
+    BOOST_TEST(!decode_connection_cursor(std::string{encode_connection(longest, 0).view()} + "00"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -55,6 +55,7 @@ BOOST_AUTO_TEST_CASE(each_route_of_the_owner_needs_a_session_and_each_variable_i
 BOOST_AUTO_TEST_CASE(paths_find_their_function) {
     BOOST_TEST(function_for(verb::get, parse_target("/_ref/runs")) == "pdpp_run_list");
     BOOST_TEST(function_for(verb::get, parse_target("/_ref/runs/run_1")) == "pdpp_run_status");
+    BOOST_TEST(function_for(verb::get, parse_target("/_ref/connections")) == "pdpp_connection_list");
     BOOST_TEST(function_for(verb::head, parse_target("/_ref/runs/timeline")) == "pdpp_run_status");
     BOOST_TEST(function_for(verb::get, parse_target("/_ref/runs/run_1/timeline")) == "pdpp_run_timeline");
     BOOST_TEST(function_for(verb::get, parse_target("/_ref/runs/timeline/timeline")) == "pdpp_run_timeline");

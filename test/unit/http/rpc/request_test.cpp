@@ -71,8 +71,9 @@ BOOST_AUTO_TEST_CASE(exactly_what_an_owner_calls_is_served) {
             BOOST_TEST((argument.type == "jsonb") == !argument.from_body.empty());
         }
     }
-    const std::set<std::string_view> owners{"pdpp_run_status", "pdpp_run_statuses", "pdpp_run_timeline",
-                                            "pdpp_run_list",   "pdpp_run_now",      "pdpp_run_cancel"};
+    const std::set<std::string_view> owners{"pdpp_run_status", "pdpp_run_statuses",    "pdpp_run_timeline",
+                                            "pdpp_run_list",   "pdpp_connection_list", "pdpp_run_now",
+                                            "pdpp_run_cancel"};
     BOOST_TEST(names == owners, boost::test_tools::per_element());
 }
 
