@@ -228,28 +228,33 @@ asio::awaitable<std::string> Pages::read_status(const Asked& asked) {
     co_return std::move(status).take_body();
 }
 
+asio::awaitable<ShownEvents> Pages::read_page(const Asked& asked, int limit, const RunPageView& view) {
+    auto question = events_question(asked.run_id, limit, view);
+    const auto timeline = co_await database_.ask(timeline_call(), std::move(question), asked.request_id);
+    co_return read_events(timeline);
+}
+
 /// Events first, the status last: it never says less than what is below it.
 asio::awaitable<Response> Pages::show_run(const Asked& asked) {
     const auto view = view_of(asked.target);
-    const auto read = [&](int limit, const RunPageView& which) -> asio::awaitable<ShownEvents> {
-        co_return read_events(
-            co_await database_.ask(timeline_call(), events_question(asked.run_id, limit, which), asked.request_id));
-    };
+    const RunPageView from_end;
     RunPageParts parts;
-    parts.newest = co_await read(newest_events, {});
-    const bool is_all = !parts.newest.truncated;
+    parts.newest = co_await read_page(asked, newest_events, from_end);
     if (view.is_plain()) {
         parts.shown = first_page(parts.newest, asked.run_id);
     } else {
-        parts.shown = co_await read(events_on_page, view);
+        parts.shown = co_await read_page(asked, events_on_page, view);
     }
-    if (is_all) {
+    if (parts.newest.truncated) {
+        RunPageView from_start;
+        from_start.oldest_first = true;
+        parts.first = co_await read_page(asked, first_events, from_start);
+        RunPageView of_progress;
+        of_progress.event_type = "run.progress_reported";
+        parts.progress = co_await read_page(asked, newest_events, of_progress);
+    } else {
         parts.first = parts.newest;
         parts.progress = parts.newest;
-    } else {
-        parts.first = co_await read(first_events, {.oldest_first = true, .event_type = {}, .cursor = {}});
-        parts.progress =
-            co_await read(newest_events, {.oldest_first = false, .event_type = "run.progress_reported", .cursor = {}});
     }
     const auto status = co_await read_status(asked);
     parts.status = status;

@@ -2,6 +2,8 @@
 // Pages: what browsers get at the URLs of the API, by the same SQL functions.
 
 #include "http/owner/access.hpp"
+#include "http/pages/reading.hpp"
+#include "http/pages/run_page.hpp"
 #include "http/routes/routing.hpp"
 #include "http/runs/database.hpp"
 #include "http/syntax/target.hpp"
@@ -39,6 +41,7 @@ class Pages {
 
     Response log_in(const Request& request, const std::string& peer);
     Response show_login(const Target& target, const Request& request);
+    boost::asio::awaitable<ShownEvents> read_page(const Asked& asked, int limit, const RunPageView& view);
     boost::asio::awaitable<Response> show_run(const Asked& asked);
     boost::asio::awaitable<std::string> read_connections(const Asked& asked, std::span<const QueryParameter> query);
     boost::asio::awaitable<Response> show_runs(const Asked& asked);
