@@ -124,13 +124,11 @@ asio::awaitable<Reply> Gateway::answer(const Request& request, Peer& peer) {
     Answered answered;
     try {
         check_admissible(request);
-        if (is_rpc(request.target())) {
-            answered = co_await respond_to_rpc(request, peer, request_id);
-        } else if (wants_page(request)) {
-            answered = co_await respond_with_page(request, peer, request_id);
-        } else {
-            answered = co_await respond(request, peer, request_id);
-        }
+        // one place in the frame for the answer of any
+        auto responding = is_rpc(request.target()) ? respond_to_rpc(request, peer, request_id)
+                          : wants_page(request)    ? respond_with_page(request, peer, request_id)
+                                                   : respond(request, peer, request_id);
+        answered = co_await std::move(responding);
     } catch (...) {
         answered.reply = told_of(std::current_exception(), request, request_id);
     }
