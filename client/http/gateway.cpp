@@ -364,6 +364,7 @@ asio::awaitable<Reply> Gateway::open_stream(Asked asked, Answered& answered) {
 asio::awaitable<Gateway::Answered> Gateway::respond_with_page(const Request& request, Peer& peer,
                                                               const std::string& request_id) {
     if (const auto asked = as_asked(request)) {
+        owner_.check_session(request); // who has none is led to the login, and then here again
         co_return co_await respond(*asked, peer, request_id);
     }
     const auto target = parse_target(request.target());

@@ -1,5 +1,5 @@
 # Pages: who gets one and who gets what he always got, the login and back, the forms, the headers, the sizes, and that whatever
-# was written shows as text. What browsers make of them is tried in test/pages.
+# was written shows as text. What browsers make of them is tried in test/page.
 
 use strict;
 use warnings;
@@ -146,6 +146,9 @@ subtest 'a run' => sub {
 	my $json = page('/_ref/runs/run_1?as=json');
 	is($json->{body}, sql(q{SELECT pdpp_run_status('run_1')}), 'as JSON');
 	is($json->{headers}{'content-type'}, 'application/json', 'which it says it is');
+	is($gateway->get('/_ref/runs/run_1?as=json', Accept => $browser)->{headers}{location}, '/owner/login?return_to=%2F_ref%2Fruns%2Frun_1%3Fas%3Djson',
+		'for those with a session');
+	is($gateway->get_as_owner('/_ref/runs/run_1?as=json')->{status}, 400, 'which is for pages alone');
 	is(page('/_ref/runs/run_1/timeline?as=ndjson')->{headers}{'content-type'}, 'application/x-ndjson', 'its events as lines');
 };
 
