@@ -79,6 +79,16 @@ end
 $$;
 call pdpp.lock_tables(at_the_end => false);
 
+/* Our functions write version 1 alone. What somebody wrote by hand is kept for the end, where the column is another. */
+do $$
+begin
+    perform pg_catalog.set_config('pdpp_upgrade.versions', (
+        select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('run_id', e.run_id, 'event_seq', e.event_seq, 'version', e.version)),
+                        '[]')::text
+        from pdpp.spine_events as e where e.version operator(pg_catalog.<>) 1), true);
+end
+$$;
+
 /* ---- tables --------------------------------------------------------------------------------------------------- */
 
 /*
@@ -369,7 +379,19 @@ comment on function pdpp_connection_list(text, text, boolean, boolean, integer, 
 revoke all on function pdpp_run_key(text), pdpp_connection_list(text, text, boolean, boolean, integer, text) from public;
 revoke all on procedure pdpp_run_wait(text, interval, jsonb) from public;
 
+/* ---- moving in ------------------------------------------------------------------------------------------------ */
+
+create function pdpp_run_import(runs jsonb) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_import(jsonb) is
+    'writes down what another server recorded of runs, as much of it as is not here yet; returns what became of each';
+revoke all on function pdpp_run_import(jsonb) from public;
+
 /* ---- for operators -------------------------------------------------------------------------------------------- */
+
+comment on function pdpp_grant(regrole, text) is
+    'grants a role EXECUTE on what an owner (read, start, cancel), a controller (and launch, append, settle) or an importer (read, import) calls';
 
 /* It compares the tables with what it expects, as the server prints them. */
 alter function pdpp_check() set quote_all_identifiers = off;
@@ -434,6 +456,22 @@ where a.event_type = 'run.admitted' and substr(a.event_type, 5, 2) collate "C" =
 comment on column pdpp_runs.deadline_at is 'when it has to have ended; null once it has, or if it may take as long as it takes';
 comment on column pdpp_runs.retry_of is 'the run that it repeats';
 comment on column pdpp_runs.retried_by is 'the newest of the runs that repeat it';
+
+/* Another column and not another type, which would have every row written anew. */
+alter table pdpp.spine_events drop column version, add column version text;
+comment on column pdpp.spine_events.version is 'null: 1; another word is that of the server which the event was imported from';
+do $$
+begin
+    if pg_catalog.current_setting('pdpp_upgrade.versions') operator(pg_catalog.<>) '[]' then
+        alter table pdpp.spine_events disable trigger spine_events_no_update;
+        update pdpp.spine_events as e set version = v.version
+        from pg_catalog.jsonb_to_recordset(pg_catalog.current_setting('pdpp_upgrade.versions')::jsonb)
+                 as v(run_id text, event_seq bigint, version text)
+        where e.run_id operator(pg_catalog.=) v.run_id and e.event_seq operator(pg_catalog.=) v.event_seq;
+        alter table pdpp.spine_events enable trigger spine_events_no_update;
+    end if;
+end
+$$;
 
 alter table pdpp.spine_events drop constraint spine_events_event_id_key;
 alter index pdpp.spine_events_event_id_key_new rename to spine_events_event_id_key;

@@ -73,7 +73,7 @@ create table pdpp.spine_events (
     interaction_id        text,
     connector_instance_id text collate "C",
     data_json             jsonb            not null default '{}' check (jsonb_typeof(data_json) = 'object'),
-    version               integer          not null default 1,
+    version               text,
     constraint spine_events_pkey primary key (run_id, event_seq)
 );
 
@@ -128,6 +128,7 @@ comment on column pdpp.spine_events.actor_type is 'null: runtime of a start, els
 comment on column pdpp.spine_events.object_type is 'null: run';
 comment on column pdpp.spine_events.object_id is 'null with its type: the run''s';
 comment on column pdpp.spine_events.source_kind is 'null with a source_id, a boot: controller; of an admission that repeats a run: retried_run, with that run';
+comment on column pdpp.spine_events.version is 'null: 1; another word is that of the server which the event was imported from';
 comment on column pdpp.spine_events.admitted_at is 'on lifecycle events: when the run was admitted';
 comment on column pdpp.spine_events.status is 'on lifecycle events: the run''s status from this event on';
 comment on index pdpp.spine_events_lifecycle is 'one event for each phase of a run, and the lookup of its status';
@@ -425,6 +426,14 @@ create function pdpp_reconcile() returns jsonb
 comment on function pdpp_reconcile() is
     'one pass of the launch guard over every run in flight; returns counts by kind';
 
+/* ---- moving in ------------------------------------------------------------------------------------------------ */
+
+create function pdpp_run_import(runs jsonb) returns jsonb
+    language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off
+    as 'MODULE_PATHNAME';
+comment on function pdpp_run_import(jsonb) is
+    'writes down what another server recorded of runs, as much of it as is not here yet; returns what became of each';
+
 /* ---- reads ---------------------------------------------------------------------------------------------------- */
 
 create function pdpp_run_status(run_id text) returns jsonb
@@ -583,7 +592,7 @@ create function pdpp_grant(role regrole, kind text) returns void
     language c volatile set search_path = pg_catalog, pg_temp
     as 'MODULE_PATHNAME';
 comment on function pdpp_grant(regrole, text) is
-    'grants a role EXECUTE on what an owner (read, start, cancel) or a controller (and launch, append, settle) calls';
+    'grants a role EXECUTE on what an owner (read, start, cancel), a controller (and launch, append, settle) or an importer (read, import) calls';
 
 revoke all on function
     pdpp.library_version(),
@@ -605,6 +614,7 @@ revoke all on function
     pdpp_run_launch_failed(text, text),
     pdpp_run_fence(text),
     pdpp_reconcile(),
+    pdpp_run_import(jsonb),
     pdpp_check(),
     pdpp_prune(timestamptz, integer),
     pdpp_run_status(text),

@@ -17,7 +17,10 @@ const char* functions_for(std::optional<std::string_view> kind) {
     if (kind == "controller") {
         return run::controller_functions;
     }
-    refuse(run::ErrorCode::invalid_request, "kind", "kind must be owner or controller");
+    if (kind == "importer") {
+        return run::importer_functions;
+    }
+    refuse(run::ErrorCode::invalid_request, "kind", "kind must be owner, controller or importer");
 }
 
 } // namespace

@@ -50,7 +50,7 @@ bool admits(const std::optional<std::string_view>& wanted, const std::optional<s
 /// Whether the run, all of it seen, is one of the list, by the status that pdpp_run_status would tell.
 bool matches(const store::ListFilter& filter, std::string_view run_id, const store::LifecycleRecord& record) {
     // written by hand, or flight state whose admission a restore has yet to load: no handle
-    if (!run::is_possible_id(run_id) || !record.events.known()) {
+    if (!run::may_be_known(run_id) || !record.events.known()) {
         return false;
     }
     const run::Status status = run::project(record.events, record.in_flight);

@@ -17,7 +17,7 @@ struct Answer {
 };
 
 Answer resolve(store::LifecycleReader& reader, std::string_view run_id) {
-    if (run::is_possible_id(run_id)) {
+    if (run::may_be_known(run_id)) {
         const store::LifecycleRecord record = reader.read(run_id);
         if (record.events.known()) {
             return {200, status_body(run_id, record)};

@@ -13,6 +13,8 @@
 #include "store/spine.hpp"
 #include "store/statement.hpp"
 
+#include <charconv>
+
 namespace pdpp::api {
 
 namespace {
@@ -108,6 +110,19 @@ std::optional<std::string_view> implied(std::string_view name, const store::Rows
     return {};
 }
 
+/// A number where it is one, as ours are; else a word of the server that the event was imported from.
+void write_version(store::JsonbWriter& body, std::string_view version) {
+    std::int32_t number = 0;
+    const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), number);
+    const bool is_number = error == std::errc{} && end == version.data() + version.size() && version.front() != '-' &&
+                           (version.front() != '0' || version.size() == 1);
+    if (is_number) {
+        body.value(number);
+    } else {
+        body.value(version);
+    }
+}
+
 /// One event: its columns, all but token_id, with data_json as `data`. Returns its size as stored.
 std::size_t write_event(store::JsonbWriter& body, const store::Rows& rows, std::uint64_t row, std::string_view run_id,
                         const run::LifecycleEvent& admission) {
@@ -129,7 +144,8 @@ std::size_t write_event(store::JsonbWriter& body, const store::Rows& rows, std::
     body.field("admitted_at", is_start_beside(rows, row, admission) && !admitted_at
                                   ? std::optional{admission.occurred_at}
                                   : admitted_at);
-    body.field("version", rows.int4(row, column::version));
+    body.key("version");
+    write_version(body, rows.text(row, column::version).value_or("1"));
     body.field("object_type", is_of_run ? std::optional{std::string_view{"run"}} : object_type);
     body.field("object_id", is_of_run ? std::optional{run_id} : redacted_id ? redacted_id : object_id);
     body.field("event_id", store::event_id_or_generated(store::required(rows.text(row, column::event_id)), run_id,
@@ -190,7 +206,7 @@ PDPP_FUNCTION(pdpp_run_timeline) {
         const bool newest_first = PG_NARGS() > 4 && !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
 
         store::LifecycleRecord record;
-        if (run::is_possible_id(run_id)) {
+        if (run::may_be_known(run_id)) {
             record = store::read_lifecycle(run_id);
         }
         if (!record.events.known()) {

@@ -89,7 +89,7 @@ PDPP_FUNCTION(pdpp_run_wait) {
     Jsonb* body = nullptr;
     if (!PG_ARGISNULL(0)) {
         const std::string_view run_id = text_view(PG_GETARG_DATUM(0));
-        body = run::is_possible_id(run_id) ? wait_for_end(run_id, timeout) : not_found_body(run_id);
+        body = run::may_be_known(run_id) ? wait_for_end(run_id, timeout) : not_found_body(run_id);
     }
     TupleDesc row = nullptr;
     if (get_call_result_type(fcinfo, nullptr, &row) != TYPEFUNC_COMPOSITE) {

@@ -18,6 +18,9 @@ inline constexpr std::string_view progress_reported = "run.progress_reported"; /
 /// What the source of an admission is that repeats a run: `source_kind`, with the run's id for `source_id`.
 inline constexpr std::string_view retried_run = "retried_run";
 
+/// What the source of an admission is whose run another server recorded.
+inline constexpr std::string_view imported = "import";
+
 /// Where a lifecycle event stands in a run's life, as the lifecycle index numbers it (sql/pdpp--*.sql).
 enum class Phase { admitted = 1, started = 2, ended = 3 };
 

@@ -15,4 +15,7 @@ inline constexpr const char* controller_functions =
     "pdpp_run_claim,pdpp_run_fence,pdpp_run_started,pdpp_run_extend,pdpp_run_event,pdpp_run_settle,"
     "pdpp_run_launch_failed,pdpp_reconcile}";
 
+inline constexpr const char* importer_functions =
+    "{pdpp_run_status,pdpp_run_statuses,pdpp_run_timeline,pdpp_run_list,pdpp_run_key,pdpp_run_wait,pdpp_run_import}";
+
 } // namespace pdpp::run

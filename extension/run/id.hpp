@@ -18,6 +18,11 @@ inline constexpr std::size_t max_id_bytes = 256;
 /// this names no run; a reader just finds it unknown.
 [[nodiscard]] bool is_possible_id(std::string_view id);
 
+/// Whether a run may be here by this id: beside those, runs that were imported, whose ids may hold any character.
+[[nodiscard]] constexpr bool may_be_known(std::string_view id) {
+    return !id.empty() && id.size() <= max_id_bytes;
+}
+
 /// The same as a refusal for writers: invalid_request, naming the parameter.
 [[nodiscard]] Check check_id(std::string_view id, std::string_view param);
 

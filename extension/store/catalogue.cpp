@@ -89,7 +89,7 @@ constexpr Column<SpineEntry> columns_of_spine[] = {
     {"interaction_id", TEXTOID, false},
     {"connector_instance_id", TEXTOID, false, &SpineEntry::connector_instance_id, true},
     {"data_json", JSONBOID, true, &SpineEntry::data_json, true},
-    {"version", INT4OID, true, &SpineEntry::version},
+    {"version", TEXTOID, false},
 };
 static_assert(std::size(columns_of_spine) == spine_columns);
 
@@ -182,19 +182,6 @@ bool has_own_checks(const TupleConstr* constraints, const SpineEntry& entry) {
            (is_positive(other, entry.event_seq) && is_object(one, entry.data_json));
 }
 
-/// Whether a column that no insert of ours names is filled with this number.
-bool has_default(const TupleConstr* constraints, AttrNumber column, std::int32_t number) {
-    const std::span defaults{constraints->defval, constraints->num_defval};
-    return std::ranges::any_of(defaults, [&](const AttrDefault& each) {
-        if (each.adnum != column) {
-            return false;
-        }
-        const auto* value = static_cast<const Const*>(stringToNode(each.adbin));
-        return IsA(value, Const) && value->consttype == INT4OID && !value->constisnull &&
-               DatumGetInt32(value->constvalue) == number;
-    });
-}
-
 /// Whether an INSERT of ours into the spine would do nothing but put the row there and into the indexes.
 bool is_spine_as_made(Relation table, const SpineEntry& entry) {
     TupleDesc row = RelationGetDescr(table);
@@ -205,8 +192,15 @@ bool is_spine_as_made(Relation table, const SpineEntry& entry) {
     const bool runs_something =
         table->rd_rules != nullptr || table->rd_rel->relrowsecurity || table->rd_rel->relispartition ||
         std::ranges::any_of(triggers, [](const Trigger& trigger) { return TRIGGER_FOR_INSERT(trigger.tgtype); });
-    if (runs_something || row->natts != spine_columns || row->constr == nullptr || row->constr->num_defval != 2 ||
-        !has_own_checks(row->constr, entry) || !has_default(row->constr, entry.version, 1)) {
+    if (runs_something || row->natts > spine_places || row->constr == nullptr || row->constr->num_defval != 1 ||
+        !has_own_checks(row->constr, entry)) {
+        return false;
+    }
+    int kept = 0;
+    for (int number = 1; number <= row->natts; ++number) {
+        kept += attribute(table, static_cast<AttrNumber>(number)).attisdropped ? 0 : 1;
+    }
+    if (kept != spine_columns) {
         return false;
     }
     for (const Column<SpineEntry>& column : columns_of_spine) {
@@ -215,7 +209,7 @@ bool is_spine_as_made(Relation table, const SpineEntry& entry) {
             return false;
         }
         const FormData_pg_attribute& found = attribute(table, number);
-        const bool may_have_default = number == entry.version || number == entry.data_json; // which we always give
+        const bool may_have_default = number == entry.data_json; // which we always give
         if (found.atttypid != column.type || found.atttypmod != -1 || found.attnotnull != column.not_null ||
             found.attgenerated != '\0' || found.attidentity != '\0' || (found.atthasdef && !may_have_default)) {
             return false;

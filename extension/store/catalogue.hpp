@@ -33,7 +33,7 @@ struct SpineEntry {
     bool has_retries;       ///< false in a database whose SQL is older than 0.3.0
     Oid primary_key, lifecycle_index, retry_index;
     AttrNumber run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at, trace_id, scenario_id,
-        actor_id, status, source_kind, source_id, connector_instance_id, data_json, version;
+        actor_id, status, source_kind, source_id, connector_instance_id, data_json;
 };
 
 struct FlightEntry {
@@ -54,8 +54,10 @@ struct Catalogue {
     FlightEntry flight;
 };
 
-/// As many columns as pdpp.spine_events has.
+/// As many columns as pdpp.spine_events has, and as many places as a row of it has at most: where it was made by an
+/// earlier version, a column is gone that left its place.
 inline constexpr int spine_columns = 27;
+inline constexpr int spine_places = spine_columns + 1;
 
 /// The entry as of a moment ago. One that is read under a lock on its table is true for as long as the lock is held.
 /// Raises undefined_object if the extension is not installed here.

@@ -155,8 +155,10 @@ bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datu
     ResultRelInfo* target = prepared.relation();
     executor->es_output_cid = GetCurrentCommandId(true);
     TupleTableSlot* slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
-    memcpy(slot->tts_values, values.data(), values.size_bytes());
-    memcpy(slot->tts_isnull, nulls.data(), nulls.size_bytes());
+    // as many as this table has: there may be room for more
+    const auto places = static_cast<std::size_t>(RelationGetDescr(table)->natts);
+    std::ranges::copy(values.first(places), slot->tts_values);
+    std::ranges::copy(nulls.first(places), slot->tts_isnull);
     ExecStoreVirtualTuple(slot);
 
     bool inserted = true;

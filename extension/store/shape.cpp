@@ -69,7 +69,7 @@ column spine_events.subject_id text
 column spine_events.subject_type text
 column spine_events.token_id text
 column spine_events.trace_id text
-column spine_events.version integer not null default 1
+column spine_events.version text
 constraint on connections: PRIMARY KEY (connector_instance_id)
 constraint on controller_active_runs: PRIMARY KEY (connector_instance_id)
 constraint on controller_active_runs: UNIQUE (run_id)

@@ -133,7 +133,7 @@ std::optional<Event> append_directly(const Dated& dated) {
         const LastEvent last = dated.event.is_first ? LastEvent{} : last_event(table, columns, run_id);
         const std::int64_t seq = 1 + last.seq;
         const run::Instant recorded_at = std::max(dated.recorded_at, last.recorded_at);
-        NewRow<spine_columns> row;
+        NewRow<spine_places> row;
         row.set(columns.run_id, run_id);
         row.set(columns.event_seq, Int64GetDatum(seq));
         row.set(columns.event_id, dated.event_id);
@@ -150,7 +150,6 @@ std::optional<Event> append_directly(const Dated& dated) {
         row.set(columns.source_id, source.id);
         row.set(columns.connector_instance_id, dated.repeated.connector_instance_id);
         row.set(columns.data_json, JsonbPGetDatum(dated.event.data));
-        row.set(columns.version, Int32GetDatum(1));
         if (insert_directly(table, prepared, row.values(), row.nulls(), dated.event.is_first)) {
             appended = {.event_type = dated.event.event_type,
                         .event_id = event_id_or_generated(dated.event_id, run.run_id, seq),
@@ -275,7 +274,7 @@ void lock_history(std::string_view run_id) {
 
 // One statement for each way of reading, so that each is planned as one range of the key, read from one of its ends.
 #define FROM_TIMELINE                                                                                                  \
-    "select event_seq, event_type, occurred_at, recorded_at, admitted_at, version, data_json, object_type,"            \
+    "select event_seq, event_type, occurred_at, recorded_at, admitted_at, version::text, data_json, object_type,"      \
     " object_id, event_id, source_id, run_id, trace_id, scenario_id, actor_type, actor_id, subject_type, "             \
     "subject_id, status,"                                                                                              \
     " request_id, grant_id, source_kind, client_id, stream_id, interaction_id, connector_instance_id"                  \

@@ -48,7 +48,7 @@ select pg_temp.rows_are(
     $$select e.event_type, e.event_seq, e.actor_type, e.actor_id, e.connector_instance_id, e.trace_id, e.object_type,
              e.object_id, e.status, e.version, e.data_json
       from pdpp.spine_events as e, ack where e.run_id = body->>'run_id'$$,
-    $$select 'run.admitted', 1::bigint, null, 'spotify', 'spotify', body->>'trace_id', null, null, 'active', 1, '{}'::jsonb
+    $$select 'run.admitted', 1::bigint, null, 'spotify', 'spotify', body->>'trace_id', null, null, 'active', null, '{}'::jsonb
       from ack$$,
     'run.admitted is the first event');
 select pg_temp.rows_are(

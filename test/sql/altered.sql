@@ -51,8 +51,8 @@ create temporary table alterations (number integer primary key generated always 
 insert into alterations (alteration, life, told) values
     ('select', 'ok', 'all is well'),
     -- types
-    ('alter table pdpp.spine_events alter version type numeric', 'ok', 'column spine_events.version'),
-    ('alter table pdpp.spine_events alter version type bigint', 'ok', 'column spine_events.version'),
+    ('alter table pdpp.spine_events alter version type numeric using null', 'ok', 'column spine_events.version'),
+    ('alter table pdpp.spine_events alter version type bigint using 1', 'ok', 'column spine_events.version'),
     ('drop index pdpp.spine_events_retries; alter table pdpp.spine_events alter source_id type uuid using null', '42804: column "source_id" is of type uuid but expression is of type text', 'column spine_events.source_id'),
     ('alter table pdpp.spine_events alter status type varchar(3) using ''x''', '22001: value too long for type character varying(3)', 'column spine_events.status'),
     ('alter table pdpp.spine_events alter status type varchar(30)', 'ok', 'column spine_events.status'),
@@ -73,8 +73,8 @@ insert into alterations (alteration, life, told) values
     ('alter table pdpp.spine_events disable trigger user; update pdpp.spine_events set client_id = ''x''; alter table pdpp.spine_events enable trigger user; alter table pdpp.spine_events alter client_id set not null', '23502: null value in column "client_id" of relation "spine_events" violates not-null constraint', 'column spine_events.client_id'),
     ('alter table pdpp.spine_events alter event_id drop not null', 'ok', 'column spine_events.event_id'),
     -- what fills columns
-    ('alter table pdpp.spine_events alter version set default 2', 'ok', 'column spine_events.version'),
-    ('alter table pdpp.spine_events alter version drop default', '23502: null value in column "version" of relation "spine_events" violates not-null constraint', 'column spine_events.version'),
+    ('alter table pdpp.spine_events alter version set default ''2''', 'ok', 'column spine_events.version'),
+    ('alter table pdpp.spine_events disable trigger user; update pdpp.spine_events set version = 1; alter table pdpp.spine_events enable trigger user; alter table pdpp.spine_events alter version set not null', '23502: null value in column "version" of relation "spine_events" violates not-null constraint', 'column spine_events.version'),
     ('alter table pdpp.spine_events alter client_id set default ''x''', 'ok', 'column spine_events.client_id'),
     ('alter table pdpp.spine_events add twice text generated always as (event_id || event_id) stored', 'ok', 'column spine_events.twice'),
     ('alter table pdpp.spine_events add number bigint generated always as identity', 'ok', 'column spine_events.number'),

@@ -21,10 +21,10 @@ select pg_temp.rows_are(
           actor_id, object_type, object_id, status, source_kind, source_id, connector_instance_id, data_json::text, version
     from pdpp.spine_events where run_id = 'di-plain' order by event_seq$$,
     $$values
-    ('run.admitted', true, true, true, null::text, null::text, 'c', null::text, null::text, 'active', null::text, null::text, 'di-plain', '{}', 1),
-    ('run.started', true, false, null, null, null, null, null, null, null, null, null, null, '{"n": 1}', 1),
-    ('run.note', true, false, null, null, null, null, null, null, null, null, null, null, '{"text": "x"}', 1),
-    ('run.failed', true, true, null, null, null, 'c', null, null, 'failed', null, null, 'di-plain', '{"reason": "r"}', 1)$$,
+    ('run.admitted', true, true, true, null::text, null::text, 'c', null::text, null::text, 'active', null::text, null::text, 'di-plain', '{}', null::text),
+    ('run.started', true, false, null, null, null, null, null, null, null, null, null, null, '{"n": 1}', null),
+    ('run.note', true, false, null, null, null, null, null, null, null, null, null, null, '{"text": "x"}', null),
+    ('run.failed', true, true, null, null, null, 'c', null, null, 'failed', null, null, 'di-plain', '{"reason": "r"}', null)$$,
     'each column: what the admission says is not repeated, but for what lists look for');
 select is((select string_agg(event_id, ',' order by event_seq) from pdpp.spine_events where run_id = 'di-plain'),
     ',start of di-plain,,', 'event ids are kept where they were given');
@@ -69,7 +69,7 @@ insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred
 select 'di-' || n, 2, 'by hand', 'run.note', '2100-01-01Z', '2100-01-01Z' from generate_series(1, 2) as n;
 select is(pdpp_run_started('di-1')->>'recorded_at', '2100-01-01T00:00:00.000Z', 'an event has the time of the one before at least');
 savepoint altered;
-alter table pdpp.spine_events alter version set default 2;
+alter table pdpp.spine_events alter version set default '2';
 select is(pdpp_run_started('di-2')->>'recorded_at', '2100-01-01T00:00:00.000Z', 'also one that a statement inserts');
 select is(pdpp_run_settle('di-2', 'completed')->>'completed_at', '2100-01-01T00:00:00.000Z', 'so nothing ends before it began');
 rollback to altered;

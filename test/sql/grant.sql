@@ -12,6 +12,7 @@ where r.rolname like 'pdpp\_test\_%' and has_function_privilege(r.oid, p.oid, 'e
 
 create role pdpp_test_owner;
 create role pdpp_test_controller;
+create role pdpp_test_importer;
 create role "pdpp_test_Quoted ""; drop role pdpp_test_owner; --";
 select is_empty('select * from callable', 'new roles can call nothing');
 select lives_ok($$select pdpp_grant('pdpp_test_owner', 'owner')$$, 'an owner');
@@ -28,6 +29,10 @@ select set_eq($$select function from callable where role = 'pdpp_test_controller
           'pdpp_controller_offer', 'pdpp_run_claim', 'pdpp_run_fence', 'pdpp_run_started', 'pdpp_run_extend', 'pdpp_run_event', 'pdpp_run_settle',
           'pdpp_run_launch_failed',
           'pdpp_reconcile'], 'a controller also launches, appends, settles and reconciles');
+select lives_ok($$select pdpp_grant('pdpp_test_importer', 'importer')$$, 'an importer');
+select set_eq($$select function from callable where role = 'pdpp_test_importer'$$,
+    array['pdpp_run_status', 'pdpp_run_statuses', 'pdpp_run_timeline', 'pdpp_run_list', 'pdpp_run_key', 'pdpp_run_wait', 'pdpp_run_import'],
+    'an importer reads, and writes down what another server recorded');
 select lives_ok($$select pdpp_grant('"pdpp_test_Quoted ""; drop role pdpp_test_owner; --"', 'owner')$$,
     'a role''s name is only a name');
 select is(count(*), 12::bigint, 'whatever it is') from callable where role like 'pdpp_test_Quoted%';

@@ -25,7 +25,7 @@ select pg_temp.refused(statement, 'PT403', 'append_only', null, statement) from 
     $$delete from pdpp.spine_events$$,
     $$truncate pdpp.spine_events$$,
     $$truncate pdpp.spine_events, pdpp.connections cascade$$,
-    $$insert into pdpp.spine_events select * from pdpp.spine_events where run_id = 'hi-2' on conflict (run_id, event_seq) do update set version = 2$$,
+    $$insert into pdpp.spine_events select * from pdpp.spine_events where run_id = 'hi-2' on conflict (run_id, event_seq) do update set version = '2'$$,
     -- MERGE came with PostgreSQL 15
     case when current_setting('server_version_num')::integer < 150000
         then $$delete from pdpp.spine_events as e using (values ('hi-2')) as v(id) where e.run_id = v.id$$
@@ -33,7 +33,7 @@ select pg_temp.refused(statement, 'PT403', 'append_only', null, statement) from 
     end]) as statement;
 select is(pg_temp.refusal('truncate pdpp.spine_events')->>'message',
     'pdpp.spine_events is append-only: it cannot be truncated', 'truncate: the message');
-select is(pg_temp.refusal($$update pdpp.spine_events set version = 2 where run_id = 'hi-2'$$)->>'message',
+select is(pg_temp.refusal($$update pdpp.spine_events set version = '2' where run_id = 'hi-2'$$)->>'message',
           'pdpp.spine_events is append-only: an event of run hi-2 cannot be changed', 'update: the message');
 select pg_temp.rows_are($$select * from pdpp.spine_events where run_id like 'hi-%' order by run_id, event_seq$$,
                   'select * from before order by run_id, event_seq', 'history stands as it stood');

@@ -46,7 +46,7 @@ select pg_temp.rows_are($$select * from pg_temp.columns_of('pdpp.spine_events')$
     ('status', 'text', false), ('request_id', 'text', false), ('grant_id', 'text', false),
     ('source_kind', 'text', false), ('source_id', 'text', false), ('client_id', 'text', false),
     ('stream_id', 'text', false), ('token_id', 'text', false), ('interaction_id', 'text', false),
-    ('connector_instance_id', 'text', false), ('data_json', 'jsonb', true), ('version', 'integer', true)$$,
+    ('connector_instance_id', 'text', false), ('data_json', 'jsonb', true), ('version', 'text', false)$$,
     'spine_events: columns');
 select pg_temp.rows_are($$select * from pg_temp.columns_of('pdpp.controller_active_runs')$$, $$values
     ('connector_instance_id', 'text', true), ('connector_id', 'text', true), ('run_id', 'text', true),
@@ -221,6 +221,7 @@ select set_eq(
     ('pdpp_run_status', 'run_id text', 'jsonb', 's', 's', false, true),
     ('pdpp_run_statuses', 'run_ids text[]', 'TABLE(ordinal integer, run_id text, http_status integer, body jsonb)',
      's', 's', false, true),
+    ('pdpp_run_import', 'runs jsonb', 'jsonb', 'v', 'u', true, false),
     ('pdpp_run_key', 'run_id text', 'text', 'i', 's', false, true),
     ('pdpp_run_wait', 'run_id text, timeout interval DEFAULT ''00:00:30''::interval, INOUT status jsonb DEFAULT NULL::jsonb',
      null, 'v', 'u', false, false),

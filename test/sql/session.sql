@@ -73,7 +73,7 @@ $$;
 select pdpp_run_now('c', 'session-direct', 'session-direct') is not null as admitted \gset
 select is(pg_temp.locks_of_event(), 'RowExclusiveLock', 'an event is inserted directly');
 begin;
-alter table pdpp.spine_events alter version set default 2;
+alter table pdpp.spine_events alter version set default '2';
 select matches(pg_temp.locks_of_event(), 'AccessShareLock', 'or by a statement');
 rollback;
 select is(pg_temp.locks_of_event(), 'RowExclusiveLock', 'and directly again');

@@ -1,0 +1,257 @@
+#include "store/import.hpp"
+
+#include "boundary.hpp"
+#include "run/event.hpp"
+#include "run/id.hpp"
+#include "store/announce.hpp"
+#include "store/durable.hpp"
+#include "store/endings.hpp"
+#include "store/statement.hpp"
+#include "store/wait.hpp"
+
+namespace pdpp::store {
+
+namespace {
+
+/// Beside those of pg_advisory_lock(), of boots and of prepared transactions.
+constexpr std::uint16_t import_lock_class = 0x7069;
+
+#define TERMINAL "('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')"
+#define LIFECYCLE                                                                                                      \
+    "('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')"
+
+/// What a run is given with, but its events.
+#define GIVEN_RUNS                                                                                                     \
+    "rows from (jsonb_to_recordset($1) as (run_id text, connector_id text, connector_instance_id text, trace_id text," \
+    " scenario_id text, admitted_at timestamptz, data jsonb, in_flight boolean, run_generation bigint))"               \
+    " with ordinality as r(run_id, connector_id, connector_instance_id, trace_id, scenario_id, admitted_at, data,"     \
+    " in_flight, run_generation, number)"
+
+/// Its admission, if it has been here before.
+#define WITH_ADMISSION " left join pdpp.spine_events as a on a.run_id = r.run_id and a.event_seq = 1"
+
+/// Two imports of one run at once would both find that it is new.
+void lock_imports() {
+    LOCKTAG tag;
+    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, import_lock_class);
+    (void)LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+/// A connection is on record once it had a run, and its generation goes on above the highest that was seen there.
+void record_connections(const Jsonb* runs) {
+    static Statement record{
+        "insert into pdpp.connections as c (connector_instance_id, connector_id, run_generation)"
+        " select r.connector_instance_id, min(r.connector_id), count(*) from " GIVEN_RUNS WITH_ADMISSION
+        " where a.run_id is null group by 1 order by 1"
+        " on conflict (connector_instance_id) do update set run_generation = c.run_generation + excluded.run_generation"};
+    static Statement raise{
+        "update pdpp.connections as c set run_generation = g.run_generation from ("
+        " select coalesce(a.connector_instance_id, r.connector_instance_id) as connector_instance_id,"
+        "        max(r.run_generation) as run_generation"
+        " from " GIVEN_RUNS WITH_ADMISSION " where r.run_generation is not null group by 1) as g"
+        " where c.connector_instance_id = g.connector_instance_id and c.run_generation < g.run_generation"};
+    record.change({runs});
+    raise.change({runs});
+}
+
+/// Those that are here already, against their own writers, in the order of all writers.
+void lock_known_runs(const Jsonb* runs) {
+    static Statement lock_flights{"select from pdpp.controller_active_runs as f where f.run_id in ("
+                                  " select r->>'run_id' from jsonb_array_elements($1) as r) order by f.run_id for update"};
+    static Statement lock_histories{
+        "select from pdpp.spine_events as e where e.event_seq = 1 and e.run_id in ("
+        " select r->>'run_id' from jsonb_array_elements($1) as r) order by e.run_id for no key update"};
+    lock_flights.execute({runs});
+    lock_histories.execute({runs});
+}
+
+void admit_new(const Jsonb* runs) {
+    static Statement admit{
+        "insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,"
+        " trace_id, scenario_id, actor_id, status, source_kind, connector_instance_id, data_json)"
+        " select r.run_id, 1, '', 'run.admitted', r.admitted_at, r.admitted_at, r.admitted_at, r.trace_id, r.scenario_id,"
+        "        r.connector_id, 'active', $2, r.connector_instance_id, coalesce(r.data, '{}')"
+        " from " GIVEN_RUNS WITH_ADMISSION " where a.run_id is null"};
+    admit.change({runs, run::imported});
+}
+
+/// The events that are not here yet, behind those that are. What an event has in common with its run's admission is
+/// left out, as of our own (docs/design/bytes.md). A row for each run: its terminal event, how many were written, and
+/// whether that one is among them.
+Rows append_new(const Jsonb* runs) {
+    static Statement append{R"(
+with runs as materialized (
+    select r.number, r.run -> 'events' as events, a.run_id, a.connector_instance_id, a.actor_id as connector_id, a.trace_id,
+           a.scenario_id, a.admitted_at, l.event_seq as last_seq, l.recorded_at as last_recorded_at, s.is_started, s.ending
+    from jsonb_array_elements($1) with ordinality as r(run, number)
+    join pdpp.spine_events as a on a.run_id = r.run ->> 'run_id' and a.event_seq = 1 and a.source_kind = $2
+    cross join lateral (
+        select e.event_seq, e.recorded_at from pdpp.spine_events as e where e.run_id = a.run_id
+        order by e.event_seq desc limit 1) as l
+    cross join lateral (
+        select coalesce(bool_or(e.event_type = 'run.started'), false) as is_started,
+               max(e.event_type) filter (where e.event_type in )" TERMINAL R"() as ending
+        from pdpp.spine_events as e where e.run_id = a.run_id and e.event_type in )" LIFECYCLE R"() as s
+), given as (
+    select r.number, r.run_id, r.connector_instance_id as of_connection, r.connector_id, r.trace_id as of_trace,
+           r.scenario_id as of_scenario, r.admitted_at, r.last_seq, r.last_recorded_at, r.is_started,
+           r.ending is not null as is_ended, e.*,
+           case when e.event_type = 'run.admitted' then 1 when e.event_type = 'run.started' then 2
+                when e.event_type in )" TERMINAL R"( then 3 end as phase
+    from runs as r
+    cross join lateral rows from (jsonb_to_recordset(r.events) as (
+        event_id text, event_type text, occurred_at timestamptz, recorded_at timestamptz, trace_id text, scenario_id text,
+        actor_type text, actor_id text, subject_type text, subject_id text, object_type text, object_id text, status text,
+        request_id text, grant_id text, source_kind text, source_id text, client_id text, stream_id text, token_id text,
+        interaction_id text, connector_instance_id text, data jsonb, version text)) with ordinality as e(
+        event_id, event_type, occurred_at, recorded_at, trace_id, scenario_id, actor_type, actor_id, subject_type, subject_id,
+        object_type, object_id, status, request_id, grant_id, source_kind, source_id, client_id, stream_id, token_id,
+        interaction_id, connector_instance_id, data, version, place)
+    where r.last_seq = 1 or e.event_id is null or not exists (
+        select from pdpp.spine_events as k where k.run_id = r.run_id and k.event_id = e.event_id and k.event_id <> '')
+), judged as (
+    select g.*, case g.phase when 1 then false
+                     when 2 then not (g.is_started or g.is_ended or coalesce(bool_or(g.phase > 1) over before, false))
+                     when 3 then not (g.is_ended or coalesce(bool_or(g.phase = 3) over before, false)) end as stands
+    from given as g
+    window before as (partition by g.number order by g.place rows between unbounded preceding and 1 preceding)
+), kept as ( -- what the import itself concludes is no evidence
+    select j.*, row_number() over upto as n, max(j.recorded_at) over upto as latest
+    from judged as j where j.event_id is not null or j.stands
+    window upto as (partition by j.number order by j.place rows unbounded preceding)
+), written as (
+    insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at, trace_id,
+        scenario_id, actor_type, actor_id, subject_type, subject_id, object_type, object_id, status, request_id, grant_id,
+        source_kind, source_id, client_id, stream_id, token_id, interaction_id, connector_instance_id, data_json, version)
+    select k.run_id, k.last_seq + k.n, coalesce(k.event_id, ''),
+           case when k.stands is false then 'run.late_outcome' else k.event_type end,
+           k.occurred_at, greatest(k.latest, k.last_recorded_at), case when k.stands and k.phase = 3 then k.admitted_at end,
+           nullif(k.trace_id, k.of_trace), nullif(k.scenario_id, k.of_scenario), nullif(k.actor_type, 'connector'),
+           case when k.stands and k.phase = 3 then k.connector_id else nullif(k.actor_id, k.connector_id) end,
+           k.subject_type, k.subject_id,
+           case when k.object_type = 'run' and k.object_id = k.run_id then null else k.object_type end,
+           case when k.object_type = 'run' and k.object_id = k.run_id then null else k.object_id end,
+           k.status, k.request_id, k.grant_id, k.source_kind, k.source_id, k.client_id, k.stream_id, k.token_id,
+           k.interaction_id,
+           case when k.stands and k.phase = 3 then k.of_connection
+                else nullif(k.connector_instance_id, k.of_connection) end,
+           case when k.stands is false
+                then jsonb_build_object('imported', true, 'outcome', case k.phase when 3 then substr(k.event_type, 5) end,
+                         'event_type', coalesce(k.data ->> 'imported_event_type', k.event_type),
+                         'evidence', coalesce(k.data, '{}'))
+                when k.stands and k.phase = 3 and k.actor_id <> k.connector_id
+                then coalesce(k.data, '{}') || jsonb_build_object('imported_actor_id', k.actor_id)
+                else coalesce(k.data, '{}') end,
+           nullif(k.version, '1')
+    from kept as k
+    returning run_id, event_type
+), counts as (
+    select w.run_id, count(*) as events, max(w.event_type) filter (where w.event_type in )" TERMINAL R"() as ending
+    from written as w group by w.run_id
+)
+select coalesce(c.events, 0), coalesce(r.ending, c.ending, ''), c.ending is not null
+from jsonb_array_elements($1) with ordinality as g(run, number)
+left join runs as r on r.number = g.number
+left join counts as c on c.run_id = r.run_id
+order by g.number
+)"};
+    return append.execute({runs, run::imported});
+}
+
+/// Of those that had one: the row goes with the ending.
+void remove_ended_flights(const Jsonb* runs) {
+    static Statement remove{"delete from pdpp.controller_active_runs as f where f.run_id in ("
+                            " select r->>'run_id' from jsonb_array_elements($1) as r)"
+                            " and exists (select from pdpp.spine_events as e where e.run_id = f.run_id"
+                            "   and e.event_type in " TERMINAL ")"
+                            " and exists (select from pdpp.spine_events as a where a.run_id = f.run_id"
+                            "   and a.event_seq = 1 and a.source_kind = $2)"};
+    remove.change({runs, run::imported});
+}
+
+/// What is in flight there is in flight here, unless the connection has a run of ours. Without boot and deadlines the
+/// guard leaves it alone, and nobody claims it.
+void enter_flights(const Jsonb* runs) {
+    static Statement enter{
+        "insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, scenario_id,"
+        " started_at, run_generation)"
+        " select a.connector_instance_id, a.actor_id, a.run_id, a.trace_id, a.scenario_id, a.admitted_at,"
+        "        coalesce(r.run_generation, c.run_generation)"
+        " from " GIVEN_RUNS " join pdpp.spine_events as a on a.run_id = r.run_id and a.event_seq = 1 and a.source_kind = $2"
+        " join pdpp.connections as c on c.connector_instance_id = a.connector_instance_id"
+        " where r.in_flight and not exists (select from pdpp.spine_events as e where e.run_id = a.run_id"
+        "   and e.event_type in " TERMINAL ") on conflict do nothing"};
+    enter.change({runs, run::imported});
+}
+
+/// Which of the runs are here, and by whose admission.
+Rows find_known(const Jsonb* runs) {
+    static Statement find{"select r.run_id, a.run_id is not null, a.source_kind is distinct from $2 and a.run_id is not null"
+                          " from " GIVEN_RUNS WITH_ADMISSION " order by r.number"};
+    return find.execute({runs, run::imported});
+}
+
+} // namespace
+
+std::optional<std::string_view> fault_in_runs(const Jsonb* runs) {
+    static Statement look{
+        "select count(*) filter (where jsonb_typeof(r) <> 'object'"
+        "   or jsonb_typeof(r -> 'run_id') is distinct from 'string'"
+        "   or jsonb_typeof(r -> 'connector_id') is distinct from 'string'"
+        "   or jsonb_typeof(r -> 'connector_instance_id') is distinct from 'string'"
+        "   or jsonb_typeof(r -> 'trace_id') is distinct from 'string'"
+        "   or jsonb_typeof(r -> 'admitted_at') is distinct from 'string'"
+        "   or jsonb_typeof(r -> 'events') is distinct from 'array'),"
+        " count(*) filter (where octet_length(r ->> 'run_id') not between 1 and $2"
+        "   or octet_length(r ->> 'connector_id') not between 1 and $2"
+        "   or octet_length(r ->> 'connector_instance_id') not between 1 and $2),"
+        " count(r ->> 'run_id') - count(distinct r ->> 'run_id')"
+        " from jsonb_array_elements($1) as r"};
+    if (!JB_ROOT_IS_ARRAY(runs) || JB_ROOT_IS_SCALAR(runs)) {
+        return "runs must be an array of objects";
+    }
+    const Rows found = look.execute({runs, static_cast<std::int64_t>(run::max_id_bytes)});
+    if (*found.int8(0, 0) > 0) {
+        return "each of runs must have run_id, connector_id, connector_instance_id, trace_id, admitted_at and events";
+    }
+    if (*found.int8(0, 1) > 0) {
+        return "ids in runs must have 1 to 256 bytes";
+    }
+    if (*found.int8(0, 2) > 0) {
+        return "no run may be given twice";
+    }
+    return {};
+}
+
+std::span<const ImportedRun> import_runs(const Jsonb* runs) {
+    require_durable_commit();
+    hold_endings_once_prepared();
+    lock_imports();
+    record_connections(runs);
+    lock_known_runs(runs);
+    const Rows known = find_known(runs);
+    admit_new(runs);
+    const Rows written = append_new(runs);
+    remove_ended_flights(runs);
+    enter_flights(runs);
+
+    auto* imported = static_cast<ImportedRun*>(palloc(sizeof(ImportedRun) * (known.count() + 1)));
+    for (std::uint64_t row = 0; row < known.count(); ++row) {
+        const std::string_view run_id = required(known.text(row, 0));
+        const ImportedRun run{.run_id = run_id,
+                              .was_known = known.is_true(row, 1),
+                              .is_ours = known.is_true(row, 2),
+                              .events = required(written.int8(row, 0)),
+                              .event_type = required(written.text(row, 1))};
+        if (run.events > 0 || !run.was_known) {
+            announce(run_id);
+        }
+        if (written.is_true(row, 2)) {
+            tell_waiters(run_id);
+        }
+        imported[row] = run;
+    }
+    return {imported, known.count()};
+}
+
+} // namespace pdpp::store

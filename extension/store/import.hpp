@@ -1,0 +1,33 @@
+#pragma once
+// Runs that another server recorded: written down beside ours, in its order and in its words (docs/design/import.md).
+
+#include "pg.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace pdpp::store {
+
+/// One of the runs that an import was given.
+struct ImportedRun {
+    std::string_view run_id;
+    bool was_known;              ///< it had been admitted before
+    bool is_ours;                ///< by this database itself: nothing of it was touched
+    std::int64_t events;         ///< so many were written now, beside the admission
+    std::string_view event_type; ///< the terminal event that stands; empty while there is none
+};
+
+/// What is wrong with an array of runs, as the message of a refusal; nothing if all is well.
+std::optional<std::string_view> fault_in_runs(const Jsonb* runs);
+
+/// Writes what of these runs is not here yet, all in the caller's transaction: the admission of a run that is new, its
+/// events, and a flight row for one that is in flight where it was recorded. A run has one start and one ending, the
+/// first that came; what comes after the ending, or again, is evidence. One for each run that was given, in their
+/// order, in the memory of SPI.
+///
+/// Imports of one database go one after the other.
+std::span<const ImportedRun> import_runs(const Jsonb* runs);
+
+} // namespace pdpp::store

@@ -1,0 +1,111 @@
+-- pdpp_run_import: what another server recorded of runs, in its order and in its words; once, and no more.
+\i test/sql/include/prelude.psql
+begin;
+select plan(54);
+
+-- an event as the program gives it: its number makes its id and its times
+create function pg_temp.event(n integer, type text, data jsonb default '{}', more jsonb default '{}') returns jsonb language sql as $$
+    select jsonb_build_object('event_id', 'e' || n, 'event_type', type, 'occurred_at', '2026-08-01T10:00:00Z'::timestamptz + n * interval '1 s',
+        'recorded_at', '2026-08-01T10:00:00Z'::timestamptz + n * interval '1 s', 'trace_id', 't', 'scenario_id', 'sc', 'actor_type', 'runtime',
+        'actor_id', 'gmail', 'object_type', 'run', 'object_id', 'im-1', 'status', 'theirs', 'version', 'reference.spine.v1', 'data', data) || more $$;
+create function pg_temp.given(id text, events jsonb, more jsonb default '{}') returns jsonb language sql as $$
+    select jsonb_build_object('run_id', id, 'connector_id', 'gmail', 'connector_instance_id', 'cin_' || id, 'trace_id', 't', 'scenario_id', 'sc',
+        'admitted_at', '2026-08-01T10:00:00Z', 'data', '{"imported": true}'::jsonb, 'events', events) || more $$;
+create function pg_temp.import(variadic given jsonb[]) returns jsonb language sql as $$ select pdpp_run_import(to_jsonb(given))->'runs' $$;
+create function pg_temp.told(id text) returns text language sql as $$
+    select string_agg(event_seq || ' ' || event_type, ', ' order by event_seq) from pdpp.spine_events where run_id = id $$;
+
+-- a run, whole
+create temporary table whole as select pg_temp.given('im-1', jsonb_build_array(pg_temp.event(1, 'run.started'), pg_temp.event(2, 'run.note'),
+    pg_temp.event(3, 'run.failed', '{"reason": "token_expired", "known_gaps": 1.50}'), pg_temp.event(4, 'run.browser_surface_released'),
+    pg_temp.event(5, 'run.started'), pg_temp.event(6, 'run.completed', '{"records": 1}'))) as run;
+select is(pg_temp.import(run), '[{"run_id": "im-1", "result": "imported", "events": 6, "status": "failed"}]', 'it is told what became of it') from whole;
+select is(pg_temp.told('im-1'), '1 run.admitted, 2 run.started, 3 run.note, 4 run.failed, 5 run.browser_surface_released, 6 run.late_outcome, 7 run.late_outcome',
+    'one start and one ending stand, the first; what follows stays, and what comes again is evidence');
+select is(pdpp_run_status('im-1') - 'links' - 'object', '{"run_id": "im-1", "status": "failed", "connector_id": "gmail", "connector_instance_id": "cin_im-1", "trace_id": "t",
+    "admitted_at": "2026-08-01T10:00:00.000Z", "started_at": "2026-08-01T10:00:01.000Z", "completed_at": "2026-08-01T10:00:03.000Z", "cancel_requested_at": null,
+    "deadline_at": null, "retry_of": null, "retried_by": null, "terminal_reason": "token_expired", "known_gaps": 1.50,
+    "failure": {"reason": "token_expired", "message": null, "origin": null, "connector_error_message": null}}', 'its status');
+select is((pdpp_run_timeline('im-1')#>'{data,3}') - 'data', '{"run_id": "im-1", "event_seq": 4, "event_id": "e3", "event_type": "run.failed", "version": "reference.spine.v1",
+    "occurred_at": "2026-08-01T10:00:03.000Z", "recorded_at": "2026-08-01T10:00:03.000Z", "admitted_at": "2026-08-01T10:00:00.000Z", "trace_id": "t", "scenario_id": "sc",
+    "actor_type": "runtime", "actor_id": "gmail", "subject_type": null, "subject_id": null, "object_type": "run", "object_id": "im-1", "status": "theirs",
+    "request_id": null, "grant_id": null, "source_kind": null, "source_id": null, "client_id": null, "stream_id": null, "interaction_id": null,
+    "connector_instance_id": "cin_im-1"}', 'its words: status and version as they were');
+select is(pdpp_run_timeline('im-1')#>'{data,6,data}', '{"imported": true, "outcome": "completed", "event_type": "run.completed", "evidence": {"records": 1}}',
+    'a later ending says what it was');
+select is(pdpp_run_timeline('im-1')#>'{data,5,data}', '{"imported": true, "outcome": null, "event_type": "run.started", "evidence": {}}', 'a later start as well');
+select is((pdpp_run_timeline('im-1')#>'{data,0}') @> '{"event_type": "run.admitted", "source_kind": "import", "data": {"imported": true}}', true, 'its admission says so');
+select pg_temp.rows_are($$select trace_id, scenario_id, actor_id, object_type, connector_instance_id from pdpp.spine_events where run_id = 'im-1' and event_seq = 3$$,
+    $$values (null::text, null::text, null::text, null::text, null::text)$$, 'what the admission says is not repeated');
+select is(pdpp_run_list('failed', 'gmail')#>>'{data,0,run_id}', 'im-1', 'it is in the lists');
+
+-- again
+select is(pg_temp.import(run), '[{"run_id": "im-1", "result": "unchanged", "events": 0, "status": "failed"}]', 'a second time writes nothing') from whole;
+select is(pg_temp.import(pg_temp.given('im-1', jsonb_build_array(pg_temp.event(0, 'run.cancelled'), pg_temp.event(7, 'run.note', more => '{"recorded_at": "2026-01-01T00:00:00Z"}')))),
+    '[{"run_id": "im-1", "result": "extended", "events": 2, "status": "failed"}]', 'what comes later is added');
+select is(pdpp_run_timeline('im-1')#>>'{data,7,event_type}', 'run.late_outcome', 'an ending that comes late is evidence, whatever its time');
+select is(pdpp_run_timeline('im-1')#>>'{data,8,recorded_at}', '2026-08-01T10:00:06.000Z', 'nothing is recorded before what it follows');
+
+-- in flight
+select is(pg_temp.import(pg_temp.given('im-2', '[]', '{"in_flight": true, "run_generation": 7}')), '[{"run_id": "im-2", "result": "imported", "events": 0, "status": "active"}]', 'a handle without events');
+select pg_temp.rows_are($$select f.run_id, f.run_generation, f.boot_epoch, f.launch_deadline, f.deadline_at, c.run_generation from pdpp.controller_active_runs as f
+    join pdpp.connections as c using (connector_instance_id) where f.run_id = 'im-2'$$,
+    $$values ('im-2', 7::bigint, null::uuid, null::timestamptz, null::timestamptz, 7::bigint)$$, 'in flight, with neither boot nor deadline, of the generation that it had');
+select is(pdpp_reconcile() - 'object' - 'lost_boots', '{"launch_failed": 0, "abandoned": 0, "timed_out": 0, "cancelled": 0}', 'the guard leaves it alone');
+select is(pdpp_run_status('im-2')->>'status', 'active', 'it goes on');
+select pg_temp.refused($$select pdpp_run_now('gmail', 'cin_im-2')$$, 'PT409', 'run_already_active', 'connector_instance_id', 'nobody starts another beside it');
+select is(pg_temp.import(pg_temp.given('im-2', jsonb_build_array(pg_temp.event(1, 'run.started')), '{"in_flight": true}'))#>>'{0,result}', 'extended', 'it starts');
+select is(pg_temp.import(pg_temp.given('im-2', jsonb_build_array(pg_temp.event(1, 'run.started'), pg_temp.event(2, 'run.completed'))))#>>'{0,status}', 'completed', 'it ends');
+select is_empty($$select from pdpp.controller_active_runs where run_id = 'im-2'$$, 'and is not in flight any more');
+select lives_ok($$select pdpp_run_now('gmail', 'cin_im-2', 'im-after')$$, 'the connection is free');
+select is((select run_generation from pdpp.controller_active_runs where run_id = 'im-after'), 8::bigint, 'its generations go on above the highest');
+select is(pg_temp.import(pg_temp.given('im-3', '[]', '{"in_flight": true, "connector_instance_id": "cin_im-2"}'))#>>'{0,status}', 'active', 'one in flight where we have one');
+select is_empty($$select from pdpp.controller_active_runs where run_id = 'im-3'$$, 'is known, and ours stays in flight');
+
+-- ours is ours
+create temporary table own as select pdpp_run_timeline('im-after') as timeline;
+select is(pg_temp.import(pg_temp.given('im-after', jsonb_build_array(pg_temp.event(1, 'run.failed')))), '[{"run_id": "im-after", "result": "ours", "events": 0, "status": null}]',
+    'a run of ours is left alone');
+select is(pdpp_run_timeline('im-after'), timeline, 'all of it') from own;
+
+-- what the import concludes has no id
+select is(pg_temp.import(pg_temp.given('im-4', jsonb_build_array(pg_temp.event(1, 'run.started'), pg_temp.event(2, 'run.abandoned', '{"imported": true}') - 'event_id')))#>>'{0,status}',
+    'abandoned', 'an ending that is concluded');
+select is(pg_temp.import(pg_temp.given('im-4', jsonb_build_array(pg_temp.event(1, 'run.started'), pg_temp.event(2, 'run.abandoned', '{"imported": true}') - 'event_id')))#>>'{0,result}',
+    'unchanged', 'once');
+select is(pg_temp.import(pg_temp.given('im-4', jsonb_build_array(pg_temp.event(1, 'run.started'), pg_temp.event(3, 'run.completed'), pg_temp.event(2, 'run.abandoned') - 'event_id')))#>>'{0,status}',
+    'abandoned', 'what its server says afterwards is evidence');
+select is(pg_temp.told('im-4'), '1 run.admitted, 2 run.started, 3 run.abandoned, 4 run.late_outcome', 'and nothing is concluded twice');
+select is(pg_temp.import(pg_temp.given('im-5', jsonb_build_array(pg_temp.event(1, 'run.failed'), pg_temp.event(2, 'run.abandoned') - 'event_id')))#>>'{0,events}', '1',
+    'nor where an ending stands');
+
+-- a start after the ending is none
+select is(pg_temp.import(pg_temp.given('im-6', jsonb_build_array(pg_temp.event(1, 'run.cancelled'), pg_temp.event(2, 'run.started'))))#>>'{0,status}', 'cancelled', 'ended before it started');
+select is(pdpp_run_status('im-6')->'started_at', 'null', 'and so it never started');
+select is(pg_temp.import(pg_temp.given('im-7', jsonb_build_array(pg_temp.event(1, 'run.admitted'), pg_temp.event(2, 'run.started'))))#>>'{0,events}', '2', 'an admission of theirs');
+select is(pg_temp.told('im-7'), '1 run.admitted, 2 run.late_outcome, 3 run.started', 'stands beside ours');
+
+-- stranded
+select is_empty($$select from pdpp.controller_active_runs where run_id = 'im-7'$$, 'neither ended nor in flight');
+select is(pdpp_run_status('im-7')->>'status', 'active', 'it is active');
+
+-- ids of any character
+select is(pg_temp.import(pg_temp.given(E'im\n8', '[]'))#>>'{0,result}', 'imported', 'an id with a line end');
+select is(pdpp_run_status(E'im\n8')->>'status', 'active', 'resolves');
+select is(pdpp_run_timeline(E'im\n8')->>'run_id', E'im\n8', 'its timeline as well');
+select is((select http_status from pdpp_run_statuses(array[E'im\n8'])), 200, 'among others');
+
+-- an ending whose actor is another
+select is(pg_temp.import(pg_temp.given('im-9', jsonb_build_array(pg_temp.event(1, 'run.started'), pg_temp.event(2, 'run.abandoned', more => '{"actor_id": "controller"}'))))#>>'{0,status}', 'abandoned', 'ended by its controller');
+select is(pdpp_run_list('abandoned', 'gmail', 'cin_im-9')#>>'{data,0,run_id}', 'im-9', 'is in the list of its connector');
+select is(pdpp_run_timeline('im-9')#>>'{data,2,data,imported_actor_id}', 'controller', 'and says who ended it');
+
+-- refusals
+select pg_temp.refused(format('select pdpp_run_import(%L)', bad), 'PT400', 'invalid_request', 'runs', bad) from unnest(array[
+    '{}', '"x"', '[1]', '[{"run_id": "x"}]', (jsonb_build_array(pg_temp.given('', '[]')))::text, (jsonb_build_array(pg_temp.given(repeat('x', 257), '[]')))::text,
+    (jsonb_build_array(pg_temp.given('twice', '[]'), pg_temp.given('twice', '[]')))::text]) as bad;
+select is(pdpp_run_import('[]'), '{"object": "run_import", "runs": []}', 'of nothing');
+
+select is_empty($$select * from pdpp_check() where run_id like 'im%' or detail like '%cin_im%'$$, 'the check finds nothing');
+select * from finish();
+rollback;
