@@ -296,7 +296,7 @@ subtest 'pruned' => sub {
 };
 
 subtest 'a server that lets everybody in' => sub {
-	my $open = PdppGateway->start(conninfo => $node->connstr('postgres'), password => undef);
+	my $open = PdppGateway->start(conninfo => $node->connstr('postgres'), password => undef, args => ['--insecure-no-owner']);
 	my $list = $open->get('/_ref/runs', Accept => $browser);
 	is($list->{status}, 200, 'needs no login');
 	unlike($list->{body}, qr/Log out/, 'and has none');

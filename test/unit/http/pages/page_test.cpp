@@ -40,7 +40,8 @@ bool has(std::string_view text, std::string_view part) {
 }
 
 /// All that somebody could write somewhere.
-constexpr std::string_view hostile = "<script>alert(1)</script>\"'>&{{X}}\x1b[31mred\xe2\x80\xaeevil";
+constexpr std::string_view hostile = "<script>alert(1)</script>\"'>&{{X}}\x1b[31mred\xe2\x80\xae"
+                                     "evil";
 
 std::string status_body(std::string_view status, std::string_view more) {
     return R"({"links": {"timeline": "/_ref/runs/run_1/timeline"}, "object": "run_status", "run_id": "run_1", "status": ")" +
