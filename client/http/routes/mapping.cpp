@@ -90,6 +90,16 @@ const SqlCall connection_start{
      idempotency_key,
      trace_id}};
 
+const SqlCall connection_list{
+    "pdpp_connection_list",
+    CallKind::reads,
+    {{Binding::Place::query, "connector_id", "connector_id", "text", any_text},
+     {Binding::Place::query, "connector_instance_id", "connector_instance_id", "text", any_text},
+     {Binding::Place::query, "offered", "offered", "boolean", true_or_false},
+     {Binding::Place::query, "active", "active", "boolean", true_or_false},
+     {Binding::Place::query, "limit", "page_size", "int", list_size},
+     {Binding::Place::query, "cursor", "cursor", "text", any_text}}};
+
 const std::vector<Route> route_table{
     {.methods = {verb::get, verb::head},
      .path = "/",
@@ -157,14 +167,7 @@ const std::vector<Route> route_table{
 
     {.methods = {verb::get, verb::head},
      .path = "/_ref/connections",
-     .answer = SqlCall{"pdpp_connection_list",
-                       CallKind::reads,
-                       {{Binding::Place::query, "connector_id", "connector_id", "text", any_text},
-                        {Binding::Place::query, "connector_instance_id", "connector_instance_id", "text", any_text},
-                        {Binding::Place::query, "offered", "offered", "boolean", true_or_false},
-                        {Binding::Place::query, "active", "active", "boolean", true_or_false},
-                        {Binding::Place::query, "limit", "page_size", "int", list_size},
-                        {Binding::Place::query, "cursor", "cursor", "text", any_text}}},
+     .answer = connection_list,
      .success = status::ok,
      .needs_session = true,
      .summary = "Connections on record, by id, a page at a time",
@@ -301,7 +304,6 @@ const SqlCall& list_call() {
 }
 
 const SqlCall& connections_call() {
-    static const SqlCall connection_list{"pdpp_connection_list", CallKind::reads, {}};
     return connection_list;
 }
 
