@@ -7,6 +7,7 @@
 #include "cli/describe.hpp"
 #include "cli/doctor.hpp"
 #include "cli/help.hpp"
+#include "cli/import.hpp"
 #include "cli/init.hpp"
 #include "cli/now.hpp"
 #include "cli/prune.hpp"
@@ -104,6 +105,7 @@ class CommandLine {
     void add_controller();
     void add_check();
     void add_prune();
+    void add_import();
     void add_token();
     void add_init();
     void add_doctor();
@@ -139,6 +141,7 @@ CommandLine::CommandLine() {
     add_controller();
     add_check();
     add_prune();
+    add_import();
     add_token();
     add_init();
     add_doctor();
@@ -393,6 +396,26 @@ void CommandLine::add_prune() {
         ->option_text("N");
     command->footer(help::prune);
     on_parsed(command, options, prune, STDOUT_FILENO);
+}
+
+void CommandLine::add_import() {
+    auto* const command =
+        app_.add_subcommand("import", "Copy the runs that another PDPP server recorded, and follow it");
+    const auto options = std::make_shared<MoveInOptions>();
+    command->add_option("--from", options->from, "its database: postgres:CONNINFO or sqlite:PATH")
+        ->required()
+        ->option_text("SOURCE");
+    auto* const dry_run =
+        command->add_flag("--dry-run", options->dry_run, "say what is to be found there, and copy nothing");
+    auto* const follow = command->add_flag("--follow", options->follow, "go on with what it writes, until told to stop")
+                             ->excludes(dry_run);
+    auto* const adjudicate =
+        command->add_flag("--adjudicate", options->adjudicate, "end runs whose server has begun another life since");
+    command->add_flag("--source-is-stopped", options->source_is_stopped, "and all others: the server is gone for good")
+        ->needs(adjudicate)
+        ->excludes(follow);
+    command->footer(help::import_runs);
+    on_parsed(command, options, import_runs, STDOUT_FILENO);
 }
 
 void CommandLine::add_check() {

@@ -265,6 +265,24 @@ Examples:
   pdpp prune --older-than '90 days'
   pdpp prune --before 2026-01-01 --batch-size 5000)";
 
+constexpr auto import_runs =
+    R"(The source is only read, in a transaction that cannot write; a file of SQLite is opened for reading, and nothing
+is made beside it. What it has of runs comes here in its order and its words; the first ending of a run stands,
+whatever came after it is kept beside it. What is here already is left as it is, so it may be interrupted and
+repeated. Personal data comes along: pruning and backups concern both databases from then on.
+
+--dry-run is the doctor: it names stranded runs, runs with several endings, ids that runs share, handles without
+events, and rows that cannot be taken; it needs no extension, and exits with 1 if it found something.
+--adjudicate ends runs that nobody else will end as abandoned. How to move in: docs/operating/moving-in.md.
+
+Needs the role kind importer: select pdpp_grant('ROLE', 'importer').
+Exits with 1 if something could not be taken, which is named with its reason; all the rest is here then.
+
+Examples:
+  pdpp import --from 'postgres:service=theirs' --dry-run
+  pdpp import --from sqlite:/var/lib/theirs/spine.db
+  pdpp import --from 'postgres:service=theirs' --follow)";
+
 constexpr auto token =
     R"help(The token is made from the owner's password (PDPP_OWNER_PASSWORD, or the first line of the file
 that PDPP_OWNER_PASSWORD_FILE names), without asking any server. It cannot be taken back but by

@@ -1,5 +1,6 @@
 #include "controller/connector_output.hpp"
 
+#include "text/mended_json.hpp"
 #include "text/text.hpp"
 
 #include <boost/json/parse.hpp>

@@ -1,6 +1,6 @@
 #pragma once
-// JSON as connectors print it when they are careless: mended where it is plain what was meant, and looked through for
-// what it says it is where it is not.
+// JSON as connectors print it when they are careless: where it is not to be mended (text/mended_json), it is looked
+// through for what it says it is.
 
 #include <cstddef>
 #include <string>
@@ -14,11 +14,6 @@ enum class Claim { none, progress, done };
 /// `line` from the object on that it begins with; empty if it does not begin with one. Blanks, control characters and
 /// byte order marks in front do not count.
 std::string_view object_in(std::string_view line);
-
-/// `text` with what a strict parser refuses and everybody understands put right: within strings raw control characters
-/// are escaped, and what is no UTF-8 and no UTF-16 (half of a surrogate pair, escaped) becomes U+FFFD. NUL is left out.
-/// Whatever else is wrong stays so.
-std::string mended_json(std::string_view text);
 
 /// Reads along in a line that begins with an object, of which not everything is kept or which is no JSON, and tells
 /// what it claims to be. Fed with the same bytes in whatever pieces, it says the same.

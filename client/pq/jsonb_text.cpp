@@ -59,7 +59,7 @@ class Values {
 
     /// Moves to the next value, or the next key; false at the end.
     bool next() {
-        begin_ = text_.find_first_not_of(",: \n", end_);
+        begin_ = text_.find_first_not_of(",: \n\t\r", end_);
         if (begin_ == std::string_view::npos || text_[begin_] == '}' || text_[begin_] == ']') {
             return false;
         }

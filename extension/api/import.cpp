@@ -41,7 +41,8 @@ PDPP_FUNCTION(pdpp_run_import) {
             body.field("run_id", run.run_id);
             body.field("result", word_for(run));
             body.field("events", run.events);
-            body.field("status", run.is_ours ? std::nullopt : std::optional{outcome ? run::word_of(*outcome) : run::active});
+            body.field("status",
+                       run.is_ours ? std::nullopt : std::optional{outcome ? run::word_of(*outcome) : run::active});
             body.end_object();
         }
         body.end_array();

@@ -17,8 +17,7 @@ namespace {
 constexpr std::uint16_t import_lock_class = 0x7069;
 
 #define TERMINAL "('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')"
-#define LIFECYCLE                                                                                                      \
-    "('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')"
+#define LIFECYCLE "('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')"
 
 /// What a run is given with, but its events.
 #define GIVEN_RUNS                                                                                                     \
@@ -43,7 +42,8 @@ void record_connections(const Jsonb* runs) {
         "insert into pdpp.connections as c (connector_instance_id, connector_id, run_generation)"
         " select r.connector_instance_id, min(r.connector_id), count(*) from " GIVEN_RUNS WITH_ADMISSION
         " where a.run_id is null group by 1 order by 1"
-        " on conflict (connector_instance_id) do update set run_generation = c.run_generation + excluded.run_generation"};
+        " on conflict (connector_instance_id) do update set run_generation = c.run_generation + "
+        "excluded.run_generation"};
     static Statement raise{
         "update pdpp.connections as c set run_generation = g.run_generation from ("
         " select coalesce(a.connector_instance_id, r.connector_instance_id) as connector_instance_id,"
@@ -56,8 +56,9 @@ void record_connections(const Jsonb* runs) {
 
 /// Those that are here already, against their own writers, in the order of all writers.
 void lock_known_runs(const Jsonb* runs) {
-    static Statement lock_flights{"select from pdpp.controller_active_runs as f where f.run_id in ("
-                                  " select r->>'run_id' from jsonb_array_elements($1) as r) order by f.run_id for update"};
+    static Statement lock_flights{
+        "select from pdpp.controller_active_runs as f where f.run_id in ("
+        " select r->>'run_id' from jsonb_array_elements($1) as r) order by f.run_id for update"};
     static Statement lock_histories{
         "select from pdpp.spine_events as e where e.event_seq = 1 and e.run_id in ("
         " select r->>'run_id' from jsonb_array_elements($1) as r) order by e.run_id for no key update"};
@@ -69,7 +70,8 @@ void admit_new(const Jsonb* runs) {
     static Statement admit{
         "insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,"
         " trace_id, scenario_id, actor_id, status, source_kind, connector_instance_id, data_json)"
-        " select r.run_id, 1, '', 'run.admitted', r.admitted_at, r.admitted_at, r.admitted_at, r.trace_id, r.scenario_id,"
+        " select r.run_id, 1, '', 'run.admitted', r.admitted_at, r.admitted_at, r.admitted_at, r.trace_id, "
+        "r.scenario_id,"
         "        r.connector_id, 'active', $2, r.connector_instance_id, coalesce(r.data, '{}')"
         " from " GIVEN_RUNS WITH_ADMISSION " where a.run_id is null"};
     admit.change({runs, run::imported});
@@ -126,20 +128,20 @@ with runs as materialized (
     select k.run_id, k.last_seq + k.n, coalesce(k.event_id, ''),
            case when k.stands is false then 'run.late_outcome' else k.event_type end,
            k.occurred_at, greatest(k.latest, k.last_recorded_at), case when k.stands and k.phase = 3 then k.admitted_at end,
-           nullif(k.trace_id, k.of_trace), nullif(k.scenario_id, k.of_scenario), nullif(k.actor_type, 'connector'),
-           case when k.stands and k.phase = 3 then k.connector_id else nullif(k.actor_id, k.connector_id) end,
+           nullif(nullif(k.trace_id, ''), k.of_trace), nullif(k.scenario_id, k.of_scenario), nullif(k.actor_type, 'connector'),
+           case when k.stands and k.phase = 3 then k.connector_id else nullif(nullif(k.actor_id, ''), k.connector_id) end,
            k.subject_type, k.subject_id,
            case when k.object_type = 'run' and k.object_id = k.run_id then null else k.object_type end,
            case when k.object_type = 'run' and k.object_id = k.run_id then null else k.object_id end,
            k.status, k.request_id, k.grant_id, k.source_kind, k.source_id, k.client_id, k.stream_id, k.token_id,
            k.interaction_id,
            case when k.stands and k.phase = 3 then k.of_connection
-                else nullif(k.connector_instance_id, k.of_connection) end,
+                else nullif(nullif(k.connector_instance_id, ''), k.of_connection) end,
            case when k.stands is false
                 then jsonb_build_object('imported', true, 'outcome', case k.phase when 3 then substr(k.event_type, 5) end,
                          'event_type', coalesce(k.data ->> 'imported_event_type', k.event_type),
                          'evidence', coalesce(k.data, '{}'))
-                when k.stands and k.phase = 3 and k.actor_id <> k.connector_id
+                when k.stands and k.phase = 3 and nullif(k.actor_id, '') <> k.connector_id
                 then coalesce(k.data, '{}') || jsonb_build_object('imported_actor_id', k.actor_id)
                 else coalesce(k.data, '{}') end,
            nullif(k.version, '1')
@@ -177,7 +179,8 @@ void enter_flights(const Jsonb* runs) {
         " started_at, run_generation)"
         " select a.connector_instance_id, a.actor_id, a.run_id, a.trace_id, a.scenario_id, a.admitted_at,"
         "        coalesce(r.run_generation, c.run_generation)"
-        " from " GIVEN_RUNS " join pdpp.spine_events as a on a.run_id = r.run_id and a.event_seq = 1 and a.source_kind = $2"
+        " from " GIVEN_RUNS
+        " join pdpp.spine_events as a on a.run_id = r.run_id and a.event_seq = 1 and a.source_kind = $2"
         " join pdpp.connections as c on c.connector_instance_id = a.connector_instance_id"
         " where r.in_flight and not exists (select from pdpp.spine_events as e where e.run_id = a.run_id"
         "   and e.event_type in " TERMINAL ") on conflict do nothing"};
@@ -186,27 +189,27 @@ void enter_flights(const Jsonb* runs) {
 
 /// Which of the runs are here, and by whose admission.
 Rows find_known(const Jsonb* runs) {
-    static Statement find{"select r.run_id, a.run_id is not null, a.source_kind is distinct from $2 and a.run_id is not null"
-                          " from " GIVEN_RUNS WITH_ADMISSION " order by r.number"};
+    static Statement find{
+        "select r.run_id, a.run_id is not null, a.source_kind is distinct from $2 and a.run_id is not null"
+        " from " GIVEN_RUNS WITH_ADMISSION " order by r.number"};
     return find.execute({runs, run::imported});
 }
 
 } // namespace
 
 std::optional<std::string_view> fault_in_runs(const Jsonb* runs) {
-    static Statement look{
-        "select count(*) filter (where jsonb_typeof(r) <> 'object'"
-        "   or jsonb_typeof(r -> 'run_id') is distinct from 'string'"
-        "   or jsonb_typeof(r -> 'connector_id') is distinct from 'string'"
-        "   or jsonb_typeof(r -> 'connector_instance_id') is distinct from 'string'"
-        "   or jsonb_typeof(r -> 'trace_id') is distinct from 'string'"
-        "   or jsonb_typeof(r -> 'admitted_at') is distinct from 'string'"
-        "   or jsonb_typeof(r -> 'events') is distinct from 'array'),"
-        " count(*) filter (where octet_length(r ->> 'run_id') not between 1 and $2"
-        "   or octet_length(r ->> 'connector_id') not between 1 and $2"
-        "   or octet_length(r ->> 'connector_instance_id') not between 1 and $2),"
-        " count(r ->> 'run_id') - count(distinct r ->> 'run_id')"
-        " from jsonb_array_elements($1) as r"};
+    static Statement look{"select count(*) filter (where jsonb_typeof(r) <> 'object'"
+                          "   or jsonb_typeof(r -> 'run_id') is distinct from 'string'"
+                          "   or jsonb_typeof(r -> 'connector_id') is distinct from 'string'"
+                          "   or jsonb_typeof(r -> 'connector_instance_id') is distinct from 'string'"
+                          "   or jsonb_typeof(r -> 'trace_id') is distinct from 'string'"
+                          "   or jsonb_typeof(r -> 'admitted_at') is distinct from 'string'"
+                          "   or jsonb_typeof(r -> 'events') is distinct from 'array'),"
+                          " count(*) filter (where octet_length(r ->> 'run_id') not between 1 and $2"
+                          "   or octet_length(r ->> 'connector_id') not between 1 and $2"
+                          "   or octet_length(r ->> 'connector_instance_id') not between 1 and $2),"
+                          " count(r ->> 'run_id') - count(distinct r ->> 'run_id')"
+                          " from jsonb_array_elements($1) as r"};
     if (!JB_ROOT_IS_ARRAY(runs) || JB_ROOT_IS_SCALAR(runs)) {
         return "runs must be an array of objects";
     }

@@ -1,0 +1,156 @@
+#include "moving_in/data.hpp"
+
+#include "pq/jsonb_text.hpp"
+#include "run/event.hpp"
+#include "text/mended_json.hpp"
+#include "text/text.hpp"
+
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include <charconv>
+
+namespace pdpp::moving_in {
+
+namespace json = boost::json;
+
+namespace {
+
+/// Takes whatever comes, and keeps nothing: whether it is JSON is all that is asked.
+struct Ignore {
+    static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
+    static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
+    static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
+    static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
+
+    // NOLINTBEGIN(readability-convert-member-functions-to-static): called as members
+    bool on_document_begin(json::error_code&) { return true; }
+    bool on_document_end(json::error_code&) { return true; }
+    bool on_object_begin(json::error_code&) { return true; }
+    bool on_object_end(std::size_t, json::error_code&) { return true; }
+    bool on_array_begin(json::error_code&) { return true; }
+    bool on_array_end(std::size_t, json::error_code&) { return true; }
+    bool on_key_part(json::string_view, std::size_t, json::error_code&) { return true; }
+    bool on_key(json::string_view, std::size_t, json::error_code&) { return true; }
+    bool on_string_part(json::string_view, std::size_t, json::error_code&) { return true; }
+    bool on_string(json::string_view, std::size_t, json::error_code&) { return true; }
+    bool on_number_part(json::string_view, json::error_code&) { return true; }
+    bool on_int64(std::int64_t, json::string_view, json::error_code&) { return true; }
+    bool on_uint64(std::uint64_t, json::string_view, json::error_code&) { return true; }
+    bool on_double(double, json::string_view, json::error_code&) { return true; }
+    bool on_bool(bool, json::error_code&) { return true; }
+    bool on_null(json::error_code&) { return true; }
+    bool on_comment_part(json::string_view, json::error_code&) { return true; }
+    bool on_comment(json::string_view, json::error_code&) { return true; }
+    // NOLINTEND(readability-convert-member-functions-to-static)
+};
+
+/// Exponents of four digits are beyond what numeric holds, or make kilobytes of one number.
+bool has_huge_exponent(std::string_view text) {
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (in_string && text[i] == '\\') {
+            ++i;
+        } else if (text[i] == '"') {
+            in_string = !in_string;
+        } else if (!in_string && (text[i] == 'e' || text[i] == 'E') && i > 0 && text[i - 1] >= '0' &&
+                   text[i - 1] <= '9') {
+            const auto digits = text.find_first_not_of("+-", i + 1);
+            const auto end = text.find_first_not_of("0123456789", digits);
+            if (std::min(end, text.size()) - std::min(digits, text.size()) > 3) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool is_object_for_jsonb(std::string_view text) {
+    json::parse_options options;
+    options.max_depth = static_cast<std::size_t>(run::max_data_depth);
+    json::basic_parser<Ignore> parser{options};
+    json::error_code error;
+    const auto read = parser.write_some(false, text.data(), text.size(), error);
+    const auto start = text.find_first_not_of(" \t\r\n");
+    return !error && parser.done() && text.find_first_not_of(" \t\r\n", read) == std::string_view::npos &&
+           start != std::string_view::npos && text[start] == '{' && !has_huge_exponent(text);
+}
+
+/// U+0000 is no character of a jsonb: U+FFFD stands for it.
+std::string without_nul(std::string_view text) {
+    std::string fit;
+    for (std::size_t i = 0; i < text.size();) {
+        const bool is_escape = text[i] == '\\';
+        if (is_escape && text.substr(i, 6) == "\\u0000") {
+            fit += "\\ufffd";
+            i += 6;
+            continue;
+        }
+        const std::size_t length = is_escape ? 2 : 1;
+        fit += text.substr(i, length);
+        i += length;
+    }
+    return fit;
+}
+
+std::optional<std::string> as_string(std::optional<std::string_view> value) {
+    if (!value || !value->starts_with('"') || *value == "\"\"") {
+        return std::nullopt;
+    }
+    json::error_code error;
+    const auto text = json::parse(*value, error);
+    return error ? std::nullopt : std::optional(std::string(text.get_string()));
+}
+
+} // namespace
+
+std::string fit_data(std::string_view text, DataOrigin origin) {
+    if (origin == DataOrigin::jsonb && text.starts_with('{')) {
+        return std::string(text);
+    }
+    if (is_object_for_jsonb(text) && is_storable(text) && text.find("\\u0000") == std::string_view::npos) {
+        return std::string(text);
+    }
+    const auto as_it_was = "\"imported_data_json\": " + quoted(text);
+    auto mended = without_nul(mended_json(text));
+    if (!is_object_for_jsonb(mended)) {
+        return "{" + as_it_was + "}";
+    }
+    return mended == text ? mended : with_members(mended, as_it_was);
+}
+
+std::optional<std::string> string_at(std::string_view object, std::string_view key) {
+    return as_string(pq::member_of(object, key));
+}
+
+std::optional<std::string> string_at(std::string_view object, std::string_view outer, std::string_view key) {
+    const auto inner = pq::member_of(object, outer);
+    return inner && inner->starts_with('{') ? string_at(*inner, key) : std::nullopt;
+}
+
+std::optional<std::int64_t> number_at(std::string_view object, std::string_view key) {
+    const auto text = pq::member_of(object, key);
+    std::int64_t number = 0;
+    if (!text) {
+        return std::nullopt;
+    }
+    const auto [stop, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+    return error == std::errc() && stop == text->data() + text->size() ? std::optional(number) : std::nullopt;
+}
+
+std::string with_members(std::string_view object, std::string_view members) {
+    std::string with(object.substr(0, object.rfind('}')));
+    const bool is_empty = with.find_first_not_of("{ \t\r\n") == std::string::npos;
+    with += is_empty ? "" : ", ";
+    with += members;
+    with += '}';
+    return with;
+}
+
+std::string quoted(std::string_view text) {
+    return json::serialize(json::string_view(storable(text, std::string_view::npos)));
+}
+
+} // namespace pdpp::moving_in

@@ -1,0 +1,86 @@
+#pragma once
+// The other server's database, which is only ever read: a snapshot, and what statements find in it.
+
+#include "moving_in/data.hpp"
+#include "moving_in/shape.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pdpp::moving_in {
+
+/// The source cannot be read just now, or at all. What it says names no secret.
+class SourceError : public std::runtime_error {
+  public:
+    enum class Kind : std::uint8_t { lost, refused };
+
+    SourceError(Kind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+
+    /// Whether trying again can help.
+    [[nodiscard]] bool is_passing() const { return kind_ == Kind::lost; }
+
+  private:
+    Kind kind_;
+};
+
+/// Rows one after the other, a few of them in memory at a time.
+class Cursor {
+  public:
+    virtual ~Cursor() = default;
+
+    /// The next row; nothing at the end.
+    virtual boost::asio::awaitable<std::optional<Row>> next() = 0;
+};
+
+/// How its SQL differs.
+struct Dialect {
+    std::string_view name;     ///< `postgresql` or `sqlite`
+    std::string_view schema;   ///< of the tables, with its point
+    std::string_view by_bytes; ///< behind what is compared and ordered by its bytes
+    DataOrigin data;
+};
+
+class Database {
+  public:
+    virtual ~Database() = default;
+
+    [[nodiscard]] virtual const Dialect& dialect() const = 0;
+
+    /// Connects, unless that is done. Throws SourceError.
+    virtual boost::asio::awaitable<void> open() = 0;
+
+    /// From here until end() everything is read as it is now.
+    virtual boost::asio::awaitable<void> begin() = 0;
+    virtual boost::asio::awaitable<void> end() = 0;
+
+    virtual boost::asio::awaitable<std::vector<Row>> rows(std::string sql) = 0;
+    virtual boost::asio::awaitable<std::unique_ptr<Cursor>> cursor(std::string sql) = 0;
+
+    virtual boost::asio::awaitable<FoundTables> tables() = 0;
+
+    /// The bytes of a table, or of the whole database where its tables cannot be told apart.
+    virtual boost::asio::awaitable<std::int64_t> bytes(std::string table) = 0;
+
+    /// Whether anything may have changed since the last call: false says that nothing has.
+    virtual boost::asio::awaitable<bool> may_have_changed() = 0;
+
+    /// How far a table, called `t`, has come in the snapshot that is being read, and a condition on the rows that were
+    /// written since it had come as far as `mark`.
+    virtual boost::asio::awaitable<std::string> mark(std::string table) = 0;
+    [[nodiscard]] virtual std::string written_since(std::string_view mark) const = 0;
+
+    /// Lets go of what is open: the next open() begins anew.
+    virtual void close() noexcept = 0;
+};
+
+/// `postgres:CONNINFO` or `sqlite:PATH`; a null pointer for anything else.
+std::unique_ptr<Database> database_for(std::string_view source);
+
+} // namespace pdpp::moving_in

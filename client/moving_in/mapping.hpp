@@ -1,0 +1,71 @@
+#pragma once
+// What we record of the rows that name a run id: whose they are, in which order, in which words. Pure.
+
+#include "moving_in/data.hpp"
+#include "moving_in/findings.hpp"
+#include "moving_in/rows.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pdpp::moving_in {
+
+/// The newest boot of each controller, by its `seq`.
+using Boots = std::map<std::string, std::int64_t, std::less<>>;
+
+/// How to map.
+struct Rules {
+    DataOrigin origin = DataOrigin::jsonb;
+    std::string source = "postgresql"; ///< what admissions say that they come from
+    bool adjudicate = false;           ///< end what nobody will end, where that is certain
+    bool source_is_stopped = false;    ///< and that is certain of all: the server is gone for good
+    bool trust_history = true;         ///< `run_history` also says how runs ended that have events
+    Boots newest_boots;
+    std::int64_t now = 0; ///< microseconds since 1970
+};
+
+/// An event to be recorded. What is not said here is said by its row.
+struct MappedEvent {
+    const Row* row = nullptr;            ///< null for what the import concludes
+    std::optional<std::string> event_id; ///< none: recorded where nothing else says it
+    std::string event_type;
+    std::int64_t occurred_at;
+    std::int64_t recorded_at;
+    std::string data;
+    std::string status; ///< of an event without a row
+};
+
+struct MappedRun {
+    std::string run_id;
+    std::string connector_id;
+    std::string connector_instance_id;
+    std::string trace_id;
+    std::optional<std::string> scenario_id;
+    std::int64_t admitted_at;
+    std::string data; ///< the admission's
+    bool in_flight = false;
+    std::optional<std::string> run_generation;
+    std::vector<MappedEvent> events;
+
+    std::string today;              ///< what its server says of its id: a word of status
+    std::string here;               ///< what we shall say, if nothing is known yet
+    bool waits_for_history = false; ///< run_history would end it: Rules::trust_history
+};
+
+/// The runs that share a source's run id, most often one. `owner` is the connection whose run has the id here already,
+/// if any. Refers to the rows of `source`.
+std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, const std::optional<std::string>& owner,
+                                Findings& findings);
+
+/// The connections of the runs that share the id: more than one, and it has to be asked whose it is here.
+std::size_t connections_of(const SourceRun& source, const Rules& rules);
+
+/// The run as an element of what pdpp_run_import() takes.
+void append_payload(std::string& payload, const MappedRun& run);
+
+} // namespace pdpp::moving_in

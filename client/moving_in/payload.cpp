@@ -1,0 +1,95 @@
+// What pdpp_run_import() is given: JSON that is put together, and whose data is never taken apart.
+
+#include "moving_in/instant.hpp"
+#include "moving_in/mapping.hpp"
+#include "moving_in/shape.hpp"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+namespace pdpp::moving_in {
+
+namespace {
+
+void append_string(std::string& payload, std::string_view text) {
+    constexpr std::string_view hex = "0123456789abcdef";
+    payload += '"';
+    for (const char letter : text) {
+        const auto byte = static_cast<unsigned char>(letter);
+        if (letter == '"' || letter == '\\') {
+            payload += '\\';
+            payload += letter;
+        } else if (byte < 0x20) {
+            payload += "\\u00";
+            payload += hex[byte >> 4];
+            payload += hex[byte & 0xf];
+        } else {
+            payload += letter;
+        }
+    }
+    payload += '"';
+}
+
+void append_member(std::string& payload, std::string_view key, std::string_view text) {
+    payload += ",\"";
+    payload += key;
+    payload += "\":";
+    append_string(payload, text);
+}
+
+/// Told by the event itself, or of no use to us.
+bool is_told_otherwise(std::size_t column) {
+    return column == event_column::run_id || column == event_column::event_seq || column == event_column::event_id ||
+           column == event_column::event_type || column == event_column::occurred_at ||
+           column == event_column::recorded_at || column == event_column::data_json;
+}
+
+void append_event(std::string& payload, const MappedEvent& event) {
+    payload += "{\"event_type\":";
+    append_string(payload, event.event_type);
+    if (event.event_id) {
+        append_member(payload, "event_id", *event.event_id);
+    }
+    append_member(payload, "occurred_at", instant_text(event.occurred_at));
+    append_member(payload, "recorded_at", instant_text(event.recorded_at));
+    if (event.row == nullptr) {
+        append_member(payload, "status", event.status);
+    } else {
+        const auto& columns = table(TableId::events).columns;
+        for (std::size_t column = 0; column < columns.size(); ++column) {
+            if (const auto& value = (*event.row)[column]; value && !is_told_otherwise(column)) {
+                append_member(payload, columns[column].name, *value);
+            }
+        }
+    }
+    payload += ",\"data\":";
+    payload += event.data;
+    payload += '}';
+}
+
+} // namespace
+
+void append_payload(std::string& payload, const MappedRun& run) {
+    payload += "{\"run_id\":";
+    append_string(payload, run.run_id);
+    append_member(payload, "connector_id", run.connector_id);
+    append_member(payload, "connector_instance_id", run.connector_instance_id);
+    append_member(payload, "trace_id", run.trace_id);
+    if (run.scenario_id) {
+        append_member(payload, "scenario_id", *run.scenario_id);
+    }
+    append_member(payload, "admitted_at", instant_text(run.admitted_at));
+    fmt::format_to(std::back_inserter(payload), ",\"data\":{},\"in_flight\":{}", run.data, run.in_flight);
+    if (run.run_generation) {
+        append_member(payload, "run_generation", *run.run_generation);
+    }
+    payload += ",\"events\":[";
+    for (std::size_t i = 0; i < run.events.size(); ++i) {
+        payload += i == 0 ? "" : ",";
+        append_event(payload, run.events[i]);
+    }
+    payload += "]}";
+}
+
+} // namespace pdpp::moving_in

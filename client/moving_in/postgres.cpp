@@ -1,0 +1,180 @@
+#include "moving_in/postgres.hpp"
+
+#include "pq/connection.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+namespace pdpp::moving_in {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr Dialect postgres_dialect{
+    .name = "postgresql", .schema = "public.", .by_bytes = R"( collate "C")", .data = DataOrigin::jsonb};
+
+/// The whole history is put in order before its first row comes.
+constexpr auto longest_statement = std::chrono::hours(24);
+
+constexpr int fetched_at_once = 2000;
+
+SourceError as_source_error(const pq::Error& error) {
+    const auto kind = pq::is_passing(error) ? SourceError::Kind::lost : SourceError::Kind::refused;
+    return {kind, fmt::format("the source: {}", error.what())};
+}
+
+Row row_in(const pq::Result& result, int number) {
+    Row row;
+    row.reserve(static_cast<std::size_t>(result.columns()));
+    for (int column = 0; column < result.columns(); ++column) {
+        const auto text = result.text(number, column);
+        row.push_back(text ? std::optional<std::string>(*text) : std::nullopt);
+    }
+    return row;
+}
+
+class PostgresCursor : public Cursor {
+  public:
+    PostgresCursor(pq::Connection& connection, std::string name) : connection_(connection), name_(std::move(name)) {}
+
+    asio::awaitable<std::optional<Row>> next() override {
+        if (!page_ || next_ == page_->rows()) {
+            if (page_ && page_->rows() < fetched_at_once) {
+                co_return std::nullopt;
+            }
+            try {
+                std::vector<pq::Parameter> none;
+                page_ = co_await connection_.query(fmt::format("FETCH {} FROM {}", fetched_at_once, name_),
+                                                   std::move(none), longest_statement, pq::Effect::reads);
+            } catch (const pq::Error& error) {
+                throw as_source_error(error);
+            }
+            next_ = 0;
+            if (page_->rows() == 0) {
+                co_return std::nullopt;
+            }
+        }
+        co_return row_in(*page_, next_++);
+    }
+
+  private:
+    pq::Connection& connection_;
+    std::string name_;
+    std::optional<pq::Result> page_;
+    int next_ = 0;
+};
+
+class Postgres : public Database {
+  public:
+    explicit Postgres(std::string conninfo) : conninfo_(std::move(conninfo)) {}
+
+    [[nodiscard]] const Dialect& dialect() const override { return postgres_dialect; }
+
+    asio::awaitable<void> open() override {
+        if (connection_ && connection_->usable()) {
+            co_return;
+        }
+        const auto executor = co_await asio::this_coro::executor;
+        connection_.emplace(executor);
+        try {
+            co_await connection_->open(conninfo_, pq::default_timeout, "pdpp import", pq::Extension::not_needed);
+            // whatever it is told by its role or database; a sort is read to its end
+            co_await run(
+                "SELECT pg_catalog.set_config(s.name, s.value, false) FROM (VALUES"
+                " ('default_transaction_read_only', 'on'), ('statement_timeout', '0'), ('cursor_tuple_fraction', '1'),"
+                " ('idle_in_transaction_session_timeout', '0'), ('standard_conforming_strings', 'on'),"
+                " ('work_mem', '64MB')) AS s(name, value)");
+        } catch (const pq::Error& error) {
+            connection_.reset();
+            throw as_source_error(error);
+        }
+    }
+
+    asio::awaitable<void> begin() override {
+        co_await run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        cursors_ = 0;
+    }
+
+    asio::awaitable<void> end() override { co_await run("COMMIT"); }
+
+    asio::awaitable<std::vector<Row>> rows(std::string sql) override {
+        std::vector<Row> rows;
+        try {
+            std::vector<pq::Parameter> none;
+            const auto result =
+                co_await connection_->query(std::move(sql), std::move(none), longest_statement, pq::Effect::reads);
+            for (int row = 0; row < result.rows(); ++row) {
+                rows.push_back(row_in(result, row));
+            }
+        } catch (const pq::Error& error) {
+            throw as_source_error(error);
+        }
+        co_return rows;
+    }
+
+    asio::awaitable<std::unique_ptr<Cursor>> cursor(std::string sql) override {
+        auto name = fmt::format("pdpp_import_{}", ++cursors_);
+        co_await run(fmt::format("DECLARE {} NO SCROLL CURSOR FOR {}", name, sql));
+        co_return std::make_unique<PostgresCursor>(*connection_, std::move(name));
+    }
+
+    asio::awaitable<FoundTables> tables() override {
+        FoundTables found;
+        for (const Row& row : co_await rows(
+                 "SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL) FROM pg_catalog.pg_class AS c"
+                 " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+                 " JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+                 " WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v')")) {
+            found[*row[0]][*row[1]] = *row[2];
+        }
+        co_return found;
+    }
+
+    asio::awaitable<std::int64_t> bytes(std::string table) override {
+        const auto size = co_await rows(fmt::format("SELECT pg_catalog.pg_total_relation_size('public.{}')", table));
+        co_return std::stoll(*size.front().front());
+    }
+
+    asio::awaitable<bool> may_have_changed() override { co_return true; }
+
+    /// What is visible now and was not then was written by a transaction that had not ended then: its number is that of
+    /// the oldest of those at least. Numbers are compared by their distance from now, since they go round.
+    [[nodiscard]] std::string written_since(std::string_view mark) const override {
+        return fmt::format("pg_catalog.age(t.xmin) <= pg_catalog.age('{}'::pg_catalog.xid)", mark);
+    }
+
+    asio::awaitable<std::string> mark(std::string /*table*/) override {
+        const auto oldest = co_await rows(
+            "SELECT (pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) % 4294967296)::text");
+        co_return *oldest.front().front();
+    }
+
+    void close() noexcept override { connection_.reset(); }
+
+  private:
+    asio::awaitable<void> run(std::string sql) {
+        try {
+            std::vector<pq::Parameter> none;
+            co_await connection_->query(std::move(sql), std::move(none), longest_statement, pq::Effect::reads);
+        } catch (const pq::Error& error) {
+            throw as_source_error(error);
+        }
+    }
+
+    std::string conninfo_;
+    std::optional<pq::Connection> connection_;
+    int cursors_ = 0;
+};
+
+} // namespace
+
+std::unique_ptr<Database> open_postgres(std::string conninfo) {
+    return std::make_unique<Postgres>(std::move(conninfo));
+}
+
+} // namespace pdpp::moving_in

@@ -1,0 +1,105 @@
+#pragma once
+// The runs of the other server: all of them in the order of their ids, or some of them again, and which have changed.
+
+#include "moving_in/database.hpp"
+#include "moving_in/mapping.hpp"
+#include "moving_in/seen.hpp"
+#include "moving_in/shape.hpp"
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace pdpp::moving_in {
+
+/// The size of one of its tables.
+struct TableSize {
+    std::string name;
+    std::int64_t rows;
+    std::int64_t bytes;
+};
+
+/// All its runs, one after the other, by the bytes of their ids. Of one run's rows all are in memory, of the others a
+/// page.
+class RunStream {
+  public:
+    boost::asio::awaitable<std::optional<SourceRun>> next();
+
+  private:
+    friend class Source;
+
+    struct Input {
+        std::unique_ptr<Cursor> cursor;
+        std::vector<Row> SourceRun::*rows;
+        std::optional<Row> ahead;
+    };
+    static boost::asio::awaitable<void> read_ahead(Input& input);
+
+    std::vector<Input> inputs_;
+};
+
+/// What a look found that was not there at the look before. It counts as seen once keep() is told so.
+struct Look {
+    std::set<std::string> run_ids;
+    std::vector<Range> numbers;
+    std::map<std::string, std::string> flights;
+    std::map<TableId, std::string> marks;
+};
+
+class Source {
+  public:
+    explicit Source(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+
+    [[nodiscard]] const Dialect& dialect() const { return database_->dialect(); }
+
+    /// Connects if that is needed, takes a snapshot and looks at the tables. Throws SourceError, and UnknownShape.
+    boost::asio::awaitable<void> begin();
+    boost::asio::awaitable<void> end() { return database_->end(); }
+    void close() noexcept { database_->close(); }
+
+    boost::asio::awaitable<RunStream> runs();
+    boost::asio::awaitable<std::vector<SourceRun>> runs(const std::set<std::string>& run_ids);
+
+    boost::asio::awaitable<std::vector<TableSize>> sizes();
+
+    /// How many events runs have.
+    boost::asio::awaitable<std::int64_t> count_events();
+
+    boost::asio::awaitable<Boots> newest_boots();
+
+    /// Before a snapshot is taken: whether a look can find anything.
+    boost::asio::awaitable<bool> may_have_changed();
+
+    /// All that the snapshot has, as a look.
+    boost::asio::awaitable<Look> everything();
+
+    /// What it has that is not kept yet.
+    boost::asio::awaitable<Look> changes();
+
+    /// What a look found is dealt with.
+    void keep(const Look& look);
+
+  private:
+    [[nodiscard]] const Shape& shape(TableId id) const { return shapes_.at(static_cast<std::size_t>(id)); }
+    [[nodiscard]] std::string from(TableId id) const;
+    [[nodiscard]] std::string select(TableId id, const std::string& condition) const;
+    boost::asio::awaitable<void> add_input(RunStream& stream, TableId id, std::vector<Row> SourceRun::*rows,
+                                           std::string condition);
+    boost::asio::awaitable<RunStream> stream(std::string condition);
+    boost::asio::awaitable<std::map<std::string, std::string>> flights();
+    boost::asio::awaitable<std::map<TableId, std::string>> marks();
+
+    std::unique_ptr<Database> database_;
+    std::array<Shape, 4> shapes_;
+    SeenNumbers seen_;
+    std::size_t next_gap_ = 0;
+    std::map<std::string, std::string> flights_;
+    std::map<TableId, std::string> marks_;
+};
+
+} // namespace pdpp::moving_in

@@ -1,0 +1,236 @@
+#include "moving_in/sqlite.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+namespace pdpp::moving_in {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr Dialect sqlite_dialect{
+    .name = "sqlite", .schema = "main.", .by_bytes = " collate binary", .data = DataOrigin::text};
+
+constexpr int patience_with_writers = 5000; // milliseconds
+
+struct CloseDatabase {
+    void operator()(sqlite3* database) const noexcept { sqlite3_close_v2(database); }
+};
+struct Finalize {
+    void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
+};
+using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+
+SourceError as_source_error(sqlite3* database) {
+    const int code = sqlite3_errcode(database) & 0xff;
+    const bool passes = code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_CANTOPEN || code == SQLITE_IOERR;
+    return {passes ? SourceError::Kind::lost : SourceError::Kind::refused,
+            fmt::format("the source: {}", sqlite3_errmsg(database))};
+}
+
+Statement prepare(sqlite3* database, const std::string& sql) {
+    sqlite3_stmt* statement = nullptr;
+    if (sqlite3_prepare_v2(database, sql.data(), static_cast<int>(sql.size()), &statement, nullptr) != SQLITE_OK) {
+        throw as_source_error(database);
+    }
+    return Statement{statement};
+}
+
+/// The next row; nothing at the end.
+std::optional<Row> step(sqlite3* database, sqlite3_stmt* statement) {
+    const int result = sqlite3_step(statement);
+    if (result == SQLITE_DONE) {
+        return std::nullopt;
+    }
+    if (result != SQLITE_ROW) {
+        throw as_source_error(database);
+    }
+    Row row;
+    const int columns = sqlite3_column_count(statement);
+    row.reserve(static_cast<std::size_t>(columns));
+    for (int column = 0; column < columns; ++column) {
+        if (sqlite3_column_type(statement, column) == SQLITE_NULL) {
+            row.emplace_back();
+            continue;
+        }
+        const auto* const text = reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
+        row.emplace_back(std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement, column))));
+    }
+    return row;
+}
+
+class SqliteCursor : public Cursor {
+  public:
+    SqliteCursor(sqlite3* database, Statement statement) : database_(database), statement_(std::move(statement)) {}
+
+    asio::awaitable<std::optional<Row>> next() override { co_return step(database_, statement_.get()); }
+
+  private:
+    sqlite3* database_;
+    Statement statement_;
+};
+
+/// Whether the file says that its writers keep a write-ahead log.
+bool has_log(const std::string& path) {
+    constexpr std::size_t place_of_version = 18;
+    std::array<char, place_of_version + 1> head{};
+    std::ifstream file(path, std::ios::binary);
+    file.read(head.data(), head.size());
+    return file && head[place_of_version] == 2;
+}
+
+/// A path as a URI has it.
+std::string uri_of(const std::string& path) {
+    std::string uri = "file:";
+    for (const char letter : path) {
+        const bool is_plain = std::isalnum(static_cast<unsigned char>(letter)) != 0 || letter == '/' || letter == '.' ||
+                              letter == '_' || letter == '-';
+        uri += is_plain ? std::string(1, letter) : fmt::format("%{:02X}", static_cast<unsigned char>(letter));
+    }
+    return uri;
+}
+
+/// What tells a file that nobody has open from what it was.
+struct FileState {
+    std::filesystem::file_time_type written;
+    std::uintmax_t size;
+
+    friend bool operator==(const FileState&, const FileState&) = default;
+};
+
+class Sqlite : public Database {
+  public:
+    explicit Sqlite(std::string path) : path_(std::move(path)) {}
+
+    [[nodiscard]] const Dialect& dialect() const override { return sqlite_dialect; }
+
+    /// Whoever opens a log that nobody has open makes files beside the database, which its server may then not be
+    /// allowed to open. So a database whose log is not there, which is whole in its one file, is read as a file that
+    /// does not change, and looked at again afterwards; else the log is read, with whatever index of it is there.
+    asio::awaitable<void> open() override {
+        if (database_ && !is_still_) {
+            co_return;
+        }
+        std::error_code error;
+        if (!std::filesystem::is_regular_file(path_, error)) {
+            throw SourceError(SourceError::Kind::refused,
+                              fmt::format("the source: {} is no file that can be read", path_));
+        }
+        is_still_ = has_log(path_) && !std::filesystem::exists(path_ + "-wal", error);
+        const auto uri = uri_of(path_) + (is_still_        ? "?mode=ro&immutable=1"
+                                          : has_log(path_) ? "?mode=ro&readonly_shm=1"
+                                                           : "?mode=ro");
+        sqlite3* opened = nullptr;
+        const int result = sqlite3_open_v2(uri.c_str(), &opened, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr);
+        database_.reset(opened);
+        if (result != SQLITE_OK) {
+            const auto failure = as_source_error(opened);
+            database_.reset();
+            throw failure;
+        }
+        sqlite3_busy_timeout(opened, patience_with_writers);
+        execute("PRAGMA query_only = on");
+        data_version_.reset();
+    }
+
+    asio::awaitable<void> begin() override {
+        before_ = state();
+        execute("BEGIN");
+        (void)step(database_.get(), prepare(database_.get(), "SELECT count(*) FROM sqlite_master").get());
+        co_return;
+    }
+
+    asio::awaitable<void> end() override {
+        execute("COMMIT");
+        std::error_code error;
+        if (is_still_ && (state() != before_ || std::filesystem::exists(path_ + "-wal", error))) {
+            throw SourceError(SourceError::Kind::lost, "the source: somebody began to write to it while it was read");
+        }
+        co_return;
+    }
+
+    asio::awaitable<std::vector<Row>> rows(std::string sql) override {
+        const auto statement = prepare(database_.get(), sql);
+        std::vector<Row> rows;
+        while (auto row = step(database_.get(), statement.get())) {
+            rows.push_back(std::move(*row));
+        }
+        co_return rows;
+    }
+
+    asio::awaitable<std::unique_ptr<Cursor>> cursor(std::string sql) override {
+        co_return std::make_unique<SqliteCursor>(database_.get(), prepare(database_.get(), sql));
+    }
+
+    asio::awaitable<FoundTables> tables() override {
+        FoundTables found;
+        for (const Row& row : co_await rows("SELECT m.name, c.name, lower(c.type) FROM sqlite_master AS m"
+                                            " JOIN pragma_table_info(m.name) AS c WHERE m.type IN ('table', 'view')")) {
+            found[*row[0]][*row[1]] = *row[2];
+        }
+        co_return found;
+    }
+
+    asio::awaitable<std::int64_t> bytes(std::string /*table*/) override {
+        co_return static_cast<std::int64_t>(before_.size);
+    }
+
+    asio::awaitable<bool> may_have_changed() override {
+        if (is_still_) {
+            std::error_code error;
+            co_return state() != before_ || std::filesystem::exists(path_ + "-wal", error);
+        }
+        const auto version = co_await rows("PRAGMA data_version");
+        co_return std::exchange(data_version_, version.front().front()) != version.front().front();
+    }
+
+    asio::awaitable<std::string> mark(std::string table) override {
+        const auto last =
+            co_await rows(fmt::format("SELECT cast(coalesce(max(rowid), 0) AS text) FROM main.{}", table));
+        co_return *last.front().front();
+    }
+
+    /// Rows are numbered as they come.
+    [[nodiscard]] std::string written_since(std::string_view mark) const override {
+        return fmt::format("t.rowid > {}", mark);
+    }
+
+    void close() noexcept override { database_.reset(); }
+
+  private:
+    void execute(const char* sql) {
+        if (sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
+            throw as_source_error(database_.get());
+        }
+    }
+
+    [[nodiscard]] FileState state() const {
+        std::error_code error;
+        return {.written = std::filesystem::last_write_time(path_, error),
+                .size = std::filesystem::file_size(path_, error)};
+    }
+
+    std::string path_;
+    std::unique_ptr<sqlite3, CloseDatabase> database_;
+    bool is_still_ = false;
+    FileState before_{};
+    std::optional<std::string> data_version_;
+};
+
+} // namespace
+
+std::unique_ptr<Database> open_sqlite(std::string path) {
+    return std::make_unique<Sqlite>(std::move(path));
+}
+
+} // namespace pdpp::moving_in

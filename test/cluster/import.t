@@ -1,0 +1,316 @@
+# pdpp import: what another server recorded of runs, from PostgreSQL and from SQLite, with each trap that its tables have.
+
+use strict;
+use warnings;
+
+use IPC::Run ();
+use JSON::PP qw(decode_json);
+use PdppCluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TheirServer;
+
+$ENV{LC_MESSAGES} = 'C';
+my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
+my $node = PdppCluster->bare('main', conf => 'max_prepared_transactions = 5');
+my $folder = PostgreSQL::Test::Utils::tempdir();
+
+sub db { my ($name) = @_; return $node->connstr($name); }
+
+# A fresh database with the extension, and one without.
+sub fresh
+{
+	my ($name) = @_;
+	$node->safe_psql('postgres', "CREATE DATABASE $name");
+	$node->safe_psql($name, 'CREATE EXTENSION pdpp');
+	return $name;
+}
+
+sub run_pdpp
+{
+	my (@arguments) = @_;
+	my ($output, $error) = ('', '');
+	IPC::Run::run([ $pdpp, @arguments ], '<', \undef, '>', \$output, '2>', \$error);
+	return ($? >> 8, $output, $error);
+}
+
+# Imports, and gives the exit code and the report.
+sub import_from
+{
+	my ($theirs, $name, @options) = @_;
+	my ($code, $output, $error) = run_pdpp('--db', db($name), 'import', '--from', $theirs->source, '--json', @options);
+	diag($error) if $output eq '';
+	return ($code, $output eq '' ? {} : decode_json($output));
+}
+
+sub status { my ($name, $run_id) = @_; return decode_json($node->safe_psql($name, 'SELECT pdpp_run_status($$' . $run_id . '$$)')); }
+sub events { my ($name, $run_id) = @_; return decode_json($node->safe_psql($name, 'SELECT pdpp_run_timeline($$' . $run_id . '$$)'))->{data}; }
+sub types { my ($name, $run_id) = @_; return join ' ', map { $_->{event_type} } @{ events($name, $run_id) }; }
+sub all_of { my ($name) = @_; return $node->safe_psql($name, 'SELECT * FROM pdpp.spine_events ORDER BY run_id, event_seq'); }
+
+sub found
+{
+	my ($report, $kind, $run_id) = @_;
+	return grep { $_->{kind} eq $kind && (!defined $run_id || $_->{run_id} eq $run_id) } @{ $report->{findings} };
+}
+
+my @cin = (connector_instance_id => 'cin_a');
+
+sub fill
+{
+	my ($theirs) = @_;
+	# what is no run's
+	$theirs->event(undef, 'grant.issued');
+	$theirs->event(undef, 'controller.booted', data => { controller_id => 'ctl', seq => 1, boot_epoch => 'x' });
+	$theirs->event(undef, 'controller.booted', data => { controller_id => 'ctl', seq => 2, boot_epoch => 'y' });
+	# a plain one
+	$theirs->event('run_plain', 'run.started', @cin, data => { controller_id => 'ctl', seq => 2 });
+	$theirs->event('run_plain', 'run.progress_reported', @cin, stream_id => 'mail', token_id => 'secret');
+	$theirs->event('run_plain', 'run.completed', @cin, data => { records_emitted => 3, known_gaps => [1], known_gaps_summary => 'one' });
+	# a shared id: two connections
+	$theirs->event('run_shared', 'run.started', @cin, trace_id => 'trc_a', at => 100);
+	$theirs->event('run_shared', 'run.started', connector_instance_id => 'cin_b', trace_id => 'trc_b', at => 99);
+	$theirs->event('run_shared', 'run.completed', @cin, trace_id => 'trc_a', at => 101);
+	$theirs->event('run_shared', 'run.failed', connector_instance_id => 'cin_b', trace_id => 'trc_b', at => 102, data => { reason => 'no' });
+	# ended twice, and begun twice
+	$theirs->event('run_twice', 'run.started', @cin);
+	$theirs->event('run_twice', 'run.failed', @cin, data => { reason => 'first' });
+	$theirs->event('run_twice', 'run.started', @cin);
+	$theirs->event('run_twice', 'run.completed', @cin, data => { records_emitted => 1 });
+	# ended by the repair of a boot, without connection, and in SQLite without a number
+	my $start = $theirs->{count} + 1;
+	$theirs->event('run_repaired', 'run.started', @cin);
+	$theirs->event('run_repaired', 'run.progress_reported', @cin);
+	$theirs->event('run_repaired', 'run.abandoned', actor_type => 'controller', actor_id => 'ctl',
+		data => { caused_by_event_id => "evt_$start", reason => 'controller_terminated_before_run_finished' }, ($theirs->{path} ? (seq => undef) : ()));
+	# what follows an ending
+	$theirs->event('run_followed', 'run.started', @cin);
+	$theirs->event('run_followed', 'run.cancelled', @cin);
+	$theirs->event('run_followed', 'run.browser_surface_released', @cin, data => { browser_surface => { browser_surface_status => 'expired' } });
+	# browsers
+	my $surface = sub { return { browser_surface => { browser_surface_status => $_[0], browser_surface_wait_reason => 'no_room', browser_surface_profile_key => 'p:gmail:cin_s' } } };
+	$theirs->event('run_surface', 'run.browser_surface_failed', data => $surface->('failed'));
+	$theirs->event('run_lease', 'run.browser_surface_wait', data => $surface->('waiting_for_browser_surface'));
+	$theirs->event('run_lease', 'run.browser_surface_wait', data => $surface->('expired'));
+	$theirs->event('run_leased', 'run.browser_surface_wait', data => $surface->('leased'));
+	$theirs->insert('controller_active_runs', connector_instance_id => 'cin_s', connector_id => 'gmail', run_id => 'run_leased', trace_id => 'trc_run_leased', started_at => TheirServer::at(1), run_generation => 4);
+	# handles without events
+	$theirs->insert('controller_active_runs', connector_instance_id => 'cin_f', connector_id => 'gmail', run_id => 'run_flying', trace_id => 'trc_f',
+		scenario_id => 's', started_at => TheirServer::at(50), run_generation => 9);
+	$theirs->insert('source_webhook_run_receipts', source_id => 's', event_id => 'w', connector_id => 'gmail', connector_instance_id => 'cin_w', run_id => 'run_receipt',
+		trace_id => 'trc_w', started_at => TheirServer::at(60));
+	$theirs->insert($theirs->{history} // 'run_history', run_id => 'run_history', connector_instance_id => 'cin_h', connector_id => 'gmail', status => 'failed', trace_id => 'trc_h',
+		failure_reason => 'died', terminal_reason => 'connector_died', error => 'It died.', started_at => TheirServer::at(70), completed_at => TheirServer::at(75),
+		records_emitted => 5, known_gaps_json => '{"a": 1}');
+	$theirs->insert($theirs->{history} // 'run_history', run_id => undef, connector_instance_id => 'cin_n', connector_id => 'gmail', status => 'failed');
+	# stranded: of a boot that is over, and of one that may go on
+	$theirs->event('run_stranded', 'run.started', @cin, data => { controller_id => 'ctl', seq => 1 });
+	$theirs->event('run_hanging', 'run.started', @cin, data => { controller_id => 'ctl', seq => 2 });
+	# connections and connectors
+	$theirs->event('run_by_data', 'run.started', data => { connector_instance_id => 'cin_d', connection_id => 'cin_e', source => { id => 'drive' } }, actor_id => '');
+	$theirs->event('run_by_data', 'run.completed', data => { connection_id => 'cin_d' });
+	$theirs->event('run_by_id', 'run.completed', data => { connection_id => 'cin_e' });
+	$theirs->event('run_by_connector', 'run.completed');
+	# any character
+	$theirs->event("run \n'\\ % \xc3\xa4", 'run.completed', @cin, event_id => "evt\n'1");
+	# order: by number, then by id
+	$theirs->event('run_order', 'run.completed', @cin, seq => 2000, at => 5);
+	$theirs->event('run_order', 'run.started', @cin, seq => 1000, at => 9);
+	# times
+	$theirs->event('run_bad_time', 'run.started', @cin, occurred_at => 'yesterday', event_id => 'evt_bad_time');
+	$theirs->event('run_bad_time', 'run.completed', @cin);
+	return;
+}
+
+sub tries
+{
+	my ($name, $theirs) = @_;
+	fill($theirs);
+	my $before = $theirs->do('SELECT count(*) FROM spine_events');
+	my $empty = $node->safe_psql('postgres', 'SELECT count(*) FROM pg_stat_user_tables') . '';
+
+	# the doctor needs nothing here
+	my ($code, $output, $error) = run_pdpp('--db', db('nowhere'), 'import', '--from', $theirs->source, '--dry-run', '--json');
+	is($code, 1, 'a doctor who finds something') or diag $error;
+	my $told = decode_json($output);
+	is($told->{dry_run}, JSON::PP::true, 'who copies nothing');
+	is(join(' ', sort map { $_->{run_id} } found($told, 'stranded_run')), 'run_hanging run_receipt run_stranded', 'stranded runs');
+	is_deeply([ found($told, 'several_endings') ], [ { kind => 'several_endings', run_id => 'run_twice', endings => [ 'failed', 'completed' ] } ], 'a run with two endings');
+	is(join(' ', sort map { $_->{imported_as} } found($told, 'shared_id')), 'run_shared run_shared~cin_a', 'an id of two runs');
+	is(join(' ', sort map { "$_->{run_id}=$_->{table}" } found($told, 'run_without_events')), 'run_flying=controller_active_runs run_history=run_history run_receipt=source_webhook_run_receipts', 'handles');
+	is(scalar found($told, 'event_without_seq'), ($theirs->{path} ? 1 : 0), 'rows without a number');
+	is_deeply([ map { $_->{row} } found($told, 'not_taken') ], ['evt_bad_time'], 'a time that is none');
+	is($told->{tables}[0]{name}, 'spine_events', 'the sizes of the tables');
+	is($told->{tables}[0]{rows}, $before, 'in rows');
+	cmp_ok($told->{tables}[0]{bytes}, '>', 0, 'and bytes');
+	like((run_pdpp('import', '--from', $theirs->source, '--dry-run'))[1], qr/^\{/, 'JSON where it is no terminal');
+
+	fresh($name);
+	my ($first, $report) = import_from($theirs, $name);
+	is($first, 1, 'one row could not be taken');
+	is($report->{events_written}, $report->{events}, 'all others were');
+	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
+	is($theirs->do('SELECT count(*) FROM spine_events'), $before, 'the source is as it was');
+
+	# a plain one
+	my $status = status($name, 'run_plain');
+	is($status->{status}, 'completed', 'a run that completed');
+	is_deeply([ @$status{qw(connector_id connector_instance_id trace_id known_gaps known_gaps_summary)} ], [ 'gmail', 'cin_a', 'trc_run_plain', [1], 'one' ], 'whose it is');
+	my $events = events($name, 'run_plain');
+	is(join(' ', map { "$_->{event_seq} $_->{event_type}" } @$events), '1 run.admitted 2 run.started 3 run.progress_reported 4 run.completed', 'its events');
+	is($events->[0]{data}{imported}, JSON::PP::true, 'the admission is made');
+	is($events->[0]{source_kind}, 'import', 'and says so');
+	is($events->[2]{stream_id}, 'mail', 'columns come along');
+	is($events->[3]{version}, 'reference.spine.v1', 'the version is theirs');
+	is($events->[3]{status}, 'theirs', 'and so is the word for its status');
+	is($events->[3]{data}{records_emitted}, 3, 'the data is theirs');
+
+	# a shared id
+	is(status($name, 'run_shared')->{connector_instance_id}, 'cin_b', 'who began first keeps the id');
+	is(status($name, 'run_shared')->{status}, 'failed', 'with its own ending');
+	is(status($name, 'run_shared~cin_a')->{status}, 'completed', 'the other has one beside it');
+	is_deeply(events($name, 'run_shared~cin_a')->[0]{data}{connector_instance_ids}, [ 'cin_b', 'cin_a' ], 'its admission names both');
+
+	is(status($name, 'run_twice')->{status}, 'failed', 'the first ending stands');
+	is(status($name, 'run_twice')->{terminal_reason}, 'first', 'with its reason');
+	is(types($name, 'run_twice'), 'run.admitted run.started run.failed run.late_outcome run.late_outcome', 'what came again is evidence');
+	is_deeply([ map { "$_->{here} $_->{there}" } found($report, 'ending_differs', 'run_twice') ], ['failed completed'], 'and is named');
+
+	is(types($name, 'run_repaired'), 'run.admitted run.started run.progress_reported run.abandoned', 'a repaired one');
+	is_deeply([ @{ status($name, 'run_repaired') }{qw(status connector_id connector_instance_id)} ], [ 'abandoned', 'gmail', 'cin_a' ], 'is of the connection that the run was of');
+	is(types($name, 'run_followed'), 'run.admitted run.started run.cancelled run.browser_surface_released', 'what follows an ending stays');
+
+	is_deeply([ @{ status($name, 'run_surface') }{qw(status terminal_reason connector_instance_id)} ], [ 'failed', 'no_room', 'cin_s' ], 'no browser was to be had');
+	is(status($name, 'run_surface')->{failure}{origin}, 'browser_surface', 'and that was it');
+	is(events($name, 'run_surface')->[1]{data}{imported_event_type}, 'run.browser_surface_failed', 'in its own words');
+	is(status($name, 'run_lease')->{status}, 'failed', 'a lease that expired');
+	is(status($name, 'run_leased')->{status}, 'active', 'one that did not');
+
+	is(status($name, 'run_flying')->{status}, 'active', 'in flight');
+	is($node->safe_psql($name, q{SELECT run_id, run_generation, boot_epoch IS NULL, launch_deadline IS NULL AND deadline_at IS NULL FROM pdpp.controller_active_runs ORDER BY run_id}),
+		"run_flying|9|t|t\nrun_leased|4|t|t", 'with neither boot nor deadline');
+	is($node->safe_psql($name, q{SELECT run_generation FROM pdpp.connections WHERE connector_instance_id = 'cin_f'}), 9, 'generations go on');
+	is(status($name, 'run_receipt')->{status}, 'active', 'a receipt is a handle');
+	$status = status($name, 'run_history');
+	is_deeply([ @$status{qw(status terminal_reason completed_at known_gaps)} ], [ 'failed', 'connector_died', '2026-08-01T10:01:15.500Z', { a => 1 } ], 'the history of runs knows how one ended');
+	is($status->{failure}{message}, 'It died.', 'and why');
+
+	is(status($name, $_)->{status}, 'active', "$_ is left active") for qw(run_stranded run_hanging);
+	is_deeply([ @{ status($name, 'run_by_data') }{qw(connector_id connector_instance_id)} ], [ 'drive', 'cin_d' ], 'a connection and a connector in the data');
+	is(status($name, 'run_by_id')->{connector_instance_id}, 'cin_e', 'another word for it');
+	is(status($name, 'run_by_connector')->{connector_instance_id}, 'gmail', 'none: the connector');
+	is(status($name, "run \n'\\ % \xc3\xa4")->{status}, 'completed', 'an id of any character');
+	is(types($name, 'run_order'), 'run.admitted run.started run.completed', 'the order is that of the numbers');
+	is(status($name, 'run_order')->{admitted_at}, '2026-08-01T10:00:09.500Z', 'admitted before its first event');
+	is(types($name, 'run_bad_time'), 'run.admitted run.completed', 'the rest of the run of the row that was not taken');
+	is($node->safe_psql($name, q{SELECT count(*) FROM pdpp.spine_events WHERE event_type = 'grant.issued' OR run_id = ''}), 0, 'what is of no run stays there');
+
+	# once is enough
+	my $all = all_of($name);
+	my ($second, $again) = import_from($theirs, $name);
+	is($again->{events_written}, 0, 'a second time writes nothing');
+	is($again->{imported} + $again->{extended}, 0, 'of no run');
+	is(all_of($name), $all, 'all is as it was');
+
+	# cut-over
+	my (undef, $judged) = import_from($theirs, $name, '--adjudicate');
+	is($judged->{events_written}, 1, 'one run is of a boot that is over');
+	is_deeply([ @{ status($name, 'run_stranded') }{qw(status terminal_reason)} ], [ 'abandoned', 'controller_terminated_before_run_finished' ], 'it is abandoned');
+	is(events($name, 'run_stranded')->[2]{data}{imported}, JSON::PP::true, 'which is said to be imported');
+	is(status($name, 'run_hanging')->{status}, 'active', 'the one of the boot that lives is not');
+	import_from($theirs, $name, '--adjudicate', '--source-is-stopped');
+	is(status($name, $_)->{status}, 'abandoned', "with the server gone for good $_ is") for qw(run_hanging run_receipt run_flying run_leased);
+	is($node->safe_psql($name, 'SELECT count(*) FROM pdpp.controller_active_runs'), 0, 'nothing is in flight');
+	$all = all_of($name);
+	import_from($theirs, $name, '--adjudicate', '--source-is-stopped');
+	is(all_of($name), $all, 'once');
+	$theirs->event('run_hanging', 'run.completed', @cin);
+	import_from($theirs, $name);
+	is(status($name, 'run_hanging')->{status}, 'abandoned', 'what was answered stays answered');
+	is(types($name, 'run_hanging'), 'run.admitted run.started run.abandoned run.late_outcome', 'what its server says later is evidence');
+	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
+	is($theirs->do('SELECT count(*) FROM spine_events'), $before + 1, 'nothing was ever written to the source');
+	return;
+}
+
+subtest 'PostgreSQL' => sub { tries('from_postgres', TheirServer->in_postgres($node, 'theirs')) };
+subtest 'SQLite' => sub { tries('from_sqlite', TheirServer->in_sqlite("$folder/theirs.db")) };
+
+subtest 'what only SQLite can hold' => sub {
+	my $theirs = TheirServer->in_sqlite("$folder/odd.db");
+	$theirs->event('run_nul', 'run.started', @cin);
+	$theirs->event('run_nul', 'run.failed', @cin, data => '{"reason": "a\\u0000b", "big": 12345678901234567890.10, "half": "\\ud800"}');
+	$theirs->event('run_nul', 'run.odd', @cin, data => '{"huge": 1e999999}');
+	$theirs->event('run_nul', 'run.odd', @cin, data => 'no JSON');
+	$theirs->do(q{INSERT INTO spine_events (event_id, event_type, occurred_at, recorded_at, scenario_id, trace_id, actor_type, actor_id, object_type, object_id, status, version, run_id, data_json)
+		SELECT 'evt_x' || char(0), event_type, occurred_at, recorded_at, scenario_id, trace_id, actor_type, actor_id, object_type, object_id, status, version, run_id, data_json
+		FROM spine_events WHERE event_id = 'evt_1'});
+	fresh('odd');
+	my ($code, $report) = import_from($theirs, 'odd');
+	is($code, 1, 'an id with a NUL');
+	is((found($report, 'not_taken', 'run_nul'))[0]{reason}, 'NUL in a text', 'is said');
+	is(types('odd', 'run_nul'), 'run.admitted run.started run.failed run.odd run.odd', 'the rest is taken');
+	my $events = events('odd', 'run_nul');
+	is($events->[2]{data}{reason}, "a\x{fffd}b", 'a NUL is replaced');
+	like($events->[2]{data}{imported_data_json}, qr/a\\u0000b/, 'and what was there is kept');
+	is($node->safe_psql('odd', q{SELECT data_json->>'big' FROM pdpp.spine_events WHERE event_type = 'run.failed'}), '12345678901234567890.10', 'numbers keep their digits');
+	is($events->[3]{data}{imported_data_json}, '{"huge": 1e999999}', 'a number that is too large stays text');
+	is($events->[4]{data}{imported_data_json}, 'no JSON', 'and so does what is no JSON');
+	is(join(' ', glob "$folder/odd.db*"), "$folder/odd.db", 'nothing is made beside the file');
+};
+
+subtest 'an older installation' => sub {
+	my $theirs = TheirServer->in_postgres($node, 'older', map { $_ => 1 } qw(connector_instance_id source_kind source_id manifest_generation run_history));
+	$theirs->event('run_old', 'run.started', data => { connection_id => 'cin_o' });
+	$theirs->insert('scheduler_run_history', run_id => 'run_older', connector_id => 'gmail', status => 'succeeded', started_at => TheirServer::at(1), completed_at => TheirServer::at(2));
+	fresh('from_older');
+	is((import_from($theirs, 'from_older'))[0], 0, 'is taken');
+	is(status('from_older', 'run_old')->{connector_instance_id}, 'cin_o', 'without the columns that it lacks');
+	is(status('from_older', 'run_older')->{status}, 'completed', 'its history has another name');
+};
+
+subtest 'refusals' => sub {
+	my $theirs = TheirServer->in_postgres($node, 'strange');
+	$theirs->do('ALTER TABLE spine_events RENAME trace_id TO traceparent');
+	my ($code, $output, $error) = run_pdpp('--db', db('from_postgres'), 'import', '--from', $theirs->source);
+	is($code, 5, 'an unknown shape');
+	my $refusal = decode_json($error)->{error};
+	is($refusal->{code}, 'unknown_shape', 'is typed');
+	like($refusal->{message}, qr/expected spine_events\.trace_id as text, found no such column; the table has .*traceparent text/, 'and says what was expected and what was found');
+	($code, undef, $error) = run_pdpp('import', '--from', 'postgres:' . $node->connstr('postgres'), '--dry-run');
+	like($error, qr/expected a table spine_events, found no table/, 'no table');
+	($code, undef, $error) = run_pdpp('import', '--from', 'mysql:x', '--dry-run');
+	is($code, 2, 'no source');
+	($code, undef, $error) = run_pdpp('import', '--from', "sqlite:$folder/none.db", '--dry-run');
+	is($code, 5, 'no file');
+	ok(!-e "$folder/none.db", 'and none is made');
+	($code, undef, $error) = run_pdpp('import', '--from', 'postgres:host=127.0.0.1 port=1 password=geheim', '--dry-run');
+	is($code, 4, 'nobody there');
+	unlike($error, qr/geheim/, 'a password is not said');
+	is((run_pdpp('import', '--from', 'sqlite:x', '--source-is-stopped'))[0], 2, '--source-is-stopped is for --adjudicate');
+	is((run_pdpp('import', '--from', 'sqlite:x', '--dry-run', '--follow'))[0], 2, 'a doctor does not follow');
+
+	$node->safe_psql('from_postgres', 'CREATE ROLE importer LOGIN; CREATE ROLE stranger LOGIN');
+	my $as = sub { return (run_pdpp('--db', db('from_postgres') . " user=$_[0]", 'import', '--from', 'postgres:' . db('theirs'))) };
+	($code, undef, $error) = $as->('stranger');
+	is($code, 5, 'who may not');
+	like($error, qr/pdpp_grant\('ROLE', 'importer'\)/, 'is told what to grant');
+	$node->safe_psql('from_postgres', q{SELECT pdpp_grant('importer', 'importer')});
+	is(($as->('importer'))[0], 1, 'an importer may');
+};
+
+subtest 'ours' => sub {
+	my $theirs = TheirServer->in_postgres($node, 'like_ours');
+	$theirs->event('run_ours', 'run.failed', @cin);
+	$theirs->event('run_theirs', 'run.failed', @cin);
+	fresh('ours');
+	$node->safe_psql('ours', q{SELECT pdpp_run_now('mine', 'cin_mine', 'run_ours')});
+	my ($code, $report) = import_from($theirs, 'ours');
+	is($code, 0, 'a run that we admitted');
+	is((found($report, 'run_of_ours'))[0]{run_id}, 'run_ours', 'is named');
+	is(status('ours', 'run_ours')->{status}, 'active', 'and stays as it is');
+	is(status('ours', 'run_theirs')->{status}, 'failed', 'the others come');
+};
+
+$node->stop;
+done_testing();
