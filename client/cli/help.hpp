@@ -24,6 +24,7 @@ Environment:
   PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE, ...  the database, where --db leaves something out
   PDPP_OWNER_PASSWORD  of serve and token: the owner's password
   PDPP_OWNER_PASSWORD_FILE  of serve and token: a file whose first line is the owner's password, instead
+  PDPP_OWNER_SUBJECT_ID  of serve and token: whose the owner's sessions are (default: owner_local)
   NOTIFY_SOCKET  of serve and controller: systemd's, which is told when they are up, reload and stop
 
 Examples:

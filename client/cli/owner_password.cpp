@@ -1,6 +1,8 @@
 #include "cli/owner_password.hpp"
 
 #include "cli/setup/password_file.hpp"
+#include "http/owner/session.hpp"
+#include "text/text.hpp"
 
 #include <fmt/format.h>
 
@@ -98,6 +100,14 @@ std::optional<std::string> owner_password(UsualFiles usual) {
                "The first line of the file that PDPP_OWNER_PASSWORD_FILE names is the owner's password.");
     }
     return password;
+}
+
+std::string owner_subject() {
+    auto subject = in_environment("PDPP_OWNER_SUBJECT_ID");
+    if (!is_storable(subject)) {
+        refuse("PDPP_OWNER_SUBJECT_ID is not UTF-8 text", "Set it to the owner's id, or leave it out.");
+    }
+    return subject.empty() ? std::string{http::usual_owner_subject} : subject;
 }
 
 Failure no_owner_password(const std::string& what_to_do) {

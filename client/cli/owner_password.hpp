@@ -18,6 +18,10 @@ enum class UsualFiles { looked_for, left_alone };
 /// an empty line, can be read by others, or belongs to somebody else than us and root.
 std::optional<std::string> owner_password(UsualFiles usual);
 
+/// Whose the owner's sessions are: PDPP_OWNER_SUBJECT_ID, or `owner_local` where that is not set, or empty. Throws
+/// Failure for what no session can hold.
+std::string owner_subject();
+
 /// The file that the password comes from; nothing if it comes from the environment itself, or from nowhere.
 std::optional<std::string> owner_password_file(UsualFiles usual);
 

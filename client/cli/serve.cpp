@@ -93,6 +93,7 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
                      .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
                      .status_cache_bytes = options.status_cache_mb << 20U},
         .owner_password = owner_password(usual_files(options)),
+        .owner_subject = owner_subject(),
         .hosts = {},
         .public_origin = {},
         .target_bytes = options.target_bytes,

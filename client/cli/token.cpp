@@ -14,7 +14,7 @@ int print_token(Session /*session*/, TokenOptions options) {
             "PDPP_OWNER_PASSWORD to the password.");
     }
     const auto lifetime = std::chrono::seconds(options.lifetime_seconds);
-    print(http::OwnerSessions(*password).issue(std::chrono::system_clock::now(), lifetime) + "\n");
+    print(http::OwnerSessions(*password).issue(std::chrono::system_clock::now(), lifetime, owner_subject()) + "\n");
     return exit_code::success;
 }
 

@@ -105,7 +105,8 @@ void Gateway::Answered::note(CallKind kind, std::string_view body) {
 
 Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
     : database_(executor, options.database, metrics_),
-      owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https"),
+      owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https",
+             options.owner_subject),
       pages_(database_, owner_, metrics_), hosts_(options.hosts), public_origin_(options.public_origin),
       target_bytes_(options.target_bytes),
       followed_(
@@ -460,7 +461,7 @@ void Gateway::set_owner_password(const std::string& password) {
     if (owner_.has_password(password)) {
         return;
     }
-    owner_ = OwnerAccess(password, public_origin_ && public_origin_->scheme == "https");
+    owner_ = OwnerAccess(password, public_origin_ && public_origin_->scheme == "https", owner_.subject());
     followed_.wake_all(); // the streams of the sessions that are over
 }
 

@@ -31,6 +31,7 @@ namespace pdpp::http {
 struct GatewayOptions {
     DatabaseOptions database = {};
     std::optional<std::string> owner_password;
+    std::string owner_subject{usual_owner_subject}; ///< whose the sessions are that it makes
     /// The only hosts that requests may be for. Where everybody is let in there must be some.
     std::optional<LocalHosts> hosts = {};
     std::optional<Origin> public_origin;

@@ -36,6 +36,7 @@ enum class Standing {
 enum class Extension { needed, not_needed };
 
 /// A named argument of a function of the SQL API. `name` and `type` come from this program, never from its users.
+/// `type` is what the value is cast to, or an expression in which it is `$`.
 struct Argument {
     std::string_view name;
     std::string_view type;

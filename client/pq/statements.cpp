@@ -159,8 +159,13 @@ std::string Connection::call_of(std::string_view columns, std::string_view funct
             sql += ", ";
         }
         parameters.push_back(std::move(argument.value));
-        sql.append(argument.name).append(" => $").append(std::to_string(parameters.size()));
-        sql.append("::").append(argument.type);
+        const auto parameter = "$" + std::to_string(parameters.size());
+        sql.append(argument.name).append(" => ");
+        if (const auto place = argument.type.find('$'); place != std::string_view::npos) {
+            sql.append(argument.type.substr(0, place)).append(parameter).append(argument.type.substr(place + 1));
+        } else {
+            sql.append(parameter).append("::").append(argument.type);
+        }
     }
     return sql + ")";
 }

@@ -104,6 +104,9 @@ SH
 			{ stream => 'inbox', message => 'half way', count => 5, total => 10 },
 			{ stream => 'inbox', message => undef, count => 10, total => 10 } ],
 		'progress');
+	is(sql("SELECT string_agg(concat_ws(' ', event->>'actor_type', event->>'stream_id'), ', ' ORDER BY n)"
+		  . " FROM jsonb_array_elements(pdpp_run_timeline('$run->{id}')->'data') WITH ORDINALITY AS e(event, n)"),
+		'connector, runtime, connector inbox, connector inbox, connector', 'by whom, and of which stream');
 	like($run->{out}, qr/hunter2-stdout\n.*hunter2-record/s, 'standard output is passed on');
 	is($run->{lines}[1], 'hunter2-stderr', 'and so is standard error');
 	$node->command_ok([ 'pg_dump', '-d', $db, '-f', "$folder/dump.sql" ], 'dump');

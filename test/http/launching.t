@@ -168,6 +168,14 @@ subtest 'what the body may say' => sub {
 	is($given->(is_ack($try->('{"timeout_seconds": 1e9}'), 'the longest time')), '11574 days 01:46:40', 'too');
 	is($given->(is_ack($try->('{"timeout_seconds": 1.5e2}'), 'in any notation')), '00:02:30', 'too');
 	is($given->(is_ack(post('/_ref/connectors/timed/run', '{"timeout_seconds": 60}'), 'of a connector')), '00:01:00', 'as well');
+	my $kept = '"force": true, "run_admission": "manual", "resources": ["messages", {"n": 1.10}]';
+	$run = is_ack($try->(qq({$kept, "timeout_seconds": 90})), 'what other servers are told beside');
+	is(data_of($run), sql("SELECT '{$kept}'::jsonb"), 'is kept as data');
+	is($given->($run), '00:01:30', 'and nothing else of the body');
+	is(data_of(is_ack($try->(qq({"data": {"force": 1, "n": 0.0}, $kept})), 'beside data')), sql(qq(SELECT '{"n": 0.0, $kept}'::jsonb)),
+		'before what data says under those names');
+	is(data_of(is_ack($try->('{"force": false}'), 'one of them')), '{"force": false}', 'alone');
+	is(data_of(is_ack(post('/_ref/connectors/keeping/run', qq({$kept})), 'of a connector')), sql("SELECT '{$kept}'::jsonb"), 'as well');
 	is_ack($try->('{}'), 'an empty object');
 	is_ack($try->(''), 'an empty body with a content type');
 
@@ -183,6 +191,10 @@ subtest 'what the body may say' => sub {
 		[ 'data that is an array', '{"data": [1]}', 'data' ],
 		[ 'data that is text', '{"data": "{}"}', 'data' ],
 		(map { [ "a time that is $_", qq({"timeout_seconds": $_}), 'timeout_seconds' ] } qw(0 -1 1e-7 1000000001 1e400 null true "60" [60] {})),
+		(map { [ "force that is $_", qq({"force": $_}), 'force' ] } qw(null 0 "true" [] {})),
+		(map { [ "run_admission that is $_", qq({"run_admission": $_}), 'run_admission' ] } qw(null 1 true [] {})),
+		(map { [ "resources that is $_", qq({"force": true, "resources": $_}), 'resources' ] } qw(null 1 "a" true {})),
+		(map { [ "data that is $_ beside force", qq({"data": $_, "force": true}), 'data' ] } qw(null 1 "a" true [1] [{}])),
 		[ 'a number that is too large', '{"data": {"n": 1e200000}}', 'data' ],
 		[ 'an array', '[]', undef ], [ 'text', '"run"', undef ], [ 'a number', '1', undef ], [ 'null', 'null', undef ],
 		[ 'no JSON', '{"run_id"', undef ], [ 'blanks', '  ', undef ], [ 'two objects', '{} {}', undef ],
@@ -207,7 +219,7 @@ subtest 'what the body may say' => sub {
 	is_error(post(connection("body-$count"), qq({"data": {"a": "\x00"}})), 400, 'invalid_request', undef, 'a NUL byte');
 	is_error($try->('{"data": {"a": "' . 'x' x 70000 . '"}}'), 413, 'event_too_large', 'data', 'data of 70 kB');
 	is_error($try->('{"data": {"a": "' . 'x' x 140000 . '"}}'), 413, 'body_too_large', undef, 'a body of 140 kB');
-	is(sql(q(SELECT count(*) FROM pdpp.spine_events WHERE connector_instance_id LIKE 'body-%' AND event_type = 'run.admitted')), 13, 'none of these left a run');
+	is(sql(q(SELECT count(*) FROM pdpp.spine_events WHERE connector_instance_id LIKE 'body-%' AND event_type = 'run.admitted')), 16, 'none of these left a run');
 
 	for my $type ('application/x-www-form-urlencoded', 'text/plain', 'application/jsonx', 'application/json+x', '')
 	{

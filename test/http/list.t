@@ -79,7 +79,9 @@ subtest 'pages, and each run\'s own handle' => sub {
 };
 
 subtest 'what is refused' => sub {
-	refused("/_ref/runs?limit=$_", 'invalid_request', 'limit') for '', '0', '501', '-1', '1.0', 'x';
+	is_deeply($gateway->get_as_owner('/_ref/runs?limit=&cursor=')->{json}, $gateway->get_as_owner('/_ref/runs')->{json},
+		'but not an empty limit, nor an empty cursor: they are none');
+	refused("/_ref/runs?limit=$_", 'invalid_request', 'limit') for '0', '501', '-1', '1.0', 'x';
 	refused("/_ref/runs?status=$_", 'invalid_request', 'status') for '', 'done', 'Active';
 	refused("/_ref/runs?connector_id=$_", 'invalid_request', 'connector_id') for '', 'a%01', 'x' x 257;
 	refused("/_ref/runs?connector_instance_id=$_", 'invalid_request', 'connector_instance_id') for '', '%7F';
@@ -92,7 +94,7 @@ subtest 'what is refused' => sub {
 		refused("/_ref/runs?since=$time", 'invalid_request', 'since');
 		refused("/_ref/runs?until=$time", 'invalid_request', 'until');
 	}
-	refused("/_ref/runs?cursor=$_", 'invalid_cursor', 'cursor') for '', 'x', 'tl_' . '0' x 32, 'rl_' . '0' x 32;
+	refused("/_ref/runs?cursor=$_", 'invalid_cursor', 'cursor') for 'x', 'tl_' . '0' x 32, 'rl_' . '0' x 32;
 	refused('/_ref/runs?limit=1&limit=2', 'invalid_request', 'limit');
 	refused('/_ref/runs?page_size=1', 'invalid_request', 'page_size');
 	is($gateway->get('/_ref/runs')->{status}, 401, 'no session');

@@ -97,7 +97,9 @@ subtest 'the timeline, by pages' => sub {
 	}
 	is_deeply(\@seen, [ 1 .. 5 ], 'the pages follow each other without a gap or a repeat');
 
-	for my $limit ('', '0', '5001', '-1', '+1', '%2B1', '%201', '1%20', '1.0', '1e3', '0x1', '99999999999999999999')
+	is_deeply($gateway->get_as_owner("$path?limit=&cursor=")->{json}, $gateway->get_as_owner($path)->{json},
+		'an empty limit and an empty cursor are none');
+	for my $limit ('0', '5001', '-1', '+1', '%2B1', '%201', '1%20', '1.0', '1e3', '0x1', '99999999999999999999')
 	{
 		is_error($gateway->get_as_owner("$path?limit=$limit"), 400, 'invalid_request', 'limit', "limit=$limit");
 	}

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use JSON::PP ();
+use MIME::Base64 ();
 use PdppCluster;
 use PdppGateway;
 use PostgreSQL::Test::Utils;
@@ -27,6 +28,14 @@ sub login
 }
 
 sub code { my ($answer) = @_; return ($answer->{json} // {})->{error}{code}; }
+
+# What a cookie or a token says.
+sub claims_of
+{
+	my ($token) = @_;
+	my ($payload) = $token =~ /^(?:\w+=)?([^.]+)/;
+	return JSON::PP::decode_json(MIME::Base64::decode_base64url($payload));
+}
 
 # Runs the program to its end: (exit code, stdout, stderr).
 sub run_program
@@ -137,6 +146,7 @@ subtest 'login by form and by JSON' => sub {
 		like($answer->{headers}{'set-cookie'},
 			qr/^pdpp_owner_session=[\w-]+\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=604800$/, 'in a cookie');
 		my ($cookie) = $answer->{headers}{'set-cookie'} =~ /^([^;]+)/;
+		is(claims_of($cookie)->{sub}, 'owner_local', 'of the usual owner');
 		is($gateway->get($run, Cookie => $cookie)->{status}, 200, 'that lets in');
 	}
 	for my $case (
@@ -245,6 +255,23 @@ subtest 'pdpp token' => sub {
 	($code, $token, $error) = run_program({}, 'token');
 	is($code, 2, 'no password: usage');
 	like($error, qr/PDPP_OWNER_PASSWORD/, 'which it says');
+};
+
+subtest 'whose the sessions are' => sub {
+	my $annas = PdppGateway->start(@database, env => { PDPP_OWNER_SUBJECT_ID => 'owner_anna' });
+	my ($cookie) = login($annas, $PdppGateway::password)->{headers}{'set-cookie'} =~ /^([^;]+)/;
+	is(claims_of($cookie)->{sub}, 'owner_anna', 'of the owner that the environment names');
+	is($gateway->get($run, Cookie => $cookie)->{status}, 200, 'which lets in anywhere');
+	my %password = (PDPP_OWNER_PASSWORD => $PdppGateway::password);
+	for my $case ([ {}, 'owner_local' ], [ { PDPP_OWNER_SUBJECT_ID => '' }, 'owner_local' ], [ { PDPP_OWNER_SUBJECT_ID => 'b"\\' }, 'b"\\' ])
+	{
+		my ($environment, $owner) = @$case;
+		my ($code, $token) = run_program({ %password, %$environment }, 'token');
+		is(claims_of($token)->{sub}, $owner, "pdpp token: $owner");
+	}
+	my ($code, undef, $error) = run_program({ %password, PDPP_OWNER_SUBJECT_ID => "\xff" }, 'token');
+	is($code, 2, 'bytes that are no text: usage');
+	like($error, qr/PDPP_OWNER_SUBJECT_ID is not UTF-8 text/, 'which it says');
 };
 
 subtest 'without a password' => sub {

@@ -94,8 +94,8 @@ std::string password_of(const Request& request) {
 
 } // namespace
 
-OwnerAccess::OwnerAccess(const std::optional<std::string>& password, bool secure_cookie)
-    : secure_cookie_(secure_cookie) {
+OwnerAccess::OwnerAccess(const std::optional<std::string>& password, bool secure_cookie, std::string subject)
+    : secure_cookie_(secure_cookie), subject_(std::move(subject)) {
     if (password) {
         sessions_.emplace(*password);
     }
@@ -143,7 +143,8 @@ Response OwnerAccess::log_in(const Request& request, std::string_view peer) {
     }
     Response response = json_response(status::no_content, {});
     response.set(field::set_cookie,
-                 cookie(sessions_->issue(OwnerSessions::Time::clock::now(), session_lifetime), session_lifetime));
+                 cookie(sessions_->issue(OwnerSessions::Time::clock::now(), session_lifetime, subject_),
+                        session_lifetime));
     return response;
 }
 

@@ -17,13 +17,17 @@ class OwnerAccess {
   public:
     /// Without a password there are no sessions and everybody is the owner: for loopback only. `secure_cookie` when
     /// browsers reach this server by https.
-    OwnerAccess(const std::optional<std::string>& password, bool secure_cookie);
+    OwnerAccess(const std::optional<std::string>& password, bool secure_cookie,
+                std::string subject = std::string{usual_owner_subject});
 
     /// Whether this is the password.
     bool has_password(std::string_view password) const { return sessions_ && sessions_->is_password(password); }
 
     /// Whether there is a password, and so a login.
     [[nodiscard]] bool has_sessions() const noexcept { return sessions_.has_value(); }
+
+    /// Whose the sessions are that it makes.
+    const std::string& subject() const noexcept { return subject_; }
 
     /// The session that the request carries as a bearer token or as the cookie; without a password, one that never
     /// expires. Throws Refusal 401 `owner_session_required` unless it is good now.
@@ -45,6 +49,7 @@ class OwnerAccess {
     mutable VerifiedSessions verified_;
     LoginThrottle throttle_;
     bool secure_cookie_;
+    std::string subject_;
     std::shared_ptr<const void> alive_ = std::make_shared<char>(); ///< for the sessions to know
 };
 

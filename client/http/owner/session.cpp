@@ -63,8 +63,8 @@ std::string OwnerSessions::signature_of(std::string_view payload) const {
     return base64url({reinterpret_cast<const char*>(mac.data()), size});
 }
 
-std::string OwnerSessions::issue(Time now, std::chrono::seconds lifetime) const {
-    const json::object claims{{"exp", seconds(now + lifetime)}, {"iat", seconds(now)}, {"sub", "owner"}};
+std::string OwnerSessions::issue(Time now, std::chrono::seconds lifetime, std::string_view subject) const {
+    const json::object claims{{"exp", seconds(now + lifetime)}, {"iat", seconds(now)}, {"sub", subject}};
     const auto payload = base64url(json::serialize(claims));
     return payload + "." + signature_of(payload);
 }

@@ -14,6 +14,8 @@
 namespace pdpp::http {
 
 constexpr std::string_view session_cookie = "pdpp_owner_session";
+/// Whose the sessions are that we make, as those servers name their owner where nothing else is set.
+constexpr std::string_view usual_owner_subject = "owner_local";
 constexpr std::chrono::seconds session_lifetime = std::chrono::hours(24 * 7);
 
 /// Whether what expires then, in seconds since 1970, is good at `now`.
@@ -49,8 +51,9 @@ class OwnerSessions {
     /// Whether this is the owner's password; takes the same time for every wrong one.
     [[nodiscard]] bool is_password(std::string_view candidate) const;
 
-    /// A token that is good from `now` for `lifetime`.
-    [[nodiscard]] std::string issue(Time now, std::chrono::seconds lifetime) const;
+    /// A token that is good from `now` for `lifetime`, whose owner is `subject`, UTF-8 text.
+    [[nodiscard]] std::string issue(Time now, std::chrono::seconds lifetime,
+                                    std::string_view subject = usual_owner_subject) const;
 
     /// When `token` expires, in seconds since 1970, if it was made with this password, whoever its `sub` is.
     [[nodiscard]] std::optional<double> expiry_of(std::string_view token) const;

@@ -49,6 +49,19 @@ constexpr Binding run_id{Binding::Place::segment, "run_id", "run_id", "text", an
 /// What an admission is told beside what to run.
 constexpr Binding wished_run_id{Binding::Place::member_text, "run_id", "run_id", "text", any_text};
 constexpr Binding data{Binding::Place::member_json, "data", "data", "jsonb -> 'data'", any_text};
+/// What clients of other PDPP servers say beside: kept with the data, which they go before.
+constexpr Format boolean{[](std::string_view json) { return json == "true" || json == "false"; }, "a boolean"};
+constexpr Format string{[](std::string_view json) { return json.starts_with('"'); }, "a string"};
+constexpr Format array{[](std::string_view json) { return json.starts_with('['); }, "an array"};
+constexpr std::string_view kept_in_data =
+    "(select case when pg_catalog.jsonb_typeof(data) = 'object' then data || kept else data end"
+    " from (select coalesce(body -> 'data', '{}') as data,"
+    " (select pg_catalog.jsonb_object_agg(key, value) from pg_catalog.jsonb_each(body)"
+    " where key in ('force', 'run_admission', 'resources')) as kept from (select $::jsonb as body) as sent) as parts)";
+constexpr Binding force{Binding::Place::member_kept, "force", "data", kept_in_data, boolean};
+constexpr Binding run_admission{Binding::Place::member_kept, "run_admission", "data", kept_in_data, string};
+constexpr Binding resources{Binding::Place::member_kept, "resources", "data", kept_in_data, array};
+
 constexpr Binding timeout{Binding::Place::member_seconds, "timeout_seconds", "timeout", "float8 * interval '1 second'",
                           time_of_run};
 constexpr Binding idempotency_key{Binding::Place::header, "Idempotency-Key", "idempotency_key", "text", utf8_text};
@@ -85,6 +98,9 @@ const SqlCall connection_start{
     CallKind::admits,
     {{Binding::Place::segment, "connector_instance_id", "connector_instance_id", "text", any_text},
      wished_run_id,
+     force,
+     run_admission,
+     resources,
      data,
      timeout,
      idempotency_key,
@@ -191,6 +207,9 @@ const std::vector<Route> route_table{
                        CallKind::admits,
                        {{Binding::Place::segment, "connector_id", "connector_id", "text", any_text},
                         wished_run_id,
+                        force,
+                        run_admission,
+                        resources,
                         data,
                         timeout,
                         idempotency_key,

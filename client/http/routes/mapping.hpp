@@ -29,6 +29,7 @@ struct Binding {
         member_text,    ///< a member of the JSON body that must be a string
         member_seconds, ///< a member of the JSON body that must be a number: of seconds, which `type` makes a time of
         member_json,    ///< a member of the JSON body, whatever it is: sent with the whole body, `type` takes it out
+        member_kept,    ///< the same, of the JSON type `format`: one of several that `type` puts into one argument
         constant,       ///< `name` itself
     };
 

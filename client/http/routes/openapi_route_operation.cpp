@@ -54,6 +54,9 @@ json::object schema_of(const Binding& binding) {
     if (binding.place == Binding::Place::member_seconds) {
         return {{"type", "number"}, {"description", text("must be ", binding.format.expected)}};
     }
+    if (binding.place == Binding::Place::member_kept) { // "a boolean"
+        return {{"type", binding.format.expected.substr(binding.format.expected.find(' ') + 1)}};
+    }
     json::object schema{{"type", binding.type == "int" ? "integer" : binding.type == "boolean" ? "boolean" : "string"}};
     if (binding.format.expected != "text") {
         schema["description"] = text("must be ", binding.format.expected);
@@ -103,7 +106,7 @@ json::object body_members(const SqlCall& call) {
     json::object members;
     for (const auto& binding : call.bindings) {
         if (binding.place == Binding::Place::member_text || binding.place == Binding::Place::member_seconds ||
-            binding.place == Binding::Place::member_json) {
+            binding.place == Binding::Place::member_json || binding.place == Binding::Place::member_kept) {
             members[binding.name] = schema_of(binding);
         }
     }

@@ -7,6 +7,8 @@
 #include "http/wire/errors.hpp"
 #include "pq/body.hpp"
 
+#include <boost/json/serialize.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -77,10 +79,16 @@ pq::Parameter path_value(const Binding& binding, const Sources& sources) {
     return std::nullopt;
 }
 
+/// Of which page of a list is wanted: a form, or a link that is made of parts, names these with nothing in them where
+/// none was chosen.
+bool is_of_page(std::string_view parameter) {
+    return parameter == "cursor" || parameter == "limit";
+}
+
 /// The one value of a query parameter; nothing if it is absent.
 pq::Parameter query_value(const Binding& binding, const Sources& sources) {
     for (const auto& parameter : sources.query) {
-        if (parameter.name == binding.name) {
+        if (parameter.name == binding.name && !(parameter.value.empty() && is_of_page(binding.name))) {
             return parameter.value;
         }
     }
@@ -127,6 +135,23 @@ pq::Parameter json_member(const Binding& binding, const Sources& sources) {
     return std::string{sources.body.text};
 }
 
+void check_format(const Binding& binding, std::string_view value) {
+    if (!binding.format.accepts(value)) {
+        throw invalid_request(std::string{binding.name} + " must be " + std::string{binding.format.expected} + ".",
+                              param_of(binding));
+    }
+}
+
+/// Its type is read here, and nothing else of it.
+pq::Parameter kept_member(const Binding& binding, const Sources& sources) {
+    if (!sources.body.members.contains(binding.name)) {
+        return std::nullopt;
+    }
+    const auto body = pq::parse_body(sources.body.text);
+    check_format(binding, boost::json::serialize(body.get_object().at(binding.name)));
+    return std::string{sources.body.text};
+}
+
 pq::Parameter value_of(const Binding& binding, const Sources& sources) {
     switch (binding.place) {
     case Binding::Place::segment:
@@ -143,6 +168,8 @@ pq::Parameter value_of(const Binding& binding, const Sources& sources) {
         return seconds_member(binding, sources);
     case Binding::Place::member_json:
         return json_member(binding, sources);
+    case Binding::Place::member_kept:
+        return kept_member(binding, sources);
     case Binding::Place::constant:
         return std::string{binding.name};
     }
@@ -170,7 +197,8 @@ void check_names(const SqlCall& call, std::span<const QueryParameter> query) {
 void check_members(const SqlCall& call, const JsonBody& body) {
     for (const auto& [name, value] : body.members) {
         if (!is_bound(call, name,
-                      {Binding::Place::member_text, Binding::Place::member_seconds, Binding::Place::member_json})) {
+                      {Binding::Place::member_text, Binding::Place::member_seconds, Binding::Place::member_json,
+                       Binding::Place::member_kept})) {
             throw invalid_request("The body must not have a member " + name + ".", name);
         }
     }
@@ -216,12 +244,11 @@ std::vector<pq::Argument> bind_arguments(const SqlCall& call, std::span<const Pa
     std::vector<pq::Argument> arguments;
     for (const auto& binding : call.bindings) {
         auto value = value_of(binding, sources);
-        if (!value) {
-            continue;
+        if (!value || std::ranges::find(arguments, binding.argument, &pq::Argument::name) != arguments.end()) {
+            continue; // the whole body may be that argument already, with all its members that go there
         }
-        if (!binding.format.accepts(*value)) {
-            throw invalid_request(std::string{binding.name} + " must be " + std::string{binding.format.expected} + ".",
-                                  param_of(binding));
+        if (binding.place != Binding::Place::member_kept) {
+            check_format(binding, *value);
         }
         arguments.push_back({binding.argument, binding.type, std::move(value)});
     }

@@ -123,7 +123,7 @@ std::int64_t row_number(const QueryParameter& parameter) {
 void read_row_parameter(const QueryParameter& parameter, RpcCall& call) {
     const bool has_rows = call.function.shape == ResultShape::rows;
     if (parameter.name == "limit" && has_rows) {
-        call.range.limit = row_number(parameter);
+        call.range.limit = parameter.value.empty() ? std::nullopt : std::optional{row_number(parameter)};
     } else if (parameter.name == "offset" && has_rows) {
         call.range.offset = row_number(parameter);
     } else if (parameter.name != "select" || parameter.value != "*") {

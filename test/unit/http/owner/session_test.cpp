@@ -63,7 +63,11 @@ BOOST_AUTO_TEST_CASE(our_own_are_made_the_same_way) {
     BOOST_TEST(!sessions().accepts(sessions().issue(now, 10s), now + 10s));
     const auto token = sessions().issue(now, 600s);
     const auto claims = from_base64url(token.substr(0, token.find('.')));
-    BOOST_TEST(claims.value() == R"({"exp":1700000600,"iat":1700000000,"sub":"owner"})");
+    BOOST_TEST(claims.value() == R"({"exp":1700000600,"iat":1700000000,"sub":"owner_local"})");
+    const auto of_anna = sessions().issue(now, 600s, "Anna \"A\"");
+    BOOST_TEST(sessions().accepts(of_anna, now));
+    BOOST_TEST(from_base64url(of_anna.substr(0, of_anna.find('.'))).value() ==
+               R"({"exp":1700000600,"iat":1700000000,"sub":"Anna \"A\""})");
 }
 
 BOOST_AUTO_TEST_CASE(a_signature_is_not_enough) {

@@ -107,16 +107,22 @@ BOOST_AUTO_TEST_CASE(arguments_are_bound_by_name) {
     BOOST_TEST(bound("/_ref/runs/a/timeline?cursor=x%2By&limit=5000") ==
                    (Strings{"run_id::text=a", "page_size::int=5000", "cursor::text=x+y"}),
                boost::test_tools::per_element());
-    BOOST_TEST(bound("/_ref/runs/a/timeline?cursor=") == (Strings{"run_id::text=a", "cursor::text="}),
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_limit_and_an_empty_cursor_are_none) {
+    BOOST_TEST(bound("/_ref/runs/a/timeline?cursor=&limit=") == (Strings{"run_id::text=a"}),
                boost::test_tools::per_element());
+    BOOST_TEST(bound("/_ref/runs?cursor=&limit=").empty());
+    BOOST_TEST(bound("/_ref/runs?status=") == (Strings{"status::text="}), boost::test_tools::per_element());
+    BOOST_TEST(refusal_of([&] { bound("/_ref/runs?limit=&limit="); })->param == "limit");
 }
 
 BOOST_AUTO_TEST_CASE(a_limit_is_plain_decimal_within_bounds) {
     for (const auto* limit : {"1", "10", "4999", "5000"}) {
         BOOST_TEST(bound("/_ref/runs/a/timeline?limit=" + std::string(limit)).size() == 2);
     }
-    for (const auto* limit : {"", "0", "00", "01", "5001", "-1", "%2B1", "+1", "1+", "%201", "1.0", "1e3", "0x10",
-                              "ten", "4294967297", "99999999999999999999", "%D9%A1"}) {
+    for (const auto* limit : {"0", "00", "01", "5001", "-1", "%2B1", "+1", "1+", "%201", "1.0", "1e3", "0x10", "ten",
+                              "4294967297", "99999999999999999999", "%D9%A1"}) {
         const auto refusal = refusal_of([&] { bound("/_ref/runs/a/timeline?limit=" + std::string(limit)); });
         BOOST_REQUIRE_MESSAGE(refusal, limit);
         BOOST_TEST((refusal->code == status::bad_request));

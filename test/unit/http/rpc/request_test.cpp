@@ -106,6 +106,8 @@ BOOST_AUTO_TEST_CASE(arguments_are_named_in_the_query_string) {
     BOOST_TEST(get("/rpc/pdpp_run_status?run_id=a&x=b") == "PGRST202");
     BOOST_TEST(get("/rpc/pdpp_run_status?run_id=a&x=eq.b") == "PGRST100");
     BOOST_TEST(get("/rpc/pdpp_run_status?run_id=a&limit=1") == "PGRST100");
+    BOOST_TEST(get("/rpc/pdpp_run_statuses?run_ids={a}&limit=") == "run_ids::text[]={a}");
+    BOOST_TEST(get("/rpc/pdpp_run_statuses?run_ids={a}&offset=") == "PGRST100");
 }
 
 BOOST_AUTO_TEST_CASE(arguments_are_members_of_the_body) {
