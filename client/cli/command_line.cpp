@@ -548,6 +548,10 @@ void add_serve_options(CLI::App* command, ServeOptions& options) {
         ->capture_default_str()
         ->option_text("SECONDS");
     add_seconds(command, "--keep-alive", options.keep_alive, "longest silence of an event stream");
+    command
+        ->add_option("--upstream", options.upstream, "the PDPP server that all but reads of known runs is handed on to")
+        ->option_text("URL");
+    add_seconds(command, "--upstream-timeout", options.upstream_timeout, "longest silence of that server");
     command->add_flag("--insecure-no-owner", options.insecure_no_owner,
                       "without an owner's password: serve everybody, on a loopback address or a unix socket only");
     add_log_options(command, options.log);

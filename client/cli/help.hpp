@@ -209,6 +209,9 @@ PDPP_OWNER_PASSWORD_FILE names. Sessions are opened with POST /owner/login, or w
 Prefer: wait=N holds back the status until it changes, and the answer to a run until it has ended. Accept:
 text/event-stream follows a run or its timeline, Accept: application/x-ndjson gets all of a timeline.
 
+With --upstream URL (http:// or https://) only reads of runs that are known here are answered as above; everything
+else is handed on to the PDPP server there, and its answers back.
+
 SIGINT and SIGTERM let the requests in flight finish, and end waits and streams. SIGHUP reads the password's
 file and --config again: limits, timeouts and the log change at once (for new connections), the rest at the
 next start. Each request leaves a line in the log, as info, or as warning from status 500 on.

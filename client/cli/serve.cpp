@@ -6,6 +6,7 @@
 #include "http/admin/admin.hpp"
 #include "http/admin/readiness.hpp"
 #include "http/gateway.hpp"
+#include "http/upstream/address.hpp"
 #include "http/wire/server.hpp"
 #include "log/log.hpp"
 #include "pq/hosts.hpp"
@@ -86,6 +87,18 @@ UsualFiles usual_files(const ServeOptions& options) {
     return options.insecure_no_owner ? UsualFiles::left_alone : UsualFiles::looked_for;
 }
 
+/// Throws Failure.
+http::UpstreamOptions upstream_options(const ServeOptions& options, const std::optional<http::Origin>& public_origin) {
+    try {
+        return {.address = http::parse_upstream(options.upstream),
+                .patience = options.upstream_timeout,
+                .scheme = public_origin ? public_origin->scheme : "http"};
+    } catch (const std::invalid_argument& wrong) {
+        throw refusal(fmt::format("--upstream: {}", wrong.what()),
+                      "Give it as http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:3000.");
+    }
+}
+
 http::GatewayOptions gateway_options(const ServeOptions& options, std::string database, const http::Endpoint& address) {
     http::GatewayOptions gateway{
         .database = {.conninfo = std::move(database),
@@ -117,6 +130,9 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
                           "Give scheme and host, and the port if it is unusual: https://pdpp.example.org");
         }
     }
+    if (!options.upstream.empty()) {
+        gateway.upstream = upstream_options(options, gateway.public_origin);
+    }
     if (!gateway.owner_password) {
         gateway.hosts = local_hosts(options, gateway.public_origin);
     }
@@ -125,7 +141,8 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
 
 /// Every connection takes a descriptor: as many as the hard limit allows, rather than the soft one's 1024.
 void raise_descriptor_limit(const ServeOptions& options) {
-    const auto wanted = static_cast<rlim_t>(options.limits.connections + options.pool_size + 100);
+    const auto wanted =
+        static_cast<rlim_t>(options.limits.connections * (options.upstream.empty() ? 1 : 2) + options.pool_size + 100);
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
         return;
@@ -166,6 +183,9 @@ class Serving {
             log::write(log::Level::info, "the owner's password is that of {}; a session's token: pdpp token", *file);
         }
         log::write(log::Level::info, "listening on {}", http::to_string(server_.endpoint()));
+        if (settings_.upstream) {
+            log::write(log::Level::info, "what is not a read of a known run is handed on to {}", options_.upstream);
+        }
         if (admin_server_) {
             admin_server_->start();
             log::write(log::Level::info, "admin listening on {}", http::to_string(admin_server_->endpoint()));

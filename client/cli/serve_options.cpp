@@ -20,6 +20,8 @@ std::string needing_restart(const ServeOptions& running, const ServeOptions& wan
     compare("--status-cache", running.status_cache_mb, wanted.status_cache_mb);
     compare("--wait-limit", running.wait_limit_s, wanted.wait_limit_s);
     compare("--keep-alive", running.keep_alive, wanted.keep_alive);
+    compare("--upstream", running.upstream, wanted.upstream);
+    compare("--upstream-timeout", running.upstream_timeout, wanted.upstream_timeout);
     compare("--insecure-no-owner", running.insecure_no_owner, wanted.insecure_no_owner);
     return names;
 }

@@ -23,6 +23,8 @@ struct ServeOptions {
     long drain_seconds = 10;
     long wait_limit_s = 60;
     std::chrono::milliseconds keep_alive = std::chrono::seconds(15);
+    std::string upstream; ///< empty: nothing is handed on
+    std::chrono::milliseconds upstream_timeout = http::UpstreamOptions{}.patience;
     bool insecure_no_owner = false;
     log::Options log;
     http::ServerLimits limits;

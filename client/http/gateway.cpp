@@ -16,6 +16,7 @@
 #include "http/runs/representation.hpp"
 #include "http/runs/status_body.hpp"
 #include "http/syntax/target.hpp"
+#include "http/upstream/forwarding.hpp"
 #include "http/wire/envelope.hpp"
 #include "http/wire/request_id.hpp"
 #include "log/log.hpp"
@@ -117,7 +118,11 @@ Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& op
           [this](std::string_view function, std::vector<pq::Argument> arguments) {
               return database_.call(CallKind::reads, function, std::move(arguments), {});
           },
-          options.follow) {}
+          options.follow) {
+    if (options.upstream) {
+        upstream_.emplace(executor, *options.upstream);
+    }
+}
 
 asio::awaitable<Reply> Gateway::answer(const Request& request, Peer& peer) {
     const auto began = std::chrono::steady_clock::now();
@@ -126,14 +131,41 @@ asio::awaitable<Reply> Gateway::answer(const Request& request, Peer& peer) {
     try {
         check_admissible(request);
         // one place in the frame for the answer of any
-        auto responding = is_rpc(request.target()) ? respond_to_rpc(request, peer, request_id)
-                          : wants_page(request)    ? respond_with_page(request, peer, request_id)
-                                                   : respond(request, peer, request_id);
+        auto responding = upstream_                  ? respond(request, peer, request_id) // pages are that server's
+                          : is_rpc(request.target()) ? respond_to_rpc(request, peer, request_id)
+                          : wants_page(request)      ? respond_with_page(request, peer, request_id)
+                                                     : respond(request, peer, request_id);
         answered = co_await std::move(responding);
     } catch (...) {
         answered.reply = told_of(std::current_exception(), request, request_id);
     }
-    answered.reply.head.set("Request-Id", request_id);
+    if (!upstream_ || answered.reply.head.count("Request-Id") == 0) {
+        answered.reply.head.set("Request-Id", request_id);
+    }
+    record(request, answered, request_id, peer.address(), std::chrono::steady_clock::now() - began);
+    co_return std::move(answered.reply);
+}
+
+bool Gateway::takes_stream(const RequestHead& request) const {
+    return upstream_ && !is_read_of_run(request);
+}
+
+asio::awaitable<Reply> Gateway::answer_stream(const Request& request, std::shared_ptr<BodySource> body, Peer& peer) {
+    const auto began = std::chrono::steady_clock::now();
+    const auto request_id = request_id_of(request);
+    Answered answered;
+    try {
+        check_admissible(request);
+        if (owner_.has_session(request)) {
+            peer.recognise();
+        }
+        co_await hand_on(request, std::move(body), peer, request_id, answered);
+    } catch (...) {
+        answered.reply = told_of(std::current_exception(), request, request_id);
+    }
+    if (answered.reply.head.count("Request-Id") == 0) {
+        answered.reply.head.set("Request-Id", request_id);
+    }
     record(request, answered, request_id, peer.address(), std::chrono::steady_clock::now() - began);
     co_return std::move(answered.reply);
 }
@@ -167,6 +199,9 @@ void Gateway::record(const Request& request, const Answered& answered, std::stri
 
 /// What went wrong, in the form that the path of the request has for it.
 Response Gateway::told_of(const std::exception_ptr& failure, const Request& request, const std::string& request_id) {
+    const auto tell = [&](const Refusal& refusal) { // pages and /rpc are those of the server behind, if there is one
+        return upstream_ ? error_response(refusal, request_id) : refused(request, refusal, request_id);
+    };
     try {
         std::rethrow_exception(failure);
     } catch (const RpcError& error) {
@@ -178,10 +213,10 @@ Response Gateway::told_of(const std::exception_ptr& failure, const Request& requ
         if (is_unknown_run(refusal)) {
             metrics_.unknown_run();
         }
-        return refused(request, refusal, request_id);
+        return tell(refusal);
     } catch (const std::exception& error) { // whose details are for the log
         log::write(log::Level::error, {{"request_id", request_id}}, log::Quoted{error.what()});
-        return refused(request, refusal(ErrorKind::internal_error), request_id);
+        return tell(refusal(ErrorKind::internal_error));
     }
 }
 
@@ -201,6 +236,7 @@ asio::awaitable<Gateway::Answered> Gateway::respond(const Request& request, Peer
     const auto target = parse_target(request.target());
     const auto match = find_route(routes(), request.method(), target);
     Answered answered{.reply = {}, .route = match.route.path, .run_id = run_id_in(match.variables), .trace_id = {}};
+    std::exception_ptr failure;
     try {
         authenticate(match.route, request, peer);
         if (auto own = own_answer(match.route, request, peer)) {
@@ -219,9 +255,56 @@ asio::awaitable<Gateway::Answered> Gateway::respond(const Request& request, Peer
             answered.reply = co_await represent(asked, std::move(said));
         }
     } catch (...) {
-        answered.reply = told_of(std::current_exception(), request, request_id);
+        failure = std::current_exception();
+    }
+    if (!failure) {
+        co_return answered;
+    }
+    bool is_upstreams = false;
+    if (upstream_) {
+        is_upstreams = co_await is_for_upstream(failure, answered.run_id, request_id);
+    }
+    if (is_upstreams) {
+        co_await hand_on(request, nullptr, peer, request_id, answered);
+    } else {
+        answered.reply = told_of(failure, request, request_id);
     }
     co_return answered;
+}
+
+/// The answer of the server behind, as it is.
+asio::awaitable<void> Gateway::hand_on(const Request& request, std::shared_ptr<BodySource> body, Peer& peer,
+                                       const std::string& request_id, Answered& answered) {
+    answered.route = "upstream";
+    try {
+        answered.reply = co_await upstream_->hand_on(request, std::move(body), peer, request_id);
+    } catch (...) {
+        answered.reply = told_of(std::current_exception(), request, request_id);
+    }
+}
+
+/// Whether a read of a run failed because the run is none of ours. One that is asked in a way that we do not know may
+/// be one that the server behind does know.
+asio::awaitable<bool> Gateway::is_for_upstream(const std::exception_ptr& failure, std::string run_id,
+                                               const std::string& request_id) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Refusal& refusal) {
+        if (is_unknown_run(refusal)) {
+            co_return true;
+        }
+        if (refusal.code != status::bad_request && refusal.code != status::not_acceptable) {
+            co_return false;
+        }
+    } catch (...) {
+        co_return false;
+    }
+    try {
+        co_await database_.status(std::move(run_id), request_id);
+    } catch (const Refusal& refusal) {
+        co_return is_unknown_run(refusal);
+    }
+    co_return false;
 }
 
 void Gateway::authenticate(const Route& route, const Request& request, Peer& peer) {

@@ -11,6 +11,7 @@
 #include "http/rpc/request.hpp"
 #include "http/runs/database.hpp"
 #include "http/runs/run_status.hpp"
+#include "http/upstream/upstream.hpp"
 #include "http/watch/metrics.hpp"
 #include "http/wire/handler.hpp"
 #include "http/wire/message.hpp"
@@ -37,6 +38,8 @@ struct GatewayOptions {
     std::optional<Origin> public_origin;
     std::size_t target_bytes = 8192; ///< path and query: 414; the longest run id and cursor need far less
     FollowOptions follow = {};
+    /// The server that all is handed on to but reads of runs that are known here.
+    std::optional<UpstreamOptions> upstream = {};
 };
 
 class Gateway : public Handler {
@@ -44,6 +47,9 @@ class Gateway : public Handler {
     Gateway(const boost::asio::any_io_executor& executor, const GatewayOptions& options);
 
     boost::asio::awaitable<Reply> answer(const Request& request, Peer& peer) override;
+    bool takes_stream(const RequestHead& request) const override;
+    boost::asio::awaitable<Reply> answer_stream(const Request& request, std::shared_ptr<BodySource> body,
+                                                Peer& peer) override;
     Response refuse(const Refusal& refusal, const std::string& peer) override;
 
     /// Serves those who wait for runs, until the loop ends.
@@ -102,6 +108,11 @@ class Gateway : public Handler {
     boost::asio::awaitable<Response> represent(const Asked& asked, Said said);
     boost::asio::awaitable<Reply> open_stream(Asked asked, Answered& answered);
 
+    boost::asio::awaitable<void> hand_on(const Request& request, std::shared_ptr<BodySource> body, Peer& peer,
+                                         const std::string& request_id, Answered& answered);
+    boost::asio::awaitable<bool> is_for_upstream(const std::exception_ptr& failure, std::string run_id,
+                                                 const std::string& request_id);
+
     boost::asio::awaitable<Answered> respond_to_rpc(const Request& request, Peer& peer, const std::string& request_id);
     void authenticate_rpc(const Request& request, Peer& peer);
     void count_statuses(const RpcCall& call, std::string_view body);
@@ -119,6 +130,7 @@ class Gateway : public Handler {
     std::optional<Origin> public_origin_;
     std::size_t target_bytes_;
     FollowedRuns followed_;
+    std::optional<Upstream> upstream_;
 };
 
 } // namespace pdpp::http

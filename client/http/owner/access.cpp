@@ -113,6 +113,11 @@ OwnerSession OwnerAccess::check_session(const Request& request) const {
     return {on_timers(*expiry, now), alive_};
 }
 
+bool OwnerAccess::has_session(const Request& request) const {
+    const auto now = OwnerSessions::Time::clock::now();
+    return !sessions_ || any_token(request, [&](std::string_view token) { return good_until(token, now).has_value(); });
+}
+
 /// When the token expires; nothing if it is not good.
 std::optional<double> OwnerAccess::good_until(std::string_view token, OwnerSessions::Time now) const {
     auto expiry = verified_.expiry_of(token);
@@ -142,9 +147,9 @@ Response OwnerAccess::log_in(const Request& request, std::string_view peer) {
         throw refusal(ErrorKind::invalid_password);
     }
     Response response = json_response(status::no_content, {});
-    response.set(field::set_cookie,
-                 cookie(sessions_->issue(OwnerSessions::Time::clock::now(), session_lifetime, subject_),
-                        session_lifetime));
+    response.set(
+        field::set_cookie,
+        cookie(sessions_->issue(OwnerSessions::Time::clock::now(), session_lifetime, subject_), session_lifetime));
     return response;
 }
 

@@ -33,6 +33,9 @@ class OwnerAccess {
     /// expires. Throws Refusal 401 `owner_session_required` unless it is good now.
     OwnerSession check_session(const Request& request) const;
 
+    /// Whether the request carries one that is good now; true without a password.
+    bool has_session(const Request& request) const;
+
     /// Answers POST /owner/login: the session's cookie for the right password, in a form or a JSON object as
     /// `password`. Throws Refusal: 400 `invalid_request`, 401 `invalid_password`, 403 `owner_login_disabled` where
     /// there is no password, 415 `unsupported_media_type`, 429 `too_many_attempts` with Retry-After.

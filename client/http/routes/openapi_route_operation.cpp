@@ -38,6 +38,9 @@ Names error_codes(const Route& route) {
     }
     if (const auto* const call = sql_call(route)) {
         add({"not_acceptable", "database_unavailable", "not_granted", "run_busy", "timeout"});
+        if (call->returns != Returns::anything) { // of a run, which the server behind may be asked for
+            add({"upstream_unavailable", "upstream_timeout"});
+        }
         if (call->kind == CallKind::reads) {
             add({"precondition_failed"});
         } else {

@@ -3,11 +3,13 @@
 #include "http/wire/connection.hpp"
 
 #include "http/wire/errors.hpp"
+#include "pq/condition.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
@@ -26,6 +28,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace pdpp::http {
 
@@ -147,6 +150,127 @@ void write_head(const Response& response, std::string& text) {
 
 } // namespace
 
+/// A body that is taken as it comes. Whoever takes it may outlive the connection, and is told then that it has gone.
+class Connection::StreamedBody : public BodySource {
+  public:
+    StreamedBody(Connection& connection, beast::http::request_parser<beast::http::string_body>&& parser)
+        : connection_(&connection), parser_(std::move(parser)), left_(connection.socket().get_executor()) {
+        const auto& request = parser_.get();
+        is_asked_for_ = request.version() < 11 || !beast::iequals(request[field::expect], "100-continue");
+    }
+
+    asio::awaitable<std::optional<std::string>> next() override {
+        if (!parser_.is_done() && connection_ != nullptr && !std::exchange(is_asked_for_, true)) {
+            const beast::http::response<beast::http::empty_body> go_on{status::continue_, 11};
+            co_await beast::http::async_write(connection_->stream_, go_on, as_result);
+        }
+        while (!parser_.is_done()) {
+            if (connection_ == nullptr) {
+                throw boost::system::system_error(asio::error::operation_aborted);
+            }
+            if (is_hungry_ || connection_->buffer_.size() == 0) {
+                co_await read_some();
+            }
+            auto bytes = parse();
+            if (!bytes.empty()) {
+                co_return bytes;
+            }
+        }
+        co_return std::nullopt;
+    }
+
+    [[nodiscard]] bool is_done() const { return parser_.is_done(); }
+
+    void forget_connection() noexcept { connection_ = nullptr; }
+
+    /// The read that is under way must have been cancelled.
+    asio::awaitable<void> finish_reading() {
+        co_await left_.until([this] { return !is_reading_; });
+    }
+
+  private:
+    asio::awaitable<void> read_some() {
+        auto& buffer = connection_->buffer_;
+        const auto room = std::min<std::size_t>(buffer.max_size() - buffer.size(), 4 * chunk);
+        if (room == 0) { // for what comes before the bytes of a chunk
+            throw invalid_request("This is not a well-formed HTTP request.");
+        }
+        connection_->stream_.expires_after(connection_->limits_.body_time);
+        is_reading_ = true;
+        const auto [failure, size] = co_await connection_->stream_.async_read_some(buffer.prepare(room), as_result);
+        is_reading_ = false;
+        left_.changed();
+        if (connection_ == nullptr || failure) {
+            throw boost::system::system_error(failure ? failure : asio::error::operation_aborted);
+        }
+        connection_->buffer_.commit(size);
+        is_hungry_ = false;
+    }
+
+    /// What there is in the buffer; empty if that is not yet anything of the body.
+    std::string parse() {
+        auto& buffer = connection_->buffer_;
+        std::string bytes(buffer.size(), '\0');
+        auto& body = parser_.get().body();
+        body.data = bytes.data();
+        body.size = bytes.size();
+        error_code failure;
+        buffer.consume(parser_.put(buffer.data(), failure));
+        is_hungry_ = failure == beast::http::error::need_more;
+        if (failure && !is_hungry_ && failure != beast::http::error::need_buffer) {
+            throw refusal_for(failure, parser_.get().target());
+        }
+        bytes.resize(bytes.size() - body.size);
+        return bytes;
+    }
+
+    Connection* connection_;
+    beast::http::request_parser<beast::http::buffer_body> parser_;
+    pq::Condition left_;       ///< the read that was under way has ended
+    bool is_asked_for_ = true; ///< else the client waits for word that its body is wanted
+    bool is_hungry_ = false;   ///< what is in the buffer is not enough
+    bool is_reading_ = false;
+};
+
+Connection::~Connection() {
+    if (streamed_) {
+        streamed_->forget_connection();
+    }
+}
+
+std::shared_ptr<BodySource> Connection::streamed_body() const {
+    return streamed_;
+}
+
+bool Connection::has_read_body() const noexcept {
+    return !streamed_ || streamed_->is_done();
+}
+
+asio::awaitable<void> Connection::leave_body() {
+    if (streamed_) {
+        streamed_->forget_connection();
+        stream_.cancel();
+        co_await streamed_->finish_reading();
+    }
+}
+
+asio::awaitable<std::size_t> Connection::receive(asio::mutable_buffer bytes) {
+    if (buffer_.size() > 0) { // sent ahead
+        const auto size = asio::buffer_copy(bytes, buffer_.data());
+        buffer_.consume(size);
+        co_return size;
+    }
+    stream_.expires_never();
+    const auto [failure, size] = co_await stream_.async_read_some(bytes, as_result);
+    co_return failure ? 0 : size;
+}
+
+asio::awaitable<bool> Connection::send(asio::const_buffer bytes) {
+    stream_.expires_after(limits_.write_time);
+    const auto [failure, size] = co_await asio::async_write(stream_, bytes, as_result);
+    co_return !failure;
+}
+
 Connection::Connection(Socket socket, const ServerLimits& limits) : stream_(std::move(socket)), limits_(limits) {
     // What a client sends ahead of its answers is read no further than this; the rest waits in the kernel.
     buffer_.max_size(limits.header_bytes + chunk);
@@ -166,10 +290,11 @@ asio::awaitable<bool> Connection::wait_for_request(std::chrono::milliseconds pat
     co_return !failure;
 }
 
-asio::awaitable<std::optional<Request>> Connection::read() {
+asio::awaitable<std::optional<Request>> Connection::read(const Handler& handler) {
+    streamed_.reset();
     beast::http::request_parser<beast::http::string_body> parser;
     parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
-    parser.body_limit(limits_.body_bytes);
+    parser.body_limit(boost::none); // until it is known whose the body is
 
     // An empty line before a request is ignored (RFC 9112 §2.2).
     if (std::string_view(static_cast<const char*>(buffer_.data().data()), buffer_.size()).starts_with("\r\n")) {
@@ -197,6 +322,15 @@ asio::awaitable<std::optional<Request>> Connection::read() {
         }
         check_framing(request);
         make_origin_form(request);
+        if (handler.takes_stream(request)) {
+            Request head{request.base()};
+            streamed_ = std::make_shared<StreamedBody>(*this, std::move(parser));
+            co_return head;
+        }
+        if (parser.content_length().value_or(0) > limits_.body_bytes) {
+            throw with_target(refusal(ErrorKind::body_too_large), request);
+        }
+        parser.body_limit(limits_.body_bytes);
         stream_.expires_after(limits_.body_time);
         if (!parser.is_done() && request.version() >= 11 && beast::iequals(request[field::expect], "100-continue")) {
             const beast::http::response<beast::http::empty_body> go_on{status::continue_, 11};
@@ -250,10 +384,12 @@ asio::awaitable<bool> Connection::write(const Response& response, bool head) {
 
 asio::awaitable<bool> Connection::write(Response head, BodySource& body) {
     constexpr unsigned http_1_1 = 11;
-    const bool chunked = head.version() >= http_1_1;
-    head.chunked(chunked);
-    if (buffer_.size() == 0) {
-        buffer_.shrink_to_fit(); // a stream may be open for long
+    const bool chunked = head.version() >= http_1_1 && !head.has_content_length();
+    if (chunked) { // else Beast would take the length away
+        head.chunked(true);
+    }
+    if (buffer_.size() == 0 && has_read_body()) { // else somebody may be reading into it
+        buffer_.shrink_to_fit();                  // a stream may be open for long
     }
     error_code failure;
     {

@@ -61,6 +61,12 @@ constexpr std::array error_table{
     ErrorRow{ErrorKind::headers_too_large, "headers_too_large", status::request_header_fields_too_large,
              "The request headers are too large."},
     ErrorRow{ErrorKind::internal_error, "internal_error", status::internal_server_error, "Something went wrong here."},
+    ErrorRow{ErrorKind::upstream_unavailable,
+             "upstream_unavailable",
+             status::bad_gateway,
+             "The server that this is handed on to cannot be reached just now. Try again.",
+             "",
+             {{{field::retry_after, "1"}}}},
     ErrorRow{ErrorKind::database_unavailable,
              "database_unavailable",
              status::service_unavailable,
@@ -93,10 +99,12 @@ constexpr std::array error_table{
              "",
              {{{field::retry_after, "1"}}}},
     ErrorRow{ErrorKind::timeout, "timeout", status::gateway_timeout, "The database did not answer in time."},
+    ErrorRow{ErrorKind::upstream_timeout, "upstream_timeout", status::gateway_timeout,
+             "The server that this was handed on to did not answer in time."},
 };
 
 // a row for each kind, in their order
-static_assert(error_table.size() == static_cast<std::size_t>(ErrorKind::timeout) + 1);
+static_assert(error_table.size() == static_cast<std::size_t>(ErrorKind::upstream_timeout) + 1);
 static_assert([] {
     for (std::size_t i = 0; i < error_table.size(); ++i) {
         if (error_table[i].kind != static_cast<ErrorKind>(i)) {

@@ -28,12 +28,14 @@ enum class ErrorKind {
     too_many_attempts,
     headers_too_large,
     internal_error,
+    upstream_unavailable,
     database_unavailable,
     not_granted,
     run_busy,
     too_many_connections,
     in_doubt,
     timeout,
+    upstream_timeout,
 };
 
 /// A header that comes with an error. Its value is empty where each case has its own.

@@ -7,6 +7,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <memory>
 #include <string>
 
 namespace pdpp::http {
@@ -17,6 +18,16 @@ class Handler {
     Handler(const Handler&) = delete;
     Handler& operator=(const Handler&) = delete;
     virtual ~Handler() = default;
+
+    /// Whether the body of this request is for the answer to take as it comes, however large it is.
+    virtual bool takes_stream(const RequestHead& /*request*/) const { return false; }
+
+    /// The answer to such a request, whose own body is empty. What `body` throws is why there is no more of it: a
+    /// Refusal for what is no body, or that the client has gone.
+    virtual boost::asio::awaitable<Reply> answer_stream(const Request& request, std::shared_ptr<BodySource> /*body*/,
+                                                        Peer& peer) {
+        return answer(request, peer);
+    }
 
     /// The answer to a request. Whatever goes wrong is an answer too. `peer` outlives the answer, whose body, if it
     /// comes in pieces, may wait on it.

@@ -23,6 +23,7 @@ using beast::http::status;
 using beast::http::verb;
 
 using Request = beast::http::request<beast::http::string_body>;
+using RequestHead = beast::http::request_header<>;
 using Response = beast::http::response<beast::http::string_body>;
 
 /// Why a request is not answered with what it asked for. Thrown by the stages of the pipeline, caught once at its end,

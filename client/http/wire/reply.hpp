@@ -25,6 +25,20 @@ class BodySource {
     virtual boost::asio::awaitable<std::optional<std::string>> next() = 0;
 };
 
+class Connection;
+
+/// What a connection is for after an answer that switches its protocol (101).
+class Tunnel {
+  public:
+    Tunnel() = default;
+    Tunnel(const Tunnel&) = delete;
+    Tunnel& operator=(const Tunnel&) = delete;
+    virtual ~Tunnel() = default;
+
+    /// Carries what both sides say until one of them has ended; `client` is of no further use then.
+    virtual boost::asio::awaitable<void> join(Connection& client) = 0;
+};
+
 // NOLINTNEXTLINE(bugprone-exception-escape): Beast moves headers without throwing, but does not promise it
 struct Reply {
     Reply() = default;
@@ -33,6 +47,7 @@ struct Reply {
 
     Response head;                    ///< all of the answer, if there is no source
     std::unique_ptr<BodySource> body; ///< may be null
+    std::unique_ptr<Tunnel> tunnel;   ///< of an answer that switches the protocol; else null
 };
 
 } // namespace pdpp::http

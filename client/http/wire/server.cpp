@@ -129,15 +129,26 @@ const std::string& http_date() {
 }
 
 /// False if it was not sent to its end.
-asio::awaitable<bool> send(Connection& connection, Reply answer) {
+asio::awaitable<bool> send(Connection& connection, Reply answer, const Peer& peer) {
     const std::string request_id{answer.head["Request-Id"]};
     try {
         const bool is_sent = co_await connection.write(std::move(answer.head), *answer.body);
         co_return is_sent;
     } catch (const std::exception& error) {
-        log::write(log::Level::error, {{"request_id", request_id}}, "stream broken off: {:?}", error.what());
+        if (!peer.has_left()) {
+            log::write(log::Level::error, {{"request_id", request_id}}, "stream broken off: {:?}", error.what());
+        }
     }
     co_return false;
+}
+
+/// The rest of a connection whose protocol is switched.
+asio::awaitable<void> tunnel(Connection& connection, Reply answer) {
+    const bool is_sent = co_await connection.write(answer.head, false);
+    if (is_sent) {
+        connection.be_idle(); // what goes through has no end to wait for
+        co_await answer.tunnel->join(connection);
+    }
 }
 
 } // namespace
@@ -217,7 +228,7 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
         std::optional<Request> request;
         std::optional<Reply> answer;
         try {
-            request = co_await connection.read();
+            request = co_await connection.read(state->handler);
             if (!request) {
                 co_return;
             }
@@ -225,26 +236,37 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
             answer = state->handler.refuse(refusal, session.peer->address());
         }
         session.peer->forget();
-        if (request) {
+        if (const auto body = connection.streamed_body(); request && body) {
+            answer = co_await state->handler.answer_stream(*request, body, *session.peer);
+        } else if (request) {
             answer = co_await state->handler.answer(*request, *session.peer);
         }
         auto& response = answer->head;
         const auto version = request ? request->version() : http_1_1;
         const bool head = request && request->method() == verb::head;
-        const bool has_end = !answer->body || head || version >= http_1_1;
-        keep = request && request->keep_alive() && has_end && !state->draining;
+        const bool has_end = !answer->body || head || version >= http_1_1 || response.has_content_length();
+        keep = request && request->keep_alive() && has_end && connection.has_read_body() && !state->draining;
         response.version(version);
+        if (answer->tunnel) {
+            co_await tunnel(connection, std::move(*answer));
+            co_return;
+        }
         response.keep_alive(keep);
-        response.set(field::date, http_date());
+        if (response.count(field::date) == 0) {
+            response.insert(field::date, http_date());
+        }
         bool is_sent = false;
         if (answer->body && !head) {
             request.reset(); // a stream may be open for long
-            is_sent = co_await send(connection, std::move(*answer));
+            is_sent = co_await send(connection, std::move(*answer), *session.peer);
         } else {
             is_sent = co_await connection.write(response, head);
         }
         session.peer->stop_watching();
         answer.reset();
+        if (!connection.has_read_body()) {
+            co_await connection.leave_body();
+        }
         if (!is_sent) {
             co_return;
         }
