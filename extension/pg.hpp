@@ -22,6 +22,7 @@ extern "C" {
 #include <access/slru.h>
 #include <access/table.h>
 #include <access/tableam.h>
+#include <access/transam.h>
 #include <access/twophase.h>
 #include <access/xact.h>
 #include <catalog/dependency.h>
@@ -344,6 +345,39 @@ inline double notify_queue_pages() {
 /// How full it is, from 0 to 1.
 inline double notify_queue_usage() {
     return DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, Datum{0}));
+}
+
+/// Updates a row that nobody else can change meanwhile. Whether the new version needs entries in indexes.
+inline bool update_tuple(Relation table, ItemPointer old, TupleTableSlot* row, TM_Result& result) {
+    TM_FailureData failure;
+    LockTupleMode lock;
+#if PG_VERSION_NUM >= 160000
+    TU_UpdateIndexes indexes = TU_None;
+#else
+    bool indexes = false;
+#endif
+    result = table_tuple_update(table, old, row, GetCurrentCommandId(true), GetActiveSnapshot(), InvalidSnapshot, true,
+                                &failure, &lock, &indexes);
+#if PG_VERSION_NUM >= 160000
+    return indexes != TU_None;
+#else
+    return indexes;
+#endif
+}
+
+/// Prepares a function that returns a set of plain values to answer with a tuplestore.
+inline void materialize_values(FunctionCallInfo fcinfo) {
+    ReturnSetInfo* result = (ReturnSetInfo*)fcinfo->resultinfo;
+    if (result == nullptr || !IsA(result, ReturnSetInfo) || !(result->allowedModes & SFRM_Materialize) ||
+        result->expectedDesc == nullptr) {
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("set-valued function called in context that cannot accept a set")));
+    }
+    MemoryContext before = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+    result->setDesc = CreateTupleDescCopy(result->expectedDesc);
+    result->returnMode = SFRM_Materialize;
+    result->setResult = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+    MemoryContextSwitchTo(before);
 }
 
 /// Prepares a set-returning function to answer with a tuplestore; before PostgreSQL 15 by hand.

@@ -193,6 +193,7 @@ begin
                         'pdpp_connector_run_now(text, text, text, text, jsonb)'::regprocedure,
                         'pdpp_run_started(text, jsonb, text)'::regprocedure,
                         'pdpp_run_timeline(text, integer, text)'::regprocedure,
+                        'pdpp_run_claim(text)'::regprocedure,
                         'pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text)'::regprocedure]::oid[])
                     and a.grantee operator(pg_catalog.<>) p.proowner) as g), true);
 end
@@ -306,6 +307,15 @@ revoke all on function
     pdpp_run_extend(text, interval)
 from public;
 
+/* Beside the one that was: it is granted to whoever has that. */
+create function pdpp_run_claim(max integer) returns setof jsonb
+    language c volatile security definer rows 10 set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    set enable_sort = off
+    as 'MODULE_PATHNAME', 'pdpp_run_claim_several';
+comment on function pdpp_run_claim(integer) is
+    'takes up to so many admitted, unclaimed runs of connections this boot offers, oldest first: a row for each';
+revoke all on function pdpp_run_claim(integer) from public;
+
 /*
  * What is granted here would count as something that the extension brings along, which no dump holds: after a restore it
  * would be gone. So what the server notes of that is taken back.
@@ -317,6 +327,7 @@ declare
                             'pdpp_connector_run_now(text, text, text, text, jsonb, interval, text)'::regprocedure,
                             'pdpp_run_started(text, jsonb, text, interval)'::regprocedure,
                             'pdpp_run_timeline(text, integer, text, text, boolean)'::regprocedure,
+                            'pdpp_run_claim(integer)'::regprocedure,
                             'pdpp_run_list(text, text, text, timestamptz, timestamptz, integer, text, text)'::regprocedure]::oid[];
     granted record;
 begin
@@ -402,7 +413,8 @@ call pdpp.lock_tables(at_the_end => true);
 drop procedure pdpp.lock_tables(boolean);
 alter table pdpp.connections add column run_timeout interval;
 comment on column pdpp.connections.run_timeout is 'how long its runs may take; null if whoever offers it has not said';
-alter table pdpp.controller_active_runs add column deadline_at timestamptz, add column deadline_set_at timestamptz;
+alter table pdpp.controller_active_runs add column deadline_at timestamptz, add column deadline_set_at timestamptz,
+    add column offered_by uuid;
 comment on column pdpp.controller_active_runs.deadline_at is 'the run must have ended by then; null if it may take as long as it takes';
 comment on column pdpp.controller_active_runs.deadline_set_at is 'when it was given the time until then: what counts is how much of that has passed';
 
@@ -484,8 +496,13 @@ alter index pdpp.spine_events_list_by_connection_new rename to spine_events_list
 alter index pdpp.spine_events_list_by_connector_new rename to spine_events_list_by_connector;
 
 /* Few rows: those of runs in flight. */
-create index controller_active_runs_unclaimed on pdpp.controller_active_runs (started_at)
-    where boot_epoch is null;
+comment on column pdpp.controller_active_runs.offered_by is
+    'the boot that offers its connection, as of the admission or, while it waits, the last offer; what a claim looks by';
+update pdpp.controller_active_runs as f set offered_by = c.boot_epoch from pdpp.connections as c
+where c.connector_instance_id = f.connector_instance_id and f.boot_epoch is null and c.boot_epoch is not null;
+create index controller_active_runs_offered on pdpp.controller_active_runs (offered_by, started_at)
+    where offered_by is not null;
+alter table pdpp.controller_active_runs set (fillfactor = 45);
 create index controller_active_runs_list on pdpp.controller_active_runs (started_at);
 
 /* Room for the next version of a row; with more, each update would prune its page. */

@@ -166,18 +166,21 @@ create table pdpp.controller_active_runs (
     cancel_requested_by   text,
     deadline_at           timestamptz,
     deadline_set_at       timestamptz,
+    offered_by            uuid,
     constraint controller_active_runs_pkey primary key (connector_instance_id),
     constraint controller_active_runs_run_id_key unique (run_id)
-) with (fillfactor = 70);
-/* What a claim takes from, oldest first, however long the queue. */
-create index controller_active_runs_unclaimed on pdpp.controller_active_runs (started_at)
-    where boot_epoch is null;
+) with (fillfactor = 45); /* room for the versions of a claim and a start: neither touches an index then */
+/* What a claim takes from, oldest first. A run that is claimed stays in it, so that a claim need not write into any index. */
+create index controller_active_runs_offered on pdpp.controller_active_runs (offered_by, started_at)
+    where offered_by is not null;
 /* The list of active runs; one connection has at most one. */
 create index controller_active_runs_list on pdpp.controller_active_runs (started_at);
 
 comment on table pdpp.controller_active_runs is 'flight state: one row for each run that has not settled';
 comment on column pdpp.controller_active_runs.started_at is 'when the run was admitted';
 comment on column pdpp.controller_active_runs.boot_epoch is 'the boot that owns the run; null until claimed or started by a boot';
+comment on column pdpp.controller_active_runs.offered_by is
+    'the boot that offers its connection, as of the admission or, while it waits, the last offer; what a claim looks by';
 comment on column pdpp.controller_active_runs.launch_deadline is 'run.started must stand by then; null once it does';
 comment on column pdpp.controller_active_runs.deadline_at is 'the run must have ended by then; null if it may take as long as it takes';
 comment on column pdpp.controller_active_runs.deadline_set_at is 'when it was given the time until then: what counts is how much of that has passed';
@@ -374,6 +377,13 @@ create function pdpp_run_claim(run_id text default null) returns jsonb
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_claim(text) is
     'takes one admitted, unclaimed run of a connection this boot offers, or the one named; null if there is none';
+
+create function pdpp_run_claim(max integer) returns setof jsonb
+    language c volatile security definer rows 10 set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    set enable_sort = off
+    as 'MODULE_PATHNAME', 'pdpp_run_claim_several';
+comment on function pdpp_run_claim(integer) is
+    'takes up to so many admitted, unclaimed runs of connections this boot offers, oldest first: a row for each';
 
 /* ---- the life of a run ---------------------------------------------------------------------------------------- */
 
@@ -607,6 +617,7 @@ revoke all on function
     pdpp_controller_rejoin(uuid),
     pdpp_controller_offer(jsonb),
     pdpp_run_claim(text),
+    pdpp_run_claim(integer),
     pdpp_run_started(text, jsonb, text, interval),
     pdpp_run_event(text, text, jsonb, text),
     pdpp_run_extend(text, interval),

@@ -287,6 +287,7 @@ Jsonb* admit(const Request& request) {
         .launch_deadline = run::Instant{admitted_at.unix_micros + std::int64_t{settings::launch_deadline} * 1000},
         .cancel_requested_at = {},
         .deadline = deadline_of(request, target, admitted_at),
+        .offered_by = target.connection.offered_by,
     };
 
     if (request.idempotency_key) {

@@ -4,14 +4,21 @@
 #include "api/arguments.hpp"
 #include "api/body.hpp"
 #include "boundary.hpp"
+#include "run/claim.hpp"
 #include "run/id.hpp"
+#include "store/admission_reader.hpp"
 #include "store/boots.hpp"
+#include "store/claim.hpp"
 #include "store/connections.hpp"
 #include "store/flight.hpp"
 #include "store/guard.hpp"
 #include "store/jsonb.hpp"
 #include "store/spine.hpp"
 #include "store/statement.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <span>
 
 namespace pdpp::api {
 
@@ -116,25 +123,51 @@ Jsonb* offer(const Jsonb* connections) {
     return body.finish();
 }
 
-Jsonb* claim(std::optional<std::string_view> run_id) {
-    const pg_uuid_t boot_epoch = required_boot();
-    const auto flight = run_id ? store::claim_run(*run_id, boot_epoch) : store::claim_offered(boot_epoch);
-    if (!flight) {
-        return nullptr;
-    }
+Jsonb* claim_body(const store::Flight& flight, const Jsonb* data) {
     store::JsonbWriter body;
     body.begin_object();
     body.field("object", "run_claim");
-    body.field("run_id", flight->run.run_id);
-    body.field("connector_id", flight->run.connector_id);
-    body.field("connector_instance_id", flight->run.connector_instance_id);
-    body.field("trace_id", flight->run.trace_id);
-    body.field("run_generation", flight->run_generation);
-    body.field("admitted_at", flight->run.admitted_at);
-    body.field("launch_deadline", flight->launch_deadline);
-    body.field("data", static_cast<const Jsonb*>(store::admission_data(flight->run.run_id)));
+    body.field("run_id", flight.run.run_id);
+    body.field("connector_id", flight.run.connector_id);
+    body.field("connector_instance_id", flight.run.connector_instance_id);
+    body.field("trace_id", flight.run.trace_id);
+    body.field("run_generation", flight.run_generation);
+    body.field("admitted_at", flight.run.admitted_at);
+    body.field("launch_deadline", flight.launch_deadline);
+    body.field("data", data);
     body.end_object();
     return body.finish();
+}
+
+/// Those that were claimed, oldest first, as they are answered with.
+std::span<Jsonb*> claim_several(const pg_uuid_t& boot_epoch, std::int64_t most) {
+    const auto flights = store::claim_offered(boot_epoch, most);
+    if (flights.empty()) {
+        return {};
+    }
+    const std::size_t count = flights.size();
+    const std::span by_id{static_cast<std::size_t*>(palloc(sizeof(std::size_t) * count)), count};
+    std::iota(by_id.begin(), by_id.end(), std::size_t{0});
+    std::ranges::sort(by_id, {}, [&](std::size_t each) { return flights[each].run.run_id; });
+    const std::span bodies{static_cast<Jsonb**>(palloc(sizeof(Jsonb*) * count)), count};
+    store::AdmissionReader admissions;
+    admissions.open();
+    for (const std::size_t each : by_id) {
+        const store::Flight& flight = flights[each];
+        bodies[each] = claim_body(flight, admissions.data_of(flight.run.run_id));
+    }
+    admissions.close();
+    return bodies;
+}
+
+Jsonb* claim(std::optional<std::string_view> run_id) {
+    const pg_uuid_t boot_epoch = required_boot();
+    if (run_id) {
+        const auto flight = store::claim_run(*run_id, boot_epoch);
+        return flight ? claim_body(*flight, store::admission_data(*run_id)) : nullptr;
+    }
+    const auto claims = claim_several(boot_epoch, 1);
+    return claims.empty() ? nullptr : claims.front();
 }
 
 } // namespace
@@ -158,6 +191,23 @@ PDPP_FUNCTION(pdpp_controller_offer) {
 
 PDPP_FUNCTION(pdpp_run_claim) {
     return store::in_spi(fcinfo, [&] { return claim(optional_id(fcinfo, 0, "run_id")); });
+}
+
+PDPP_FUNCTION(pdpp_run_claim_several) {
+    if (PG_ARGISNULL(0) || PG_GETARG_INT32(0) < 1 || PG_GETARG_INT32(0) > run::largest_claim) {
+        refuse(run::ErrorCode::invalid_request, "max", "max must be a number from 1 to 1000");
+    }
+    const std::int64_t most = PG_GETARG_INT32(0);
+    pg::materialize_values(fcinfo);
+    const auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+    return store::in_spi(fcinfo, [&]() -> const Jsonb* {
+        for (const Jsonb* claim : claim_several(required_boot(), most)) {
+            Datum body = JsonbPGetDatum(claim);
+            bool is_null = false;
+            tuplestore_putvalues(result->setResult, result->setDesc, &body, &is_null);
+        }
+        return nullptr;
+    });
 }
 
 PDPP_FUNCTION(pdpp_reconcile) {

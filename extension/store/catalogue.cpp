@@ -23,8 +23,9 @@ bool looking = false;       ///< while it is, every change counts: the relations
 /// RENAME the index alone. One that is not used has no name here, so while there is such a one every change counts.
 void on_relation_change(Datum /*argument*/, Oid relation) {
     const Oid retry_index = known.spine.has_retries ? known.spine.retry_index : known.spine.table;
+    const Oid offered_index = known.flight.has_offers() ? known.flight.offered_index : known.flight.table;
     const std::array of_ours{known.spine.table,  known.spine.primary_key,  known.spine.lifecycle_index, retry_index,
-                             known.flight.table, known.flight.primary_key, known.flight.run_id_index};
+                             known.flight.table, known.flight.primary_key, known.flight.run_id_index,   offered_index};
     if (looking || relation == InvalidOid ||
         std::ranges::any_of(of_ours, [relation](Oid each) { return each == relation || each == InvalidOid; })) {
         ++changes;
@@ -106,6 +107,7 @@ constexpr Column<FlightEntry> columns_of_flight[] = {
     {"cancel_requested_at", TIMESTAMPTZOID, false, &FlightEntry::cancel_requested_at, true},
     {"deadline_at", TIMESTAMPTZOID, false, &FlightEntry::deadline_at, true, true},
     {"deadline_set_at", TIMESTAMPTZOID, false, &FlightEntry::deadline_set_at, true, true},
+    {"offered_by", UUIDOID, false, &FlightEntry::offered_by, true, true},
 };
 
 const FormData_pg_attribute& attribute(Relation table, AttrNumber number) {
@@ -259,15 +261,57 @@ bool holds_retries(Relation index, const SpineEntry& spine) {
            index->rd_indoption[0] == 0 && index->rd_indoption[1] == 0 && index->rd_indoption[2] == 0;
 }
 
+/// The order of the runs that a boot offers: that of their admissions.
+bool holds_offered(Relation index, const FlightEntry& flight) {
+    const List* predicate = RelationGetIndexPredicate(index);
+    const auto* offered = list_length(predicate) == 1 && IsA(linitial(predicate), NullTest)
+                              ? static_cast<const NullTest*>(linitial(predicate))
+                              : nullptr;
+    const FormData_pg_index& is = *index->rd_index;
+    return (predicate == NIL || (offered != nullptr && offered->nulltesttype == IS_NOT_NULL &&
+                                 is_column(offered->arg, flight.offered_by))) &&
+           is.indnkeyatts >= 2 && is.indkey.values[0] == flight.offered_by &&
+           is.indkey.values[1] == flight.started_at &&
+           index->rd_opfamily[0] == get_opclass_family(GetDefaultOpClass(UUIDOID, BTREE_AM_OID)) &&
+           index->rd_opfamily[1] == get_opclass_family(GetDefaultOpClass(TIMESTAMPTZOID, BTREE_AM_OID)) &&
+           index->rd_opcintype[0] == UUIDOID && index->rd_opcintype[1] == TIMESTAMPTZOID && index->rd_indoption[1] == 0;
+}
+
+/// Whether an UPDATE of this column would do nothing but put a new version there and into B-trees.
+bool is_plain_update(Relation table, AttrNumber column, Oid type) {
+    const TupleConstr* constraints = RelationGetDescr(table)->constr;
+    if (column == InvalidAttrNumber || attribute(table, column).atttypid != type || table->rd_rules != nullptr ||
+        table->rd_rel->relrowsecurity || table->rd_rel->relispartition ||
+        (constraints != nullptr && (constraints->num_check > 0 || constraints->has_generated_stored))) {
+        return false;
+    }
+    const int triggers = table->trigdesc == nullptr ? 0 : table->trigdesc->numtriggers;
+    for (int i = 0; i < triggers; ++i) {
+        const Trigger& trigger = table->trigdesc->triggers[i];
+        const std::span of{trigger.tgattr, static_cast<std::size_t>(trigger.tgnattr)};
+        if (TRIGGER_FOR_UPDATE(trigger.tgtype) && (of.empty() || std::ranges::find(of, column) != of.end())) {
+            return false;
+        }
+    }
+    const List* indexes = RelationGetIndexList(table);
+    const std::span cells{indexes == NIL ? nullptr : indexes->elements, static_cast<std::size_t>(list_length(indexes))};
+    return std::ranges::all_of(cells, [](const ListCell& cell) {
+        Relation index = try_relation_open(lfirst_oid(&cell), AccessShareLock);
+        const bool is_btree = index != nullptr && index->rd_rel->relam == BTREE_AM_OID;
+        if (index != nullptr) {
+            relation_close(index, AccessShareLock);
+        }
+        return is_btree;
+    });
+}
+
 bool holds_all(Relation index) {
     return RelationGetIndexPredicate(index) == NIL;
 }
 
-/// The index, if every row that a scan by its first key looks for is found by it: those that are looked for are those
-/// for which holds(index) says so.
+/// The index, if every row that is looked for is found by it, which holds(index) says of one that is complete.
 template <typename Holds>
-Oid usable_index(Relation table, Oid schema, const char* name, AttrNumber first_key, AttrNumber second_key,
-                 Holds holds) {
+Oid complete_index(Relation table, Oid schema, const char* name, Holds holds) {
     const Oid oid = get_relname_relid(name, schema);
     Relation index = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : nullptr;
     if (index == nullptr) {
@@ -277,17 +321,28 @@ Oid usable_index(Relation table, Oid schema, const char* name, AttrNumber first_
     if (index->rd_rel->relkind == RELKIND_INDEX && index->rd_rel->relam == BTREE_AM_OID) {
         const FormData_pg_index& is = *index->rd_index;
         // an index with indcheckxmin may lack rows that old snapshots see
-        is_usable = is.indrelid == RelationGetRelid(table) && is.indisvalid && is.indislive && !is.indcheckxmin &&
-                    is.indkey.values[0] == first_key && index->rd_opcintype[0] == TEXTOID &&
-                    index->rd_opfamily[0] == TEXT_BTREE_FAM_OID &&
-                    get_collation_isdeterministic(index->rd_indcollation[0]) && holds(index) &&
-                    (second_key == InvalidAttrNumber ||
-                     (is.indisunique && is.indnkeyatts >= 2 && is.indkey.values[1] == second_key &&
-                      index->rd_opfamily[1] == INTEGER_BTREE_FAM_OID && index->rd_indoption[0] == 0 &&
-                      index->rd_indoption[1] == 0));
+        is_usable =
+            is.indrelid == RelationGetRelid(table) && is.indisvalid && is.indislive && !is.indcheckxmin && holds(index);
     }
     relation_close(index, AccessShareLock);
     return is_usable ? oid : InvalidOid;
+}
+
+/// The index, if every row that a scan by its first key, a text, looks for is found by it: those that are looked for
+/// are those for which holds(index) says so.
+template <typename Holds>
+Oid usable_index(Relation table, Oid schema, const char* name, AttrNumber first_key, AttrNumber second_key,
+                 Holds holds) {
+    return complete_index(table, schema, name, [&](Relation index) {
+        const FormData_pg_index& is = *index->rd_index;
+        return is.indkey.values[0] == first_key && index->rd_opcintype[0] == TEXTOID &&
+               index->rd_opfamily[0] == TEXT_BTREE_FAM_OID &&
+               get_collation_isdeterministic(index->rd_indcollation[0]) && holds(index) &&
+               (second_key == InvalidAttrNumber ||
+                (is.indisunique && is.indnkeyatts >= 2 && is.indkey.values[1] == second_key &&
+                 index->rd_opfamily[1] == INTEGER_BTREE_FAM_OID && index->rd_indoption[0] == 0 &&
+                 index->rd_indoption[1] == 0));
+    });
 }
 
 Relation open_table(Oid schema, const char* name) {
@@ -329,6 +384,9 @@ FlightEntry look_up_flight(Oid schema) {
                                       InvalidAttrNumber, holds_all);
     flight.run_id_index =
         usable_index(table, schema, "controller_active_runs_run_id_key", flight.run_id, InvalidAttrNumber, holds_all);
+    flight.offered_index = complete_index(table, schema, "controller_active_runs_offered",
+                                          [&](Relation index) { return holds_offered(index, flight); });
+    flight.can_be_claimed = is_plain_update(table, flight.boot_epoch, UUIDOID);
     relation_close(table, AccessShareLock);
     return flight;
 }

@@ -42,11 +42,14 @@ struct FlightEntry {
     Oid primary_key, run_id_index;
     AttrNumber connector_instance_id, connector_id, run_id, trace_id, scenario_id, started_at, run_generation,
         boot_epoch, launch_deadline, cancel_requested_at;
-    AttrNumber deadline_at, deadline_set_at; ///< invalid in a database whose SQL is older than 0.3.0
+    AttrNumber deadline_at, deadline_set_at, offered_by; ///< invalid in a database whose SQL is older than 0.3.0
+    Oid offered_index;
+    bool can_be_claimed; ///< another owner may be put into a row without a statement
 
     [[nodiscard]] bool has_deadlines() const {
         return deadline_at != InvalidAttrNumber && deadline_set_at != InvalidAttrNumber;
     }
+    [[nodiscard]] bool has_offers() const { return offered_by != InvalidAttrNumber; }
 };
 
 struct Catalogue {

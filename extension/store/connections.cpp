@@ -12,7 +12,7 @@ namespace {
 /// and is none, is no time.
 #define TIMEOUT_MICROS                                                                                                 \
     ", case when c.boot_epoch is not null and c.run_timeout > interval '0'"                                            \
-    " then (extract(epoch from c.run_timeout) * 1000000)::bigint end"
+    " then (extract(epoch from c.run_timeout) * 1000000)::bigint end, c.boot_epoch"
 
 std::optional<LockedConnection> locked_in(const Rows& rows) {
     if (!rows.any()) {
@@ -20,7 +20,8 @@ std::optional<LockedConnection> locked_in(const Rows& rows) {
     }
     return LockedConnection{.connector_id = required(rows.text(0, 0)),
                             .run_generation = required(rows.int8(0, 1)),
-                            .timeout = rows.columns() > 2 ? rows.int8(0, 2) : std::nullopt};
+                            .timeout = rows.columns() > 2 ? rows.int8(0, 2) : std::nullopt,
+                            .offered_by = rows.columns() > 3 ? rows.uuid(0, 3) : std::nullopt};
 }
 
 /// Locks a connection by raising its generation; another connector's from then on, if one is given.
@@ -58,6 +59,28 @@ std::optional<LockedConnection> lock_recorded_connection(std::string_view connec
     return raise_generation(connector_instance_id, {});
 }
 #undef TIMEOUT_MICROS
+
+namespace {
+
+/// Of the runs that wait, notes which are this boot's to claim. One that somebody has locked is left as it is: whoever
+/// does that may want the connection next. It is found by what its connection says (store/claim.cpp).
+void note_offer(const Jsonb* connections, const pg_uuid_t& boot_epoch) {
+#define NOTE(boot, runs)                                                                                               \
+    "update pdpp.controller_active_runs as f set offered_by = " boot                                                   \
+    " where f.ctid = any (array(select a.ctid from " runs " for no key update of a skip locked))"
+    static Statement withdraw{NOTE("null", "pdpp.controller_active_runs as a where a.offered_by = $2"
+                                           " and a.boot_epoch is null and not exists (select from"
+                                           "  jsonb_array_elements($1) as o"
+                                           "  where o->>'connector_instance_id' = a.connector_instance_id)")};
+    static Statement note{NOTE("$2", "jsonb_array_elements($1) as o join pdpp.controller_active_runs as a"
+                                     " on a.connector_instance_id = o->>'connector_instance_id'"
+                                     " where a.boot_epoch is null and a.offered_by is distinct from $2")};
+#undef NOTE
+    withdraw.change({connections, boot_epoch});
+    note.change({connections, boot_epoch});
+}
+
+} // namespace
 
 OfferedConnections offered_connections(std::string_view connector_id) {
     static Statement find{
@@ -122,7 +145,12 @@ std::int64_t record_offer(const Jsonb* connections, const pg_uuid_t& boot_epoch)
     require_durable_commit(); // a controller that rejoins after a crash offers nothing again
     lock.execute({connections, boot_epoch});
     withdraw.execute({connections, boot_epoch});
-    return required((keeps_deadlines() ? offer_timed : offer).execute({connections, boot_epoch}).int8(0, 0));
+    const std::int64_t count =
+        required((keeps_deadlines() ? offer_timed : offer).execute({connections, boot_epoch}).int8(0, 0));
+    if (keeps_offers()) {
+        note_offer(connections, boot_epoch);
+    }
+    return count;
 }
 
 } // namespace pdpp::store

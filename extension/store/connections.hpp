@@ -14,6 +14,7 @@ struct LockedConnection {
     std::string_view connector_id;
     std::int64_t run_generation;         ///< the next
     std::optional<std::int64_t> timeout; ///< of its runs, in microseconds, if whoever offers it has said one
+    std::optional<pg_uuid_t> offered_by; ///< the boot that offers it
 };
 
 /// Locks the connection's row, making it at the first admission, and gives it its next generation.

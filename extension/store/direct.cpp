@@ -180,6 +180,29 @@ bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datu
     return inserted;
 }
 
+void update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* locked, AttrNumber column, Datum value) {
+    PreventCommandIfReadOnly("UPDATE");
+    slot_getallattrs(locked);
+    TupleTableSlot* row = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
+    const auto columns = static_cast<std::size_t>(RelationGetDescr(table)->natts);
+    memcpy(row->tts_values, locked->tts_values, columns * sizeof(Datum));
+    memcpy(row->tts_isnull, locked->tts_isnull, columns * sizeof(bool));
+    row->tts_values[column - 1] = value;
+    row->tts_isnull[column - 1] = false;
+    ExecStoreVirtualTuple(row);
+    TM_Result result = TM_Ok;
+    const bool needs_entries = pg::update_tuple(table, &locked->tts_tid, row, result);
+    if (result != TM_Ok) {
+        elog(ERROR, "pdpp: unexpected result of an update: %d", static_cast<int>(result));
+    }
+    if (needs_entries) {
+        prepared.open(table);
+        (void)pg::insert_index_entries(prepared.relation(), row, prepared.executor(), false);
+        prepared.close();
+    }
+    ExecDropSingleTupleTableSlot(row);
+}
+
 TupleTableSlot* lock_row(Relation table, TupleTableSlot* found, Snapshot snapshot, LockTupleMode mode,
                          LockWaitPolicy policy) {
     PreventCommandIfReadOnly("SELECT FOR UPDATE");

@@ -133,6 +133,10 @@ class WriteTarget {
 bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values, std::span<const bool> nulls,
                      bool has_new_keys);
 
+/// Gives a column of a row that we have locked another value, as UPDATE does: the table must be one where that is all
+/// that an UPDATE does.
+void update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* locked, AttrNumber column, Datum value);
+
 /// Locks the row that a scan has found, as SELECT … FOR UPDATE and its like do: waits for others, and follows what they
 /// did to the row. The row as it is locked, to be dropped by the caller; a null pointer if it is gone, or if somebody
 /// has it and the policy is to skip it. Its columns may be other than those that it was found by.

@@ -1,8 +1,6 @@
 #include "store/flight.hpp"
 
 #include "boundary.hpp"
-#include "settings.hpp"
-#include "store/clock.hpp"
 #include "store/direct.hpp"
 #include "store/statement.hpp"
 
@@ -10,45 +8,39 @@ namespace pdpp::store {
 
 namespace {
 
-#define FLIGHT_COLUMNS                                                                                                 \
-    "f.run_id, f.connector_id, f.connector_instance_id, f.trace_id, f.scenario_id, f.started_at, f.run_generation,"    \
-    " f.boot_epoch, f.launch_deadline, f.cancel_requested_at"
-
-/// Whether a run can still be claimed, by the parameters of a Claimable. Infinite times, written by hand, have no
-/// difference before PostgreSQL 17, and nobody has to wait for them.
-#define IN_TIME(flight, after, since, anew_until)                                                                      \
-    "(" flight ".launch_deadline > " after " or (" flight ".started_at not between " since " and " after " and"        \
-    " case when not isfinite(" flight ".launch_deadline) or not isfinite(" flight ".started_at) then false"            \
-    " when " flight ".launch_deadline < " flight ".started_at then " anew_until " > " after " else " flight            \
-    ".launch_deadline - " flight ".started_at > " after " - " since " end))"
-
 /// What a column that is never null holds; nothing, if somebody allowed that and did it.
 template <typename T>
 T or_nothing(const std::optional<T>& value) {
     return value.value_or(T{});
 }
 
-std::optional<Flight> flight_in(const Rows& rows) {
-    if (!rows.any()) {
-        return {};
-    }
-    const auto deadline_at = rows.columns() > 10 ? rows.instant(0, 10) : std::nullopt;
-    return Flight{
-        .run = {.run_id = or_nothing(rows.text(0, 0)),
-                .connector_id = or_nothing(rows.text(0, 1)),
-                .connector_instance_id = or_nothing(rows.text(0, 2)),
-                .trace_id = or_nothing(rows.text(0, 3)),
-                .scenario_id = rows.text(0, 4),
-                .admitted_at = rows.instant(0, 5).value_or(to_instant(DT_NOBEGIN))},
-        .run_generation = or_nothing(rows.int8(0, 6)),
-        .boot_epoch = rows.uuid(0, 7),
-        .launch_deadline = rows.instant(0, 8),
-        .cancel_requested_at = rows.instant(0, 9),
+} // namespace
+
+Flight flight_in(const Rows& rows, std::uint64_t row) {
+    const auto deadline_at = rows.columns() > 10 ? rows.instant(row, 10) : std::nullopt;
+    return {
+        .run = {.run_id = or_nothing(rows.text(row, 0)),
+                .connector_id = or_nothing(rows.text(row, 1)),
+                .connector_instance_id = or_nothing(rows.text(row, 2)),
+                .trace_id = or_nothing(rows.text(row, 3)),
+                .scenario_id = rows.text(row, 4),
+                .admitted_at = rows.instant(row, 5).value_or(to_instant(DT_NOBEGIN))},
+        .run_generation = or_nothing(rows.int8(row, 6)),
+        .boot_epoch = rows.uuid(row, 7),
+        .launch_deadline = rows.instant(row, 8),
+        .cancel_requested_at = rows.instant(row, 9),
         .deadline = deadline_at
-                        ? std::optional{run::Deadline{.set_at = rows.instant(0, 11).value_or(to_instant(DT_NOBEGIN)),
+                        ? std::optional{run::Deadline{.set_at = rows.instant(row, 11).value_or(to_instant(DT_NOBEGIN)),
                                                       .at = *deadline_at}}
                         : std::nullopt,
+        .offered_by = {},
     };
+}
+
+namespace {
+
+std::optional<Flight> first_flight_in(const Rows& rows) {
+    return rows.any() ? std::optional{flight_in(rows, 0)} : std::nullopt;
 }
 
 /// One that was written by hand may not say when: it counts from the admission then.
@@ -61,6 +53,8 @@ std::optional<run::Deadline> deadline_in(TupleTableSlot* slot, const FlightEntry
     return run::Deadline{
         .set_at = set_at ? *set_at : instant_of(slot, columns.started_at).value_or(to_instant(DT_NOBEGIN)), .at = *at};
 }
+
+} // namespace
 
 Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns) {
     auto run_id = text_of(slot, columns.run_id);
@@ -85,8 +79,11 @@ Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns) {
         .launch_deadline = instant_of(slot, columns.launch_deadline),
         .cancel_requested_at = instant_of(slot, columns.cancel_requested_at),
         .deadline = deadline_in(slot, columns),
+        .offered_by = {},
     };
 }
+
+namespace {
 
 /// Locks the run's row, with a snapshot of its own, as a statement of ours would.
 std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, LockWaitPolicy policy = LockWaitBlock) {
@@ -116,40 +113,41 @@ std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, L
 /// The run whose row our own DELETE takes, while it runs in this session.
 std::optional<std::string_view> removing;
 
-/// What is overdue is not claimed any more. A clock that was set ahead says so too early, and the time before this
-/// server served does not count (store/guard.cpp): where in doubt the guard knows better.
-struct Claimable {
-    run::Instant after;
-    run::Instant serving_since;
-    run::Instant anew_until; ///< for one from before then whose deadline was set anew
-};
-Claimable claimable() {
-    const Clock clock = read_clock();
-    const run::Instant since = clock.serving_since().value_or(run::Instant{});
-    return {.after = {clock.now.unix_micros - clock.past.furthest_forward()},
-            .serving_since = since,
-            .anew_until = run::later(since, std::int64_t{settings::launch_deadline} * 1000)};
-}
-
 } // namespace
 
 bool keeps_deadlines() {
     return catalogue().flight.has_deadlines();
 }
 
+bool keeps_offers() {
+    return catalogue().flight.has_offers();
+}
+
 bool insert_flight(const Flight& flight, OnConflict on_conflict) {
 #define INSERT_FLIGHT(columns, values)                                                                                 \
     "insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, scenario_id,"     \
     " started_at, run_generation, launch_deadline" columns ") values ($1, $2, $3, $4, $5, $6, $7, $8" values ")"
+#define WITH_OFFER INSERT_FLIGHT(", deadline_at, deadline_set_at, offered_by", ", $9, $10, $11")
 #define WITH_DEADLINE INSERT_FLIGHT(", deadline_at, deadline_set_at", ", $9, $10")
     static Statement insert_or_skip{INSERT_FLIGHT("", "") " on conflict do nothing"};
     static Statement insert_or_raise{INSERT_FLIGHT("", "")};
     static Statement insert_timed_or_skip{WITH_DEADLINE " on conflict do nothing"};
     static Statement insert_timed_or_raise{WITH_DEADLINE};
 #undef WITH_DEADLINE
-#undef INSERT_FLIGHT
     const RunIdentity& run = flight.run;
     const bool skips = on_conflict == OnConflict::skip;
+    if (flight.offered_by && keeps_offers()) {
+        static Statement insert_offered_or_skip{WITH_OFFER " on conflict do nothing"};
+        static Statement insert_offered_or_raise{WITH_OFFER};
+        const auto& deadline = flight.deadline;
+        Statement& insert = skips ? insert_offered_or_skip : insert_offered_or_raise;
+        return insert.change({run.connector_instance_id, run.connector_id, run.run_id, run.trace_id, run.scenario_id,
+                              run.admitted_at, flight.run_generation, flight.launch_deadline,
+                              deadline ? std::optional{deadline->at} : std::nullopt,
+                              deadline ? std::optional{deadline->set_at} : std::nullopt, flight.offered_by}) > 0;
+    }
+#undef WITH_OFFER
+#undef INSERT_FLIGHT
     if (!flight.deadline) {
         Statement& insert = skips ? insert_or_skip : insert_or_raise;
         return insert.change({run.connector_instance_id, run.connector_id, run.run_id, run.trace_id, run.scenario_id,
@@ -201,28 +199,6 @@ std::optional<Flight> lock_for_fence(std::string_view run_id) {
     return lock_flight(run_id, LockTupleKeyShare);
 }
 
-std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch) {
-    static Statement claim{"update pdpp.controller_active_runs as f set boot_epoch = $1"
-                           " where f.run_id = (select a.run_id from pdpp.controller_active_runs as a"
-                           "   join pdpp.connections as c on c.connector_instance_id = a.connector_instance_id"
-                           "   where a.boot_epoch is null and c.boot_epoch = $1"
-                           "     and a.cancel_requested_at is null and " IN_TIME("a", "$2", "$3", "$4") //
-                           "   order by a.started_at limit 1 for no key update of a skip locked)"
-                           " returning " FLIGHT_COLUMNS};
-    const auto [after, serving_since, anew_until] = claimable();
-    return flight_in(claim.execute({boot_epoch, after, serving_since, anew_until}));
-}
-
-std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_epoch) {
-    // "is true" keeps it from the index of all that is unclaimed, which a plan made for a short queue may prefer
-    static Statement claim{"update pdpp.controller_active_runs as f set boot_epoch = $2"
-                           " where f.run_id = $1 and (f.boot_epoch is null) is true"
-                           "   and f.cancel_requested_at is null and " IN_TIME("f", "$3", "$4", "$5") //
-                           " returning " FLIGHT_COLUMNS};
-    const auto [after, serving_since, anew_until] = claimable();
-    return flight_in(claim.execute({run_id, boot_epoch, after, serving_since, anew_until}));
-}
-
 #define START                                                                                                          \
     "update pdpp.controller_active_runs as f set launch_deadline = null, boot_epoch = coalesce($2, f.boot_epoch)"      \
     " where f.run_id = $1"
@@ -231,7 +207,7 @@ std::optional<Flight> start_unstarted(std::string_view run_id, std::optional<pg_
     static Statement update{START_UNSTARTED};
     static Statement update_timed{START_UNSTARTED ", f.deadline_at, coalesce(f.deadline_set_at, f.started_at)"};
 #undef START_UNSTARTED
-    return flight_in((keeps_deadlines() ? update_timed : update).execute({run_id, boot_epoch}));
+    return first_flight_in((keeps_deadlines() ? update_timed : update).execute({run_id, boot_epoch}));
 }
 
 void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch) {

@@ -4,6 +4,7 @@
 #include "pg.hpp"
 #include "run/deadline.hpp"
 #include "run/instant.hpp"
+#include "store/catalogue.hpp"
 #include "store/spine.hpp"
 #include "store/statement.hpp"
 
@@ -19,10 +20,21 @@ struct Flight {
     std::optional<run::Instant> launch_deadline; ///< absent once the run has started
     std::optional<run::Instant> cancel_requested_at;
     std::optional<run::Deadline> deadline; ///< of the whole run
+    std::optional<pg_uuid_t> offered_by;   ///< the boot that may claim it; read for nobody but an admission
 };
+
+/// What a statement has to return, of the table as `f`, for flight_in(); the deadline with it, if that is wanted.
+#define FLIGHT_COLUMNS                                                                                                 \
+    "f.run_id, f.connector_id, f.connector_instance_id, f.trace_id, f.scenario_id, f.started_at, f.run_generation,"    \
+    " f.boot_epoch, f.launch_deadline, f.cancel_requested_at"
+Flight flight_in(const Rows& rows, std::uint64_t row);
+Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns);
 
 /// Whether this database keeps deadlines: its SQL may be older.
 bool keeps_deadlines();
+
+/// Whether its flight rows say which boot may claim them.
+bool keeps_offers();
 
 /// A fresh row; false if something is in the way and is to be skipped: the connection's run in flight, the run id's, or
 /// whatever an index of somebody's says.
@@ -45,12 +57,6 @@ std::optional<Flight> try_lock_for_settle(std::string_view run_id);
 
 /// Keeps the run from being settled until this transaction ends; events and other fences go on.
 std::optional<Flight> lock_for_fence(std::string_view run_id);
-
-/// One admitted, unclaimed run of a connection that the boot offers, oldest first, now owned by the boot.
-std::optional<Flight> claim_offered(const pg_uuid_t& boot_epoch);
-
-/// That very run, if it is admitted and unclaimed, now owned by the boot.
-std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_epoch);
 
 /// Locks the run and marks it as started, as mark_started() does. Nothing, and no lock, if it has started already, or
 /// has no row.

@@ -28,6 +28,7 @@ column controller_active_runs.connector_instance_id text collation C not null
 column controller_active_runs.deadline_at timestamp with time zone
 column controller_active_runs.deadline_set_at timestamp with time zone
 column controller_active_runs.launch_deadline timestamp with time zone
+column controller_active_runs.offered_by uuid
 column controller_active_runs.run_generation bigint not null
 column controller_active_runs.run_id text collation C not null
 column controller_active_runs.scenario_id text
@@ -92,7 +93,7 @@ CREATE INDEX connections_by_boot ON pdpp.connections USING btree (boot_epoch, co
 CREATE INDEX connections_by_connector ON pdpp.connections USING btree (connector_id, connector_instance_id)
 CREATE INDEX connections_offered ON pdpp.connections USING btree (connector_id, connector_instance_id) WHERE (boot_epoch IS NOT NULL)
 CREATE INDEX controller_active_runs_list ON pdpp.controller_active_runs USING btree (started_at)
-CREATE INDEX controller_active_runs_unclaimed ON pdpp.controller_active_runs USING btree (started_at) WHERE (boot_epoch IS NULL)
+CREATE INDEX controller_active_runs_offered ON pdpp.controller_active_runs USING btree (offered_by, started_at) WHERE (offered_by IS NOT NULL)
 CREATE INDEX controller_boots_not_dead ON pdpp.controller_boots USING btree (controller_id, seq) WHERE (dead_at IS NULL)
 CREATE INDEX spine_events_endings ON pdpp.spine_events USING btree (recorded_at) WHERE (event_type = ANY (ARRAY['run.completed'::text, 'run.failed'::text, 'run.cancelled'::text, 'run.abandoned'::text]))
 CREATE INDEX spine_events_list ON pdpp.spine_events USING btree (substr(event_type, 5, 2) COLLATE "C", admitted_at) WHERE (event_type = ANY (ARRAY['run.admitted'::text, 'run.completed'::text, 'run.failed'::text, 'run.cancelled'::text, 'run.abandoned'::text]))

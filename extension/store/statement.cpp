@@ -4,6 +4,15 @@
 
 namespace pdpp::store {
 
+Datum Parameter::to_array(std::span<const ItemPointerData> places) {
+    auto* elements = static_cast<Datum*>(palloc(sizeof(Datum) * places.size()));
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        elements[i] = PointerGetDatum(&places[i]);
+    }
+    return PointerGetDatum(construct_array(elements, static_cast<int>(places.size()), TIDOID, sizeof(ItemPointerData),
+                                           false, TYPALIGN_SHORT));
+}
+
 std::string_view Rows::name(int column) const {
     return NameStr(TupleDescAttr(table_->tupdesc, column)->attname);
 }

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace pdpp::store {
@@ -29,6 +30,7 @@ struct Parameter {
     Parameter(run::Instant instant) : type{TIMESTAMPTZOID}, value{TimestampTzGetDatum(to_timestamptz(instant))} {}
     Parameter(const Jsonb* json) : type{JSONBOID}, value{JsonbPGetDatum(json)} {}
     Parameter(const pg_uuid_t& uuid) : type{UUIDOID}, value{UUIDPGetDatum(&uuid)} {}
+    Parameter(std::span<const ItemPointerData> places) : type{TIDARRAYOID}, value{to_array(places)} {}
     Parameter(const bytea* bytes) : type{BYTEAOID}, value{PointerGetDatum(bytes)} {}
     template <typename T>
     Parameter(const std::optional<T>& optional) : Parameter{optional ? Parameter{*optional} : null_of(T{})} {}
@@ -40,6 +42,7 @@ struct Parameter {
   private:
     explicit Parameter(Oid null_type) : type{null_type}, value{0}, is_null{true} {}
 
+    static Datum to_array(std::span<const ItemPointerData> places);
     static Parameter null_of(std::string_view /*type*/) { return Parameter{Oid{TEXTOID}}; }
     static Parameter null_of(bool /*type*/) { return Parameter{Oid{BOOLOID}}; }
     static Parameter null_of(run::Instant /*type*/) { return Parameter{Oid{TIMESTAMPTZOID}}; }

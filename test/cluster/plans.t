@@ -40,13 +40,14 @@ Index Only Scan spine_events_pkey <- select event_seq from pdpp.spine_events whe
 Index Only Scan spine_events_pkey <- select max(event_seq) > count(*) from (select event_seq from pdpp.spine_events
 Index Only Scan spine_events_retries <- select run_id, admitted_at from pdpp.spine_events where source_kind = 'retried
 Index Scan connections_by_connector, Index Scan controller_active_runs_pkey, Index Scan controller_boots_boot_epoch_key <- select c.connector_instance_id, c.connector_id, c.run_generation, case when c.
-Index Scan connections_offered, Index Scan controller_active_runs_run_id_key, Index Scan controller_active_runs_unclaimed <- update pdpp.controller_active_runs as f set boot_epoch = $1 where f.run_id = (
 Index Scan connections_pkey <- update pdpp.connections as c set run_generation = run_generation + 1, connecto
 Index Scan connections_pkey, Index Scan controller_active_runs_pkey, Index Scan controller_boots_boot_epoch_key <- select c.connector_instance_id, c.connector_id, c.run_generation, case when c.
 Index Scan connections_pkey, Index Scan controller_boots_boot_epoch_key, Index Scan controller_boots_pkey <- select from pdpp.connections as c where (c.boot_epoch = $2 or c.boot_epoch in
 Index Scan connections_pkey, Index Scan controller_boots_boot_epoch_key, Index Scan controller_boots_pkey <- update pdpp.connections as c set boot_epoch = null where (c.boot_epoch = $2 or
 Index Scan controller_active_runs_list <- select run_id, started_at from pdpp.controller_active_runs where (started_at,
+Index Scan controller_active_runs_offered, Tid Scan on controller_active_runs <- update pdpp.controller_active_runs as f set offered_by = null where f.ctid = a
 Index Scan controller_active_runs_pkey <- select run_id, started_at from (select run_id, started_at from pdpp.controller
+Index Scan controller_active_runs_pkey, Tid Scan on controller_active_runs <- update pdpp.controller_active_runs as f set offered_by = $2 where f.ctid = any
 Index Scan controller_active_runs_run_id_key <- delete from pdpp.controller_active_runs where run_id = $1
 Index Scan controller_active_runs_run_id_key <- update pdpp.controller_active_runs as f set boot_epoch = $2 where f.run_id = $
 Index Scan controller_active_runs_run_id_key <- update pdpp.controller_active_runs as f set launch_deadline = null, boot_epoch

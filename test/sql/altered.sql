@@ -214,7 +214,7 @@ begin
             $c$pdpp_run_timeline('al-standing')$c$, $c$pdpp_run_timeline('al-ended')$c$, 'pdpp_run_list()', $c$pdpp_run_list('active')$c$, 'pdpp_connection_list()', 'pdpp_connection_list(offered => true)', 'pdpp_connection_list(active => true)', $c$pdpp_run_endings(now() - interval '1 h')$c$,
             '(select count(*) from pdpp_check())', $c$pdpp_run_now('c', 'al-standing', 'al-standing', 'al-key')$c$, $c$pdpp_run_now('c', 'al-null', 'al-null')$c$,
             $c$pdpp_connection_run_now('al-ended')$c$, $c$pdpp_connector_run_now('c')$c$, $c$pdpp_controller_offer('[{"connector_instance_id": "al-standing", "connector_id": "c"}]')$c$,
-            'pdpp_run_claim()', $c$pdpp_run_claim('al-standing')$c$, $c$pdpp_run_fence('al-standing')$c$, $c$pdpp_run_started('al-standing', '{}', 'e')$c$,
+            'pdpp_run_claim()', 'pdpp_run_claim(2)', $c$pdpp_run_claim('al-standing')$c$, $c$pdpp_run_fence('al-standing')$c$, $c$pdpp_run_started('al-standing', '{}', 'e')$c$,
             $c$pdpp_run_event('al-standing', 'note', '{}', 'n')$c$, $c$pdpp_run_cancel('al-standing')$c$, $c$pdpp_run_settle('al-standing', 'failed', '{}', 's')$c$,
             $c$pdpp_run_settle('al-ended', 'completed')$c$, $c$pdpp_run_launch_failed('al-standing', 'm')$c$, 'pdpp_reconcile()', $c$pdpp_controller_boot('al')$c$,
             $c$pdpp_controller_rejoin((select boot_epoch from pdpp.controller_boots limit 1))$c$, 'pdpp_prune(now())'] loop

@@ -64,7 +64,7 @@ select is(status, 'active', 'owner: the view') from pdpp_runs where run_id = 'gr
 select is(pdpp_run_status('gr-unknown')->'error'->>'code', 'not_found', 'owner: an unknown run');
 select is(pdpp_run_cancel('gr-1', 'owner')->>'status', 'cancel_requested', 'owner: cancel');
 select is(pg_temp.refusal(statement)->>'sqlstate', '42501', 'owner: not ' || statement) from unnest(array[
-    $$select pdpp_controller_boot('x')$$, $$select pdpp_controller_rejoin('00000000-0000-4000-8000-000000000001')$$, $$select pdpp_controller_offer('[]')$$, 'select pdpp_run_claim()',
+    $$select pdpp_controller_boot('x')$$, $$select pdpp_controller_rejoin('00000000-0000-4000-8000-000000000001')$$, $$select pdpp_controller_offer('[]')$$, 'select pdpp_run_claim()', 'select pdpp_run_claim(2)',
     $$select pdpp_run_started('gr-1')$$, $$select pdpp_run_extend('gr-1', '1 hour')$$,
     $$select pdpp_run_event('gr-1', 'x')$$, $$select pdpp_run_settle('gr-1', 'failed')$$,
     $$select pdpp_run_launch_failed('gr-1', 'm')$$,
@@ -83,6 +83,7 @@ select is(pdpp_controller_offer('[{"connector_instance_id": "gr-2", "connector_i
     'controller: offer');
 select is(pdpp_run_now('gr', 'gr-2', 'gr-2')->>'status', 'started', 'controller: run now');
 select is(pdpp_run_claim()->>'run_id', 'gr-2', 'controller: claim');
+select is_empty('select pdpp_run_claim(2)', 'controller: claim of several');
 select is(pdpp_run_started('gr-2')->'event_seq', '2', 'controller: started');
 select is(pdpp_run_extend('gr-2', '1 hour')->>'status', 'active', 'controller: extend');
 select is(pdpp_run_fence('gr-2')->>'object', 'run_fence', 'controller: fence');

@@ -54,7 +54,7 @@ select pg_temp.rows_are($$select * from pg_temp.columns_of('pdpp.controller_acti
     ('run_generation', 'bigint', true), ('boot_epoch', 'uuid', false),
     ('launch_deadline', 'timestamp with time zone', false), ('cancel_requested_at', 'timestamp with time zone', false),
     ('cancel_requested_by', 'text', false), ('deadline_at', 'timestamp with time zone', false),
-    ('deadline_set_at', 'timestamp with time zone', false)$$,
+    ('deadline_set_at', 'timestamp with time zone', false), ('offered_by', 'uuid', false)$$,
     'controller_active_runs: columns');
 select pg_temp.rows_are($$select * from pg_temp.columns_of('pdpp.connections')$$, $$values
     ('connector_instance_id', 'text', true), ('connector_id', 'text', true), ('run_generation', 'bigint', true),
@@ -95,7 +95,7 @@ select indexes_are('pdpp', 'spine_events',
           'spine_events_endings', 'spine_events_retries'], 'spine_events: indexes');
 select indexes_are('pdpp', 'controller_active_runs', array['controller_active_runs_pkey',
     'controller_active_runs_run_id_key',
-    'controller_active_runs_unclaimed', 'controller_active_runs_list'], 'controller_active_runs: indexes');
+    'controller_active_runs_offered', 'controller_active_runs_list'], 'controller_active_runs: indexes');
 select indexes_are('pdpp', 'connections', array['connections_pkey', 'connections_offered', 'connections_by_connector', 'connections_by_boot'],
     'connections: indexes');
 select indexes_are('pdpp', 'controller_boots', array['controller_boots_pkey', 'controller_boots_boot_epoch_key',
@@ -183,7 +183,7 @@ select is_empty($$select tgname from pg_trigger where tgrelid::regclass::text li
 
 -- functions: signature, result, volatility (v, s), parallel safety (u, s), security definer, strict
 select set_eq(
-    $$select oid::regproc::text, regexp_replace(pg_get_function_arguments(oid), '\mIN ', '', 'g'), pg_get_function_result(oid), provolatile::text,
+    $$select proname::text, regexp_replace(pg_get_function_arguments(oid), '\mIN ', '', 'g'), pg_get_function_result(oid), provolatile::text,
              proparallel::text, prosecdef, proisstrict from member_functions
              where pronamespace <> 'pdpp'::regnamespace$$,
     $$values
@@ -204,6 +204,7 @@ select set_eq(
     ('pdpp_controller_rejoin', 'boot_epoch uuid', 'jsonb', 'v', 'u', true, false),
     ('pdpp_controller_offer', 'connections jsonb', 'jsonb', 'v', 'u', true, false),
     ('pdpp_run_claim', 'run_id text DEFAULT NULL::text', 'jsonb', 'v', 'u', true, false),
+    ('pdpp_run_claim', 'max integer', 'SETOF jsonb', 'v', 'u', true, false),
     ('pdpp_run_started', 'run_id text, data jsonb DEFAULT ''{}''::jsonb, event_id text DEFAULT NULL::text, '
      'timeout interval DEFAULT NULL::interval',
      'jsonb', 'v', 'u', true, false),
