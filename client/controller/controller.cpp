@@ -100,10 +100,13 @@ asio::awaitable<std::size_t> Controller::work() {
 
 asio::awaitable<void> Controller::claim_runs() {
     for (;;) {
-        if (drain_requests_ == 0 && has_place()) {
-            auto run = co_await claim();
-            if (run) {
-                take_on(std::move(*run));
+        const auto most = drain_requests_ == 0 ? places() : 0;
+        if (most > 0) {
+            auto runs = co_await claim(most);
+            for (auto& run : runs) {
+                take_on(std::move(run));
+            }
+            if (!runs.empty()) {
                 continue;
             }
         }
@@ -111,19 +114,20 @@ asio::awaitable<void> Controller::claim_runs() {
     }
 }
 
-/// For one more run. Those whose endings the database does not take just now hold no place: they may wait for long.
-bool Controller::has_place() const {
-    const auto waiting = std::min(recorder_.endings_waiting(), most_endings_waiting);
-    return busy_ < options_.parallel + waiting;
+/// For so many more runs. Those whose endings the database does not take just now hold no place: they may wait for
+/// long.
+std::size_t Controller::places() const {
+    const auto places = options_.parallel + std::min(recorder_.endings_waiting(), most_endings_waiting);
+    return places - std::min(busy_, places);
 }
 
-asio::awaitable<std::optional<AdmittedRun>> Controller::claim() {
+asio::awaitable<std::vector<AdmittedRun>> Controller::claim(std::size_t most) {
     claiming_ = true;
     heard_while_claiming_.clear();
-    std::optional<AdmittedRun> run;
+    std::vector<AdmittedRun> runs;
     bool failed = false;
     try {
-        run = co_await recorder_.claim();
+        runs = co_await recorder_.claim(most);
     } catch (const pq::Error& error) {
         log::write(log::Level::warning, "cannot claim: {}", error.what());
         doubt_boot_after(error);
@@ -136,7 +140,7 @@ asio::awaitable<std::optional<AdmittedRun>> Controller::claim() {
         co_await pause.async_wait(asio::use_awaitable);
         claim_.up();
     }
-    co_return run;
+    co_return runs;
 }
 
 /// Declared dead, or gone with the extension, while its session lives. Whether that is what the error says.

@@ -22,6 +22,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pdpp::controller {
 
@@ -58,8 +59,8 @@ class Controller {
     struct Active;
 
     boost::asio::awaitable<void> claim_runs();
-    [[nodiscard]] bool has_place() const;
-    boost::asio::awaitable<std::optional<AdmittedRun>> claim();
+    [[nodiscard]] std::size_t places() const;
+    boost::asio::awaitable<std::vector<AdmittedRun>> claim(std::size_t most);
     bool doubt_boot_after(const pq::Error& error);
     void take_on(AdmittedRun run);
     boost::asio::awaitable<void> see_through(std::shared_ptr<Active> active);

@@ -34,6 +34,8 @@ constexpr auto answer_timeout = call_timeout + 2s;
 /// A lock is waited for no longer than this: what matters is repeated, and meanwhile others have the connection.
 constexpr auto lock_timeout = 2s;
 constexpr std::size_t repeating_connections = 2;
+/// The most that pdpp_run_claim takes at a time.
+constexpr std::size_t largest_claim = 1000;
 /// How often the log says that something waits.
 constexpr auto word_interval = 1min;
 /// So often a refusal is taken for a passing one, whatever it says: somebody's trigger may have raised it.
@@ -153,6 +155,7 @@ Recorder::~Recorder() {
 }
 
 void Recorder::renew() {
+    claims_several_ = true;
     pool_ = pq::Pool(executor_, options_);
     repeating_ = pq::Pool(executor_, repeating_options_);
 }
@@ -244,14 +247,43 @@ asio::awaitable<std::optional<std::chrono::milliseconds>> Recorder::launch_deadl
     co_return std::chrono::milliseconds(std::stoll(std::string(result.text(0, 0).value_or("0"))));
 }
 
-asio::awaitable<std::optional<AdmittedRun>> Recorder::claim() {
+asio::awaitable<std::vector<AdmittedRun>> Recorder::claim(std::size_t most) {
+    if (most > 1 && claims_several_) {
+        try {
+            co_return co_await claim_several(std::min(most, largest_claim));
+        } catch (const pq::Error& error) {
+            if (error.sqlstate() != pq::sqlstate::undefined_function &&
+                error.sqlstate() != pq::sqlstate::insufficient_privilege) {
+                throw;
+            }
+            claims_several_ = false;
+        }
+    }
+    co_return co_await claim_one();
+}
+
+asio::awaitable<std::vector<AdmittedRun>> Recorder::claim_several(std::size_t most) {
+    auto connection = co_await pool_.acquire();
+    std::vector<pq::Argument> arguments;
+    arguments.push_back({"max", "integer", std::to_string(most)});
+    const auto claimed = co_await connection->rows("pdpp_run_claim", std::move(arguments), answer_timeout);
+    std::vector<AdmittedRun> runs;
+    for (int row = 0; row < claimed.rows(); ++row) {
+        const auto body = pq::parse_body(std::string(claimed.text(row, 0).value_or("null")));
+        runs.push_back(run_in(body.get_object()));
+    }
+    co_return runs;
+}
+
+asio::awaitable<std::vector<AdmittedRun>> Recorder::claim_one() {
     std::vector<pq::Argument> none;
     const auto answer = co_await call("pdpp_run_claim", std::move(none));
     const auto claimed = pq::parse_body(answer);
-    if (!claimed.is_object()) {
-        co_return std::nullopt;
+    std::vector<AdmittedRun> runs;
+    if (claimed.is_object()) {
+        runs.push_back(run_in(claimed.get_object()));
     }
-    co_return run_in(claimed.get_object());
+    co_return runs;
 }
 
 asio::awaitable<std::string> Recorder::status(std::string run_id) {

@@ -60,8 +60,9 @@ class Recorder {
     /// How long a run may wait for its start; nothing if the database does not say.
     boost::asio::awaitable<std::optional<std::chrono::milliseconds>> launch_deadline();
 
-    /// Takes one admitted run of a connection that is offered, if there is one.
-    boost::asio::awaitable<std::optional<AdmittedRun>> claim();
+    /// Takes up to so many admitted runs of connections that are offered, oldest first: fewer if there are no more, or
+    /// the database gives one at a time.
+    boost::asio::awaitable<std::vector<AdmittedRun>> claim(std::size_t most);
 
     /// The status body of a run.
     boost::asio::awaitable<std::string> status(std::string run_id);
@@ -106,6 +107,8 @@ class Recorder {
                                              pq::Effect effect = pq::Effect::writes);
     boost::asio::awaitable<std::string> insist(Report report);
     boost::asio::awaitable<std::string> attempt(const Report& report, int attempts);
+    boost::asio::awaitable<std::vector<AdmittedRun>> claim_several(std::size_t most);
+    boost::asio::awaitable<std::vector<AdmittedRun>> claim_one();
     static boost::asio::awaitable<void> prepare(const Boot& boot, pq::Connection& connection);
     static Report launch_failure(AdmittedRun run, std::string message);
     static boost::asio::awaitable<AdmittedRun> propose(pq::Connection& connection, std::string connector_id,
@@ -118,6 +121,7 @@ class Recorder {
     pq::Pool pool_;
     pq::Pool repeating_; ///< for what was tried before: it must not keep anything else from being recorded
     std::shared_ptr<Count> waiting_;
+    bool claims_several_ = true; ///< until this boot's database turns out to be older, or not to allow it
 };
 
 } // namespace pdpp::controller
