@@ -94,6 +94,31 @@ sub warm { my ($session) = @_; claim($session) for 1 .. 6; return } # catalogs, 
 	$_->quit for @companions;
 	$claimer->quit;
 }
+# 20,000 that wait, behind as many that another boot offers
+{
+	my $other = claimer();
+	my $claimer = claimer();
+	$node->safe_psql('postgres', qq{
+		insert into pdpp.connections (connector_instance_id, connector_id, run_generation, boot_epoch)
+		select 'm' || n, 'c', 1, boot_epoch from generate_series(1, 40000) as n
+		join pdpp.controller_boots on controller_id = 'claimer-' || $sessions - (n <= 20000)::integer;
+		insert into pdpp.controller_active_runs
+		    (connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation, launch_deadline, offered_by)
+		select connector_instance_id, 'c', 'run-' || connector_instance_id, 't',
+		       now() + substr(connector_instance_id, 2)::integer * interval '1 us', 1, now() + interval '1 day', boot_epoch
+		from pdpp.connections where connector_instance_id like 'm%' order by substr(connector_instance_id, 2)::integer;
+		insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at, actor_id, trace_id,
+		    connector_instance_id, status)
+		select run_id, 1, '', 'run.admitted', started_at, now(), started_at, 'c', 't', connector_instance_id, 'active'
+		from pdpp.controller_active_runs where run_id like 'run-m%'});
+	warm($claimer);
+	cmp_ok(most(map { pages($claimer) } 1 .. 3), '<=', 12, 'a claim of 20,000');
+	is(claim($claimer), 'run-m20010', 'the oldest of its own');
+	$node->safe_psql('postgres', 'vacuum analyze');
+	warm($claimer);
+	cmp_ok(most(map { pages($claimer) } 1 .. 3), '<=', 12, 'vacuumed');
+	$_->quit for $claimer, $other;
+}
 
 # ---- oldest first, among what others have not committed -------------------------------------------------------------
 {

@@ -2,7 +2,7 @@
 -- the same few pages.
 \i test/sql/include/prelude.psql
 begin;
-select plan(38);
+select plan(34);
 
 -- How many buffers a statement touches.
 create function pg_temp.buffers_once(statement text) returns integer language plpgsql as $$
@@ -102,23 +102,6 @@ insert into touched select 'analyzed, call ' || n, 'a claim', pg_temp.buffers_on
 -- the first calls read catalogs, and plan anew
 select cmp_ok(max(pages), '<=', 12, 'one claim of a thousand') from touched where run = 'a claim' and mood like '%call 8';
 select is(pdpp_run_claim()->>'run_id', 'pl-claim-17', 'and they came in their order');
--- behind 20,000 that another boot offers
-select is(pdpp_controller_boot(controller_id)->>'controller_id', controller_id, controller_id)
-from unnest(array['pl-first', 'pl-second']) as controller_id;
-insert into pdpp.connections (connector_instance_id, connector_id, run_generation, boot_epoch)
-select 'pl-many-' || n, 'claims', 1, boot_epoch
-from generate_series(1, 40000) as n
-join pdpp.controller_boots on controller_id = case when n <= 20000 then 'pl-first' else 'pl-second' end;
-insert into pdpp.controller_active_runs
-    (connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation, launch_deadline, offered_by)
-select connector_instance_id, connector_id, connector_instance_id, 't', now() + substr(connector_instance_id, 9)::integer * interval '1 us', 1,
-    now() + interval '1 day', boot_epoch
-from pdpp.connections where connector_instance_id like 'pl-many-%' order by substr(connector_instance_id, 9)::integer;
-insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at)
-select 'pl-many-' || n, 1, '', 'run.admitted', now(), now(), now() from generate_series(1, 40000) as n;
-insert into touched select 'call ' || n, 'a claim of many', pg_temp.buffers_once('select pdpp_run_claim()') from generate_series(1, 8) as n;
-select cmp_ok(max(pages), '<=', 12, 'one claim of 20,000') from touched where run = 'a claim of many' and mood = 'call 8';
-select is(pdpp_run_claim()->>'run_id', 'pl-many-20009', 'the oldest of its own');
 
 -- A list goes by the index of its filters, whatever page of it and however many runs there are, and looks each run up by
 -- the lifecycle index. Which indexes a statement scanned, and which tables it walked:
