@@ -57,6 +57,8 @@ subtest 'who does not ask for a page gets what he got, byte for byte' => sub {
 	is($login->{status}, 405, 'a login that is asked for as JSON is none');
 	is($login->{headers}{allow}, 'POST', 'and says so as ever');
 	is($gateway->get('/_ref/runs/run_1')->{status}, 401, 'without a session: 401');
+	is($gateway->request('POST', '/_ref/runs/run_1/cancel', [ Accept => 'text/html', Authorization => 'Bearer ' . PdppGateway::token() ], '')->{status}, 406,
+		'a POST that is no form is none of a page');
 	is($gateway->request('POST', '/owner/login', [ 'Content-Type' => 'application/x-www-form-urlencoded' ], 'password=' . encoded($PdppGateway::password))->{status},
 		204, 'a login that does not ask for a page: 204');
 	is($gateway->get_as_owner('/_ref/runs/run_1/timeline', Accept => $browser)->{headers}{'content-type'}, 'application/json',
@@ -185,7 +187,7 @@ subtest 'forms' => sub {
 	is($started->{status}, 303, 'start another');
 	like($started->{headers}{location}, qr{^/_ref/runs/run_}, 'and go there');
 	is($gateway->request('POST', $start, [ Accept => $browser, 'Content-Type' => 'text/plain', Authorization => 'Bearer ' . PdppGateway::token() ], 'x')->{status},
-		415, 'what is no form is refused');
+		415, 'what is no form is for the API, and refused there');
 	is(submit_as_owner('/_ref/connections/none/run', {})->{status}, 404, 'of a connection that there is not');
 	submit_as_owner("$started->{headers}{location}/cancel", {});
 };

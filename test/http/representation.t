@@ -169,8 +169,8 @@ subtest 'HEAD equals GET' => sub {
 subtest 'media types' => sub {
 	my $path = admit('accept');
 	sql(q{INSERT INTO pdpp.connections VALUES ('accept-2', 'c', 0, NULL)});
-	for my $accept ('application/json', '*/*', 'application/*', 'text/html, application/xhtml+xml, */*;q=0.8', '',
-		'APPLICATION/JSON; charset=utf-8', 'application/json;charset="UTF-8"', 'text/html;q=1, application/json;q=0.1')
+	for my $accept ('application/json', '*/*', 'application/*', 'text/csv, application/xhtml+xml, */*;q=0.8', '',
+		'APPLICATION/JSON; charset=utf-8', 'application/json;charset="UTF-8"', 'text/csv;q=1, application/json;q=0.1', 'text/html;q=0.9, application/json')
 	{
 		for my $at ($path, "$path/timeline")
 		{
@@ -179,7 +179,7 @@ subtest 'media types' => sub {
 			is($answer->{headers}{'content-type'}, 'application/json', 'JSON');
 		}
 	}
-	for my $accept ('text/html', 'application/xml', 'application/json;q=0', '*/*;q=0', 'application/json;v=2', 'json')
+	for my $accept ('text/csv', 'application/xml', 'application/json;q=0', '*/*;q=0', 'application/json;v=2', 'json')
 	{
 		for my $at ($path, "$path/timeline", '/_ref/runs/nope')
 		{
@@ -194,9 +194,9 @@ subtest 'media types' => sub {
 	my $write = $gateway->request('POST', '/_ref/connections/accept-2/run', [ @owner, Accept => 'text/html' ], '');
 	is($write->{status}, 406, 'a run whose acknowledgement could not be read');
 	is(sql(q{SELECT count(*) FROM pdpp.controller_active_runs WHERE connector_instance_id = 'accept-2'}), '0', 'is not started');
-	is($gateway->get($path, Accept => 'text/html')->{status}, 401, 'the session comes first');
+	is($gateway->get($path, Accept => 'text/csv')->{status}, 401, 'the session comes first');
 	is($gateway->request('DELETE', $path, [ Accept => 'text/html' ])->{status}, 405, 'and the method before that');
-	is($gateway->get_as_owner("$path?x=1", Accept => 'text/html')->{status}, 406, 'parameters come later');
+	is($gateway->get_as_owner("$path?x=1", Accept => 'text/csv')->{status}, 406, 'parameters come later');
 };
 
 subtest 'bodies of another kind are 415' => sub {

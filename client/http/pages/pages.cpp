@@ -50,14 +50,11 @@ bool speaks_of_pages(std::string_view accept) {
     return false;
 }
 
+bool is_form(const Request& request) {
+    return beast::iequals(media_type(request), "application/x-www-form-urlencoded");
+}
+
 std::string form_text(const Request& request, std::string_view name) {
-    if (request.body().empty()) {
-        return {};
-    }
-    if (!beast::iequals(media_type(request), "application/x-www-form-urlencoded")) {
-        throw refusal(ErrorKind::unsupported_media_type,
-                      "The body must be application/x-www-form-urlencoded, as a page's forms send it.");
-    }
     return form_value(request.body(), name).value_or("");
 }
 
@@ -118,6 +115,9 @@ bool wants_page(const Request& request) {
     const auto [first, last] = request.equal_range(field::accept);
     if (std::none_of(first, last, [](const auto& line) { return speaks_of_pages(line.value()); })) {
         return false;
+    }
+    if (request.method() == verb::post && !is_form(request)) {
+        return false; // which no page sends
     }
     constexpr std::array<std::string_view, 4> offer{"application/json", "text/event-stream", "application/x-ndjson",
                                                     "text/html"};
@@ -306,7 +306,6 @@ asio::awaitable<Response> Pages::show_runs(const Asked& asked) {
 }
 
 asio::awaitable<Response> Pages::act_on_run(const Asked& asked, const SqlCall& call) {
-    form_text(asked.request, "");
     auto arguments = bind_arguments(call, asked.match.variables, {}, Request{});
     co_await database_.ask(call, std::move(arguments), asked.request_id);
     co_return see_other(run::self_link(asked.run_id).view());

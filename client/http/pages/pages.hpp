@@ -19,7 +19,7 @@
 
 namespace pdpp::http {
 
-/// Whether the request would rather have a page than what the API answers. Nearly free for a request whose Accept does
+/// Whether the request would rather have a page than what the API answers; a POST, if it is a form as well. Nearly free for a request whose Accept does
 /// not speak of pages.
 bool wants_page(const Request& request);
 

@@ -16,7 +16,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <ranges>
+#include <vector>
 
 namespace pdpp::http {
 
@@ -118,8 +118,8 @@ void add_connections(PageValues& page, std::span<const QueryParameter> query, st
         }
     }
     if (const auto cursor = text_at(list.as_object(), "next_cursor"); !cursor.empty()) {
-        auto next = query | std::views::filter([](const auto& each) { return each.name != "connections"; });
-        std::vector<QueryParameter> with{next.begin(), next.end()};
+        std::vector<QueryParameter> with{query.begin(), query.end()};
+        std::erase_if(with, [](const QueryParameter& each) { return each.name == "connections"; });
         with.push_back({"connections", std::string{cursor}});
         start.add("MORE_CONNECTIONS").text("MORE_URL", list_address(with, value_in(query, "cursor")));
     }

@@ -93,6 +93,15 @@ BOOST_AUTO_TEST_CASE(everybody_else_gets_what_he_gets) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_post_is_for_a_page_if_it_is_a_form) {
+    auto request = asking(verb::post, "/_ref/runs/run_1/cancel");
+    BOOST_TEST(!wants_page(request));
+    request.set(field::content_type, "application/json");
+    BOOST_TEST(!wants_page(request));
+    request.set(field::content_type, "application/x-www-form-urlencoded");
+    BOOST_TEST(wants_page(request));
+}
+
 BOOST_AUTO_TEST_CASE(a_link_says_by_its_address_what_accept_cannot) {
     auto request = asking(verb::get, "/_ref/runs/a%2Fb/timeline?limit=1&as=ndjson&cursor=x");
     const auto lines = as_asked(request);
