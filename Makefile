@@ -13,7 +13,7 @@ BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps extension-deps lint-deps bench-deps deb-deps all extension client unit install uninstall demo check check-extension check-versions chaos fuzz bench lint deb check-packages dist format clean \
+.PHONY: help deps extension-deps lint-deps bench-deps deb-deps browser-deps all extension client unit install uninstall demo check check-extension check-versions chaos fuzz bench lint deb check-packages dist format clean \
 	chunks compile_commands.json
 
 help: ## list the targets
@@ -29,6 +29,9 @@ extension-deps:
 
 lint-deps:
 	@.ci/deps lint
+
+browser-deps:
+	@.ci/browser
 
 bench-deps:
 	@.ci/deps bench
@@ -70,9 +73,9 @@ CHECKED_SUITES =
 ifdef SAN
 CHECKED = build/san
 CHECKED_CLIENT = SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" CXXFLAGS="-O0 -g1"
-CHECKED_SUITES = unit cluster http
+CHECKED_SUITES = unit cluster http page
 endif
-check: deps ## build, and run every test (SAN=1: the client's, under address and undefined sanitizers)
+check: deps browser-deps ## build, and run every test (SAN=1: the client's, under address and undefined sanitizers)
 	@mkdir -p build && echo "building (build/install.log) ..."
 	@{ $(MAKE) --no-print-directory -j$(JOBS) extension && $(BUILD_EXTENSION) install && \
 	   $(BUILD_CLIENT) BUILD=$(CHECKED) $(CHECKED_CLIENT) -j$(JOBS) all unit; } >build/install.log 2>&1 \

@@ -2,8 +2,9 @@
 # Every test, suite by suite: what `make check` runs once everything is built and installed.
 #
 # Each suite is a command whose output goes to build/check/<suite>.log. A suite's tests are counted from what it prints;
-# one that exits with an error without naming a failed test counts as one failure, and so does one that ran nothing.
-# The last line is `N passed, N failed`; the exit status is 0 only if none failed.
+# one that exits with an error without naming a failed test counts as one failure, and so does one that ran nothing. What is
+# skipped, because a program that it needs is not here, counts as skipped.
+# The last line is `N passed, N failed`, and `, N skipped` if any were; the exit status is 0 only if none failed.
 #
 #   perl test/check.pl             all suites
 #   perl test/check.pl http sql    these
@@ -29,8 +30,8 @@ my $build = $ENV{PDPP_BUILD} // 'build';
 
 sub names_of { return map { s{.*/}{}r =~ s{\.\w+$}{}r } sort glob shift }
 
-# How a line of output names a passed or a failed test: a number of each.
-my $tap     = sub { $_[0] =~ /^ok \d/ ? (1, 0) : $_[0] =~ /^not ok \d(?!.*# TODO)/ ? (0, 1) : (0, 0) };
+# How a line of output names a passed, a failed or a skipped test: a number of each.
+my $tap     = sub { $_[0] =~ /^(?:ok \d+.*|1\.\.0) # skip\b/i ? (0, 0, 1) : $_[0] =~ /^ok \d/ ? (1, 0) : $_[0] =~ /^not ok \d(?!.*# TODO)/ ? (0, 1) : (0, 0) };
 # pg_regress says it in words of its own before PostgreSQL 16
 my $regress = sub { $_[0] =~ /^test .* ok\b/ ? (1, 0) : $_[0] =~ /^test .* FAILED\b/ ? (0, 1) : $tap->($_[0]) };
 my $boost   = sub { $_[0] =~ /^\s+(\d+) test cases? out of \d+ (passed|failed)/ ? ($2 eq 'passed' ? ($1, 0) : (0, $1)) : (0, 0) };
@@ -54,6 +55,8 @@ my @suites = (
     { name => 'cluster', count => $tap, lane => 'waits', run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/cluster/*.t'] },
     # the gateway over real sockets
     { name => 'http', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -j2 -v test/http/*.t'] },
+    # pages in a real browser, and pictures of them in build/pictures
+    { name => 'page', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -v test/page/*.t'] },
     # everything that can die is killed at random, for a short while; `make chaos` does it for longer
     { name => 'chaos', count => $tap, lane => 'alone', run => ['test/as-postgres', 'perl', 'test/chaos/chaos.pl', '--seconds', '20'] },
     # what `make demo` shows, judged by itself
@@ -78,11 +81,13 @@ sub explain {
     return "$text    the whole log: $log\n";
 }
 
+sub counted { my ($passed, $failed, $skipped) = @_; return "$passed passed, $failed failed" . ($skipped ? ", $skipped skipped" : ''); }
+
 # Runs one suite to its end and gives what it prints of itself: a line, and what a person wants to see if it failed; and
 # the numbers of tests.
 sub run_suite {
     my ($suite) = @_;
-    my ($passed, $failed) = (0, 0);
+    my ($passed, $failed, $skipped) = (0, 0, 0);
     my $log   = "build/check/$suite->{name}.log";
     my $began = time;
     my $pid = open(my $output, '-|') // die "cannot fork: $!";
@@ -93,17 +98,18 @@ sub run_suite {
     open my $copy, '>', $log or die "$log: $!";
     while (my $line = <$output>) {
         print {$copy} $line;
-        my ($ok, $not_ok) = $suite->{count}->($line);
+        my ($ok, $not_ok, $skip) = $suite->{count}->($line);
         $passed += $ok;
         $failed += $not_ok;
+        $skipped += $skip // 0;
     }
     close $copy;
     close $output;
     my $status = $?;
-    $failed = 1 if !$failed && ($status || !$passed);
-    my $told = sprintf "%-10s %5d passed, %d failed  (%.0f s)\n", $suite->{name}, $passed, $failed, time - $began;
+    $failed = 1 if !$failed && ($status || !($passed || $skipped));
+    my $told = sprintf "%-10s %s  (%.0f s)\n", $suite->{name}, counted(sprintf('%5d', $passed), $failed, $skipped), time - $began;
     $told .= explain($suite->{name}, $log) if $failed;
-    return ($told, $passed, $failed);
+    return ($told, $passed, $failed, $skipped);
 }
 
 # where to speak of a suite that has ended, from whatever process
@@ -113,16 +119,16 @@ $screen->autoflush(1);
 # Suites that mostly wait go beside those that compute: two at a time, each line one after the other. The numbers come
 # back over a pipe, a line for each suite; what is printed is printed whole.
 sub run_beside {
-    my ($all_passed, $all_failed) = (0, 0);
+    my ($all_passed, $all_failed, $all_skipped) = (0, 0, 0);
     my @lanes = map {
         my $lane = $_;
         my $pid = open(my $results, '-|') // die "cannot fork: $!";
         if (!$pid) {
             $| = 1;
             for my $suite (@$lane) {
-                my ($told, $passed, $failed) = run_suite($suite);
+                my ($told, @counts) = run_suite($suite);
                 print {$screen} $told;
-                print "$passed $failed\n";
+                print "@counts\n";
             }
             exit 0;
         }
@@ -131,15 +137,16 @@ sub run_beside {
     for my $lane (@lanes) {
         my ($results, $missing) = @$lane;
         while (<$results>) {
-            my ($passed, $failed) = split;
+            my ($passed, $failed, $skipped) = split;
             $all_passed += $passed;
             $all_failed += $failed;
+            $all_skipped += $skipped;
             --$missing;
         }
         close $results;
         $all_failed += $missing; # a lane that died
     }
-    return ($all_passed, $all_failed);
+    return ($all_passed, $all_failed, $all_skipped);
 }
 
 my %wanted = map { $_ => 1 } @ARGV;
@@ -148,11 +155,12 @@ if (!$isolation_regress) {
     print "isolation  left out: no server here brings pg_isolation_regress\n";
     @chosen = grep { $_->{name} ne 'isolation' } @chosen;
 }
-my ($all_passed, $all_failed) = run_beside(
+my ($all_passed, $all_failed, $all_skipped) = run_beside(
     [ grep { ($_->{lane} // '') eq 'waits' } @chosen ],
     [ grep { !$_->{lane} } @chosen ]);
-my ($passed, $failed) = run_beside([ grep { ($_->{lane} // '') eq 'alone' } @chosen ]);
+my ($passed, $failed, $skipped) = run_beside([ grep { ($_->{lane} // '') eq 'alone' } @chosen ]);
 $all_passed += $passed;
 $all_failed += $failed;
-print "$all_passed passed, $all_failed failed\n";
+$all_skipped += $skipped;
+print counted($all_passed, $all_failed, $all_skipped), "\n";
 exit($all_failed ? 1 : 0);

@@ -40,7 +40,7 @@ sub token_of
 # A good one.
 sub token { return token_of(sprintf('{"exp":%d,"iat":%d,"sub":"owner_local"}', time + 3600, time)); }
 
-# Starts `pdpp serve` on a free port of `host` (127.0.0.1), or on the unix socket `path`, and waits until it listens.
+# Starts `pdpp serve` on `port` (a free one) of `host` (127.0.0.1), or on the unix socket `path`, and waits until it listens.
 # Options: conninfo, args (array), password (the usual one; undef for none), env (hash), admin (true: ->admin is a
 # listener for it).
 sub start
@@ -48,7 +48,7 @@ sub start
 	my ($class, %option) = @_;
 	my $host = $option{host} // '127.0.0.1';
 	my $owner = exists $option{password} ? $option{password} : $password;
-	my $listen = $option{path} ? "unix:$option{path}" : "$host:0";
+	my $listen = $option{path} ? "unix:$option{path}" : "$host:" . ($option{port} // 0);
 	my @admin = $option{admin} ? ('--admin', '127.0.0.1:0') : ();
 	my $self = $class->launch(
 		name => 'gateway',

@@ -1,0 +1,114 @@
+# The list, in a browser: what it says when there is nothing; live, without jumping under the mouse; paged while runs are added; its
+# filters; its connections.
+
+use strict;
+use warnings;
+
+use PdppPages;
+use Test::More;
+
+my $pages = PdppPages->start;
+my $browser = $pages->browser;
+
+sub ids { return $browser->texts('#list code'); }
+
+subtest 'nothing yet' => sub {
+	$browser->await_text('.empty', 'No run has been started yet', 'says so');
+	$browser->await_text('.empty', 'pdpp now', 'and what to do');
+	$browser->mark;
+	$pages->started('hand', 'first', 'run_first');
+	$browser->await_text('#list', 'run_first', 'a run that is started shows by itself');
+	is($browser->count('.empty'), 0, 'and it is empty no more');
+	ok($browser->is_marked, 'without a reload');
+};
+
+subtest 'live' => sub {
+	$pages->sql("SELECT pdpp_run_settle('run_first', 'failed', '{\"reason\": \"no_luck\"}')");
+	$browser->await(q{document.querySelector('#list li').classList.contains('failed')}, 'an ending');
+	like($browser->text('#list li'), qr/failed.*run_first.*no_luck/s, 'in words, with its reason');
+	$pages->started('hand', "live $_", "run_live_$_") for 1 .. 5;
+	$browser->await(q{document.querySelectorAll('#list li').length === 6}, 'new runs');
+	is((ids())[0], 'run_live_5', 'the newest on top');
+	# the mouse is on a row: nothing moves there
+	$browser->point('#list li:nth-child(3)');
+	my $place = $browser->value(q{document.querySelector('#list li:nth-child(3)').getBoundingClientRect().top});
+	my $under = $browser->text('#list li:nth-child(3) code');
+	$pages->started('hand', 'held', 'run_held');
+	$browser->await(q{!document.querySelector('#fresh').hidden}, 'a new one waits behind a button');
+	is($browser->text('#list li:nth-child(3) code'), $under, 'what is under the mouse stays');
+	is($browser->value(q{document.querySelector('#list li:nth-child(3)').getBoundingClientRect().top}), $place, 'where it is');
+	$pages->sql("SELECT pdpp_run_settle('$under', 'completed')");
+	$browser->await(q{document.querySelector('#list li:nth-child(3)').classList.contains('completed')}, 'but says that it has ended');
+	is($browser->value(q{document.querySelector('#list li:nth-child(3)').getBoundingClientRect().top}), $place, 'still there');
+	$browser->click('#fresh');
+	$browser->await(q{document.querySelector('#list code').innerText === 'run_held'}, 'the button shows it');
+	$browser->point;
+	$pages->started('hand', 'after', 'run_after');
+	$browser->await(q{document.querySelector('#list code').innerText === 'run_after'}, 'with the mouse elsewhere they show by themselves');
+	ok($browser->is_marked, 'all of it without a reload');
+	is_deeply([ $browser->complaints ], [], 'nothing went wrong meanwhile');
+};
+
+subtest 'paged while runs are added' => sub {
+	$pages->sql("SELECT pdpp_run_now('many', 'many ' || n, 'run_many_' || lpad(n::text, 3, '0')) FROM generate_series(1, 120) AS n");
+	my @expected = split /\n/, $pages->sql(q{SELECT run_id FROM pdpp_runs WHERE connector_id = 'many' ORDER BY admitted_at DESC, run_id DESC});
+	$browser->go('/_ref/runs?connector_id=many');
+	my @seen = ids();
+	while ($browser->count('a[rel=next]'))
+	{
+		$pages->sql('SELECT pdpp_run_now(' . "'many', 'added " . @seen . "', 'run_added_" . @seen . "')");
+		my $last = $seen[-1];
+		$browser->click('a[rel=next]');
+		$browser->await(q{new URLSearchParams(location.search).has('cursor') && document.querySelector('#list code') && ![...document.querySelectorAll('#list code')].some((id) => id.innerText === arguments[0])},
+			"the page after $last", $last);
+		push @seen, ids();
+	}
+	is_deeply([ grep { !/added/ } @seen ], \@expected, 'each of those that were there once, in their order');
+	cmp_ok(scalar(grep { /added/ } @seen), '<=', 1, 'those that were added are on the first page, if it caught up');
+	$browser->back;
+	$browser->await(q{document.querySelector('a[rel=next]')}, 'back to the page before');
+	$browser->go('/_ref/runs?connector_id=many');
+	like((ids())[0], qr/^run_added_/, 'the first page has what is new');
+	is_deeply([ $browser->complaints ], [], 'nothing went wrong meanwhile');
+};
+
+subtest 'filters are in the address' => sub {
+	$browser->go('/_ref/runs');
+	$browser->value(q{document.querySelector('#f-status').value = 'failed'});
+	$browser->type('#f-connection', 'first');
+	$browser->click('.filters button');
+	$browser->await(q{location.search === '?status=failed&connector_instance_id=first'}, 'of a status and a connection');
+	is_deeply([ ids() ], ['run_first'], 'the run that has both');
+	is($browser->value(q{document.querySelector('#f-status').value}), 'failed', 'the filter stands where it was set');
+	$pages->sql("SELECT pdpp_connection_run_now('first', 'run_second')");
+	$pages->sql("SELECT pdpp_run_launch_failed('run_second', 'no')");
+	$browser->await_text('#list', 'run_second', 'a filtered list is live too');
+	$browser->go('/_ref/runs?status=abandoned');
+	$browser->await_text('.empty', 'No run matches', 'none');
+	$browser->click('.empty a');
+	$browser->await(q{document.querySelectorAll('#list li').length === 50}, 'all of them');
+	$browser->go('/_ref/runs?since=nonsense');
+	$browser->await_text('body', 'since', 'a filter that is none is refused, by its name');
+	is_deeply([ $browser->complaints(network => 1) ], [], 'nothing else went wrong');
+};
+
+subtest 'connections' => sub {
+	$browser->go('/_ref/runs?connector_id=mail-connector');
+	$browser->click('#starting > summary') unless $browser->value(q{document.querySelector('#starting').open});
+	$browser->await(q{document.querySelector('#starting form[action="/_ref/connections/mail/run"]')}, 'one that can be started');
+	my $run = $pages->run_of('mail');
+	$browser->await(q{document.querySelector('#starting a[href="/_ref/runs/' + arguments[0] + '"]')}, 'is running once it is, with its run', $run);
+	$pages->tell($run, 'exit 0');
+	$browser->await(q{document.querySelector('#starting form[action="/_ref/connections/mail/run"]')}, 'and can be started again');
+	$pages->{controller}->stop;
+	delete $pages->{controller};
+	$pages->sql('SELECT pdpp_reconcile()');
+	$browser->reload;
+	$browser->click('#starting > summary');
+	$browser->await_text('#starting', 'no live controller', 'nobody offers it any more');
+	is_deeply([ $browser->complaints ], [], 'nothing went wrong meanwhile');
+};
+
+$browser->quit;
+is($pages->gateway->stop, 0, 'the gateway stops cleanly');
+done_testing();
