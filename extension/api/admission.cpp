@@ -106,6 +106,7 @@ Jsonb* replay(const store::KeyedAdmission& keyed) {
         refuse(run::ErrorCode::idempotency_conflict, "idempotency_key",
                "idempotency_key was used before with other arguments");
     }
+    store::lock_history(keyed.run_id);
     // the trace that the admission was acknowledged with: nothing else may have written one before
     const store::LifecycleRecord record = store::read_latest_lifecycle(keyed.run_id);
     const auto& admitted = record.events.admitted;

@@ -7,6 +7,7 @@
 #include "settings.hpp"
 #include "store/boots.hpp"
 #include "store/deadline.hpp"
+#include "store/durable.hpp"
 #include "store/flight.hpp"
 #include "store/jsonb.hpp"
 #include "store/lifecycle.hpp"
@@ -55,6 +56,7 @@ Jsonb* answer_for_ended(std::string_view run_id) {
     if (!outcome) {
         refuse_unknown_run(run_id);
     }
+    store::lock_history(run_id);
     const std::string_view reason = record.events.ended->evidence.reason;
     if (reason != run::reason::owner_cancelled && reason != run::reason::owner_cancel_forced &&
         reason != run::reason::owner_cancel_unheeded) {
@@ -69,6 +71,7 @@ Jsonb* cancel(std::string_view run_id, std::optional<std::string_view> requested
     if (!flight) {
         return answer_for_ended(run_id);
     }
+    store::require_durable_commit(); // also of a request that was made before: the row's lock is a write
     if (!flight->cancel_requested_at) {
         store::append(flight->run, {.event_type = run::event_type::cancel_requested,
                                     .data = request_data(requested_by),

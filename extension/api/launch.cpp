@@ -43,6 +43,7 @@ const store::Event& required_type(const store::Event& event, std::string_view ev
 }
 
 Jsonb* replay(std::string_view run_id, const store::Event& event, std::string_view event_type) {
+    store::lock_history(run_id);
     return event_body(run_id, required_type(event, event_type));
 }
 
@@ -81,6 +82,7 @@ std::optional<run::Instant> end_of(const std::optional<run::Deadline>& deadline)
 
 Jsonb* replay_started(std::string_view run_id, const store::Event& event, const std::optional<store::Flight>& flight) {
     const store::Event& started = required_type(event, run::event_type::started);
+    store::lock_history(run_id);
     return started_body(run_id, started, flight ? end_of(flight->deadline) : std::nullopt);
 }
 
@@ -193,6 +195,7 @@ Jsonb* replay_settle(std::string_view run_id, const store::Event& event) {
     if (!ended_it && event.event_type != run::event_type::late_outcome) {
         refuse_reused_event_id();
     }
+    store::lock_history(run_id);
     return standing_status(run_id, ended_it);
 }
 
@@ -267,6 +270,7 @@ PDPP_FUNCTION(pdpp_run_launch_failed) {
             store::settle_launch_failed(*flight, message);
         } else {
             (void)outcome_of_landed(run_id);
+            store::lock_history(run_id);
         }
         return standing_status(run_id);
     });

@@ -268,6 +268,7 @@ Jsonb* admission_data(std::string_view run_id) {
 }
 
 void lock_history(std::string_view run_id) {
+    require_durable_commit();
     static Statement lock{"select from pdpp.spine_events where run_id = $1 and event_seq = 1 for no key update"};
     lock.execute({run_id});
 }

@@ -53,7 +53,9 @@ std::optional<Event> find_event(std::string_view run_id, std::string_view event_
 /// one).
 Jsonb* admission_data(std::string_view run_id);
 
-/// The lock of a run that has no flight row any more: its admission's row. Serialises late outcomes.
+/// The lock of a run that has no flight row any more: its admission's row. Serialises late outcomes. Whoever answers by
+/// what stands already takes it as well: it is a write, so the commit waits until all before it is as durable as it has
+/// to be. What stands may not be: a server that was started again shows commits that no standby has.
 void lock_history(std::string_view run_id);
 
 /// Which events of a run are read, and from where.

@@ -71,6 +71,23 @@ for my $call (
     q{select pdpp_reconcile()}) {
     ok(waits('begin', $call, 'set local synchronous_commit = off'), $call);
 }
+# What is told again stands already, but may not be durable: a server that was started again shows what no standby has.
+$session->query_safe(q{select pdpp_run_now('d', 'd-r', 'd-r', 'key'); select pdpp_run_started('d-r', event_id => 'start');
+    select pdpp_run_event('d-r', 'note', event_id => 'note'); select pdpp_run_cancel('d-r')});
+my @repeated = (q{select pdpp_run_now('d', 'd-r', 'd-r', 'key')}, q{select pdpp_run_started('d-r', event_id => 'start')},
+    q{select pdpp_run_event('d-r', 'note', event_id => 'note')}, q{select pdpp_run_settle('d-r', 'completed', event_id => 'end')});
+for my $state ('active', 'ended') {
+    if ($state eq 'ended') {
+        $session->query_safe(q{select pdpp_run_settle('d-r', 'completed', event_id => 'end')});
+        push @repeated, q{select pdpp_run_settle('d-b', 'failed', event_id => 'late')}, q{select pdpp_run_launch_failed('d-r', 'no')};
+        $session->query_safe(q{select pdpp_run_settle('d-b', 'failed', event_id => 'late')});
+    }
+    for my $call (@repeated, $state eq 'ended' ? q{select pdpp_run_cancel('d-d')} : q{select pdpp_run_cancel('d-r')}) {
+        next if $state eq 'active' && $call =~ /settle/;
+        $session->query_safe(q{insert into note values ('x')}); # somebody's, which is on no disk yet
+        ok(waits('begin', $call, 'set local synchronous_commit = off'), "repeated, the run has $state: $call" =~ s/has active/is active/r);
+    }
+}
 is($session->query_safe('show synchronous_commit'), 'off', 'the setting is as it was');
 ok(!waits('begin', q{insert into note values ('x')}), 'and so are the commits of others');
 ok(!waits('begin', q{select pdpp_run_status('d-a')}, q{insert into note values ('x')}), 'a status is no reason to wait');
@@ -119,6 +136,23 @@ for my $asked (qw(off local remote_write on)) {
     ok($node->poll_query_until('postgres', "select wait_event = 'SyncRep' from pg_stat_activity where pid = $pid"), "who asked for $asked waits for the standby");
     $node->safe_psql('postgres', "select pg_terminate_backend($pid)");
     $waiter->{run}->finish;
+}
+# The first one's admission can be seen, and no standby has it: who asks again with the same key is not told either.
+{
+    my $waiter = $node->background_psql('postgres');
+    my $pid = $waiter->query_safe('select pg_backend_pid()');
+    $waiter->query_until(qr/go/, "\\echo go\nselect pdpp_run_now('d', 's-key', 's-key', 's-key');\n");
+    ok($node->poll_query_until('postgres', "select wait_event = 'SyncRep' from pg_stat_activity where pid = $pid"), 'an admission waits for the standby');
+    $node->stop('immediate');
+    $waiter->{run}->finish;
+    $node->start;
+    is($node->safe_psql('postgres', q{select pdpp_run_status('s-key')->>'status'}), 'active', 'after a restart it can be seen');
+    my $again = $node->background_psql('postgres');
+    $pid = $again->query_safe('select pg_backend_pid()');
+    $again->query_until(qr/go/, "\\echo go\nselect pdpp_run_now('d', 's-key', 's-key', 's-key');\n");
+    ok($node->poll_query_until('postgres', "select wait_event = 'SyncRep' from pg_stat_activity where pid = $pid"), 'who repeats it waits for the standby as well');
+    $node->safe_psql('postgres', "select pg_terminate_backend($pid)");
+    $again->{run}->finish;
 }
 $node->append_conf('postgresql.conf', q{synchronous_standby_names = ''});
 $node->reload;
