@@ -59,6 +59,8 @@ my @suites = (
     { name => 'page', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -v test/page/*.t'] },
     # everything that can die is killed at random, for a short while; `make chaos` does it for longer
     { name => 'chaos', count => $tap, lane => 'alone', run => ['test/as-postgres', 'perl', 'test/chaos/chaos.pl', '--seconds', '20'] },
+    # every order of the steps in which runs live, boots die and servers fail, with few faults at once (docs/design/model.md)
+    { name => 'model', count => $tap, run => ['perl', 'model/check.pl', '--quick'] },
     # what `make demo` shows, judged by itself
     { name => 'demo', count => $tap, run => [
         'bash', '-c', 'ONCE=1 test/demo/in-cluster && echo "ok 1 - every handle of the demo behaved"' ] },
@@ -151,6 +153,10 @@ sub run_beside {
 
 my %wanted = map { $_ => 1 } @ARGV;
 my @chosen = grep { !%wanted || $wanted{ $_->{name} } } @suites;
+if (system('command -v spin >/dev/null')) {
+    print "model      left out: spin is not installed\n";
+    @chosen = grep { $_->{name} ne 'model' } @chosen;
+}
 if (!$isolation_regress) {
     print "isolation  left out: no server here brings pg_isolation_regress\n";
     @chosen = grep { $_->{name} ne 'isolation' } @chosen;
