@@ -4,7 +4,7 @@
 # Each suite is a command whose output goes to build/check/<suite>.log. A suite's tests are counted from what it prints;
 # one that exits with an error without naming a failed test counts as one failure, and so does one that ran nothing. What is
 # skipped, because a program that it needs is not here, counts as skipped.
-# The last line is `N passed, N failed`, and `, N skipped` if any were; the exit status is 0 only if none failed.
+# The last line is `N passed, N failed`, after `N skipped` if any were; the exit status is 0 only if none failed.
 #
 #   perl test/check.pl             all suites
 #   perl test/check.pl http sql    these
@@ -168,5 +168,6 @@ my ($passed, $failed, $skipped) = run_beside([ grep { ($_->{lane} // '') eq 'alo
 $all_passed += $passed;
 $all_failed += $failed;
 $all_skipped += $skipped;
-print counted($all_passed, $all_failed, $all_skipped), "\n";
+print "$all_skipped skipped\n" if $all_skipped;
+print "$all_passed passed, $all_failed failed\n";
 exit($all_failed ? 1 : 0);
