@@ -153,10 +153,6 @@ sub run_beside {
 
 my %wanted = map { $_ => 1 } @ARGV;
 my @chosen = grep { !%wanted || $wanted{ $_->{name} } } @suites;
-if (system('command -v spin >/dev/null')) {
-    print "model      left out: spin is not installed\n";
-    @chosen = grep { $_->{name} ne 'model' } @chosen;
-}
 if (!$isolation_regress) {
     print "isolation  left out: no server here brings pg_isolation_regress\n";
     @chosen = grep { $_->{name} ne 'isolation' } @chosen;
