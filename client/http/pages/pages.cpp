@@ -301,7 +301,8 @@ asio::awaitable<Response> Pages::show_runs(const Asked& asked) {
     if (owner_.has_sessions()) {
         page.values().add("LOGOUT");
     }
-    fill_runs_page(page, query, {.runs = runs, .connections = connections}, return_path(asked.request), millis_now());
+    fill_runs_page(page, query, {.runs = runs, .connections = connections, .connections_limit = connections_shown},
+                   return_path(asked.request), millis_now());
     co_return page_response(status::ok, page);
 }
 

@@ -19,8 +19,8 @@
 
 namespace pdpp::http {
 
-/// Whether the request would rather have a page than what the API answers; a POST, if it is a form as well. Nearly free for a request whose Accept does
-/// not speak of pages.
+/// Whether the request would rather have a page than what the API answers; a POST, if it is a form as well. Nearly free
+/// for a request whose Accept does not speak of pages.
 bool wants_page(const Request& request);
 
 /// The request that a link of a page stands for, whose address says by `as=json` or `as=ndjson` what Accept cannot say

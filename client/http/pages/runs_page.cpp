@@ -125,6 +125,19 @@ void add_connections(PageValues& page, std::span<const QueryParameter> query, st
     }
 }
 
+/// Where the API has the connections that the page shows.
+std::string connections_address(std::span<const QueryParameter> query, int limit) {
+    std::string url = "/_ref/connections?limit=" + std::to_string(limit);
+    for (const auto& parameter : query) {
+        if (parameter.name == "connector_id" || parameter.name == "connector_instance_id" ||
+            parameter.name == "connections") {
+            url.append("&").append(parameter.name == "connections" ? "cursor" : parameter.name);
+            url.append("=").append(percent_encoded(parameter.value));
+        }
+    }
+    return url;
+}
+
 std::string heading_of(std::span<const QueryParameter> query) {
     const auto status = value_in(query, "status");
     std::string heading = status.empty() ? "Runs" : fmt::format("{} runs", status);
@@ -189,6 +202,10 @@ void fill_runs_page(Page& page, std::span<const QueryParameter> query, const Run
         values.add("NEXT").text("NEXT_URL", list_address(query, cursor));
     }
     add_connections(values, query, parts.connections);
+    if (!parts.connections.empty()) {
+        values.text("ALSO_URL", connections_address(query, parts.connections_limit));
+        values.text("ALSO_TAG", entity_tag(parts.connections));
+    }
 }
 
 } // namespace pdpp::http

@@ -16,6 +16,7 @@ namespace pdpp::http {
 struct RunsPageParts {
     std::string_view runs;        ///< the body of the list
     std::string_view connections; ///< that of the connections; empty if they could not be read
+    int connections_limit = 0;    ///< how many of them were asked for
 };
 
 /// `query` has filters of the API, none of them empty; `now` in milliseconds; `here` is the path with its query.

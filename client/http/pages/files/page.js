@@ -163,7 +163,7 @@
     }
     const said = page.body.dataset.said;
     if (said && said !== body.dataset.said) { find('#announced').textContent = `The run is ${said}.`; }
-    for (const name of ['events', 'status', 'said', 'tag']) { body.dataset[name] = page.body.dataset[name] || ''; }
+    for (const name of ['events', 'status', 'said', 'tag', 'also', 'alsoTag']) { body.dataset[name] = page.body.dataset[name] || ''; }
     find('#asof').dateTime = find('#asof', page).dateTime;
     localise(find('.asof'));
     tick();
@@ -254,10 +254,14 @@
     asking = true;
     let changed = false;
     try {
-      const answer = await ask(resource(), 'application/json');
-      if (answer.status === 401) { return over(); }
-      if (!answer.ok) { throw new Error(answer.status); }
-      changed = answer.headers.get('ETag') !== body.dataset.tag;
+      const shown = [[resource(), body.dataset.tag]];
+      if (body.dataset.also) { shown.push([body.dataset.also, body.dataset.alsoTag]); }
+      for (const [address, tag] of shown) {
+        const answer = await ask(address, 'application/json');
+        if (answer.status === 401) { return over(); }
+        if (!answer.ok) { throw new Error(answer.status); }
+        changed = changed || answer.headers.get('ETag') !== tag;
+      }
       if (!changed) {
         find('#asof').dateTime = new Date(now()).toISOString();
         localise(find('.asof'));
