@@ -272,9 +272,9 @@ subtest 'the list' => sub {
 	is(join(' ', @seen), join(' ', reverse 1 .. 120), 'page by page, the newest first');
 	my $shown = page('/_ref/runs?connector_id=many')->{body};
 	like($shown, qr{action="/_ref/connections/many/run"}, 'what can be started');
-	my ($tag) = $shown =~ /data-tag="&quot;(\w+)&quot;"/;
+	my ($tag) = $shown =~ /data-tag="&quot;([\w-]+)&quot;"/;
 	is($gateway->get_as_owner('/_ref/runs?connector_id=many')->{headers}{etag}, "\"$tag\"", 'the entity tag is that of the API');
-	my ($also, $also_tag) = $shown =~ /data-also="([^"]+)" data-also-tag="&quot;(\w+)&quot;"/;
+	my ($also, $also_tag) = $shown =~ /data-also="([^"]+)" data-also-tag="&quot;([\w-]+)&quot;"/;
 	is($gateway->get_as_owner(unescaped($also))->{headers}{etag}, "\"$also_tag\"", 'so is that of the connections');
 	my $failed = page('/_ref/runs?status=failed&connector_id=many');
 	is(() = $failed->{body} =~ /<li id="run-[^"]+" class="failed"/g, 50, 'those that failed');
