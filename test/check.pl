@@ -31,7 +31,7 @@ my $build = $ENV{PDPP_BUILD} // 'build';
 sub names_of { return map { s{.*/}{}r =~ s{\.\w+$}{}r } sort glob shift }
 
 # How a line of output names a passed, a failed or a skipped test: a number of each.
-my $tap     = sub { $_[0] =~ /^(?:ok \d+.*|1\.\.0) # skip\b/i ? (0, 0, 1) : $_[0] =~ /^ok \d/ ? (1, 0) : $_[0] =~ /^not ok \d(?!.*# TODO)/ ? (0, 1) : (0, 0) };
+my $tap     = sub { $_[0] =~ /^ok \d+.* # skip\b|^\S+\.t \.+ skipped\b/i ? (0, 0, 1) : $_[0] =~ /^ok \d/ ? (1, 0) : $_[0] =~ /^not ok \d(?!.*# TODO)/ ? (0, 1) : (0, 0) };
 # pg_regress says it in words of its own before PostgreSQL 16
 my $regress = sub { $_[0] =~ /^test .* ok\b/ ? (1, 0) : $_[0] =~ /^test .* FAILED\b/ ? (0, 1) : $tap->($_[0]) };
 my $boost   = sub { $_[0] =~ /^\s+(\d+) test cases? out of \d+ (passed|failed)/ ? ($2 eq 'passed' ? ($1, 0) : (0, $1)) : (0, 0) };

@@ -230,7 +230,7 @@ sub collect
 	push @{ $self->{errors} }, grep { $_->{level} eq 'SEVERE' } @{ $self->command('POST', '/se/log', { type => 'browser' }) };
 	for my $entry (@{ $self->command('POST', '/se/log', { type => 'performance' }) })
 	{
-		my $message = $json->decode($entry->{message})->{message};
+		my $message = JSON::PP->new->decode($entry->{message})->{message}; # of characters, as it was taken out of the answer
 		push @{ $self->{requests} }, $message->{params}{request}{url} if $message->{method} eq 'Network.requestWillBeSent';
 	}
 	return;

@@ -41,9 +41,22 @@ my $browser = $pages->browser;
 my $stranger = $pages->browser(logged_in => 0);
 my @visits = ((map { [ $browser, $_, $page_of{$_} ] } sort keys %page_of), [ $stranger, 'login', '/owner/login' ]);
 
+# What axe-core says of the page.
+sub judged
+{
+	my ($where) = @_;
+	my $source = slurp_file($axe);
+	$where->value("(() => { $source; return 0; })()");
+	return $where->later(q{
+		const done = arguments[arguments.length - 1];
+		axe.run(document, {runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}})
+			.then((result) => done({passes: result.passes.length, violations: result.violations.map((each) => `${each.id}: ${each.help}: ${each.nodes.map((node) => node.target.join(' ')).slice(0, 3).join(', ')}: ${(each.nodes[0].failureSummary || '').replace(/\s+/g, ' ').slice(0, 300)}`)}),
+				(error) => done({passes: 0, violations: [String(error)]}));
+	});
+}
+
 subtest 'judged by axe-core' => sub {
 	plan skip_all => 'axe-core is not here (npm ci --prefix test/page)' unless -e $axe;
-	my $source = slurp_file($axe);
 	for my $visit (@visits)
 	{
 		my ($where, $name, $target) = @$visit;
@@ -52,18 +65,14 @@ subtest 'judged by axe-core' => sub {
 			$where->prefer('prefers-color-scheme' => $scheme);
 			$where->go($target);
 			$where->value(q{[...document.querySelectorAll('details')].forEach((details) => { details.open = true; })});
-			$where->value("(() => { $source; return 0; })()");
-			my $found = $where->later(q{
-				const done = arguments[arguments.length - 1];
-				axe.run(document, {runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}})
-					.then((result) => done({passes: result.passes.length, violations: result.violations.map((each) => `${each.id}: ${each.help}: ${each.nodes.map((node) => node.target.join(' ')).slice(0, 3).join(', ')}: ${(each.nodes[0].failureSummary || '').replace(/\s+/g, ' ').slice(0, 300)}`)}),
-						(error) => done({passes: 0, violations: [String(error)]}));
-			});
+			my $found = judged($where);
 			is_deeply($found->{violations}, [], "$name, $scheme: no violation");
 			cmp_ok($found->{passes}, '>=', 10, "$name, $scheme: rules were applied");
 		}
 		$where->prefer('prefers-color-scheme' => 'light');
 	}
+	$stranger->value(q{document.querySelector('main').append(document.createElement('button'))});
+	like(join(' ', @{ judged($stranger)->{violations} }), qr/button-name/, 'a button that says nothing is one');
 };
 
 subtest '320 pixels wide' => sub {

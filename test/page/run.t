@@ -14,6 +14,23 @@ use Test::More;
 my $pages = PdppPages->start;
 my $browser = $pages->browser;
 
+subtest 'what nobody wants to see is noticed' => sub {
+	$browser->value(q{(() => {
+		document.body.append(Object.assign(new Image(), {src: 'http://elsewhere.example/x'}));
+		document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.wasHere = true'}));
+		console.error('said by a script');
+		location.href = 'http://127.0.0.1:1/elsewhere';
+	})()});
+	my %seen;
+	for my $what ('img-src', 'script-src', 'said by a script', 'a request to http://127.0.0.1:1/')
+	{
+		ok(within(sub { $seen{$_} = 1 for $browser->complaints; return grep { /\Q$what\E/ } keys %seen }), $what) or diag(join "\n", keys %seen);
+	}
+	$browser->go('/_ref/runs');
+	ok(!$browser->value('window.wasHere'), 'and the policy holds');
+	$browser->complaints;
+};
+
 subtest 'started from the list, and watched to the end' => sub {
 	$browser->click('#starting > summary') unless $browser->value(q{document.querySelector('#starting').open});
 	$browser->click('form[action="/_ref/connections/mail/run"] button');
@@ -47,17 +64,37 @@ subtest 'started from the list, and watched to the end' => sub {
 };
 
 subtest 'cancelled' => sub {
-	my $run = $pages->run_of('mail');
+	# a run of a controller that takes its time
+	my $run = 'run_slow';
+	my $controller = $pages->node->background_psql('postgres');
+	$controller->query_safe(q{
+		SELECT pdpp_controller_boot('slow');
+		SELECT pdpp_controller_offer('[{"connector_instance_id": "slow", "connector_id": "slow"}]');
+		SELECT pdpp_run_now('slow', 'slow', 'run_slow');
+		SELECT pdpp_run_claim();
+		SELECT pdpp_run_started('run_slow');
+	});
 	$browser->go("/_ref/runs/$run");
-	$browser->mark;
 	ok(!$browser->value(q{document.querySelector('#cancel form').checkVisibility()}), 'the button is not there at once');
 	$browser->click('#cancel > summary');
 	$browser->click('#cancel form button');
-	$browser->await_text('body', 'Cancel requested', 'the request shows') if $pages->sql("SELECT pdpp_run_status('$run')->>'status'") eq 'active';
-	$browser->await_text('#status', 'cancelled', 'then the ending');
+	$browser->await_text('#acts', 'Cancel requested', 'the request shows');
 	is($browser->at, "/_ref/runs/$run", 'on the page of the run');
-	is($browser->count('#cancel'), 0, 'there is nothing to cancel any more');
-	like($pages->sql("SELECT string_agg(event_type, ' ' ORDER BY event_seq) FROM pdpp.spine_events WHERE run_id = '$run'"), qr/run\.cancel_requested.* run\.cancelled$/, 'asked for once, and done');
+	is($browser->text('#status'), 'active', 'which goes on');
+	is($browser->count('#cancel'), 0, 'and is not asked again');
+	$browser->mark;
+	$controller->query_safe(q{SELECT pdpp_run_settle('run_slow', 'cancelled', '{"reason": "owner_cancelled"}')});
+	$browser->await_text('#status', 'cancelled', 'then the ending');
+	ok($browser->is_marked, 'without a reload');
+	like($pages->sql("SELECT string_agg(event_type, ' ' ORDER BY event_seq) FROM pdpp.spine_events WHERE run_id = '$run'"), qr/run\.started run\.cancel_requested run\.cancelled$/, 'asked for once, and done');
+	$controller->quit;
+
+	# a connector's process
+	$run = $pages->run_of('mail');
+	$browser->go("/_ref/runs/$run");
+	$browser->click('#cancel > summary');
+	$browser->click('#cancel form button');
+	$browser->await_text('#status', 'cancelled', 'a process is ended');
 	$browser->click('form[action$="/retry"] button');
 	$browser->await(q{location.pathname !== arguments[0] && location.pathname.startsWith('/_ref/runs/')}, 'repeated', "/_ref/runs/$run");
 	my $again = $pages->active_run('mail');

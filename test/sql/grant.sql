@@ -1,7 +1,7 @@
 -- pdpp_grant: a role gets EXECUTE on what its kind calls, on nothing else, and needs no table privilege.
 \i test/sql/include/prelude.psql
 begin;
-select plan(69);
+select plan(73);
 
 create temporary view callable as
 select r.rolname as role, p.proname as function

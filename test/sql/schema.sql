@@ -226,7 +226,8 @@ select set_eq(
     ('pdpp_run_key', 'run_id text', 'text', 'i', 's', false, true),
     ('pdpp_run_wait', 'run_id text, timeout interval DEFAULT ''00:00:30''::interval, INOUT status jsonb DEFAULT NULL::jsonb',
      null, 'v', 'u', false, false),
-    ('pdpp_run_timeline', 'run_id text, page_size integer DEFAULT 2000, cursor text DEFAULT NULL::text',
+    ('pdpp_run_timeline', 'run_id text, page_size integer DEFAULT 2000, cursor text DEFAULT NULL::text, '
+     'event_type text DEFAULT NULL::text, newest_first boolean DEFAULT false',
      'jsonb', 's', 's', true, false),
     ('pdpp_run_list', 'status text DEFAULT NULL::text, connector_id text DEFAULT NULL::text, '
      'connector_instance_id text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, '
