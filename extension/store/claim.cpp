@@ -31,7 +31,7 @@ run::ClaimTime claim_time() {
             .anew_until = run::later(since, std::int64_t{settings::launch_deadline} * 1000)};
 }
 
-bool is_same(const pg_uuid_t& one, const pg_uuid_t& other) {
+bool is_same_boot(const pg_uuid_t& one, const pg_uuid_t& other) {
     return memcmp(one.data, other.data, UUID_LEN) == 0;
 }
 
@@ -47,7 +47,7 @@ struct Front {
 std::optional<Front> front;
 
 bool is_front(const pg_uuid_t& boot_epoch) {
-    return front && is_same(front->boot_epoch, boot_epoch) && steady_micros() - front->looked_at < look_again_micros &&
+    return front && is_same_boot(front->boot_epoch, boot_epoch) && steady_micros() - front->looked_at < look_again_micros &&
            (!TransactionIdIsValid(front->claimed_in) || TransactionIdIsCurrentTransactionId(front->claimed_in) ||
             TransactionIdDidCommit(front->claimed_in));
 }
@@ -163,7 +163,7 @@ bool Walk::take() {
     const Datum offered_by = slot_getattr(row, columns_.offered_by, &is_null);
     static WriteTarget target;
     const bool is_ours =
-        !is_null && is_same(*DatumGetUUIDP(offered_by), boot_epoch_) && waits(row, columns_, time_) == Waits::yes;
+        !is_null && is_same_boot(*DatumGetUUIDP(offered_by), boot_epoch_) && waits(row, columns_, time_) == Waits::yes;
     if (is_ours && columns_.can_be_claimed) {
         update_directly(table_, target, row, columns_.boot_epoch, UUIDPGetDatum(&boot_epoch_));
         claimed_.add(flight_in(row, columns_));
@@ -243,7 +243,7 @@ std::span<const Flight> claim_offered(const pg_uuid_t& boot_epoch, std::int64_t 
     if (goes_by_offers) {
         claim_from_front(boot_epoch, claimed);
     }
-    const bool was_in_vain = goes_by_offers && is_same(elsewhere.boot_epoch, boot_epoch) &&
+    const bool was_in_vain = goes_by_offers && is_same_boot(elsewhere.boot_epoch, boot_epoch) &&
                              steady_micros() - elsewhere.at < look_again_micros;
     if (claimed.room() > 0 && !was_in_vain) {
         claim_by_connections(boot_epoch, claimed);
