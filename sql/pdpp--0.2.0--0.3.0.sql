@@ -502,7 +502,7 @@ update pdpp.controller_active_runs as f set offered_by = c.boot_epoch from pdpp.
 where c.connector_instance_id = f.connector_instance_id and f.boot_epoch is null and c.boot_epoch is not null;
 create index controller_active_runs_offered on pdpp.controller_active_runs (offered_by, started_at)
     where offered_by is not null;
-alter table pdpp.controller_active_runs set (fillfactor = 45);
+alter table pdpp.controller_active_runs set (fillfactor = 30);
 create index controller_active_runs_list on pdpp.controller_active_runs (started_at);
 
 /* Room for the next version of a row; with more, each update would prune its page. */

@@ -169,7 +169,7 @@ create table pdpp.controller_active_runs (
     offered_by            uuid,
     constraint controller_active_runs_pkey primary key (connector_instance_id),
     constraint controller_active_runs_run_id_key unique (run_id)
-) with (fillfactor = 45); /* room for the versions of a claim and a start: neither touches an index then */
+) with (fillfactor = 30); /* room for the versions of an offer, a claim and a start */
 /* What a claim takes from, oldest first. A run that is claimed stays in it, so that a claim need not write into any index. */
 create index controller_active_runs_offered on pdpp.controller_active_runs (offered_by, started_at)
     where offered_by is not null;

@@ -114,6 +114,7 @@ Jsonb* offer(const Jsonb* connections) {
     const pg_uuid_t boot_epoch = required_boot();
     check_offer(connections);
     const std::int64_t offered = store::record_offer(connections, boot_epoch);
+    store::forget_front();
     store::JsonbWriter body;
     body.begin_object();
     body.field("object", "controller_offer");

@@ -46,6 +46,13 @@ struct Front {
 };
 std::optional<Front> front;
 
+/// When the connections were asked in vain, for whom.
+struct Asked {
+    pg_uuid_t boot_epoch{};
+    std::int64_t at = 0;
+};
+Asked elsewhere;
+
 bool is_front(const pg_uuid_t& boot_epoch) {
     return front && is_same_boot(front->boot_epoch, boot_epoch) && steady_micros() - front->looked_at < look_again_micros &&
            (!TransactionIdIsValid(front->claimed_in) || TransactionIdIsCurrentTransactionId(front->claimed_in) ||
@@ -185,6 +192,7 @@ void Walk::close() {
 void claim_from_front(const pg_uuid_t& boot_epoch, Claimed& claimed) {
     static Statement own{"update pdpp.controller_active_runs as f set boot_epoch = $1 where f.ctid = any ($2)"
                          " returning " FLIGHT_COLUMNS};
+    PreventCommandIfReadOnly("UPDATE");
     FlightEntry columns;
     Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
     require_readable(table, columns.unreadable);
@@ -228,15 +236,14 @@ void claim_by_connections(const pg_uuid_t& boot_epoch, Claimed& claimed) {
     claimed.add(claim.execute({boot_epoch, after, serving_since, anew_until, claimed.room()}));
 }
 
-struct Asked {
-    pg_uuid_t boot_epoch{};
-    std::int64_t at = 0;
-};
-
 } // namespace
 
+void forget_front() {
+    front.reset();
+    elsewhere = {};
+}
+
 std::span<const Flight> claim_offered(const pg_uuid_t& boot_epoch, std::int64_t most) {
-    static Asked elsewhere; // when the connections were asked in vain
     Claimed claimed{.flights = static_cast<Flight*>(palloc(sizeof(Flight) * static_cast<std::size_t>(most))),
                     .most = most};
     const bool goes_by_offers = !IsolationUsesXactSnapshot() && OidIsValid(catalogue().flight.offered_index);

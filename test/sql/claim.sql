@@ -1,7 +1,7 @@
 -- pdpp_run_claim: who gets which runs, in which order, several at once, and how much of the database that touches.
 \i test/sql/include/prelude.psql
 begin;
-select plan(48);
+select plan(54);
 
 create function pg_temp.offer(variadic connections text[]) returns text language sql as $$
     select pdpp_controller_offer(coalesce(jsonb_agg(jsonb_build_object('connector_instance_id', c, 'connector_id', 'cl')), '[]'))->>'offered'
@@ -64,6 +64,13 @@ select is(pg_temp.offer(), '0', 'and withdraws it');
 select is(pdpp_run_claim(), null, 'and has nothing to claim');
 select is(pg_temp.offer('m'), '1', 'offers it again');
 select is(pg_temp.claimed(10), 'run-m', 'and gets it');
+
+select is(pg_temp.admit('j', 'k', 'l'), 3::bigint, 'of three that wait…');
+select is(pg_temp.offer('k', 'l'), '2', '…two are offered');
+select is(pg_temp.claimed(1), 'run-k', 'one is claimed');
+select is(pg_temp.offer('j', 'k', 'l'), '3', 'then the third is offered as well');
+select is(pg_temp.claimed(1), 'run-j', 'and comes first, being older');
+select is(pg_temp.claimed(2), 'run-l', 'then the other');
 
 -- where an UPDATE does more than to put the owner there
 create function pg_temp.note() returns trigger language plpgsql as $$
