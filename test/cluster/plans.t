@@ -69,7 +69,7 @@ Index Scan spine_events_list_by_connection <- select run_id, admitted_at from pd
 Index Scan spine_events_list_by_connector <- select run_id, admitted_at from pdpp.spine_events where event_type in ('run.ad
 Index Scan spine_events_pkey <- insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurr
 Index Scan spine_events_pkey <- select data_json from pdpp.spine_events where run_id = $1 and event_seq = 1
-Index Scan spine_events_pkey <- select event_seq, event_type, occurred_at, recorded_at, admitted_at, version,
+Index Scan spine_events_pkey <- select event_seq, event_type, occurred_at, recorded_at, admitted_at, version::
 Index Scan spine_events_pkey <- select from pdpp.spine_events where run_id = $1 and event_seq = 1 for no key u
 conflict in connections_pkey <- insert into pdpp.connections as c (connector_instance_id, connector_id, run_ge
 conflict in connections_pkey <- with offered as ( insert into pdpp.connections as c (connector_instance_id, co
