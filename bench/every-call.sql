@@ -32,6 +32,7 @@ select pdpp_controller_rejoin((select boot_epoch from pdpp.controller_boots wher
 select pdpp_controller_offer('[{"connector_instance_id": "o", "connector_id": "offered"}, {"connector_instance_id": "p", "connector_id": "p"}]');
 select pdpp_connector_run_now('offered');
 select pdpp_run_claim();
+select pdpp_run_claim(10); -- of none
 select pdpp_connection_run_now('p', 'p');
 select pdpp_run_claim('p');
 select pdpp_run_now('n', 'n', 'n', 'key') from generate_series(1, 2);

@@ -54,7 +54,8 @@ struct Asked {
 Asked elsewhere;
 
 bool is_front(const pg_uuid_t& boot_epoch) {
-    return front && is_same_boot(front->boot_epoch, boot_epoch) && steady_micros() - front->looked_at < look_again_micros &&
+    return front && is_same_boot(front->boot_epoch, boot_epoch) &&
+           steady_micros() - front->looked_at < look_again_micros &&
            (!TransactionIdIsValid(front->claimed_in) || TransactionIdIsCurrentTransactionId(front->claimed_in) ||
             TransactionIdDidCommit(front->claimed_in));
 }
@@ -225,10 +226,11 @@ void claim_from_front(const pg_uuid_t& boot_epoch, Claimed& claimed) {
 /// By what the connections say: for what was not noted when it was offered, for a transaction that must not see more
 /// than its snapshot, and for a database whose SQL is older than 0.3.0.
 void claim_by_connections(const pg_uuid_t& boot_epoch, Claimed& claimed) {
+    // each connection is looked up by its key, whatever a plan believes of how many there are
     static Statement claim{"update pdpp.controller_active_runs as f set boot_epoch = $1"
                            " where f.run_id = any (array(select a.run_id from pdpp.controller_active_runs as a"
-                           "   join pdpp.connections as c on c.connector_instance_id = a.connector_instance_id"
-                           "   where a.boot_epoch is null and c.boot_epoch = $1"
+                           "   where a.boot_epoch is null and (select c.boot_epoch from pdpp.connections as c"
+                           "     where c.connector_instance_id = a.connector_instance_id) = $1"
                            "     and a.cancel_requested_at is null and " IN_TIME("a", "$2", "$3", "$4") //
                            "   order by a.started_at limit $5 for no key update of a skip locked))"
                            " returning " FLIGHT_COLUMNS};

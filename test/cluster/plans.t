@@ -30,6 +30,7 @@ is($seen, join('', <DATA>), 'each statement goes by its index');
 $node->stop;
 done_testing();
 __DATA__
+Bitmap Index Scan on controller_active_runs_run_id_key, Index Scan connections_pkey, Index Scan controller_active_runs_list <- update pdpp.controller_active_runs as f set boot_epoch = $1 where f.run_id = a
 Bitmap Index Scan on controller_boots_not_dead <- select boot_epoch, lost_at from pdpp.controller_boots where dead_at is null or
 Bitmap Index Scan on controller_boots_pkey, Index Scan controller_active_runs_run_id_key <- select f.run_id, coalesce(f.started_at, '-infinity'), f.launch_deadline, f.boo
 Index Only Scan connections_by_boot, Index Only Scan controller_active_runs_pkey, Index Scan connections_by_boot, Index Scan controller_active_runs_pkey, Index Scan controller_boots_boot_epoch_key <- with recursive named(boot_epoch) as ( (select c.boot_epoch from pdpp.connectio
