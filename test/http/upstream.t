@@ -60,6 +60,14 @@ subtest 'whose is what' => sub {
 	is_error($gateway->get('/_ref/runs/run_ours?x=y', @session), 400, 'invalid_request', 'and are as they are elsewhere');
 };
 
+subtest 'pages are those of the other server' => sub {
+	my @browser = (Accept => 'text/html,application/xhtml+xml,*/*;q=0.8');
+	is(told('GET', '/_ref/runs', [ @session, @browser ])->{target}, '/_ref/runs', 'the list');
+	is(told('GET', '/assets/pdpp.css', \@browser)->{target}, '/assets/pdpp.css', 'what they refer to');
+	is($gateway->get('/_ref/runs/run_ours', @session, @browser)->{json}{object}, 'run_status', 'a run of ours has none');
+	is_error($gateway->get('/_ref/runs/run_ours', @browser), 401, 'owner_session_required', 'and leads to no login');
+};
+
 subtest 'a run that is not known here' => sub {
 	for my $target ('/_ref/runs/run_theirs', '/_ref/runs/run_theirs/timeline?limit=5', '/_ref/runs/run_theirs?detail=all', '/_ref/runs/run_theirs/timeline?limit=x',
 		'/_ref/runs/a%2Fb', '/_ref/runs/' . 'x' x 300)
@@ -384,6 +392,28 @@ subtest 'when that server is away' => sub {
 	is($gateway->get('/_ref/runs/run_ended/timeline', @session)->{status}, 200, 'all of it');
 	my $again = Upstream->start(port => $port);
 	is($gateway->get('/x')->{status}, 200, 'and when it is back, so is the rest');
+};
+
+subtest 'under TLS' => sub {
+	plan skip_all => 'openssl is not installed' unless grep { -x "$_/openssl" } split /:/, $ENV{PATH};
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+	my @certificate = map { "$folder/$_" } qw(key.pem certificate.pem);
+	PostgreSQL::Test::Utils::run_log([ qw(openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost),
+		'-keyout', $certificate[0], '-out', $certificate[1] ]) or die 'no certificate';
+	my $free = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1)->sockport; # closed again
+	my $secure = IPC::Run::start([ qw(openssl s_server -quiet -www -4 -accept), "127.0.0.1:$free", '-key', $certificate[0], '-cert', $certificate[1] ],
+		'<', \'', '>', '/dev/null', '2>', '/dev/null');
+	await(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $free) }, 'it listens');
+	my $through = sub {
+		my ($host, %env) = @_;
+		my $gateway = PdppGateway->start(@database, args => [ '--upstream', "https://$host:$free" ], env => \%env);
+		return $gateway->get('/');
+	};
+	my $answer = $through->('localhost', SSL_CERT_FILE => $certificate[1]);
+	is($answer->{status}, 200, 'a server whose certificate is good');
+	is_error($through->('localhost'), 502, 'upstream_unavailable', 'one of which nobody has heard');
+	is_error($through->('127.0.0.1', SSL_CERT_FILE => $certificate[1]), 502, 'upstream_unavailable', 'one of another name');
+	$secure->kill_kill;
 };
 
 subtest 'what is no address of a server' => sub {
