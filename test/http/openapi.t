@@ -107,7 +107,7 @@ ask('post', $start_connector, '/_ref/connectors/c/run', 202, '', @trace, Prefer 
 for ([ $start, '/_ref/connections/c/run' ], [ $start_connector, '/_ref/connectors/c/run' ],
 	[ "$status/cancel", '/_ref/runs/run_active/cancel' ])
 {
-	ask('post', @$_, 406, '', Accept => 'text/html');
+	ask('post', @$_, 406, '', Accept => 'image/png');
 	ask('post', @$_, 415, 'text', 'Content-Type' => 'text/plain');
 	ask('post', @$_, 415, '{}', 'Content-Type' => 'application/json', 'Content-Encoding' => 'gzip');
 	ask('post', @$_, 400, '{"x": 1}', 'Content-Type' => 'application/json');

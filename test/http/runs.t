@@ -108,7 +108,6 @@ subtest 'the timeline, by pages' => sub {
 	is_error($gateway->get_as_owner('/_ref/runs/run_pages?limit=1'), 400, 'invalid_request', 'limit',
 		'a parameter that the status does not have');
 	is_error($gateway->get_as_owner("$path?cursor=nonsense"), 400, 'invalid_cursor', 'cursor', 'a cursor of our own');
-	is_error($gateway->get_as_owner("$path?cursor="), 400, 'invalid_cursor', 'cursor', 'an empty cursor');
 };
 
 subtest 'the links of every id lead back to its run' => sub {
