@@ -116,7 +116,7 @@ bench: deps bench-deps ## measure the speed, as ratios in one run
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
 	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@CLUSTER_OPTIONS="-o fsync=on -o shared_buffers=1GB -o max_wal_size=8GB \
-		-o shared_preload_libraries=pdpp -o pdpp.databases=pdpp_bench" test/in-cluster bash -c 'bench/run && bench/gateway'
+		-o shared_preload_libraries=pdpp -o pdpp.databases=pdpp_bench" test/in-cluster bash -c 'bench/run && bench/import && bench/gateway'
 
 lint: deps lint-deps ## formatting, clang-tidy, cppcheck, the project's own rules, both compilers
 	@.ci/lint

@@ -5,10 +5,15 @@
 #include "controller/process.hpp"
 #include "log/log.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <fcntl.h>
+#include <string>
+#include <string_view>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -23,6 +28,26 @@ void open_standard_descriptors() {
     }
 }
 
+/// Blots out the passwords of connection strings where everybody may read them: in the list of processes.
+void hide_passwords(int argc, char** argv) {
+    constexpr std::string_view keyword = "password=";
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view word{argv[i]};
+        for (auto at = word.find(keyword); at != std::string_view::npos; at = word.find(keyword, at + keyword.size())) {
+            const auto begin = at + keyword.size();
+            const bool is_quoted = begin < word.size() && word[begin] == '\'';
+            const auto end = word.find_first_of(is_quoted ? "'" : " &", begin + (is_quoted ? 1 : 0));
+            std::fill(argv[i] + begin, argv[i] + std::min(end, word.size()), '*');
+        }
+        const auto user = word.find("://");
+        const auto host = user == std::string_view::npos ? user : word.find('@', user);
+        const auto colon = host == std::string_view::npos ? host : word.find(':', user + 3);
+        if (colon < host) {
+            std::fill(argv[i] + colon + 1, argv[i] + host, '*');
+        }
+    }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -30,7 +55,9 @@ int main(int argc, char** argv) {
         open_standard_descriptors();
         pdpp::log::to_standard_error();
         pdpp::controller::take_in_orphans();
-        return pdpp::cli::read_command_line({argv + 1, argv + argc})();
+        std::vector<std::string> words(argv + 1, argv + argc);
+        hide_passwords(argc, argv);
+        return pdpp::cli::read_command_line(std::move(words))();
     } catch (const std::exception& error) {
         std::fprintf(stderr, "pdpp: %s\n", error.what());
         return pdpp::cli::exit_code::other_ending;

@@ -27,7 +27,16 @@ constexpr std::uint16_t import_lock_class = 0x7069;
     " in_flight, run_generation, number)"
 
 /// Its admission, if it has been here before.
-#define WITH_ADMISSION " left join pdpp.spine_events as a on a.run_id = r.run_id and a.event_seq = 1"
+/// Looked up run by run, whatever the planner knows of a history that grows while it is imported: so "limit 1".
+#define WITH_ADMISSION                                                                                                 \
+    " left join lateral (select e.* from pdpp.spine_events as e where e.run_id = r.run_id and e.event_seq = 1 limit "  \
+    "1)"                                                                                                               \
+    " as a on true"
+
+/// Its ending, if one stands.
+#define WITH_ENDING                                                                                                    \
+    " left join lateral (select e.run_id from pdpp.spine_events as e where e.run_id = r.run_id"                        \
+    " and e.event_type in " TERMINAL " limit 1) as t on true"
 
 /// Two imports of one run at once would both find that it is new.
 void lock_imports() {
@@ -57,11 +66,11 @@ void record_connections(const Jsonb* runs) {
 /// Those that are here already, against their own writers, in the order of all writers.
 void lock_known_runs(const Jsonb* runs) {
     static Statement lock_flights{
-        "select from pdpp.controller_active_runs as f where f.run_id in ("
-        " select r->>'run_id' from jsonb_array_elements($1) as r) order by f.run_id for update"};
+        "select from pdpp.controller_active_runs as f where f.run_id = any (array("
+        " select r->>'run_id' from jsonb_array_elements($1) as r)) order by f.run_id for update"};
     static Statement lock_histories{
-        "select from pdpp.spine_events as e where e.event_seq = 1 and e.run_id in ("
-        " select r->>'run_id' from jsonb_array_elements($1) as r) order by e.run_id for no key update"};
+        "select from pdpp.spine_events as e where e.event_seq = 1 and e.run_id = any (array("
+        " select r->>'run_id' from jsonb_array_elements($1) as r)) order by e.run_id for no key update"};
     lock_flights.execute({runs});
     lock_histories.execute({runs});
 }
@@ -86,7 +95,9 @@ with runs as materialized (
     select r.number, r.run -> 'events' as events, a.run_id, a.connector_instance_id, a.actor_id as connector_id, a.trace_id,
            a.scenario_id, a.admitted_at, l.event_seq as last_seq, l.recorded_at as last_recorded_at, s.is_started, s.ending
     from jsonb_array_elements($1) with ordinality as r(run, number)
-    join pdpp.spine_events as a on a.run_id = r.run ->> 'run_id' and a.event_seq = 1 and a.source_kind = $2
+    cross join lateral (
+        select e.* from pdpp.spine_events as e
+        where e.run_id = r.run ->> 'run_id' and e.event_seq = 1 and e.source_kind = $2 limit 1) as a
     cross join lateral (
         select e.event_seq, e.recorded_at from pdpp.spine_events as e where e.run_id = a.run_id
         order by e.event_seq desc limit 1) as l
@@ -109,8 +120,10 @@ with runs as materialized (
         event_id, event_type, occurred_at, recorded_at, trace_id, scenario_id, actor_type, actor_id, subject_type, subject_id,
         object_type, object_id, status, request_id, grant_id, source_kind, source_id, client_id, stream_id, token_id,
         interaction_id, connector_instance_id, data, version, place)
-    where r.last_seq = 1 or e.event_id is null or not exists (
-        select from pdpp.spine_events as k where k.run_id = r.run_id and k.event_id = e.event_id and k.event_id <> '')
+    left join lateral (
+        select true as is_here from pdpp.spine_events as k
+        where r.last_seq > 1 and k.run_id = r.run_id and k.event_id = e.event_id and k.event_id <> '' limit 1) as k on true
+    where k.is_here is null
 ), judged as (
     select g.*, case g.phase when 1 then false
                      when 2 then not (g.is_started or g.is_ended or coalesce(bool_or(g.phase > 1) over before, false))
@@ -162,12 +175,9 @@ order by g.number
 
 /// Of those that had one: the row goes with the ending.
 void remove_ended_flights(const Jsonb* runs) {
-    static Statement remove{"delete from pdpp.controller_active_runs as f where f.run_id in ("
-                            " select r->>'run_id' from jsonb_array_elements($1) as r)"
-                            " and exists (select from pdpp.spine_events as e where e.run_id = f.run_id"
-                            "   and e.event_type in " TERMINAL ")"
-                            " and exists (select from pdpp.spine_events as a where a.run_id = f.run_id"
-                            "   and a.event_seq = 1 and a.source_kind = $2)"};
+    static Statement remove{"delete from pdpp.controller_active_runs as f where f.run_id = any (array("
+                            " select a.run_id from " GIVEN_RUNS WITH_ADMISSION WITH_ENDING
+                            " where a.source_kind = $2 and t.run_id is not null))"};
     remove.change({runs, run::imported});
 }
 
@@ -179,11 +189,9 @@ void enter_flights(const Jsonb* runs) {
         " started_at, run_generation)"
         " select a.connector_instance_id, a.actor_id, a.run_id, a.trace_id, a.scenario_id, a.admitted_at,"
         "        coalesce(r.run_generation, c.run_generation)"
-        " from " GIVEN_RUNS
-        " join pdpp.spine_events as a on a.run_id = r.run_id and a.event_seq = 1 and a.source_kind = $2"
+        " from " GIVEN_RUNS WITH_ADMISSION WITH_ENDING
         " join pdpp.connections as c on c.connector_instance_id = a.connector_instance_id"
-        " where r.in_flight and not exists (select from pdpp.spine_events as e where e.run_id = a.run_id"
-        "   and e.event_type in " TERMINAL ") on conflict do nothing"};
+        " where r.in_flight and a.source_kind = $2 and t.run_id is null on conflict do nothing"};
     enter.change({runs, run::imported});
 }
 
