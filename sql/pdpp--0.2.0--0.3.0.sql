@@ -394,7 +394,7 @@ revoke all on procedure pdpp_run_wait(text, interval, jsonb) from public;
 
 create function pdpp_run_import(runs jsonb) returns jsonb
     language c volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
-    set enable_hashjoin = off set enable_mergejoin = off set jit = off set work_mem = '64MB'
+    set enable_hashjoin = off set enable_mergejoin = off set jit = off
     as 'MODULE_PATHNAME';
 comment on function pdpp_run_import(jsonb) is
     'writes down what another server recorded of runs, as much of it as is not here yet; returns what became of each';

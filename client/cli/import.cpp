@@ -26,7 +26,7 @@ namespace json = boost::json;
 
 namespace {
 
-void say(const std::string& line) {
+void tell_on_stderr(const std::string& line) {
     std::fputs((printable(line) + "\n").c_str(), stderr);
 }
 
@@ -43,7 +43,8 @@ class Progress {
         const auto rate = static_cast<double>(totals.events) / seconds;
         const auto left =
             rate > 0 ? static_cast<double>(std::max<std::int64_t>(totals.expected - totals.events, 0)) / rate : 0.0;
-        say(fmt::format("{} of {} events, {:.0f} a second, {:.0f} s left", totals.events, totals.expected, rate, left));
+        tell_on_stderr(
+            fmt::format("{} of {} events, {:.0f} a second, {:.0f} s left", totals.events, totals.expected, rate, left));
     }
 
   private:
@@ -125,11 +126,11 @@ asio::awaitable<int> work(Session session, MoveInOptions options) {
                                   .dry_run = options.dry_run,
                                   .adjudicate = options.adjudicate,
                                   .source_is_stopped = options.source_is_stopped},
-                                 Progress{}, say);
+                                 Progress{}, tell_on_stderr);
     co_await importer.import_all();
     print(session.json ? report_json(importer, options.dry_run) : report_text(importer, options.dry_run));
     if (options.follow) {
-        say("following; end it with SIGTERM");
+        tell_on_stderr("following; end it with SIGTERM");
         co_await controller::first_of(until_told_to_stop(), importer.follow());
     }
     co_return code_for(importer, options.dry_run);

@@ -141,7 +141,7 @@ with runs as materialized (
     select k.run_id, k.last_seq + k.n, coalesce(k.event_id, ''),
            case when k.stands is false then 'run.late_outcome' else k.event_type end,
            k.occurred_at, greatest(k.latest, k.last_recorded_at), case when k.stands and k.phase = 3 then k.admitted_at end,
-           nullif(nullif(k.trace_id, ''), k.of_trace), nullif(k.scenario_id, k.of_scenario), nullif(k.actor_type, 'connector'),
+           nullif(nullif(k.trace_id, ''), k.of_trace), nullif(k.scenario_id, k.of_scenario), nullif(k.actor_type, case when k.stands and k.phase = 2 then 'runtime' else 'connector' end),
            case when k.stands and k.phase = 3 then k.connector_id else nullif(nullif(k.actor_id, ''), k.connector_id) end,
            k.subject_type, k.subject_id,
            case when k.object_type = 'run' and k.object_id = k.run_id then null else k.object_type end,

@@ -1,7 +1,7 @@
 -- pdpp_run_import: what another server recorded of runs, in its order and in its words; once, and no more.
 \i test/sql/include/prelude.psql
 begin;
-select plan(54);
+select plan(57);
 
 -- an event as the program gives it: its number makes its id and its times
 create function pg_temp.event(n integer, type text, data jsonb default '{}', more jsonb default '{}') returns jsonb language sql as $$
@@ -84,6 +84,14 @@ select is(pg_temp.import(pg_temp.given('im-6', jsonb_build_array(pg_temp.event(1
 select is(pdpp_run_status('im-6')->'started_at', 'null', 'and so it never started');
 select is(pg_temp.import(pg_temp.given('im-7', jsonb_build_array(pg_temp.event(1, 'run.admitted'), pg_temp.event(2, 'run.started'))))#>>'{0,events}', '2', 'an admission of theirs');
 select is(pg_temp.told('im-7'), '1 run.admitted, 2 run.late_outcome, 3 run.started', 'stands beside ours');
+
+-- whoever acted is told, whatever our own events leave out
+select is(pg_temp.import(pg_temp.given('im-10', jsonb_build_array(pg_temp.event(1, 'run.started', more => '{"actor_type": "connector"}'),
+    pg_temp.event(2, 'run.started', more => '{"actor_type": "connector"}'), pg_temp.event(3, 'run.note', more => '{"actor_type": "connector"}'))))#>>'{0,events}', '3', 'a connector that starts itself');
+select is((select string_agg(e->>'actor_type', ' ' order by (e->>'event_seq')::integer) from jsonb_array_elements(pdpp_run_timeline('im-10')->'data') as e where e->>'event_seq' <> '1'),
+    'connector connector connector', 'says so');
+select is((select string_agg(e->>'actor_type', ' ' order by (e->>'event_seq')::integer) from jsonb_array_elements(pdpp_run_timeline('im-1')->'data') as e where e->>'event_seq' <> '1'),
+    'runtime runtime runtime runtime runtime runtime runtime runtime', 'and a runtime as well');
 
 -- stranded
 select is_empty($$select from pdpp.controller_active_runs where run_id = 'im-7'$$, 'neither ended nor in flight');
