@@ -121,6 +121,11 @@ Jsonb* started_body(std::string_view run_id, const store::Event& event, std::opt
     return body.finish();
 }
 
+void refuse_imported_run(std::string_view run_id) {
+    refuse(run::ErrorCode::invalid_request, "run_id",
+           join({"Run is of another server, which alone may end it: ", run_id}));
+}
+
 void refuse_unknown_run(std::string_view run_id, std::string_view param) {
     refuse(run::ErrorCode::not_found, param, not_found_message(run_id));
 }

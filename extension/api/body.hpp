@@ -23,6 +23,9 @@ Jsonb* event_body(std::string_view run_id, const store::Event& event);
 Jsonb* started_body(std::string_view run_id, const store::Event& event, std::optional<run::Instant> deadline_at);
 
 /// Raises not_found with the same message.
+/// A run that another server recorded, and alone may end (docs/design/import.md).
+[[noreturn]] void refuse_imported_run(std::string_view run_id);
+
 [[noreturn]] void refuse_unknown_run(std::string_view run_id, std::string_view param = "run_id");
 
 /// Raises run_already_terminal, saying how it ended.

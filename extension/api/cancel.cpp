@@ -9,6 +9,7 @@
 #include "store/deadline.hpp"
 #include "store/durable.hpp"
 #include "store/flight.hpp"
+#include "store/import.hpp"
 #include "store/jsonb.hpp"
 #include "store/lifecycle.hpp"
 #include "store/settle.hpp"
@@ -54,6 +55,9 @@ Jsonb* answer_for_ended(std::string_view run_id) {
     const store::LifecycleRecord record = store::read_latest_lifecycle(run_id);
     const auto outcome = store::standing_outcome(record);
     if (!outcome) {
+        if (record.events.known()) {
+            refuse_imported_run(run_id);
+        }
         refuse_unknown_run(run_id);
     }
     store::lock_history(run_id);
@@ -70,6 +74,9 @@ Jsonb* cancel(std::string_view run_id, std::optional<std::string_view> requested
     const auto flight = store::lock_for_settle(run_id);
     if (!flight) {
         return answer_for_ended(run_id);
+    }
+    if (!flight->boot_epoch && !flight->launch_deadline && store::is_imported(run_id)) {
+        refuse_imported_run(run_id);
     }
     store::require_durable_commit(); // also of a request that was made before: the row's lock is a write
     if (!flight->cancel_requested_at) {

@@ -49,8 +49,12 @@ Jsonb* replay(std::string_view run_id, const store::Event& event, std::string_vi
 
 /// Why a run has no flight row: it has ended, or nobody ever heard of it.
 run::Outcome outcome_of_landed(std::string_view run_id) {
-    const auto outcome = store::standing_outcome(store::read_latest_lifecycle(run_id));
+    const store::LifecycleRecord record = store::read_latest_lifecycle(run_id);
+    const auto outcome = store::standing_outcome(record);
     if (!outcome) {
+        if (record.events.known()) {
+            refuse_imported_run(run_id);
+        }
         refuse_unknown_run(run_id);
     }
     return *outcome;

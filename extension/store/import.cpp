@@ -205,6 +205,11 @@ Rows find_known(const Jsonb* runs) {
 
 } // namespace
 
+bool is_imported(std::string_view run_id) {
+    static Statement find{"select from pdpp.spine_events where run_id = $1 and event_seq = 1 and source_kind = $2"};
+    return find.execute({run_id, run::imported}).any();
+}
+
 std::optional<std::string_view> fault_in_runs(const Jsonb* runs) {
     static Statement look{"select count(*) filter (where jsonb_typeof(r) <> 'object'"
                           "   or jsonb_typeof(r -> 'run_id') is distinct from 'string'"

@@ -19,6 +19,9 @@ struct ImportedRun {
     std::string_view event_type; ///< the terminal event that stands; empty while there is none
 };
 
+/// Whether a run was admitted by an import.
+bool is_imported(std::string_view run_id);
+
 /// What is wrong with an array of runs, as the message of a refusal; nothing if all is well.
 std::optional<std::string_view> fault_in_runs(const Jsonb* runs);
 

@@ -161,7 +161,8 @@ subtest 'SIGKILL' => sub {
 	}
 	cmp_ok($kills, '>', 0, "killed $kills times");
 	# following, while it is written to
-	my $followed = PdppServer->launch(name => 'import', arguments => [ '--db', $node->connstr('killed'), 'import', '--from', $theirs->source, '--follow' ], ready => qr/^following/m);
+	my $followed = PdppServer->launch(name => 'import', arguments => [ '--db', $node->connstr('killed'), 'import', '--from', $theirs->source . ' password=geheim', '--follow' ], ready => qr/^following/m);
+	unlike(slurp_file('/proc/' . $followed->pid . '/cmdline'), qr/geheim/, 'a password is not in the list of processes');
 	$theirs->do(q{INSERT INTO spine_events (event_id, event_type, occurred_at, recorded_at, scenario_id, trace_id, actor_type, actor_id, object_type, object_id, status, version,
 			run_id, connector_instance_id, data_json)
 		SELECT 'later' || n, 'run.failed', '2026-09-01T00:00:00.000Z', '2026-09-01T00:00:00.000Z', 's', 't', 'runtime', 'gmail', 'run', 'r', 's', '1', 'flying_' || n, 'fl_' || n, '{}'

@@ -1,7 +1,7 @@
 -- pdpp_run_import: what another server recorded of runs, in its order and in its words; once, and no more.
 \i test/sql/include/prelude.psql
 begin;
-select plan(57);
+select plan(63);
 
 -- an event as the program gives it: its number makes its id and its times
 create function pg_temp.event(n integer, type text, data jsonb default '{}', more jsonb default '{}') returns jsonb language sql as $$
@@ -45,6 +45,13 @@ select is(pg_temp.import(pg_temp.given('im-1', jsonb_build_array(pg_temp.event(0
     '[{"run_id": "im-1", "result": "extended", "events": 2, "status": "failed"}]', 'what comes later is added');
 select is(pdpp_run_timeline('im-1')#>>'{data,7,event_type}', 'run.late_outcome', 'an ending that comes late is evidence, whatever its time');
 select is(pdpp_run_timeline('im-1')#>>'{data,8,recorded_at}', '2026-08-01T10:00:06.000Z', 'nothing is recorded before what it follows');
+
+-- its server alone may end it
+select is(pg_temp.import(pg_temp.given('im-11', '[]', '{"in_flight": true}'), pg_temp.given('im-12', '[]'))#>>'{1,status}', 'active', 'one in flight there, and one that is stranded');
+select pg_temp.refused(format('select pdpp_run_cancel(%L)', id), 'PT400', 'invalid_request', 'run_id', 'not to be cancelled here: ' || id) from unnest(array['im-11', 'im-12']) as id;
+select pg_temp.refused($$select pdpp_run_settle('im-12', 'failed')$$, 'PT400', 'invalid_request', 'run_id', 'nor settled');
+select pg_temp.refused($$select pdpp_run_event('im-12', 'note')$$, 'PT400', 'invalid_request', 'run_id', 'nor written to');
+select is(pdpp_run_status('im-11')->>'status', 'active', 'it goes on');
 
 -- in flight
 select is(pg_temp.import(pg_temp.given('im-2', '[]', '{"in_flight": true, "run_generation": 7}')), '[{"run_id": "im-2", "result": "imported", "events": 0, "status": "active"}]', 'a handle without events');
