@@ -35,9 +35,9 @@ sub objects
 			UNION ALL
 			SELECT 'relation ' || c.oid::regclass || ': ' || concat_ws(' ', c.relkind, c.relpersistence, c.reloptions::text, c.relacl::text) FROM relations AS c
 			UNION ALL
-			SELECT 'column ' || c.oid::regclass || ' ' || a.attnum || ' ' || a.attname || ': ' || concat_ws(' ', format_type(a.atttypid, a.atttypmod),
+			SELECT 'column ' || c.oid::regclass || ' ' || row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum) || ' ' || a.attname || ': ' || concat_ws(' ', format_type(a.atttypid, a.atttypmod),
 				a.attnotnull, a.attcollation::regcollation, a.attstorage, pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum), a.attacl::text)
-			FROM relations AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
+			FROM relations AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
 			UNION ALL
 			SELECT 'index ' || pg_get_indexdef(i.indexrelid) || ': ' || concat_ws(' ', i.indisvalid, i.indisunique, obj_description(i.indexrelid, 'pg_class'))
 			FROM pg_index AS i JOIN relations AS c ON c.oid = i.indrelid
@@ -61,7 +61,7 @@ sub contents
 {
 	my ($database) = @_;
 	return $node->safe_psql($database, q{
-		SELECT 'event', to_jsonb(e) FROM pdpp.spine_events AS e ORDER BY e.run_id, e.event_seq;
+		SELECT 'event', to_jsonb(e) || jsonb_build_object('version', coalesce(e.version::text, '1')) FROM pdpp.spine_events AS e ORDER BY e.run_id, e.event_seq;
 		SELECT 'flight', jsonb_strip_nulls(to_jsonb(f)) FROM pdpp.controller_active_runs AS f ORDER BY f.run_id;
 		SELECT 'connection', jsonb_strip_nulls(to_jsonb(c)) FROM pdpp.connections AS c ORDER BY c.connector_instance_id;
 		SELECT 'boot', to_jsonb(b) FROM pdpp.controller_boots AS b ORDER BY b.controller_id, b.seq;
@@ -120,6 +120,8 @@ subtest 'the SQL of 0.1.0 with this library' => sub {
 };
 
 subtest 'the upgrade' => sub {
+	# ours write version 1; what somebody wrote by hand is kept
+	$node->safe_psql('old', q{INSERT INTO pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, version) VALUES ('by hand', 1, 'h', 'note', now(), now(), 7)});
 	my $before = contents('old');
 	like($before, qr/late_outcome/, 'the database was used');
 	# in a session that has used the old SQL: what it remembers must not confuse it
