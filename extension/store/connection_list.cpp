@@ -74,5 +74,15 @@ Portal open_connection_list(const ConnectionFilter& filter, std::string_view aft
     }
     return (is_offered ? by_offer : any).open({after, limit, is_offered, is_active});
 }
+#undef COLUMNS
+#undef BOOT_OF
+#undef BOOT_NAMED
+#undef RUN
+#undef IS_OFFERED
+#undef IS_ACTIVE
+#undef IS_ID
+#undef LOOKUPS
+#undef PASSES
+#undef IN_ORDER
 
 } // namespace pdpp::store
