@@ -30,7 +30,7 @@ struct LifecycleEvent {
     std::optional<std::string_view> connector_instance_id;
     std::optional<std::string_view> scenario_id;
     std::optional<std::string_view> source_in_data = {}; ///< `data.source.id`: the connector, where no event names one
-    Evidence evidence; ///< of a terminal event
+    Evidence evidence;                                   ///< of a terminal event
 };
 
 /// At most one event for each phase: what the lifecycle index holds for a run.
