@@ -23,7 +23,7 @@ std::uint64_t tag_of_connection(std::string_view connector_instance_id) {
 }
 
 std::optional<run::ConnectionCursor> connection_cursor(std::optional<std::string_view> text) {
-    if (!text) {
+    if (!text || text->empty()) { // as a form or a link writes one that is none
         return {};
     }
     const auto cursor = run::decode_connection_cursor(*text);

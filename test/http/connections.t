@@ -95,13 +95,13 @@ subtest 'the controller dies' => sub {
 };
 
 subtest 'what is refused' => sub {
-	refused("/_ref/connections?limit=$_", 'invalid_request', 'limit') for '', '0', '501', '-1', '1.0', 'x';
+	refused("/_ref/connections?limit=$_", 'invalid_request', 'limit') for '0', '501', '-1', '1.0', 'x';
 	refused("/_ref/connections?offered=$_", 'invalid_request', 'offered') for '', 'yes', '1', 'TRUE', 'null';
 	refused("/_ref/connections?active=$_", 'invalid_request', 'active') for '', 'no', 'f', 'False';
 	refused("/_ref/connections?connector_id=$_", 'invalid_request', 'connector_id') for '', 'a%01', 'x' x 257;
 	refused("/_ref/connections?connector_instance_id=$_", 'invalid_request', 'connector_instance_id') for '', '%7F';
 	my $runs_cursor = $gateway->get_as_owner('/_ref/runs?limit=1')->{json}{next_cursor};
-	refused("/_ref/connections?cursor=$_", 'invalid_cursor', 'cursor') for '', 'x', 'cl_' . '0' x 32, $runs_cursor;
+	refused("/_ref/connections?cursor=$_", 'invalid_cursor', 'cursor') for 'x', 'cl_' . '0' x 32, $runs_cursor;
 	refused('/_ref/connections?active=true&active=true', 'invalid_request', 'active');
 	refused('/_ref/connections?status=active', 'invalid_request', 'status');
 	is($gateway->get('/_ref/connections')->{status}, 401, 'no session');

@@ -104,9 +104,11 @@ update pdpp.connections set run_timeout = '-1 s', boot_epoch = gen_random_uuid()
 select is((pdpp_connection_list(connector_instance_id => 'cl-aaa')#>'{data,0}') - '{links,active_run}'::text[],
     '{"object": "connection", "connector_instance_id": "cl-aaa", "connector_id": "clc-1", "offered": false, "controller_id": null, "run_generation": 0, "timeout_seconds": null}', 'a time that is none, a boot that nobody knows');
 
+select is(pdpp_connection_list('clc-1', cursor => ''), pdpp_connection_list('clc-1'), 'an empty cursor is none');
+
 -- what is refused
 select pg_temp.refused(format('select pdpp_connection_list(cursor => %L)', bad), 'PT400', 'invalid_cursor', 'cursor', 'a cursor: ' || what)
-from kept, lateral (values ('empty', ''), ('nonsense', 'x'), ('of a list of runs', 'rl_' || repeat('0', 32)), ('of no tag', 'cl_' || repeat('0', 16)), ('cut', left(cursor, -2)),
+from kept, lateral (values ('nonsense', 'x'), ('of a list of runs', 'rl_' || repeat('0', 32)), ('of no tag', 'cl_' || repeat('0', 16)), ('cut', left(cursor, -2)),
     ('longer', cursor || '61'), ('upper case', upper(cursor)), ('of another place', overlay(cursor placing '62' from 20)), ('too long', 'cl_' || repeat('0', 16 + 2 * 257))) as b(what, bad);
 do $$ begin perform pdpp_run_now('clc-c', 'clc-c'), pdpp_run_now('clc-d', 'clc-d'); end $$;
 select pg_temp.refused(format('select pdpp_run_list(cursor => %L)', cursor), 'PT400', 'invalid_cursor', 'cursor', 'nor is ours one of a list of runs') from kept;

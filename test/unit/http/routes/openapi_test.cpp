@@ -14,6 +14,9 @@ BOOST_AUTO_TEST_SUITE(http_openapi)
 
 BOOST_AUTO_TEST_CASE(every_route_says_what_it_is) {
     for (const auto& route : routes()) {
+        if (std::holds_alternative<PageFile>(route.answer)) {
+            continue; // which is none of the API
+        }
         BOOST_TEST(!route.summary.empty(), route.path);
         BOOST_TEST(route.schema.empty() == (route.success == status::no_content), route.path);
     }
