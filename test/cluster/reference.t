@@ -103,7 +103,7 @@ sub help_of
 }
 
 # The options that a manual lists, one at the start of each entry.
-sub options_in { my ($help) = @_; return sort grep { $_ ne '--help' } $help =~ /^\s+(?:-\w,)?(--[a-z-]+)/mg; }
+sub options_in { my ($help) = @_; return sort grep { $_ ne '--help' } $help =~ /^ +(?:-\w,)?(--[a-z-]+)/mg; }
 
 my $help = help_of();
 my ($list) = $help =~ /^Subcommands:\n(.*?)^\S/ms;
