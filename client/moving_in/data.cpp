@@ -113,7 +113,7 @@ std::string fit_data(std::string_view text, DataOrigin origin) {
     if (is_object_for_jsonb(text) && is_storable(text) && text.find("\\u0000") == std::string_view::npos) {
         return std::string(text);
     }
-    const auto as_it_was = "\"imported_data_json\": " + quoted(text);
+    const auto as_it_was = "\"imported_data_json\": " + json_string(text);
     auto mended = without_nul(mended_json(text));
     if (!is_object_for_jsonb(mended)) {
         return "{" + as_it_was + "}";
@@ -149,7 +149,7 @@ std::string with_members(std::string_view object, std::string_view members) {
     return with;
 }
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
     return json::serialize(json::string_view(storable(text, std::string_view::npos)));
 }
 

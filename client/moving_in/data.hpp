@@ -27,6 +27,6 @@ std::optional<std::int64_t> number_at(std::string_view object, std::string_view 
 std::string with_members(std::string_view object, std::string_view members);
 
 /// `text` as a string of JSON, in its quotes.
-std::string quoted(std::string_view text);
+std::string json_string(std::string_view text);
 
 } // namespace pdpp::moving_in

@@ -109,7 +109,7 @@ MappedEvent map_event(const Row& row, std::string data) {
     if (const auto reason = surface_failure(event.event_type, event.data)) {
         event.data = with_members(event.data, fmt::format(R"("reason": {}, "failure_origin": "browser_surface", )"
                                                           R"("imported_event_type": {})",
-                                                          quoted(*reason), quoted(event.event_type)));
+                                                          json_string(*reason), json_string(event.event_type)));
         event.event_type = run::terminal_event_of(run::Outcome::failed);
     }
     return event;
@@ -341,10 +341,11 @@ std::optional<run::Outcome> outcome_in_history(const Row& row) {
 }
 
 MappedEvent ending_by_history(const Row& row, run::Outcome outcome, DataOrigin origin) {
-    std::string data = R"({"imported": true, "run_history_status": )" + quoted(text_in(row, history_column::status));
+    std::string data =
+        R"({"imported": true, "run_history_status": )" + json_string(text_in(row, history_column::status));
     const auto add = [&](std::string_view key, std::optional<std::string> text) {
         if (text && !text->empty()) {
-            data += fmt::format(R"(, "{}": {})", key, quoted(*text));
+            data += fmt::format(R"(, "{}": {})", key, json_string(*text));
         }
     };
     add("reason", first_of({row[history_column::terminal_reason], row[history_column::failure_reason]}));
@@ -538,13 +539,13 @@ std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, con
     }
     std::string names;
     for (const auto& connection : connections) {
-        names += (names.empty() ? "" : ", ") + quoted(connection.get_string());
+        names += (names.empty() ? "" : ", ") + json_string(connection.get_string());
     }
     std::vector<MappedRun> runs;
     for (auto& [run, group] : mapped) {
         if (mapped.size() > 1) {
-            run.data +=
-                fmt::format(R"(, "shared_run_id": {}, "connector_instance_ids": [{}])", quoted(source.run_id), names);
+            run.data += fmt::format(R"(, "shared_run_id": {}, "connector_instance_ids": [{}])",
+                                    json_string(source.run_id), names);
             if (!runs.empty() || (owner && run.connector_instance_id != *owner)) {
                 run.run_id += "~" + run.connector_instance_id;
             }

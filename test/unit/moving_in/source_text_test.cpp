@@ -36,7 +36,7 @@ BOOST_AUTO_TEST_CASE(data_that_it_refuses_is_mended_and_kept) {
     BOOST_TEST(
         fit_data(R"({"a": "\ud800"})", DataOrigin::text).starts_with(R"({"a": "\ufffd", "imported_data_json": )"));
     for (const char* const text : {"", "no JSON", "[1]", "{\"a\": 1e9999}", "{\"a\": 1} x", "{"}) {
-        BOOST_TEST(fit_data(text, DataOrigin::text) == "{\"imported_data_json\": " + quoted(text) + "}");
+        BOOST_TEST(fit_data(text, DataOrigin::text) == "{\"imported_data_json\": " + json_string(text) + "}");
     }
     BOOST_TEST(fit_data(std::string(9000, '['), DataOrigin::text).starts_with("{\"imported_data_json\""));
 }
