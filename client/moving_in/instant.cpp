@@ -79,10 +79,11 @@ std::optional<std::int64_t> parse_instant(std::string_view text) {
     if (!year || !month || !day || !take(text, "T t")) {
         return std::nullopt;
     }
-    const auto hour = take_number(text, 2);
-    const auto minute = take(text, ":") ? take_number(text, 2) : std::nullopt;
-    const auto second = take(text, ":") ? take_number(text, 2) : std::nullopt;
-    if (!hour || !minute || !second || *hour > 23 || *minute > 59 || *second > 60) {
+    constexpr int none = -1;
+    const int hour = take_number(text, 2).value_or(none);
+    const int minute = take(text, ":") ? take_number(text, 2).value_or(none) : none;
+    const int second = take(text, ":") ? take_number(text, 2).value_or(none) : none;
+    if (hour == none || minute == none || second == none || hour > 23 || minute > 59 || second > 60) {
         return std::nullopt;
     }
     const auto fraction = take_fraction(text);
@@ -93,7 +94,7 @@ std::optional<std::int64_t> parse_instant(std::string_view text) {
         return std::nullopt;
     }
     const auto at =
-        chrono::sys_days{date} + chrono::hours{*hour} + chrono::minutes{*minute - *zone} + chrono::seconds{*second};
+        chrono::sys_days{date} + chrono::hours{hour} + chrono::minutes{minute - *zone} + chrono::seconds{second};
     return chrono::duration_cast<chrono::microseconds>(at.time_since_epoch()).count() + *fraction;
 }
 
