@@ -6,7 +6,6 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -82,11 +81,10 @@ class SqliteCursor : public Cursor {
 
 /// Whether the file says that its writers keep a write-ahead log.
 bool has_log(const std::string& path) {
-    constexpr std::size_t place_of_version = 18;
-    std::array<char, place_of_version + 1> head{};
+    constexpr std::streamoff place_of_version = 18;
     std::ifstream file(path, std::ios::binary);
-    file.read(head.data(), head.size());
-    return file && head[place_of_version] == 2;
+    file.seekg(place_of_version);
+    return file.get() == 2;
 }
 
 /// A path as a URI has it.

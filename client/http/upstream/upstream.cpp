@@ -78,13 +78,17 @@ Response answer_to_nobody() {
     return response;
 }
 
+/// Of a request's id.
+std::string random_digits() {
+    constexpr std::size_t length = 16;
+    return new_request_id().substr(std::string_view{"req_"}.size(), length);
+}
+
 } // namespace
 
 Upstream::Upstream(const asio::any_io_executor& executor, UpstreamOptions options)
-    : options_(std::move(options)), links_(std::make_shared<Links>(executor, options_.address)) {
-    constexpr std::size_t length = 16; // of the random digits of a request's id
-    via_ = "pdpp-" + new_request_id().substr(std::string_view{"req_"}.size(), length);
-}
+    : options_(std::move(options)), via_("pdpp-" + random_digits()),
+      links_(std::make_shared<Links>(executor, options_.address)) {}
 
 asio::awaitable<Reply> Upstream::hand_on(const Request& request, std::shared_ptr<BodySource> body, Peer& peer,
                                          std::string_view request_id) {
