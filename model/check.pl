@@ -16,7 +16,7 @@ use Time::HiRes qw(time);
 my $quick = @ARGV && $ARGV[0] eq '--quick' ? shift : 0;
 if ($quick && system('command -v spin >/dev/null'))
 {
-	print "1..0 # skip spin is not installed\n";
+	print "ok 1 # skip spin is not installed\n1..1\n";
 	exit 0;
 }
 my $here  = dirname(abs_path(__FILE__));
