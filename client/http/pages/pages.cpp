@@ -234,7 +234,7 @@ asio::awaitable<ShownEvents> Pages::read_page(const Asked& asked, int limit, con
     co_return read_events(timeline);
 }
 
-/// Events first, the status last: it never says less than what is below it.
+/// Events first, the status last: where one server answers both, what is shown of the events is in the status as well.
 asio::awaitable<Response> Pages::show_run(const Asked& asked) {
     const auto view = view_of(asked.target);
     const RunPageView from_end;
