@@ -100,15 +100,16 @@ asio::awaitable<void> Importer::add(Batch& batch, const SourceRun& source, const
         owner = co_await owner_of(source.run_id);
     }
     const auto runs = map_runs(source, rules, owner, findings_);
+    // of the runs that share an id one may be
+    if (std::ranges::any_of(runs, [](const MappedRun& run) { return run.here == "active" && !run.in_flight; })) {
+        stranded_.insert(source.run_id);
+    } else {
+        stranded_.erase(source.run_id);
+    }
     for (const MappedRun& run : runs) {
         ++totals_.runs;
         totals_.events += static_cast<std::int64_t>(run.events.size());
         batch.events += static_cast<std::int64_t>(run.events.size());
-        if (run.here == "active" && !run.in_flight) {
-            stranded_.insert(source.run_id);
-        } else {
-            stranded_.erase(source.run_id);
-        }
         if (run.waits_for_history) {
             until_ended_.try_emplace(source.run_id, Clock::now() + patience_with_events);
         }
@@ -259,12 +260,13 @@ asio::awaitable<void> Importer::import_some(const std::set<std::string>& run_ids
 
 /// A controller that began another life ends the hope for what its lives before left.
 asio::awaitable<void> Importer::refresh_boots(std::set<std::string>& run_ids) {
-    if (!options_.adjudicate || Clock::now() < boots_read_at_ + between_looks_at_boots) {
-        co_return;
+    if (options_.adjudicate && Clock::now() >= boots_read_at_ + between_looks_at_boots) {
+        auto boots = co_await source_.newest_boots();
+        boots_read_at_ = Clock::now();
+        has_new_boots_ = has_new_boots_ || boots != boots_;
+        boots_ = std::move(boots);
     }
-    auto boots = co_await source_.newest_boots();
-    boots_read_at_ = Clock::now();
-    if (std::exchange(boots_, std::move(boots)) != boots_) {
+    if (has_new_boots_) {
         run_ids.insert(stranded_.begin(), stranded_.end());
     }
 }
@@ -292,6 +294,7 @@ asio::awaitable<void> Importer::look_again() {
     co_await import_some(look.run_ids, by);
     co_await source_.end();
     source_.keep(look);
+    has_new_boots_ = false;
     for (const auto& run_id : due) {
         until_ended_.erase(run_id);
     }

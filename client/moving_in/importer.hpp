@@ -86,6 +86,7 @@ class Importer {
     std::vector<TableSize> sizes_;
     Boots boots_;
     Clock::time_point boots_read_at_{};
+    bool has_new_boots_ = false;                           ///< for which what is stranded has not been judged yet
     std::set<std::string> told_;                           ///< what a follower has said already
     bool has_failed_ = false;                              ///< the last look: it has to be repeated
     std::set<std::string> stranded_;                       ///< ids of runs that nobody ends, as far as is known

@@ -371,19 +371,23 @@ MappedEvent ending_by_history(const Row& row, run::Outcome outcome, DataOrigin o
             .status = std::string(text_in(row, history_column::status))};
 }
 
-/// Whether nobody can end the run any more: its server is gone, or has begun another life since.
+/// Whether nobody can end the run any more: its server is gone, or each life of a controller that started it is over.
 bool is_over(const Group& group, const Rules& rules) {
     if (rules.source_is_stopped) {
         return true;
     }
-    const MappedEvent* const start = start_of(group);
-    if (start == nullptr || !group.flights.empty()) {
+    if (start_of(group) == nullptr || !group.flights.empty()) {
         return false;
     }
-    const auto controller = string_at(start->data, "controller_id");
-    const auto seq = number_at(start->data, "seq");
-    const auto newest = controller ? rules.newest_boots.find(*controller) : rules.newest_boots.end();
-    return seq && newest != rules.newest_boots.end() && newest->second > *seq;
+    return std::ranges::all_of(group.events, [&](const MappedEvent& event) {
+        if (event.event_type != run::event_type::started) {
+            return true;
+        }
+        const auto controller = string_at(event.data, "controller_id");
+        const auto seq = number_at(event.data, "seq");
+        const auto newest = controller ? rules.newest_boots.find(*controller) : rules.newest_boots.end();
+        return seq && newest != rules.newest_boots.end() && newest->second > *seq;
+    });
 }
 
 MappedEvent adjudged(const Rules& rules) {

@@ -133,6 +133,9 @@ BOOST_AUTO_TEST_CASE(nobody_is_ended_who_may_go_on) {
     BOOST_TEST(mapped(run, rules).at(0).here == "active");
     rules.newest_boots["c"] = 5;
     BOOST_TEST(mapped(run, rules).at(0).here == "abandoned");
+    const auto again = source({event("e1", "run.started", "cin_a", R"({"controller_id": "c", "seq": 4})"),
+                               event("e2", "run.started", "cin_a", R"({"controller_id": "c", "seq": 5})")});
+    BOOST_TEST(mapped(again, rules).at(0).here == "active");
     auto flying = run;
     flying.flights.push_back(flight("cin_a", "2026-08-01T09:00:00Z"));
     BOOST_TEST(mapped(flying, rules).at(0).here == "active");
