@@ -127,7 +127,6 @@ sub tries
 	my ($name, $theirs) = @_;
 	fill($theirs);
 	my $before = $theirs->do('SELECT count(*) FROM spine_events');
-	my $empty = $node->safe_psql('postgres', 'SELECT count(*) FROM pg_stat_user_tables') . '';
 
 	# the doctor needs nothing here
 	my ($code, $output, $error) = run_pdpp('--db', db('nowhere'), 'import', '--from', $theirs->source, '--dry-run', '--json');
