@@ -3,6 +3,7 @@
 #include "boundary.hpp"
 #include "run/id.hpp"
 #include "run/link.hpp"
+#include "store/import.hpp"
 #include "store/jsonb.hpp"
 
 namespace pdpp::api {
@@ -124,6 +125,13 @@ Jsonb* started_body(std::string_view run_id, const store::Event& event, std::opt
 void refuse_imported_run(std::string_view run_id) {
     refuse(run::ErrorCode::invalid_request, "run_id",
            join({"Run is of another server, which alone may end it: ", run_id}));
+}
+
+void refuse_if_imported(const store::Flight& flight) {
+    // no boot of ours has it, and it waits for none
+    if (!flight.boot_epoch && !flight.launch_deadline && store::is_imported(flight.run.run_id)) {
+        refuse_imported_run(flight.run.run_id);
+    }
 }
 
 void refuse_unknown_run(std::string_view run_id, std::string_view param) {

@@ -2,6 +2,7 @@
 // The JSON bodies that more than one function answers with.
 
 #include "pg.hpp"
+#include "store/flight.hpp"
 #include "store/lifecycle.hpp"
 #include "store/spine.hpp"
 
@@ -22,10 +23,13 @@ Jsonb* event_body(std::string_view run_id, const store::Event& event);
 /// The same for run.started, with the time that the run has to have ended by.
 Jsonb* started_body(std::string_view run_id, const store::Event& event, std::optional<run::Instant> deadline_at);
 
-/// Raises not_found with the same message.
 /// A run that another server recorded, and alone may end (docs/design/import.md).
 [[noreturn]] void refuse_imported_run(std::string_view run_id);
 
+/// The same, if the run of this flight row is one.
+void refuse_if_imported(const store::Flight& flight);
+
+/// Raises not_found with the same message.
 [[noreturn]] void refuse_unknown_run(std::string_view run_id, std::string_view param = "run_id");
 
 /// Raises run_already_terminal, saying how it ended.

@@ -75,9 +75,7 @@ Jsonb* cancel(std::string_view run_id, std::optional<std::string_view> requested
     if (!flight) {
         return answer_for_ended(run_id);
     }
-    if (!flight->boot_epoch && !flight->launch_deadline && store::is_imported(run_id)) {
-        refuse_imported_run(run_id);
-    }
+    refuse_if_imported(*flight);
     store::require_durable_commit(); // also of a request that was made before: the row's lock is a write
     if (!flight->cancel_requested_at) {
         store::append(flight->run, {.event_type = run::event_type::cancel_requested,

@@ -66,6 +66,15 @@ Jsonb* standing_status(std::string_view run_id, std::optional<bool> settled = {}
     return status_body(run_id, store::read_latest_lifecycle(run_id, retries), settled);
 }
 
+/// The status of a run that was just ended by us. One of another server's is refused, and with it what was written.
+Jsonb* ended_status(std::string_view run_id) {
+    const store::LifecycleRecord record = store::read_latest_lifecycle(run_id, store::Retries::unread);
+    if (record.is_imported) {
+        refuse_imported_run(run_id);
+    }
+    return status_body(run_id, record, true);
+}
+
 /// The caller's data, and which boot started the run.
 const Jsonb* stamped(const Jsonb* data, const std::optional<store::OwnBoot>& boot) {
     if (!boot) {
@@ -107,6 +116,9 @@ Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::st
     if (!flight) {
         refuse_ended_run(run_id, outcome_of_landed(run_id));
     }
+    if (!is_marked) {
+        refuse_if_imported(*flight);
+    }
     if (boot && !boot->is_alive()) {
         refuse_lost_boot({}, boot->record.has_value());
     }
@@ -133,6 +145,7 @@ Jsonb* extend(std::string_view run_id, std::int64_t micros) {
     if (!flight) {
         refuse_ended_run(run_id, outcome_of_landed(run_id));
     }
+    refuse_if_imported(*flight);
     if (const auto deadline = store::extend(*flight, micros)) {
         store::JsonbWriter data;
         data.begin_object();
@@ -159,6 +172,7 @@ Jsonb* append_event(std::string_view run_id, std::string_view event_type, const 
     if (!flight) {
         refuse_ended_run(run_id, outcome_of_landed(run_id));
     }
+    refuse_if_imported(*flight);
     const auto event = store::append(
         flight->run,
         {.event_type = event_type, .event_id = event_id, .data = data, .boot_epoch = store::current_boot()});
@@ -214,7 +228,7 @@ Jsonb* settle(std::string_view run_id, run::Outcome outcome, const Jsonb* data,
         return replay_settle(run_id, *earlier);
     }
     if (flight && store::settle(*flight, {.outcome = outcome, .data = data, .event_id = event_id})) {
-        return standing_status(run_id, true);
+        return ended_status(run_id);
     }
     if (const auto written_by_hand = earlier_call(run_id, event_id)) {
         return replay_settle(run_id, *written_by_hand);
@@ -271,6 +285,7 @@ PDPP_FUNCTION(pdpp_run_launch_failed) {
         const std::string_view run_id = required_id(fcinfo, 0, "run_id");
         const std::string_view message = text_argument(fcinfo, 1).value_or("no message");
         if (const auto flight = store::lock_for_settle(run_id)) {
+            refuse_if_imported(*flight);
             store::settle_launch_failed(*flight, message);
         } else {
             (void)outcome_of_landed(run_id);

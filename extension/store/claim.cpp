@@ -215,7 +215,11 @@ void claim_from_front(const pg_uuid_t& boot_epoch, Claimed& claimed) {
     if (const auto places = walk.left_to_statement(); !places.empty()) {
         claimed.add(own.execute({boot_epoch, places}));
     }
-    const TransactionId now_in = GetCurrentTransactionIdIfAny();
+    TransactionId now_in = GetCurrentTransactionIdIfAny();
+    if (!TransactionIdIsValid(now_in) &&
+        !has_front) { // a transaction around this one may have claimed what lies before
+        now_in = GetTopTransactionIdIfAny();
+    }
     front = Front{.boot_epoch = boot_epoch,
                   .from = walk.oldest_in_doubt().value_or(from),
                   .claimed_in = TransactionIdIsValid(now_in) || !has_front ? now_in : front->claimed_in,

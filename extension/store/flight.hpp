@@ -72,7 +72,8 @@ void set_deadline(std::string_view run_id, const run::Deadline& deadline);
 
 void mark_cancel_requested(std::string_view run_id, std::optional<std::string_view> requested_by);
 
-/// Removes the row of a run whose terminal event stands, which the caller has written or seen.
+/// Removes the row of a run whose terminal event stands, which the caller has written or seen; or of an imported one
+/// that its server has left.
 void delete_flight(const Flight& flight);
 
 /// Whether the row that a DELETE has taken is the one that delete_flight() takes. Whatever else goes while that runs,

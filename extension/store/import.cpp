@@ -6,6 +6,7 @@
 #include "store/announce.hpp"
 #include "store/durable.hpp"
 #include "store/endings.hpp"
+#include "store/flight.hpp"
 #include "store/statement.hpp"
 #include "store/wait.hpp"
 
@@ -57,10 +58,11 @@ void record_connections(const Jsonb* runs) {
         "update pdpp.connections as c set run_generation = g.run_generation from ("
         " select coalesce(a.connector_instance_id, r.connector_instance_id) as connector_instance_id,"
         "        max(r.run_generation) as run_generation"
-        " from " GIVEN_RUNS WITH_ADMISSION " where r.run_generation is not null group by 1) as g"
+        " from " GIVEN_RUNS WITH_ADMISSION
+        " where r.run_generation is not null and (a.run_id is null or a.source_kind = $2) group by 1) as g"
         " where c.connector_instance_id = g.connector_instance_id and c.run_generation < g.run_generation"};
     record.change({runs});
-    raise.change({runs});
+    raise.change({runs, run::imported});
 }
 
 /// Those that are here already, against their own writers, in the order of all writers.
@@ -181,6 +183,21 @@ void remove_ended_flights(const Jsonb* runs) {
     remove.change({runs, run::imported});
 }
 
+/// A run that is not in flight there any more and has no ending is stranded: its server has gone, and its connection is
+/// free for the next one.
+void remove_stranded_flights(const Jsonb* runs) {
+    static Statement find{
+        "select f.run_id from " GIVEN_RUNS WITH_ADMISSION WITH_ENDING
+        " join pdpp.controller_active_runs as f on f.run_id = r.run_id"
+        " where r.in_flight is not true and a.source_kind = $2 and t.run_id is null order by f.run_id"};
+    const Rows stranded = find.execute({runs, run::imported});
+    for (std::uint64_t row = 0; row < stranded.count(); ++row) {
+        Flight flight{};
+        flight.run.run_id = required(stranded.text(row, 0));
+        delete_flight(flight);
+    }
+}
+
 /// What is in flight there is in flight here, unless the connection has a run of ours. Without boot and deadlines the
 /// guard leaves it alone, and nobody claims it.
 void enter_flights(const Jsonb* runs) {
@@ -217,7 +234,19 @@ std::optional<std::string_view> fault_in_runs(const Jsonb* runs) {
                           "   or jsonb_typeof(r -> 'connector_instance_id') is distinct from 'string'"
                           "   or jsonb_typeof(r -> 'trace_id') is distinct from 'string'"
                           "   or jsonb_typeof(r -> 'admitted_at') is distinct from 'string'"
-                          "   or jsonb_typeof(r -> 'events') is distinct from 'array'),"
+                          "   or jsonb_typeof(r -> 'events') is distinct from 'array'"
+                          "   or case coalesce(jsonb_typeof(r -> 'run_generation'), 'null')"
+                          "      when 'null' then false"
+                          "      when 'number' then (r ->> 'run_generation')::numeric not between 0 and $3"
+                          "        or (r ->> 'run_generation')::numeric % 1 <> 0"
+                          "      else true end"
+                          "   or coalesce(jsonb_typeof(r -> 'data'), 'null') not in ('object', 'null')"
+                          "   or exists (select from jsonb_array_elements("
+                          "        case jsonb_typeof(r -> 'events') when 'array' then r -> 'events' else '[]' end) as e"
+                          "      where jsonb_typeof(e) <> 'object'"
+                          "        or jsonb_typeof(e -> 'event_type') is distinct from 'string'"
+                          "        or jsonb_typeof(e -> 'occurred_at') is distinct from 'string'"
+                          "        or coalesce(jsonb_typeof(e -> 'data'), 'null') not in ('object', 'null'))),"
                           " count(*) filter (where octet_length(r ->> 'run_id') not between 1 and $2"
                           "   or octet_length(r ->> 'connector_id') not between 1 and $2"
                           "   or octet_length(r ->> 'connector_instance_id') not between 1 and $2),"
@@ -226,9 +255,13 @@ std::optional<std::string_view> fault_in_runs(const Jsonb* runs) {
     if (!JB_ROOT_IS_ARRAY(runs) || JB_ROOT_IS_SCALAR(runs)) {
         return "runs must be an array of objects";
     }
-    const Rows found = look.execute({runs, static_cast<std::int64_t>(run::max_id_bytes)});
+    constexpr std::int64_t most_generations = std::int64_t{1} << 53;
+    const Rows found = look.execute({runs, static_cast<std::int64_t>(run::max_id_bytes), most_generations});
     if (*found.int8(0, 0) > 0) {
-        return "each of runs must have run_id, connector_id, connector_instance_id, trace_id, admitted_at and events";
+        return "each of runs must have run_id, connector_id, connector_instance_id, trace_id, admitted_at and events "
+               "(objects with event_type, occurred_at and, if any, data that is an object), and a run_generation, if "
+               "any, "
+               "that is a whole number";
     }
     if (*found.int8(0, 1) > 0) {
         return "ids in runs must have 1 to 256 bytes";
@@ -249,6 +282,7 @@ std::span<const ImportedRun> import_runs(const Jsonb* runs) {
     admit_new(runs);
     const Rows written = append_new(runs);
     remove_ended_flights(runs);
+    remove_stranded_flights(runs);
     enter_flights(runs);
 
     auto* imported = static_cast<ImportedRun*>(palloc(sizeof(ImportedRun) * (known.count() + 1)));

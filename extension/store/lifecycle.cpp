@@ -1,6 +1,7 @@
 #include "store/lifecycle.hpp"
 
 #include "boundary.hpp"
+#include "run/event.hpp"
 #include "store/jsonb.hpp"
 
 namespace pdpp::store {
@@ -36,7 +37,8 @@ run::LifecycleEvent event_in(TupleTableSlot* slot, const SpineEntry& spine, std:
 /// The connector as writers of other servers tell it, `data.source.id`; looked for only while no event has named one.
 void add_source(run::LifecycleEvent& event, const run::Lifecycle& others, TupleTableSlot* slot,
                 const SpineEntry& spine) {
-    if (event.actor_id || (others.admitted && others.admitted->actor_id)) {
+    if (event.actor_id || (others.admitted && others.admitted->actor_id) ||
+        (others.started && others.started->actor_id)) {
         return;
     }
     bool is_null = false;
@@ -60,9 +62,11 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
     case run::Phase::admitted:
         record.events.admitted = event_in(slot, spine, run::event_type::admitted);
         add_source(*record.events.admitted, record.events, slot, spine);
-        if (text_of(slot, spine.source_kind) == run::retried_run) {
+        if (const auto source_kind = text_of(slot, spine.source_kind); source_kind == run::retried_run) {
             record.retry_of = text_of(slot, spine.source_id);
             keep({&record.retry_of});
+        } else {
+            record.is_imported = source_kind == run::imported;
         }
         break;
     case run::Phase::started: {

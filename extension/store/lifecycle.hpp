@@ -20,6 +20,7 @@ struct LifecycleRecord {
     std::int64_t started_event_seq = 0;         ///< 0 if the run has not started
     const Jsonb* terminal_data = nullptr;       ///< the whole data of the terminal event
     run::InFlight in_flight;                    ///< what flight state says while the run is active
+    bool is_imported = false;                   ///< its admission is of another server
     std::optional<std::string_view> retry_of;   ///< the run that it repeats
     std::optional<std::string_view> retried_by; ///< the newest of those that repeat it, if that was asked for
 };

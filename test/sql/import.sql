@@ -1,7 +1,7 @@
 -- pdpp_run_import: what another server recorded of runs, in its order and in its words; once, and no more.
 \i test/sql/include/prelude.psql
 begin;
-select plan(63);
+select plan(75);
 
 -- an event as the program gives it: its number makes its id and its times
 create function pg_temp.event(n integer, type text, data jsonb default '{}', more jsonb default '{}') returns jsonb language sql as $$
@@ -49,8 +49,10 @@ select is(pdpp_run_timeline('im-1')#>>'{data,8,recorded_at}', '2026-08-01T10:00:
 -- its server alone may end it
 select is(pg_temp.import(pg_temp.given('im-11', '[]', '{"in_flight": true}'), pg_temp.given('im-12', '[]'))#>>'{1,status}', 'active', 'one in flight there, and one that is stranded');
 select pg_temp.refused(format('select pdpp_run_cancel(%L)', id), 'PT400', 'invalid_request', 'run_id', 'not to be cancelled here: ' || id) from unnest(array['im-11', 'im-12']) as id;
-select pg_temp.refused($$select pdpp_run_settle('im-12', 'failed')$$, 'PT400', 'invalid_request', 'run_id', 'nor settled');
-select pg_temp.refused($$select pdpp_run_event('im-12', 'note')$$, 'PT400', 'invalid_request', 'run_id', 'nor written to');
+select pg_temp.refused(format('select pdpp_run_settle(%L, %L)', id, 'failed'), 'PT400', 'invalid_request', 'run_id', 'nor settled: ' || id) from unnest(array['im-11', 'im-12']) as id;
+select pg_temp.refused(format('select pdpp_run_event(%L, %L)', id, 'note'), 'PT400', 'invalid_request', 'run_id', 'nor written to: ' || id) from unnest(array['im-11', 'im-12']) as id;
+select pg_temp.refused(format('select pdpp_run_%s', call), 'PT400', 'invalid_request', 'run_id', 'nor ' || call)
+from unnest(array['started(''im-11'')', 'launch_failed(''im-11'', ''no'')', 'extend(''im-11'', ''1 h'')']) as call;
 select is(pdpp_run_status('im-11')->>'status', 'active', 'it goes on');
 
 -- in flight
@@ -68,6 +70,11 @@ select lives_ok($$select pdpp_run_now('gmail', 'cin_im-2', 'im-after')$$, 'the c
 select is((select run_generation from pdpp.controller_active_runs where run_id = 'im-after'), 8::bigint, 'its generations go on above the highest');
 select is(pg_temp.import(pg_temp.given('im-3', '[]', '{"in_flight": true, "connector_instance_id": "cin_im-2"}'))#>>'{0,status}', 'active', 'one in flight where we have one');
 select is_empty($$select from pdpp.controller_active_runs where run_id = 'im-3'$$, 'is known, and ours stays in flight');
+
+select pg_temp.import(pg_temp.given('im-left', '[]', '{"in_flight": true, "connector_instance_id": "cin_left"}'));
+select is(pg_temp.import(pg_temp.given('im-left', '[]', '{"connector_instance_id": "cin_left"}'))#>>'{0,status}', 'active', 'one that its server has left goes on');
+select pg_temp.import(pg_temp.given('im-next', '[]', '{"in_flight": true, "connector_instance_id": "cin_left"}'));
+select is((select run_id from pdpp.controller_active_runs where connector_instance_id = 'cin_left'), 'im-next', 'and leaves its connection to the next one');
 
 -- ours is ours
 create temporary table own as select pdpp_run_timeline('im-after') as timeline;
@@ -118,7 +125,10 @@ select is(pdpp_run_timeline('im-9')#>>'{data,2,data,imported_actor_id}', 'contro
 -- refusals
 select pg_temp.refused(format('select pdpp_run_import(%L)', bad), 'PT400', 'invalid_request', 'runs', bad) from unnest(array[
     '{}', '"x"', '[1]', '[{"run_id": "x"}]', (jsonb_build_array(pg_temp.given('', '[]')))::text, (jsonb_build_array(pg_temp.given(repeat('x', 257), '[]')))::text,
-    (jsonb_build_array(pg_temp.given('twice', '[]'), pg_temp.given('twice', '[]')))::text]) as bad;
+    (jsonb_build_array(pg_temp.given('twice', '[]'), pg_temp.given('twice', '[]')))::text,
+    (jsonb_build_array(pg_temp.given('no-event', '[null]')))::text, (jsonb_build_array(pg_temp.given('no-time', '[{"event_type": "run.note"}]')))::text,
+    (jsonb_build_array(pg_temp.given('no-data', '[]', '{"data": 1}')))::text, (jsonb_build_array(pg_temp.given('much', '[]', '{"run_generation": 1e30}')))::text,
+    (jsonb_build_array(pg_temp.given('half', '[]', '{"run_generation": 0.5}')))::text]) as bad;
 select is(pdpp_run_import('[]'), '{"object": "run_import", "runs": []}', 'of nothing');
 
 select is_empty($$select * from pdpp_check() where run_id like 'im%' or detail like '%cin_im%'$$, 'the check finds nothing');
