@@ -130,14 +130,15 @@ std::optional<std::string> string_at(std::string_view object, std::string_view o
     return inner && inner->starts_with('{') ? string_at(*inner, key) : std::nullopt;
 }
 
+std::optional<std::int64_t> whole_number(std::string_view text) {
+    std::int64_t number = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && stop == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
+
 std::optional<std::int64_t> number_at(std::string_view object, std::string_view key) {
     const auto text = pq::member_of(object, key);
-    std::int64_t number = 0;
-    if (!text) {
-        return std::nullopt;
-    }
-    const auto [stop, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-    return error == std::errc() && stop == text->data() + text->size() ? std::optional(number) : std::nullopt;
+    return text ? whole_number(*text) : std::nullopt;
 }
 
 std::string with_members(std::string_view object, std::string_view members) {

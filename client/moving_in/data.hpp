@@ -19,6 +19,9 @@ std::string fit_data(std::string_view text, DataOrigin origin);
 std::optional<std::string> string_at(std::string_view object, std::string_view key);
 std::optional<std::string> string_at(std::string_view object, std::string_view outer, std::string_view key);
 
+/// The whole number that a text is.
+std::optional<std::int64_t> whole_number(std::string_view text);
+
 /// A whole number there.
 std::optional<std::int64_t> number_at(std::string_view object, std::string_view key);
 

@@ -1,5 +1,6 @@
 #include "moving_in/mapping.hpp"
 
+#include "moving_in/data.hpp"
 #include "moving_in/instant.hpp"
 #include "run/event.hpp"
 #include "run/id.hpp"
@@ -245,6 +246,14 @@ std::optional<std::string> first_in(const std::vector<const Row*>& rows, std::si
     return std::nullopt;
 }
 
+/// Of its connection, when it was admitted. SQLite holds anything there; what is no such number is not told, and the
+/// connection's own stands.
+std::optional<std::int64_t> generation_in(const std::vector<const Row*>& flights) {
+    const auto text = first_in(flights, flight_column::run_generation);
+    const auto generation = text ? whole_number(*text) : std::nullopt;
+    return generation && *generation >= 0 && *generation <= run::most_imported_generations ? generation : std::nullopt;
+}
+
 const MappedEvent* start_of(const Group& group) {
     const auto found = std::ranges::find(group.events, run::event_type::started, &MappedEvent::event_type);
     return found == group.events.end() ? nullptr : &*found;
@@ -484,7 +493,7 @@ MappedRun map_group(const SourceRun& source, Group& group, const Rules& rules) {
                                                       : (*group.events.front().row)[event_column::scenario_id],
                   .admitted_at = admission_of(group, rules.now),
                   .data = fmt::format(R"({{"imported": true, "source": "{}")", rules.source),
-                  .run_generation = first_in(group.flights, flight_column::run_generation),
+                  .run_generation = generation_in(group.flights),
                   .events = {},
                   .today = {},
                   .here = {}};

@@ -49,7 +49,7 @@ struct MappedRun {
     std::int64_t admitted_at;
     std::string data; ///< the admission's
     bool in_flight = false;
-    std::optional<std::string> run_generation;
+    std::optional<std::int64_t> run_generation;
     std::vector<MappedEvent> events;
 
     std::string today;              ///< what its server says of its id: a word of status

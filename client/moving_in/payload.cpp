@@ -1,5 +1,6 @@
 // What pdpp_run_import() is given: JSON that is put together, and whose data is never taken apart.
 
+#include "moving_in/data.hpp"
 #include "moving_in/instant.hpp"
 #include "moving_in/mapping.hpp"
 #include "moving_in/shape.hpp"
@@ -12,30 +13,11 @@ namespace pdpp::moving_in {
 
 namespace {
 
-void append_string(std::string& payload, std::string_view text) {
-    constexpr std::string_view hex = "0123456789abcdef";
-    payload += '"';
-    for (const char letter : text) {
-        const auto byte = static_cast<unsigned char>(letter);
-        if (letter == '"' || letter == '\\') {
-            payload += '\\';
-            payload += letter;
-        } else if (byte < 0x20) {
-            payload += "\\u00";
-            payload += hex[byte >> 4];
-            payload += hex[byte & 0xf];
-        } else {
-            payload += letter;
-        }
-    }
-    payload += '"';
-}
-
 void append_member(std::string& payload, std::string_view key, std::string_view text) {
     payload += ",\"";
     payload += key;
     payload += "\":";
-    append_string(payload, text);
+    payload += json_string(text);
 }
 
 /// Told by the event itself, or of no use to us.
@@ -47,7 +29,7 @@ bool is_told_otherwise(std::size_t column) {
 
 void append_event(std::string& payload, const MappedEvent& event) {
     payload += "{\"event_type\":";
-    append_string(payload, event.event_type);
+    payload += json_string(event.event_type);
     if (event.event_id) {
         append_member(payload, "event_id", *event.event_id);
     }
@@ -72,7 +54,7 @@ void append_event(std::string& payload, const MappedEvent& event) {
 
 void append_payload(std::string& payload, const MappedRun& run) {
     payload += "{\"run_id\":";
-    append_string(payload, run.run_id);
+    payload += json_string(run.run_id);
     append_member(payload, "connector_id", run.connector_id);
     append_member(payload, "connector_instance_id", run.connector_instance_id);
     append_member(payload, "trace_id", run.trace_id);
@@ -82,7 +64,7 @@ void append_payload(std::string& payload, const MappedRun& run) {
     append_member(payload, "admitted_at", instant_text(run.admitted_at));
     fmt::format_to(std::back_inserter(payload), ",\"data\":{},\"in_flight\":{}", run.data, run.in_flight);
     if (run.run_generation) {
-        append_member(payload, "run_generation", *run.run_generation);
+        fmt::format_to(std::back_inserter(payload), ",\"run_generation\":{}", *run.run_generation);
     }
     payload += ",\"events\":[";
     for (std::size_t i = 0; i < run.events.size(); ++i) {

@@ -1,6 +1,7 @@
 #pragma once
 // The words of a run's life: event types, phases, outcomes.
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -20,6 +21,10 @@ inline constexpr std::string_view retried_run = "retried_run";
 
 /// What the source of an admission is whose run another server recorded.
 inline constexpr std::string_view imported = "import";
+
+/// How many runs a connection can have been given before one is taken over: JSON's numbers are whole up to here (RFC
+/// 8259, 6), and bigint has room above it.
+inline constexpr std::int64_t most_imported_generations = std::int64_t{1} << 53;
 
 /// Where a lifecycle event stands in a run's life, as the lifecycle index numbers it (sql/pdpp--*.sql).
 enum class Phase { admitted = 1, started = 2, ended = 3 };

@@ -255,13 +255,12 @@ std::optional<std::string_view> fault_in_runs(const Jsonb* runs) {
     if (!JB_ROOT_IS_ARRAY(runs) || JB_ROOT_IS_SCALAR(runs)) {
         return "runs must be an array of objects";
     }
-    constexpr std::int64_t most_generations = std::int64_t{1} << 53;
-    const Rows found = look.execute({runs, static_cast<std::int64_t>(run::max_id_bytes), most_generations});
+    const Rows found =
+        look.execute({runs, static_cast<std::int64_t>(run::max_id_bytes), run::most_imported_generations});
     if (*found.int8(0, 0) > 0) {
         return "each of runs must have run_id, connector_id, connector_instance_id, trace_id, admitted_at and events "
                "(objects with event_type, occurred_at and, if any, data that is an object), and a run_generation, if "
-               "any, "
-               "that is a whole number";
+               "any, that is a whole number";
     }
     if (*found.int8(0, 1) > 0) {
         return "ids in runs must have 1 to 256 bytes";

@@ -283,7 +283,7 @@ subtest 'WebSocket' => sub {
 
 subtest 'a server that fails' => sub {
 	is_error($gateway->request('POST', "/$_", [], 'x'), 502, 'upstream_unavailable', $_)
-	  for qw(dies_at_once dies_in_head no_http two_lengths length_and_chunks other_coding);
+	  for qw(dies_at_once dies_in_head no_http two_lengths list_of_lengths chunks_of_old length_and_chunks other_coding);
 	like($gateway->request('POST', '/dies_at_once', [], 'x')->{json}{error}{message}, qr/is not known/, 'what became of a POST is not known');
 	my $client = $gateway->connect;
 	$client->send_request('GET', '/dies');

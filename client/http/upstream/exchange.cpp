@@ -25,7 +25,8 @@ bool is_ambiguous(const beast::http::response_header<>& head) {
     const auto codings = head.count(field::transfer_encoding);
     const auto lengths = head.count(field::content_length);
     return codings > 1 || lengths > 1 || (codings > 0 && lengths > 0) ||
-           (codings > 0 && !beast::iequals(head[field::transfer_encoding], "chunked"));
+           head[field::content_length].find(',') != std::string_view::npos ||
+           (codings > 0 && (head.version() < 11 || !beast::iequals(head[field::transfer_encoding], "chunked")));
 }
 
 } // namespace

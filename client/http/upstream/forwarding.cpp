@@ -45,8 +45,10 @@ bool is_of_connection(const beast::http::header<IsRequest>& head, std::string_vi
         return true;
     }
     const auto [first, last] = head.equal_range(field::connection);
-    return std::any_of(first, last,
-                       [&](const auto& header) { return beast::http::token_list{header.value()}.exists(plain_name); });
+    return std::any_of(first, last, [&](const auto& header) {
+        return std::ranges::any_of(elements_of(header.value()),
+                                   [&](std::string_view name) { return plain(name) == plain_name; });
+    });
 }
 
 bool is_of_sender(std::string_view plain_name) {

@@ -97,6 +97,12 @@ void Link::close() noexcept {
 }
 
 bool Link::is_quiet() {
+    if (tls_) { // may have read more than it gave
+        SSL* const session = tls_->native_handle();
+        if (SSL_has_pending(session) != 0 || BIO_ctrl_pending(SSL_get_rbio(session)) > 0) {
+            return false;
+        }
+    }
     char byte = 0;
     return socket_.is_open() && ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
            (errno == EAGAIN || errno == EWOULDBLOCK);

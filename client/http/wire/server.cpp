@@ -134,6 +134,8 @@ asio::awaitable<bool> send(Connection& connection, Reply answer, const Peer& pee
     try {
         const bool is_sent = co_await connection.write(std::move(answer.head), *answer.body);
         co_return is_sent;
+    } catch (const Refusal& refusal) { // of what the client goes on to send, while it is answered
+        log::write(log::Level::info, {{"request_id", request_id}}, "answer broken off: {:?}", refusal.message);
     } catch (const std::exception& error) {
         if (!peer.has_left()) {
             log::write(log::Level::error, {{"request_id", request_id}}, "stream broken off: {:?}", error.what());

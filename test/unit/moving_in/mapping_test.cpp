@@ -72,6 +72,24 @@ BOOST_AUTO_TEST_CASE(one_run_in_its_order_and_its_words) {
     BOOST_TEST(payload.find(R"("data":{"n": 1.50})") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(the_generation_is_a_number_or_is_not_told) {
+    const auto told = [](const char* generation) {
+        auto row = flight("cin_f", "2026-08-01T09:00:00Z");
+        row[flight_column::run_generation] = generation;
+        std::string payload;
+        append_payload(payload, mapped(source({}, {row})).at(0));
+        const auto read = json::parse(payload);
+        const auto* const found = read.as_object().if_contains("run_generation");
+        return found != nullptr ? found->as_int64() : -1;
+    };
+    BOOST_TEST(told("0") == 0);
+    BOOST_TEST(told("9") == 9);
+    BOOST_TEST(told("9007199254740992") == 9007199254740992);
+    for (const auto* const other : {"9007199254740993", "99999999999999999999", "-1", "1.5", "1e3", "nine", " 1"}) {
+        BOOST_TEST(told(other) == -1, other);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_shared_id_stays_with_whom_began_first_or_has_it) {
     const auto run = source({event("e1", "run.started", "cin_a", "{}", "2026-08-01T10:00:02Z"),
                              event("e2", "run.started", "cin_b", "{}", "2026-08-01T10:00:01Z"),
@@ -106,7 +124,7 @@ BOOST_AUTO_TEST_CASE(where_the_connection_is_said) {
     const auto run = mapped(flying).at(0);
     BOOST_TEST(run.connector_instance_id == "cin_f");
     BOOST_TEST(run.in_flight);
-    BOOST_TEST(*run.run_generation == "3");
+    BOOST_TEST(*run.run_generation == 3);
     BOOST_TEST(run.admitted_at == 1785574800000000);
 }
 

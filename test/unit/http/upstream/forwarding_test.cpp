@@ -95,6 +95,8 @@ BOOST_AUTO_TEST_CASE(what_is_of_the_connection_stays_on_it) {
     BOOST_TEST(forwarded({{"Host", "h"},
                           {"Connection", "close, X-A"},
                           {"Connection", "x-b"},
+                          {"Connection", "/, X_D"},
+                          {"X_D", "hidden from a reader who stops at what is no name"},
                           {"X-A", "1"},
                           {"X-B", "2"},
                           {"Keep-Alive", "x"},
