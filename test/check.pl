@@ -77,7 +77,7 @@ delete @ENV{qw(PGSERVICE PGDATABASE PGOPTIONS)};
 # What a person wants to see of a failed suite: the failed tests and what was said about them, or else the end of its log.
 sub explain {
     my ($suite, $log) = @_;
-    my $failures = "grep -E -A 12 '^not ok|FAILED|error: in' $log | grep -vE '^ok |^--\$' | head -n 80";
+    my $failures = "grep -E -A 12 '^ *not ok|^ *#   Failed test|FAILED|error: in' $log | grep -vE '^ *ok |^--\$' | head -n 120";
     my $text = `([ -n "\$($failures)" ] && $failures || tail -n 40 $log) | sed 's/^/    /'`;
     $text .= `head -n 120 build/check/$suite/regression.diffs | sed 's/^/    /'` if -s "build/check/$suite/regression.diffs";
     return "$text    the whole log: $log\n";
