@@ -365,8 +365,9 @@ inline bool update_tuple(Relation table, ItemPointer old, TupleTableSlot* row, T
 #endif
 }
 
-/// Prepares a function that returns a set of plain values to answer with a tuplestore.
-inline void materialize_values(FunctionCallInfo fcinfo) {
+/// Prepares a set-returning function to answer with a tuplestore, of rows or of plain values; the server's own
+/// InitMaterializedSRF() is of PostgreSQL 15.
+inline void materialize_result(FunctionCallInfo fcinfo) {
     ReturnSetInfo* result = (ReturnSetInfo*)fcinfo->resultinfo;
     if (result == nullptr || !IsA(result, ReturnSetInfo) || !(result->allowedModes & SFRM_Materialize) ||
         result->expectedDesc == nullptr) {
@@ -378,27 +379,6 @@ inline void materialize_values(FunctionCallInfo fcinfo) {
     result->returnMode = SFRM_Materialize;
     result->setResult = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
     MemoryContextSwitchTo(before);
-}
-
-/// Prepares a set-returning function to answer with a tuplestore; before PostgreSQL 15 by hand.
-inline void materialize_result(FunctionCallInfo fcinfo) {
-#if PG_VERSION_NUM >= 150000
-    InitMaterializedSRF(fcinfo, 0);
-#else
-    ReturnSetInfo* result = (ReturnSetInfo*)fcinfo->resultinfo;
-    if (result == nullptr || !IsA(result, ReturnSetInfo) || !(result->allowedModes & SFRM_Materialize)) {
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("set-valued function called in context that cannot accept a set")));
-    }
-    MemoryContext per_query = result->econtext->ecxt_per_query_memory;
-    MemoryContext before = MemoryContextSwitchTo(per_query);
-    if (get_call_result_type(fcinfo, nullptr, &result->setDesc) != TYPEFUNC_COMPOSITE) {
-        elog(ERROR, "return type must be a row type");
-    }
-    result->returnMode = SFRM_Materialize;
-    result->setResult = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
-    MemoryContextSwitchTo(before);
-#endif
 }
 
 } // namespace pdpp::pg

@@ -10,6 +10,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 namespace pdpp::moving_in {
@@ -107,7 +108,8 @@ std::optional<std::string> as_string(std::optional<std::string_view> value) {
 } // namespace
 
 std::string fit_data(std::string_view text, DataOrigin origin) {
-    if (origin == DataOrigin::jsonb && text.starts_with('{')) {
+    const auto most_levels = std::ranges::count(text, '{') + std::ranges::count(text, '[');
+    if (origin == DataOrigin::jsonb && text.starts_with('{') && most_levels <= run::max_data_depth) {
         return std::string(text);
     }
     if (is_object_for_jsonb(text) && is_storable(text) && text.find("\\u0000") == std::string_view::npos) {

@@ -51,8 +51,8 @@ std::int64_t duration_argument(FunctionCallInfo fcinfo, int index, std::string_v
 namespace {
 
 /// How many objects and arrays stand one within the other.
-int depth_of(const Jsonb* data) {
-    JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(&data->root));
+int depth_of(const JsonbContainer* data) {
+    JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(data));
     int depth = 0;
     int deepest = 0;
     JsonbValue value;
@@ -67,20 +67,16 @@ int depth_of(const Jsonb* data) {
     return deepest;
 }
 
-/// Whatever prints JSON calls itself for each level, and the server ends a call whose stack has no room left.
-void refuse_deep(const Jsonb* data, int bytes) {
+} // namespace
+
+int too_deep(const JsonbContainer* data, int bytes) {
     constexpr int least_bytes = sizeof(JsonbContainer) + sizeof(JEntry); // of a level: most data need not be looked at
     if (bytes / least_bytes <= run::max_data_depth) {
-        return;
+        return 0;
     }
     const int depth = depth_of(data);
-    if (depth > run::max_data_depth) {
-        refuse(run::ErrorCode::invalid_request, "data",
-               psprintf("data is nested %d levels deep; at most %d are accepted", depth, run::max_data_depth));
-    }
+    return depth > run::max_data_depth ? depth : 0;
 }
-
-} // namespace
 
 Jsonb* data_argument(FunctionCallInfo fcinfo, int index) {
     if (PG_ARGISNULL(index)) {
@@ -95,7 +91,10 @@ Jsonb* data_argument(FunctionCallInfo fcinfo, int index) {
         refuse(run::ErrorCode::event_too_large, "data",
                psprintf("data takes %d bytes as stored; at most %d are accepted", bytes, settings::max_event_bytes));
     }
-    refuse_deep(data, bytes);
+    if (const int depth = too_deep(&data->root, bytes); depth > 0) {
+        refuse(run::ErrorCode::invalid_request, "data",
+               psprintf("data is nested %d levels deep; at most %d are accepted", depth, run::max_data_depth));
+    }
     return data;
 }
 

@@ -20,6 +20,10 @@ std::optional<std::int64_t> timeout_argument(FunctionCallInfo fcinfo, int index,
 /// nothing. What is longer than a life becomes one.
 std::int64_t duration_argument(FunctionCallInfo fcinfo, int index, std::string_view param);
 
+/// How deep data of so many bytes are nested, if that is deeper than what can be printed again: whatever prints JSON
+/// calls itself for each level, and the server ends a call whose stack has no room left. 0 if all is well.
+int too_deep(const JsonbContainer* data, int bytes);
+
 /// The data argument of a writer, null standing for {}; refuses anything but an object, more than
 /// pdpp.max_event_bytes, and what is nested too deep to be printed again.
 Jsonb* data_argument(FunctionCallInfo fcinfo, int index);

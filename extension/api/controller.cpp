@@ -196,10 +196,11 @@ PDPP_FUNCTION(pdpp_run_claim) {
 
 PDPP_FUNCTION(pdpp_run_claim_several) {
     if (PG_ARGISNULL(0) || PG_GETARG_INT32(0) < 1 || PG_GETARG_INT32(0) > run::largest_claim) {
-        refuse(run::ErrorCode::invalid_request, "max", "max must be a number from 1 to 1000");
+        refuse(run::ErrorCode::invalid_request, "max",
+               psprintf("max must be a number from 1 to %d", static_cast<int>(run::largest_claim)));
     }
     const std::int64_t most = PG_GETARG_INT32(0);
-    pg::materialize_values(fcinfo);
+    pg::materialize_result(fcinfo);
     const auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     return store::in_spi(fcinfo, [&]() -> const Jsonb* {
         for (const Jsonb* claim : claim_several(required_boot(), most)) {

@@ -155,7 +155,7 @@ void Walk::look(StrategyNumber strategy, run::Instant than) {
     }
 }
 
-/// Takes the run if it waits. Whether there is nothing more to be said about it.
+/// Takes the run if it waits and is still this boot's. Whether there is nothing more to be said about it.
 bool Walk::take() {
     if (TransactionIdIsValid(dirty_.xmin) || TransactionIdIsValid(dirty_.xmax)) {
         return false; // somebody is at work on it

@@ -182,6 +182,7 @@ bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datu
 
 void update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* locked, AttrNumber column, Datum value) {
     PreventCommandIfReadOnly("UPDATE");
+    CheckCmdReplicaIdentity(table, CMD_UPDATE); // as the executor does
     slot_getallattrs(locked);
     TupleTableSlot* row = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
     const auto columns = static_cast<std::size_t>(RelationGetDescr(table)->natts);

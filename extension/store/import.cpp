@@ -48,6 +48,12 @@ void lock_imports() {
 
 /// A connection is on record once it had a run, and its generation goes on above the highest that was seen there.
 void record_connections(const Jsonb* runs) {
+    // before either statement touches one, in the order in which offers lock them
+    static Statement lock{
+        "select from pdpp.connections as c where c.connector_instance_id in ("
+        " select coalesce(a.connector_instance_id, r.connector_instance_id) from " GIVEN_RUNS WITH_ADMISSION
+        " where a.run_id is null or r.run_generation is not null)"
+        " order by c.connector_instance_id for no key update of c"};
     static Statement record{
         "insert into pdpp.connections as c (connector_instance_id, connector_id, run_generation)"
         " select r.connector_instance_id, min(r.connector_id), count(*) from " GIVEN_RUNS WITH_ADMISSION
@@ -61,6 +67,7 @@ void record_connections(const Jsonb* runs) {
         " from " GIVEN_RUNS WITH_ADMISSION
         " where r.run_generation is not null and (a.run_id is null or a.source_kind = $2) group by 1) as g"
         " where c.connector_instance_id = g.connector_instance_id and c.run_generation < g.run_generation"};
+    lock.execute({runs});
     record.change({runs});
     raise.change({runs, run::imported});
 }
@@ -95,7 +102,11 @@ Rows append_new(const Jsonb* runs) {
     static Statement append{R"(
 with runs as materialized (
     select r.number, r.run -> 'events' as events, a.run_id, a.connector_instance_id, a.actor_id as connector_id, a.trace_id,
-           a.scenario_id, a.admitted_at, l.event_seq as last_seq, l.recorded_at as last_recorded_at, s.is_started, s.ending
+           a.scenario_id, a.admitted_at, l.event_seq as last_seq, l.recorded_at as last_recorded_at, s.is_started, s.ending,
+           s.ended_at, case when s.ending is not null then (
+               select max(p.event_seq) > count(*) from (
+                   select k.event_seq from pdpp.spine_events as k where k.run_id = a.run_id order by k.event_seq limit 4) as p)
+           end as is_pruned
     from jsonb_array_elements($1) with ordinality as r(run, number)
     cross join lateral (
         select e.* from pdpp.spine_events as e
@@ -105,12 +116,13 @@ with runs as materialized (
         order by e.event_seq desc limit 1) as l
     cross join lateral (
         select coalesce(bool_or(e.event_type = 'run.started'), false) as is_started,
-               max(e.event_type) filter (where e.event_type in )" TERMINAL R"() as ending
+               max(e.event_type) filter (where e.event_type in )" TERMINAL R"() as ending,
+               max(e.recorded_at) filter (where e.event_type in )" TERMINAL R"() as ended_at
         from pdpp.spine_events as e where e.run_id = a.run_id and e.event_type in )" LIFECYCLE R"() as s
 ), given as (
     select r.number, r.run_id, r.connector_instance_id as of_connection, r.connector_id, r.trace_id as of_trace,
            r.scenario_id as of_scenario, r.admitted_at, r.last_seq, r.last_recorded_at, r.is_started,
-           r.ending is not null as is_ended, e.*,
+           r.ending is not null as is_ended, r.is_pruned and e.recorded_at <= r.ended_at as may_be_pruned, e.*,
            case when e.event_type = 'run.admitted' then 1 when e.event_type = 'run.started' then 2
                 when e.event_type in )" TERMINAL R"( then 3 end as phase
     from runs as r
@@ -132,9 +144,10 @@ with runs as materialized (
                      when 3 then not (g.is_ended or coalesce(bool_or(g.phase = 3) over before, false)) end as stands
     from given as g
     window before as (partition by g.number order by g.place rows between unbounded preceding and 1 preceding)
-), kept as ( -- what the import itself concludes is no evidence
+), kept as ( -- what the import itself concludes is no evidence, and what retention may have taken away stays away
     select j.*, row_number() over upto as n, max(j.recorded_at) over upto as latest
-    from judged as j where j.event_id is not null or j.stands
+    from judged as j
+    where case when j.phase is null then j.may_be_pruned is not true else j.event_id is not null or j.stands end
     window upto as (partition by j.number order by j.place rows unbounded preceding)
 ), written as (
     insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at, trace_id,
@@ -225,50 +238,6 @@ Rows find_known(const Jsonb* runs) {
 bool is_imported(std::string_view run_id) {
     static Statement find{"select from pdpp.spine_events where run_id = $1 and event_seq = 1 and source_kind = $2"};
     return find.execute({run_id, run::imported}).any();
-}
-
-std::optional<std::string_view> fault_in_runs(const Jsonb* runs) {
-    static Statement look{"select count(*) filter (where jsonb_typeof(r) <> 'object'"
-                          "   or jsonb_typeof(r -> 'run_id') is distinct from 'string'"
-                          "   or jsonb_typeof(r -> 'connector_id') is distinct from 'string'"
-                          "   or jsonb_typeof(r -> 'connector_instance_id') is distinct from 'string'"
-                          "   or jsonb_typeof(r -> 'trace_id') is distinct from 'string'"
-                          "   or jsonb_typeof(r -> 'admitted_at') is distinct from 'string'"
-                          "   or jsonb_typeof(r -> 'events') is distinct from 'array'"
-                          "   or case coalesce(jsonb_typeof(r -> 'run_generation'), 'null')"
-                          "      when 'null' then false"
-                          "      when 'number' then (r ->> 'run_generation')::numeric not between 0 and $3"
-                          "        or (r ->> 'run_generation')::numeric % 1 <> 0"
-                          "      else true end"
-                          "   or coalesce(jsonb_typeof(r -> 'data'), 'null') not in ('object', 'null')"
-                          "   or exists (select from jsonb_array_elements("
-                          "        case jsonb_typeof(r -> 'events') when 'array' then r -> 'events' else '[]' end) as e"
-                          "      where jsonb_typeof(e) <> 'object'"
-                          "        or jsonb_typeof(e -> 'event_type') is distinct from 'string'"
-                          "        or jsonb_typeof(e -> 'occurred_at') is distinct from 'string'"
-                          "        or coalesce(jsonb_typeof(e -> 'data'), 'null') not in ('object', 'null'))),"
-                          " count(*) filter (where octet_length(r ->> 'run_id') not between 1 and $2"
-                          "   or octet_length(r ->> 'connector_id') not between 1 and $2"
-                          "   or octet_length(r ->> 'connector_instance_id') not between 1 and $2),"
-                          " count(r ->> 'run_id') - count(distinct r ->> 'run_id')"
-                          " from jsonb_array_elements($1) as r"};
-    if (!JB_ROOT_IS_ARRAY(runs) || JB_ROOT_IS_SCALAR(runs)) {
-        return "runs must be an array of objects";
-    }
-    const Rows found =
-        look.execute({runs, static_cast<std::int64_t>(run::max_id_bytes), run::most_imported_generations});
-    if (*found.int8(0, 0) > 0) {
-        return "each of runs must have run_id, connector_id, connector_instance_id, trace_id, admitted_at and events "
-               "(objects with event_type, occurred_at and, if any, data that is an object), and a run_generation, if "
-               "any, that is a whole number";
-    }
-    if (*found.int8(0, 1) > 0) {
-        return "ids in runs must have 1 to 256 bytes";
-    }
-    if (*found.int8(0, 2) > 0) {
-        return "no run may be given twice";
-    }
-    return {};
 }
 
 std::span<const ImportedRun> import_runs(const Jsonb* runs) {

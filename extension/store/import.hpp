@@ -4,7 +4,6 @@
 #include "pg.hpp"
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -22,12 +21,10 @@ struct ImportedRun {
 /// Whether a run was admitted by an import.
 bool is_imported(std::string_view run_id);
 
-/// What is wrong with an array of runs, as the message of a refusal; nothing if all is well.
-std::optional<std::string_view> fault_in_runs(const Jsonb* runs);
-
 /// Writes what of these runs is not here yet, all in the caller's transaction: the admission of a run that is new, its
 /// events, and a flight row for one that is in flight where it was recorded. A run has one start and one ending, the
-/// first that came; what comes after the ending, or again, is evidence. One for each run that was given, in their
+/// first that came; what comes after the ending, or again, is evidence. Of a run that pdpp_prune() went over, only its
+/// lifecycle and evidence are written: what else is not here may be what went. One for each run that was given, in their
 /// order, in the memory of SPI.
 ///
 /// Imports of one database go one after the other.

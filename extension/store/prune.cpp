@@ -11,13 +11,14 @@ namespace {
 bool pruning = false;
 
 // The ending is looked up for each event, however the planner feels about joins: the events of runs that go on are few
-// among those of their age.
+// among those of their age. What came after the ending stays: of an imported run that can be any event.
 #define PRUNABLE                                                                                                       \
     " from pdpp.spine_events as e"                                                                                     \
     " where e.event_type not in ('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled',"       \
     "                            'run.abandoned', 'run.late_outcome')"                                                 \
     " and e.recorded_at < $1"                                                                                          \
     " and (select t.recorded_at from pdpp.spine_events as t where t.run_id = e.run_id"                                 \
+    "      and t.event_seq > e.event_seq"                                                                              \
     "      and t.event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')) < $1"
 
 } // namespace

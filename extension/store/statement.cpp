@@ -46,14 +46,6 @@ std::optional<std::string_view> Rows::text(std::uint64_t row, int column) const 
     return text_view(*value);
 }
 
-std::optional<std::int32_t> Rows::int4(std::uint64_t row, int column) const {
-    const auto value = datum(row, column, INT4OID);
-    if (!value) {
-        return {};
-    }
-    return DatumGetInt32(*value);
-}
-
 std::optional<std::int64_t> Rows::int8(std::uint64_t row, int column) const {
     const auto value = datum(row, column, INT8OID);
     if (!value) {

@@ -64,7 +64,6 @@ class Rows {
     /// A value of this type, or null; raises datatype_mismatch if the column has another.
     [[nodiscard]] std::optional<Datum> datum(std::uint64_t row, int column, Oid type) const;
     [[nodiscard]] std::optional<std::string_view> text(std::uint64_t row, int column) const;
-    [[nodiscard]] std::optional<std::int32_t> int4(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<std::int64_t> int8(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<run::Instant> instant(std::uint64_t row, int column) const;
     [[nodiscard]] bool is_true(std::uint64_t row, int column) const;

@@ -1,7 +1,7 @@
 -- pdpp_run_claim: who gets which runs, in which order, several at once, and how much of the database that touches.
 \i test/sql/include/prelude.psql
 begin;
-select plan(54);
+select plan(55);
 
 create function pg_temp.offer(variadic connections text[]) returns text language sql as $$
     select pdpp_controller_offer(coalesce(jsonb_agg(jsonb_build_object('connector_instance_id', c, 'connector_id', 'cl')), '[]'))->>'offered'
@@ -86,6 +86,15 @@ select is(pg_temp.claimed(2), 'run-h run-g', 'somebody''s trigger does not chang
 select is(string_agg(run_id, ' ' order by run_id), 'run-g run-h', 'and is called')
 from pdpp.controller_active_runs where cancel_requested_by = 'noted' and boot_epoch is not null and run_id in ('run-g', 'run-h');
 drop trigger note on pdpp.controller_active_runs;
+
+-- nor does a claim pass by what its UPDATE would be refused for
+set local client_min_messages = error;
+create publication everything for table pdpp.controller_active_runs;
+alter table pdpp.controller_active_runs replica identity nothing;
+select throws_ok('select count(*) from pdpp_run_claim(1)', '55000', null, 'a row that subscribers could not tell from others');
+alter table pdpp.controller_active_runs replica identity default;
+drop publication everything;
+set local client_min_messages = notice;
 
 -- without the index, and by rows that were written by hand
 drop index pdpp.controller_active_runs_offered;

@@ -1,7 +1,7 @@
 -- pdpp_run_import: what another server recorded of runs, in its order and in its words; once, and no more.
 \i test/sql/include/prelude.psql
 begin;
-select plan(75);
+select plan(112);
 
 -- an event as the program gives it: its number makes its id and its times
 create function pg_temp.event(n integer, type text, data jsonb default '{}', more jsonb default '{}') returns jsonb language sql as $$
@@ -122,13 +122,37 @@ select is(pg_temp.import(pg_temp.given('im-9', jsonb_build_array(pg_temp.event(1
 select is(pdpp_run_list('abandoned', 'gmail', 'cin_im-9')#>>'{data,0,run_id}', 'im-9', 'is in the list of its connector');
 select is(pdpp_run_timeline('im-9')#>>'{data,2,data,imported_actor_id}', 'controller', 'and says who ended it');
 
+-- what retention took away stays away
+select pg_temp.import(pg_temp.given('im-13', jsonb_build_array(pg_temp.event(1, 'run.started'), pg_temp.event(2, 'run.note'), pg_temp.event(3, 'run.failed'), pg_temp.event(4, 'run.note'))));
+select is((pdpp_prune('2026-08-01T11:00:00Z')->>'events')::integer >= 1, true, 'events go');
+select is(pg_temp.import(pg_temp.given('im-13', jsonb_build_array(pg_temp.event(1, 'run.started'), pg_temp.event(2, 'run.note'), pg_temp.event(3, 'run.failed'), pg_temp.event(4, 'run.note'),
+    pg_temp.event(5, 'run.completed'), pg_temp.event(6, 'run.note'))))#>>'{0,events}', '2', 'and do not come back');
+select is(pg_temp.told('im-13'), '1 run.admitted, 2 run.started, 4 run.failed, 5 run.note, 6 run.late_outcome, 7 run.note', 'what came after the ending stays, and what is new comes');
+select is(pdpp_run_timeline('im-13')->>'pruned', 'true', 'which it says');
+
+-- data of many levels, as many as can be told
+select is(pg_temp.import(pg_temp.given('im-14', jsonb_build_array(pg_temp.event(1, 'run.note', (repeat('{"a":', 2499) || '{}' || repeat('}', 2499))::jsonb))))#>>'{0,events}', '1', '2,500 levels');
+
 -- refusals
-select pg_temp.refused(format('select pdpp_run_import(%L)', bad), 'PT400', 'invalid_request', 'runs', bad) from unnest(array[
-    '{}', '"x"', '[1]', '[{"run_id": "x"}]', (jsonb_build_array(pg_temp.given('', '[]')))::text, (jsonb_build_array(pg_temp.given(repeat('x', 257), '[]')))::text,
-    (jsonb_build_array(pg_temp.given('twice', '[]'), pg_temp.given('twice', '[]')))::text,
-    (jsonb_build_array(pg_temp.given('no-event', '[null]')))::text, (jsonb_build_array(pg_temp.given('no-time', '[{"event_type": "run.note"}]')))::text,
-    (jsonb_build_array(pg_temp.given('no-data', '[]', '{"data": 1}')))::text, (jsonb_build_array(pg_temp.given('much', '[]', '{"run_generation": 1e30}')))::text,
-    (jsonb_build_array(pg_temp.given('half', '[]', '{"run_generation": 0.5}')))::text]) as bad;
+create function pg_temp.bad(name text, events jsonb, more jsonb default '{}') returns text language sql as $$ select jsonb_build_array(pg_temp.given(name, events, more))::text $$;
+create function pg_temp.bad_event(more jsonb) returns text language sql as $$ select pg_temp.bad('ev', jsonb_build_array(pg_temp.event(1, 'run.note'), pg_temp.event(2, 'run.note', more => more))) $$;
+select pg_temp.refused(format('select pdpp_run_import(%L)', bad), 'PT400', 'invalid_request', 'runs', left(bad, 200)) from unnest(array[
+    '{}', '"x"', '[1]', '[[]]', '[{"run_id": "x"}]', '[{"run_id": 1}]', pg_temp.bad('', '[]'), pg_temp.bad(repeat('x', 257), '[]'),
+    (jsonb_build_array(pg_temp.given('twice', '[]'), pg_temp.given('other', '[]'), pg_temp.given('twice', '[]')))::text,
+    pg_temp.bad('connector', '[]', '{"connector_id": ""}'), pg_temp.bad('connection', '[]', '{"connector_instance_id": null}'), pg_temp.bad('trace', '[]', '{"trace_id": 1}'),
+    pg_temp.bad('no-time', '[]', '{"admitted_at": null}'), pg_temp.bad('endless', '[]', '{"admitted_at": "infinity"}'), pg_temp.bad('when', '[]', '{"admitted_at": "now"}'),
+    pg_temp.bad('where', '[]', '{"admitted_at": "2026-08-01T10:00:00"}'), pg_temp.bad('of-old', '[]', '{"admitted_at": "2026-08-01T10:00:00Z BC"}'),
+    pg_temp.bad('no-events', '{}'), pg_temp.bad('no-event', '[null]'), pg_temp.bad('array', '[[]]'), pg_temp.bad('untimed', '[{"event_type": "run.note"}]'),
+    pg_temp.bad('no-data', '[]', '{"data": 1}'), pg_temp.bad('deep', '[]', format('{"data": %s{}%s}', repeat('{"a":', 2500), repeat('}', 2500))::jsonb),
+    pg_temp.bad('flying', '[]', '{"in_flight": "yes"}'), pg_temp.bad('much', '[]', '{"run_generation": 1e30}'), pg_temp.bad('half', '[]', '{"run_generation": 0.5}'),
+    pg_temp.bad('less', '[]', '{"run_generation": -1}'), pg_temp.bad('word', '[]', '{"run_generation": "1"}'),
+    pg_temp.bad_event('{"event_type": ""}'), pg_temp.bad_event('{"event_type": null}'), pg_temp.bad_event('{"event_id": 1}'), pg_temp.bad_event('{"event_id": "e1"}'),
+    pg_temp.bad_event(jsonb_build_object('event_id', repeat('x', 257))), pg_temp.bad_event('{"event_id": "evt_ev_1"}'), pg_temp.bad_event('{"occurred_at": "-infinity"}'),
+    pg_temp.bad_event('{"recorded_at": "infinity"}'), pg_temp.bad_event('{"recorded_at": 1}'), pg_temp.bad_event(jsonb_build_object('actor_id', repeat('x', 257))),
+    pg_temp.bad_event('{"source_kind": "retried_run"}'), pg_temp.bad_event('{"source_kind": "import"}'), pg_temp.bad_event('{"data": []}'),
+    pg_temp.bad_event(format('{"data": %s{}%s}', repeat('{"a":', 2500), repeat('}', 2500))::jsonb)]) as bad;
+select throws_ok(format('select pdpp_run_import(%L)', pg_temp.bad_event('{"data": []}')), 'PT400', 'run ev, event 2: data must be an object', 'which one it is');
+select throws_ok(format('select pdpp_run_import(%L)', pg_temp.bad('day', '[]', '{"admitted_at": "2026-02-30T10:00:00Z"}')), '22008', null, 'a day that there is not');
 select is(pdpp_run_import('[]'), '{"object": "run_import", "runs": []}', 'of nothing');
 
 select is_empty($$select * from pdpp_check() where run_id like 'im%' or detail like '%cin_im%'$$, 'the check finds nothing');

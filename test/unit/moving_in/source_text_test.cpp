@@ -12,6 +12,22 @@ using namespace pdpp::moving_in;
 
 BOOST_AUTO_TEST_SUITE(source_text)
 
+BOOST_AUTO_TEST_CASE(what_is_nested_too_deep_to_be_told_stays_a_text) {
+    const auto nested = [](std::size_t levels) {
+        std::string text;
+        for (std::size_t i = 1; i < levels; ++i) {
+            text += "{\"a\":";
+        }
+        return text + "{}" + std::string(levels - 1, '}');
+    };
+    for (const auto origin : {DataOrigin::jsonb, DataOrigin::text}) {
+        BOOST_TEST(fit_data(nested(2500), origin) == nested(2500));
+        BOOST_TEST(fit_data(nested(2501), origin).starts_with(R"({"imported_data_json": "{\"a\":)"));
+    }
+    const auto wide = "{\"a\": \"" + std::string(3000, '{') + "\"}";
+    BOOST_TEST(fit_data(wide, DataOrigin::jsonb) == wide);
+}
+
 BOOST_AUTO_TEST_CASE(times) {
     BOOST_TEST(instant_text(*parse_instant("2026-08-01T10:00:01.500Z")) == "2026-08-01T10:00:01.500000Z");
     BOOST_TEST(instant_text(*parse_instant("2026-08-01 10:00:01")) == "2026-08-01T10:00:01.000000Z");
