@@ -24,8 +24,8 @@ bool is_imported(std::string_view run_id);
 /// Writes what of these runs is not here yet, all in the caller's transaction: the admission of a run that is new, its
 /// events, and a flight row for one that is in flight where it was recorded. A run has one start and one ending, the
 /// first that came; what comes after the ending, or again, is evidence. Of a run that pdpp_prune() went over, only its
-/// lifecycle and evidence are written: what else is not here may be what went. One for each run that was given, in their
-/// order, in the memory of SPI.
+/// lifecycle and evidence are written: what else is not here may be what went. One for each run that was given, in
+/// their order, in the memory of SPI.
 ///
 /// Imports of one database go one after the other.
 std::span<const ImportedRun> import_runs(const Jsonb* runs);
