@@ -76,9 +76,9 @@ std::optional<std::string> owner_password_file(UsualFiles usual) {
         return path;
     }
     if (usual == UsualFiles::looked_for && in_environment("PDPP_OWNER_PASSWORD").empty()) {
-        for (auto& path : usual_password_files()) {
+        for (const auto& path : usual_password_files()) {
             if (::access(path.c_str(), R_OK) == 0) {
-                return std::move(path);
+                return path;
             }
         }
     }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <charconv>
 #include <span>
+#include <utility>
 
 namespace pdpp::api {
 
@@ -18,8 +19,8 @@ namespace {
 
 /// Where in the array of runs something is wrong.
 struct Place {
-    std::string_view run_id; ///< empty while that is not known
-    int event = 0;           ///< from 1; 0 for the run itself
+    std::string_view run_id = {}; ///< empty while that is not known
+    int event = 0;                ///< from 1; 0 for the run itself
 };
 
 [[noreturn]] void refuse_at(const Place& place, const char* fault) {
@@ -29,85 +30,138 @@ struct Place {
            place.event == 0 ? psprintf("%s: %s", run, fault) : psprintf("%s, event %d: %s", run, place.event, fault));
 }
 
-/// Calls `visit` with each element of an array.
-void for_each(const JsonbContainer* array, const auto& visit) {
-    JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(array));
-    JsonbValue element;
-    (void)JsonbIteratorNext(&iterator, &element, true);
-    while (JsonbIteratorNext(&iterator, &element, true) == WJB_ELEM) {
-        visit(element);
-    }
-}
-
 bool is_object(const JsonbValue& value) {
     return value.type == jbvBinary && JsonContainerIsObject(value.val.binary.data);
 }
 
-std::string_view string_in(const JsonbValue& value) {
+/// Calls `visit` with each element of an array, which must be an object.
+void for_each_object(const JsonbContainer* array, const auto& visit) {
+    JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(array));
+    JsonbValue element;
+    (void)JsonbIteratorNext(&iterator, &element, true);
+    while (JsonbIteratorNext(&iterator, &element, true) == WJB_ELEM) {
+        visit(is_object(element) ? element.val.binary.data : nullptr);
+    }
+}
+
+// What a member is, or an error that says where it is not.
+
+std::string_view text_in(const JsonbValue& value, std::string_view key, const Place& place) {
+    if (value.type != jbvString) {
+        refuse_at(place, join({key, " must be a string"}).data());
+    }
     return {value.val.string.val, static_cast<std::size_t>(value.val.string.len)};
 }
 
-/// What stands under a key; nothing for null, or if there is none.
-std::optional<JsonbValue> member(const JsonbContainer* object, std::string_view key) {
-    JsonbValue value;
-    const bool is_there = getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(object), key.data(),
-                                                       static_cast<int>(key.size()), &value) != nullptr;
-    return is_there && value.type != jbvNull ? std::optional(value) : std::nullopt;
-}
-
-/// A string of `key`; empty if there is none and it may be missing.
-std::string_view string_under(const JsonbContainer* object, const char* key, const Place& place, bool may_be_missing) {
-    const auto value = member(object, key);
-    if (!value && may_be_missing) {
-        return {};
-    }
-    if (!value || value->type != jbvString) {
-        refuse_at(place, psprintf("%s must be a string", key));
-    }
-    return string_in(*value);
-}
-
-std::string_view id_under(const JsonbContainer* object, const char* key, const Place& place, bool may_be_missing) {
-    const std::string_view id = string_under(object, key, place, may_be_missing);
-    if ((id.empty() && !may_be_missing) || id.size() > run::max_id_bytes) {
-        refuse_at(place, psprintf("%s must have 1 to 256 bytes", key));
+std::string_view id_in(const JsonbValue& value, std::string_view key, const Place& place) {
+    const std::string_view id = text_in(value, key, place);
+    if (id.size() > run::max_id_bytes) {
+        refuse_at(place, join({key, " must have 1 to 256 bytes"}).data());
     }
     return id;
 }
 
-/// A time by its shape, `2026-08-06T07:06:40.5Z`; whether there is such a day is for PostgreSQL to say. Its other words
-/// for times (`infinity`, `now`) are none that was recorded.
-void look_at_time(const JsonbContainer* object, const char* key, const Place& place, bool may_be_missing) {
-    const std::string_view text = string_under(object, key, place, may_be_missing);
-    const auto is_digit = [](char letter) { return letter >= '0' && letter <= '9'; };
+/// Whether a text has the form `2026-08-06T07:06:40.5Z`, or an offset for the Z. Whether there is such a day is for
+/// PostgreSQL to say; its other words for times (`infinity`, `now`) are none that was recorded.
+bool is_timestamp(std::string_view text) {
     constexpr std::string_view form = "0000-00-00T00:00:00";
-    const bool has_form = text.size() > form.size() &&
-                          std::ranges::equal(text.substr(0, form.size()), form, [&](char letter, char expected) {
-                              return expected == '0' ? is_digit(letter) : letter == expected;
-                          });
-    const std::string_view rest = has_form ? text.substr(form.size()) : std::string_view();
-    const auto zone = rest.find_first_of("Z+-");
-    const bool has_zone =
-        zone != std::string_view::npos &&
-        rest.find_first_not_of(rest[zone] == 'Z' ? "Z" : "0123456789:", zone + 1) == std::string_view::npos &&
-        (rest[zone] != 'Z' || zone + 1 == rest.size());
-    if (!(has_zone || (text.empty() && may_be_missing))) {
-        refuse_at(place, psprintf("%s must be a time with its zone, such as 2026-08-06T07:06:40.5Z", key));
+    const auto fits = [](char letter, char expected) {
+        return expected == '0' ? letter >= '0' && letter <= '9' : letter == expected;
+    };
+    if (text.size() <= form.size() || !std::ranges::equal(text.substr(0, form.size()), form, fits)) {
+        return false;
     }
+    const std::string_view rest = text.substr(form.size());
+    const auto zone = rest.find_first_of("Z+-");
+    return zone != std::string_view::npos &&
+           (rest[zone] == 'Z' ? zone + 1 == rest.size()
+                              : rest.find_first_not_of("0123456789:", zone + 1) == std::string_view::npos);
 }
 
-void look_at_data(const JsonbContainer* object, const Place& place) {
-    const auto data = member(object, "data");
-    if (!data) {
-        return;
+run::Instant time_in(const JsonbValue& value, std::string_view key, const Place& place) {
+    const std::string_view text = text_in(value, key, place);
+    if (!is_timestamp(text)) {
+        refuse_at(place, join({key, " must be a time with its zone, such as 2026-08-06T07:06:40.5Z"}).data());
     }
-    if (!is_object(*data)) {
+    char* const copy = pnstrdup(text.data(), text.size());
+    const Datum time =
+        DirectFunctionCall3(timestamptz_in, CStringGetDatum(copy), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+    pfree(copy);
+    return to_instant(DatumGetTimestampTz(time));
+}
+
+/// An object that can be told again, where it lies.
+store::JsonbView data_in(const JsonbValue& value, const Place& place) {
+    if (!is_object(value)) {
         refuse_at(place, "data must be an object");
     }
-    if (const int depth = too_deep(data->val.binary.data, data->val.binary.len); depth > 0) {
+    if (const int depth = too_deep(value.val.binary.data, value.val.binary.len); depth > 0) {
         refuse_at(place,
                   psprintf("data is nested %d levels deep; at most %d are accepted", depth, run::max_data_depth));
     }
+    return {value.val.binary.data, value.val.binary.len};
+}
+
+/// What must be there.
+JsonbValue member_of(const JsonbContainer* object, std::string_view key, const Place& place) {
+    const auto value = store::member(object, key);
+    if (!value) {
+        refuse_at(place, join({key, " must not be missing"}).data());
+    }
+    return *value;
+}
+
+/// An id that must be there.
+std::string_view id_of(const JsonbContainer* object, std::string_view key, const Place& place) {
+    const std::string_view id = id_in(member_of(object, key, place), key, place);
+    if (id.empty()) {
+        refuse_at(place, join({key, " must have 1 to 256 bytes"}).data());
+    }
+    return id;
+}
+
+void read_member(store::GivenEvent& event, std::string_view key, const JsonbValue& value, const Place& place) {
+    if (value.type == jbvNull) {
+        return;
+    }
+    if (key == "event_type") {
+        event.event_type = text_in(value, key, place);
+    } else if (key == "event_id") {
+        event.event_id = id_in(value, key, place);
+    } else if (key == "occurred_at") {
+        event.occurred_at = time_in(value, key, place);
+    } else if (key == "recorded_at") {
+        event.recorded_at = time_in(value, key, place);
+    } else if (key == "data") {
+        event.data = data_in(value, place);
+    } else if (const auto* const text = std::ranges::find(store::event_texts, key); text != store::event_texts.end()) {
+        const bool is_indexed = key == "actor_id" || key == "connector_instance_id";
+        event.texts[text - store::event_texts.begin()] =
+            is_indexed ? id_in(value, key, place) : text_in(value, key, place);
+    }
+}
+
+store::GivenEvent event_in(const JsonbContainer* object, const Place& place) {
+    store::GivenEvent event{};
+    JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(object));
+    JsonbValue key;
+    JsonbValue value;
+    (void)JsonbIteratorNext(&iterator, &key, true);
+    while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY) {
+        (void)JsonbIteratorNext(&iterator, &value, true);
+        read_member(event, text_in(key, "", place), value, place);
+    }
+    if (event.event_type.empty() || !event.occurred_at) {
+        refuse_at(place, "event_type and occurred_at must not be missing");
+    }
+    if (event.event_id && (event.event_id->empty() || run::event_seq_in(*event.event_id, place.run_id))) {
+        refuse_at(place, "event_id is empty, or of the form of those that this database makes");
+    }
+    const auto source_kind = event.text("source_kind");
+    if (source_kind == run::retried_run || source_kind == run::imported) {
+        refuse_at(place, "source_kind is one that this database alone may say");
+    }
+    return event;
 }
 
 /// Raises an error if two of them are the same.
@@ -118,90 +172,95 @@ void refuse_twice(std::span<std::string_view> ids, const Place& place, const cha
     }
 }
 
-void look_at_event(const JsonbContainer* event, const Place& place) {
-    if (string_under(event, "event_type", place, false).empty()) {
-        refuse_at(place, "event_type must not be empty");
-    }
-    if (run::event_seq_in(id_under(event, "event_id", place, true), place.run_id)) {
-        refuse_at(place, "event_id has the form of those that this database makes");
-    }
-    look_at_time(event, "occurred_at", place, false);
-    look_at_time(event, "recorded_at", place, true);
-    (void)id_under(event, "actor_id", place, true); // the ones that indexes have
-    (void)id_under(event, "connector_instance_id", place, true);
-    const auto source_kind = string_under(event, "source_kind", place, true);
-    if (source_kind == run::retried_run || source_kind == run::imported) {
-        refuse_at(place, "source_kind is one that this database alone may say");
-    }
-    look_at_data(event, place);
-}
-
-void look_at_events(const JsonbContainer* run, Place place) {
-    const auto events = member(run, "events");
-    if (!events || events->type != jbvBinary || !JsonContainerIsArray(events->val.binary.data)) {
+std::span<const store::GivenEvent> events_in(const JsonbContainer* run, Place place) {
+    const JsonbValue given = member_of(run, "events", place);
+    if (given.type != jbvBinary || !JsonContainerIsArray(given.val.binary.data)) {
         refuse_at(place, "events must be an array");
     }
-    const JsonbContainer* const array = events->val.binary.data;
-    auto* const ids = static_cast<std::string_view*>(palloc(sizeof(std::string_view) * JsonContainerSize(array)));
-    std::size_t count = 0;
-    for_each(array, [&](const JsonbValue& event) {
+    const JsonbContainer* const array = given.val.binary.data;
+    const std::size_t room = JsonContainerSize(array);
+    auto* const events = static_cast<store::GivenEvent*>(
+        MemoryContextAllocHuge(CurrentMemoryContext, sizeof(store::GivenEvent) * (room + 1)));
+    auto* const ids = static_cast<std::string_view*>(
+        MemoryContextAllocHuge(CurrentMemoryContext, sizeof(std::string_view) * (room + 1)));
+    std::size_t with_id = 0;
+    for_each_object(array, [&](const JsonbContainer* event) {
+        store::GivenEvent* const next = events + place.event;
         ++place.event;
-        if (!is_object(event)) {
+        if (event == nullptr) {
             refuse_at(place, "must be an object");
         }
-        look_at_event(event.val.binary.data, place);
-        if (const auto id = string_under(event.val.binary.data, "event_id", place, true); !id.empty()) {
-            ids[count++] = id;
+        *next = event_in(event, place);
+        if (next->event_id) {
+            ids[with_id++] = *next->event_id;
         }
     });
-    refuse_twice({ids, count}, place, "no event_id may be given twice");
+    const auto count = static_cast<std::size_t>(std::exchange(place.event, 0));
+    refuse_twice({ids, with_id}, place, "no event_id may be given twice");
     pfree(ids);
+    return {events, count};
 }
 
-/// A generation, as jsonb prints it.
-bool is_generation(const JsonbValue& value) {
-    if (value.type != jbvNumeric) {
-        return false;
+/// A generation; nothing for null.
+std::optional<std::int64_t> generation_in(const JsonbContainer* run, const Place& place) {
+    const auto value = store::member(run, "run_generation");
+    if (!value) {
+        return {};
     }
-    const std::string_view text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
+    std::string_view text;
+    if (value->type == jbvNumeric) {
+        text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+    }
     std::int64_t number = -1;
     const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return failure == std::errc() && stop == text.data() + text.size() && number >= 0 &&
-           number <= run::most_imported_generations;
-}
-
-std::string_view look_at_run(const JsonbValue& given) {
-    if (!is_object(given)) {
-        refuse_at({}, "must be an object");
-    }
-    const JsonbContainer* const run = given.val.binary.data;
-    const Place place{.run_id = id_under(run, "run_id", {}, false)};
-    (void)id_under(run, "connector_id", place, false);
-    (void)id_under(run, "connector_instance_id", place, false);
-    (void)string_under(run, "trace_id", place, false);
-    (void)string_under(run, "scenario_id", place, true);
-    look_at_time(run, "admitted_at", place, false);
-    look_at_data(run, place);
-    if (const auto in_flight = member(run, "in_flight"); in_flight && in_flight->type != jbvBool) {
-        refuse_at(place, "in_flight must be true or false");
-    }
-    if (const auto generation = member(run, "run_generation"); generation && !is_generation(*generation)) {
+    if (failure != std::errc() || stop != text.data() + text.size() || number < 0 ||
+        number > run::most_imported_generations) {
         refuse_at(place, "run_generation must be a whole number");
     }
-    look_at_events(run, place);
-    return place.run_id;
+    return number;
+}
+
+store::GivenRun run_in(const JsonbContainer* object) {
+    const Place nowhere;
+    if (object == nullptr) {
+        refuse_at(nowhere, "must be an object");
+    }
+    const Place place{.run_id = id_of(object, "run_id", nowhere)};
+    const auto scenario_id = store::member(object, "scenario_id");
+    const auto data = store::member(object, "data");
+    const auto in_flight = store::member(object, "in_flight");
+    if (in_flight && in_flight->type != jbvBool) {
+        refuse_at(place, "in_flight must be true or false");
+    }
+    return {.run_id = place.run_id,
+            .connector_id = id_of(object, "connector_id", place),
+            .connector_instance_id = id_of(object, "connector_instance_id", place),
+            .trace_id = text_in(member_of(object, "trace_id", place), "trace_id", place),
+            .scenario_id = scenario_id ? std::optional(text_in(*scenario_id, "scenario_id", place)) : std::nullopt,
+            .admitted_at = time_in(member_of(object, "admitted_at", place), "admitted_at", place),
+            .data = data ? data_in(*data, place).copy() : store::empty_object(),
+            .in_flight = in_flight && in_flight->val.boolean,
+            .run_generation = generation_in(object, place),
+            .events = events_in(object, place)};
 }
 
 /// Refuses what is no array of runs as the reference has it (docs/reference/sql.md), by the place of the first fault.
-void look_at_runs(const Jsonb* runs) {
-    if (!JB_ROOT_IS_ARRAY(runs) || JB_ROOT_IS_SCALAR(runs)) {
+std::span<const store::GivenRun> runs_in(const Jsonb* json) {
+    if (!JB_ROOT_IS_ARRAY(json) || JB_ROOT_IS_SCALAR(json)) {
         refuse(run::ErrorCode::invalid_request, "runs", "runs must be an array of objects");
     }
-    auto* const ids = static_cast<std::string_view*>(palloc(sizeof(std::string_view) * JB_ROOT_COUNT(runs)));
+    const std::size_t room = JB_ROOT_COUNT(json);
+    auto* const runs = static_cast<store::GivenRun*>(palloc(sizeof(store::GivenRun) * (room + 1)));
+    auto* const ids = static_cast<std::string_view*>(palloc(sizeof(std::string_view) * (room + 1)));
     std::size_t count = 0;
-    for_each(&runs->root, [&](const JsonbValue& run) { ids[count++] = look_at_run(run); });
+    for_each_object(&json->root, [&](const JsonbContainer* run) {
+        runs[count] = run_in(run);
+        ids[count] = runs[count].run_id;
+        ++count;
+    });
     refuse_twice({ids, count}, {}, "no run may be given twice");
     pfree(ids);
+    return {runs, count};
 }
 
 /// What became of a run.
@@ -219,14 +278,13 @@ std::string_view word_for(const store::ImportedRun& run) {
 
 PDPP_FUNCTION(pdpp_run_import) {
     return store::in_spi(fcinfo, [&]() -> Jsonb* {
-        const Jsonb* runs = PG_ARGISNULL(0) ? store::empty_object() : PG_GETARG_JSONB_P(0);
-        look_at_runs(runs);
+        const Jsonb* json = PG_ARGISNULL(0) ? store::empty_object() : PG_GETARG_JSONB_P(0);
         store::JsonbWriter body;
         body.begin_object();
         body.field("object", "run_import");
         body.key("runs");
         body.begin_array();
-        for (const store::ImportedRun& run : store::import_runs(runs)) {
+        for (const store::ImportedRun& run : store::import_runs(runs_in(json))) {
             const auto outcome = run::outcome_of(run.event_type);
             body.begin_object();
             body.field("run_id", run.run_id);

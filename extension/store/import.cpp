@@ -2,13 +2,16 @@
 
 #include "boundary.hpp"
 #include "run/event.hpp"
-#include "run/id.hpp"
+#include "run/import.hpp"
 #include "store/announce.hpp"
 #include "store/durable.hpp"
 #include "store/endings.hpp"
 #include "store/flight.hpp"
+#include "store/jsonb.hpp"
 #include "store/statement.hpp"
 #include "store/wait.hpp"
+
+#include <algorithm>
 
 namespace pdpp::store {
 
@@ -17,27 +20,21 @@ namespace {
 /// Beside those of pg_advisory_lock(), of boots and of prepared transactions.
 constexpr std::uint16_t import_lock_class = 0x7069;
 
-#define TERMINAL "('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')"
-#define LIFECYCLE "('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')"
-
-/// What a run is given with, but its events.
-#define GIVEN_RUNS                                                                                                     \
-    "rows from (jsonb_to_recordset($1) as (run_id text, connector_id text, connector_instance_id text, trace_id text," \
-    " scenario_id text, admitted_at timestamptz, data jsonb, in_flight boolean, run_generation bigint))"               \
-    " with ordinality as r(run_id, connector_id, connector_instance_id, trace_id, scenario_id, admitted_at, data,"     \
-    " in_flight, run_generation, number)"
-
-/// Its admission, if it has been here before.
-/// Looked up run by run, whatever the planner knows of a history that grows while it is imported: so "limit 1".
-#define WITH_ADMISSION                                                                                                 \
-    " left join lateral (select e.* from pdpp.spine_events as e where e.run_id = r.run_id and e.event_seq = 1 limit "  \
-    "1)"                                                                                                               \
-    " as a on true"
-
-/// Its ending, if one stands.
-#define WITH_ENDING                                                                                                    \
-    " left join lateral (select e.run_id from pdpp.spine_events as e where e.run_id = r.run_id"                        \
-    " and e.event_type in " TERMINAL " limit 1) as t on true"
+/// A run that was given, with what is on record of it.
+struct Run {
+    const GivenRun* given;
+    bool is_known = false; ///< it has an admission
+    bool is_ours = false;  ///< which is not an import's
+    /// Of its admission, else as given.
+    std::string_view connector_id, connector_instance_id, trace_id;
+    std::optional<std::string_view> scenario_id;
+    run::Instant admitted_at;
+    run::History history{};
+    std::string_view ending{}; ///< the terminal event that stands; empty while there is none
+    std::int64_t events = 0;   ///< so many were written
+    bool ends_now = false;     ///< the terminal event is one of them
+    const bool* is_here{};     ///< for each event that was given, whether its id is on record
+};
 
 /// Two imports of one run at once would both find that it is new.
 void lock_imports() {
@@ -46,164 +43,340 @@ void lock_imports() {
     (void)LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
-/// A connection is on record once it had a run, and its generation goes on above the highest that was seen there.
-void record_connections(const Jsonb* runs) {
-    // before either statement touches one, in the order in which offers lock them
-    static Statement lock{
-        "select from pdpp.connections as c where c.connector_instance_id in ("
-        " select coalesce(a.connector_instance_id, r.connector_instance_id) from " GIVEN_RUNS WITH_ADMISSION
-        " where a.run_id is null or r.run_generation is not null)"
-        " order by c.connector_instance_id for no key update of c"};
-    static Statement record{
-        "insert into pdpp.connections as c (connector_instance_id, connector_id, run_generation)"
-        " select r.connector_instance_id, min(r.connector_id), count(*) from " GIVEN_RUNS WITH_ADMISSION
-        " where a.run_id is null group by 1 order by 1"
-        " on conflict (connector_instance_id) do update set run_generation = c.run_generation + "
-        "excluded.run_generation"};
-    static Statement raise{
-        "update pdpp.connections as c set run_generation = g.run_generation from ("
-        " select coalesce(a.connector_instance_id, r.connector_instance_id) as connector_instance_id,"
-        "        max(r.run_generation) as run_generation"
-        " from " GIVEN_RUNS WITH_ADMISSION
-        " where r.run_generation is not null and (a.run_id is null or a.source_kind = $2) group by 1) as g"
-        " where c.connector_instance_id = g.connector_instance_id and c.run_generation < g.run_generation"};
-    lock.execute({runs});
-    record.change({runs});
-    raise.change({runs, run::imported});
+/// One value of each run that `takes` it.
+Column column_of(std::span<const Run> runs, Oid type, const auto& takes, const auto& value_of) {
+    Column column{type, runs.size()};
+    for (const Run& run : runs) {
+        if (takes(run)) {
+            column.add(value_of(run));
+        }
+    }
+    return column;
 }
+
+constexpr auto any_run = [](const Run&) { return true; };
+constexpr auto run_id_of = [](const Run& run) { return run.given->run_id; };
 
 /// Those that are here already, against their own writers, in the order of all writers.
-void lock_known_runs(const Jsonb* runs) {
+void lock_known_runs(std::span<const Run> runs) {
     static Statement lock_flights{
-        "select from pdpp.controller_active_runs as f where f.run_id = any (array("
-        " select r->>'run_id' from jsonb_array_elements($1) as r)) order by f.run_id for update"};
-    static Statement lock_histories{
-        "select from pdpp.spine_events as e where e.event_seq = 1 and e.run_id = any (array("
-        " select r->>'run_id' from jsonb_array_elements($1) as r)) order by e.run_id for no key update"};
-    lock_flights.execute({runs});
-    lock_histories.execute({runs});
+        "select from pdpp.controller_active_runs as f where f.run_id = any ($1) order by f.run_id for update"};
+    static Statement lock_histories{"select from pdpp.spine_events as e where e.event_seq = 1 and e.run_id = any ($1)"
+                                    " order by e.run_id for no key update"};
+    const Column run_ids = column_of(runs, TEXTOID, any_run, run_id_of);
+    lock_flights.execute({run_ids});
+    lock_histories.execute({run_ids});
 }
 
-void admit_new(const Jsonb* runs) {
+/// What is on record of them. Looked up run by run, whatever the planner knows of a history that grows while it is
+/// imported: so "limit 1".
+void read_histories(std::span<Run> runs) {
+#define TERMINAL "('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')"
+    static Statement read{
+        "select a.run_id is not null, a.source_kind is not distinct from $2, a.actor_id, a.connector_instance_id,"
+        " a.trace_id, a.scenario_id, a.admitted_at, l.event_seq, l.recorded_at, s.is_started, s.ending,"
+        // what retention took leaves a gap among the first four (store/prune.cpp)
+        " case when (select max(p.event_seq) > count(*) from (select k.event_seq from pdpp.spine_events as k"
+        "   where s.ending is not null and k.run_id = r.run_id order by k.event_seq limit 4) as p) then s.ended_at end"
+        " from unnest($1) with ordinality as r(run_id, number)"
+        " left join lateral (select e.* from pdpp.spine_events as e"
+        "   where e.run_id = r.run_id and e.event_seq = 1 limit 1) as a on true"
+        " left join lateral (select e.event_seq, e.recorded_at from pdpp.spine_events as e"
+        "   where e.run_id = r.run_id order by e.event_seq desc limit 1) as l on true"
+        " cross join lateral (select bool_or(e.event_type = 'run.started') as is_started,"
+        "   max(e.event_type) filter (where e.event_type in " TERMINAL ") as ending,"
+        "   max(e.recorded_at) filter (where e.event_type in " TERMINAL ") as ended_at"
+        "   from pdpp.spine_events as e where e.run_id = r.run_id"
+        "   and e.event_type in ('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled',"
+        "                        'run.abandoned')) as s"
+        " order by r.number"};
+#undef TERMINAL
+    const Rows rows = read.execute({column_of(runs, TEXTOID, any_run, run_id_of), run::imported});
+    for (std::uint64_t row = 0; row < rows.count(); ++row) {
+        Run& run = runs[row];
+        run.is_known = rows.is_true(row, 0);
+        run.is_ours = run.is_known && !rows.is_true(row, 1);
+        if (run.is_known) {
+            run.connector_id = required(rows.text(row, 2));
+            run.connector_instance_id = required(rows.text(row, 3));
+            run.trace_id = required(rows.text(row, 4));
+            run.scenario_id = rows.text(row, 5);
+            run.admitted_at = required(rows.instant(row, 6));
+        }
+        // its admission is the first, and as late as it says
+        run.history = {.last_seq = rows.int8(row, 7).value_or(1),
+                       .last_recorded_at = rows.instant(row, 8).value_or(run.admitted_at),
+                       .is_started = rows.is_true(row, 9),
+                       .pruned_until = rows.instant(row, 11)};
+        run.ending = rows.text(row, 10).value_or(std::string_view());
+        run.history.is_ended = !run.ending.empty();
+    }
+}
+
+/// Of runs that were here before: which of their events are.
+void find_known_events(std::span<Run> runs) {
+    static Statement find{"select r.place from unnest($1, $2) with ordinality as r(run_id, event_id, place)"
+                          " cross join lateral (select from pdpp.spine_events as e where e.run_id = r.run_id"
+                          "   and e.event_id = r.event_id and e.event_id <> '' limit 1) as e"};
+    std::size_t count = 0;
+    for (const Run& run : runs) {
+        count += run.given->events.size();
+    }
+    bool* const is_here = static_cast<bool*>(palloc0(count + 1));
+    auto* const places = static_cast<std::size_t*>(palloc(sizeof(std::size_t) * (count + 1)));
+    Column run_ids{TEXTOID, count + 1};
+    Column event_ids{TEXTOID, count + 1};
+    std::size_t first = 0;
+    for (Run& run : runs) {
+        run.is_here = is_here + first;
+        for (std::size_t i = 0; i < run.given->events.size(); ++i) {
+            if (const auto id = run.given->events[i].event_id; id && run.is_known && !run.is_ours) {
+                places[run_ids.count()] = first + i;
+                run_ids.add(run.given->run_id);
+                event_ids.add(*id);
+            }
+        }
+        first += run.given->events.size();
+    }
+    if (run_ids.count() == 0) {
+        return;
+    }
+    const Rows rows = find.execute({run_ids, event_ids});
+    for (std::uint64_t row = 0; row < rows.count(); ++row) {
+        is_here[places[required(rows.int8(row, 0)) - 1]] = true;
+    }
+}
+
+/// A connection is on record once it had a run, and its generation goes on above the highest that was seen there.
+void record_connections(std::span<const Run> runs) {
+    // before either statement touches one, in the order in which offers lock them
+    static Statement lock{"select from pdpp.connections as c where c.connector_instance_id = any ($1)"
+                          " order by c.connector_instance_id for no key update of c"};
+    static Statement record{"insert into pdpp.connections as c (connector_instance_id, connector_id, run_generation)"
+                            " select r.connector_instance_id, min(r.connector_id), count(*)"
+                            " from unnest($1, $2) as r(connector_instance_id, connector_id) group by 1 order by 1"
+                            " on conflict (connector_instance_id) do update set run_generation = c.run_generation + "
+                            "excluded.run_generation"};
+    static Statement raise{
+        "update pdpp.connections as c set run_generation = g.run_generation from ("
+        " select r.connector_instance_id, max(r.run_generation) as run_generation"
+        " from unnest($1, $2) as r(connector_instance_id, run_generation) group by 1) as g"
+        " where c.connector_instance_id = g.connector_instance_id and c.run_generation < g.run_generation"};
+    constexpr auto is_new = [](const Run& run) { return !run.is_known; };
+    constexpr auto tells = [](const Run& run) { return !run.is_ours && run.given->run_generation.has_value(); };
+    constexpr auto touches = [=](const Run& run) { return is_new(run) || tells(run); };
+    constexpr auto connection_of = [](const Run& run) { return run.connector_instance_id; };
+    lock.execute({column_of(runs, TEXTOID, touches, connection_of)});
+    record.change({column_of(runs, TEXTOID, is_new, connection_of),
+                   column_of(runs, TEXTOID, is_new, [](const Run& run) { return run.connector_id; })});
+    raise.change({column_of(runs, TEXTOID, tells, connection_of), column_of(runs, INT8OID, tells, [](const Run& run) {
+                      return Int64GetDatum(run.given->run_generation.value());
+                  })});
+}
+
+void admit_new(std::span<const Run> runs) {
     static Statement admit{
         "insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,"
         " trace_id, scenario_id, actor_id, status, source_kind, connector_instance_id, data_json)"
-        " select r.run_id, 1, '', 'run.admitted', r.admitted_at, r.admitted_at, r.admitted_at, r.trace_id, "
-        "r.scenario_id,"
-        "        r.connector_id, 'active', $2, r.connector_instance_id, coalesce(r.data, '{}')"
-        " from " GIVEN_RUNS WITH_ADMISSION " where a.run_id is null"};
-    admit.change({runs, run::imported});
+        " select r.run_id, 1, '', 'run.admitted', r.admitted_at, r.admitted_at, r.admitted_at, r.trace_id,"
+        "        r.scenario_id, r.connector_id, 'active', $1, r.connector_instance_id, r.data"
+        " from unnest($2, $3, $4, $5, $6, $7, $8)"
+        " as r(run_id, connector_id, connector_instance_id, trace_id, scenario_id, admitted_at, data)"};
+    const auto column = [&](Oid type, const auto& value_of) {
+        return column_of(
+            runs, type, [](const Run& run) { return !run.is_known; }, value_of);
+    };
+    admit.change({
+        run::imported,
+        column(TEXTOID, run_id_of),
+        column(TEXTOID, [](const Run& run) { return run.connector_id; }),
+        column(TEXTOID, [](const Run& run) { return run.connector_instance_id; }),
+        column(TEXTOID, [](const Run& run) { return run.trace_id; }),
+        column(TEXTOID, [](const Run& run) { return run.scenario_id; }),
+        column(TIMESTAMPTZOID, [](const Run& run) { return run.admitted_at; }),
+        column(JSONBOID, [](const Run& run) { return JsonbPGetDatum(run.given->data); }),
+    });
 }
 
-/// The events that are not here yet, behind those that are. What an event has in common with its run's admission is
-/// left out, as of our own (docs/design/bytes.md). A row for each run: its terminal event, how many were written, and
-/// whether that one is among them.
-Rows append_new(const Jsonb* runs) {
-    static Statement append{R"(
-with runs as materialized (
-    select r.number, r.run -> 'events' as events, a.run_id, a.connector_instance_id, a.actor_id as connector_id, a.trace_id,
-           a.scenario_id, a.admitted_at, l.event_seq as last_seq, l.recorded_at as last_recorded_at, s.is_started, s.ending,
-           s.ended_at, case when s.ending is not null then (
-               select max(p.event_seq) > count(*) from (
-                   select k.event_seq from pdpp.spine_events as k where k.run_id = a.run_id order by k.event_seq limit 4) as p)
-           end as is_pruned
-    from jsonb_array_elements($1) with ordinality as r(run, number)
-    cross join lateral (
-        select e.* from pdpp.spine_events as e
-        where e.run_id = r.run ->> 'run_id' and e.event_seq = 1 and e.source_kind = $2 limit 1) as a
-    cross join lateral (
-        select e.event_seq, e.recorded_at from pdpp.spine_events as e where e.run_id = a.run_id
-        order by e.event_seq desc limit 1) as l
-    cross join lateral (
-        select coalesce(bool_or(e.event_type = 'run.started'), false) as is_started,
-               max(e.event_type) filter (where e.event_type in )" TERMINAL R"() as ending,
-               max(e.recorded_at) filter (where e.event_type in )" TERMINAL R"() as ended_at
-        from pdpp.spine_events as e where e.run_id = a.run_id and e.event_type in )" LIFECYCLE R"() as s
-), given as (
-    select r.number, r.run_id, r.connector_instance_id as of_connection, r.connector_id, r.trace_id as of_trace,
-           r.scenario_id as of_scenario, r.admitted_at, r.last_seq, r.last_recorded_at, r.is_started,
-           r.ending is not null as is_ended, r.is_pruned and e.recorded_at <= r.ended_at as may_be_pruned, e.*,
-           case when e.event_type = 'run.admitted' then 1 when e.event_type = 'run.started' then 2
-                when e.event_type in )" TERMINAL R"( then 3 end as phase
-    from runs as r
-    cross join lateral rows from (jsonb_to_recordset(r.events) as (
-        event_id text, event_type text, occurred_at timestamptz, recorded_at timestamptz, trace_id text, scenario_id text,
-        actor_type text, actor_id text, subject_type text, subject_id text, object_type text, object_id text, status text,
-        request_id text, grant_id text, source_kind text, source_id text, client_id text, stream_id text, token_id text,
-        interaction_id text, connector_instance_id text, data jsonb, version text)) with ordinality as e(
-        event_id, event_type, occurred_at, recorded_at, trace_id, scenario_id, actor_type, actor_id, subject_type, subject_id,
-        object_type, object_id, status, request_id, grant_id, source_kind, source_id, client_id, stream_id, token_id,
-        interaction_id, connector_instance_id, data, version, place)
-    left join lateral (
-        select true as is_here from pdpp.spine_events as k
-        where r.last_seq > 1 and k.run_id = r.run_id and k.event_id = e.event_id and k.event_id <> '' limit 1) as k on true
-    where k.is_here is null
-), judged as (
-    select g.*, case g.phase when 1 then false
-                     when 2 then not (g.is_started or g.is_ended or coalesce(bool_or(g.phase > 1) over before, false))
-                     when 3 then not (g.is_ended or coalesce(bool_or(g.phase = 3) over before, false)) end as stands
-    from given as g
-    window before as (partition by g.number order by g.place rows between unbounded preceding and 1 preceding)
-), kept as ( -- what the import itself concludes is no evidence, and what retention may have taken away stays away
-    select j.*, row_number() over upto as n, max(j.recorded_at) over upto as latest
-    from judged as j
-    where case when j.phase is null then j.may_be_pruned is not true else j.event_id is not null or j.stands end
-    window upto as (partition by j.number order by j.place rows unbounded preceding)
-), written as (
-    insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at, trace_id,
-        scenario_id, actor_type, actor_id, subject_type, subject_id, object_type, object_id, status, request_id, grant_id,
-        source_kind, source_id, client_id, stream_id, token_id, interaction_id, connector_instance_id, data_json, version)
-    select k.run_id, k.last_seq + k.n, coalesce(k.event_id, ''),
-           case when k.stands is false then 'run.late_outcome' else k.event_type end,
-           k.occurred_at, greatest(k.latest, k.last_recorded_at), case when k.stands and k.phase = 3 then k.admitted_at end,
-           nullif(nullif(k.trace_id, ''), k.of_trace), nullif(k.scenario_id, k.of_scenario), nullif(k.actor_type, case when k.stands and k.phase = 2 then 'runtime' else 'connector' end),
-           case when k.stands and k.phase = 3 then k.connector_id else nullif(nullif(k.actor_id, ''), k.connector_id) end,
-           k.subject_type, k.subject_id,
-           case when k.object_type = 'run' and k.object_id = k.run_id then null else k.object_type end,
-           case when k.object_type = 'run' and k.object_id = k.run_id then null else k.object_id end,
-           k.status, k.request_id, k.grant_id, k.source_kind, k.source_id, k.client_id, k.stream_id, k.token_id,
-           k.interaction_id,
-           case when k.stands and k.phase = 3 then k.of_connection
-                else nullif(nullif(k.connector_instance_id, ''), k.of_connection) end,
-           case when k.stands is false
-                then jsonb_build_object('imported', true, 'outcome', case k.phase when 3 then substr(k.event_type, 5) end,
-                         'event_type', coalesce(k.data ->> 'imported_event_type', k.event_type),
-                         'evidence', coalesce(k.data, '{}'))
-                when k.stands and k.phase = 3 and nullif(k.actor_id, '') <> k.connector_id
-                then coalesce(k.data, '{}') || jsonb_build_object('imported_actor_id', k.actor_id)
-                else coalesce(k.data, '{}') end,
-           nullif(k.version, '1')
-    from kept as k
-    returning run_id, event_type
-), counts as (
-    select w.run_id, count(*) as events, max(w.event_type) filter (where w.event_type in )" TERMINAL R"() as ending
-    from written as w group by w.run_id
-)
-select coalesce(c.events, 0), coalesce(r.ending, c.ending, ''), c.ending is not null
-from jsonb_array_elements($1) with ordinality as g(run, number)
-left join runs as r on r.number = g.number
-left join counts as c on c.run_id = r.run_id
-order by g.number
-)"};
-    return append.execute({runs, run::imported});
+/// The rows of events, which go to the table in batches.
+class EventRows {
+  public:
+    void begin();
+    void add(const Run& run, const GivenEvent& event, run::Telling telling);
+    void flush();
+    void end() { MemoryContextDelete(memory_); }
+
+  private:
+    static constexpr std::size_t batch = 1000;
+    static constexpr std::size_t plain_columns = 8;
+
+    /// In the order of the statement: run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,
+    /// data_json, and event_texts.
+    [[nodiscard]] Column& column(std::size_t place) { return columns_[place]; }
+
+    MemoryContext memory_; ///< what the rows of a batch refer to
+    Column* columns_;
+};
+
+void EventRows::begin() {
+    memory_ = AllocSetContextCreate(CurrentMemoryContext, "pdpp imported events", ALLOCSET_DEFAULT_SIZES);
+    columns_ = static_cast<Column*>(palloc(sizeof(Column) * (plain_columns + event_texts.size())));
+    const auto type_of = [](std::size_t place) -> Oid {
+        constexpr std::array<Oid, plain_columns> types{TEXTOID,        INT8OID,        TEXTOID,        TEXTOID,
+                                                       TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID};
+        return place < plain_columns ? types[place] : TEXTOID;
+    };
+    for (std::size_t place = 0; place < plain_columns + event_texts.size(); ++place) {
+        new (&columns_[place]) Column(type_of(place), batch);
+    }
 }
+
+/// The text as it is, but for what the admission says too, or what is the rule: that is left out, as of our own
+/// (docs/design/bytes.md). `standing` is the phase that the event takes; none of them if it takes none.
+std::optional<std::string_view> told_text(std::string_view name, const Run& run, const GivenEvent& event,
+                                          run::Phase standing) {
+    const auto text = event.text(name);
+    const auto unless = [&](std::optional<std::string_view> usual) { return text == usual ? std::nullopt : text; };
+    const auto unless_empty_or = [&](std::string_view usual) { return text == "" ? std::nullopt : unless(usual); };
+    if (name == "trace_id") {
+        return unless_empty_or(run.trace_id);
+    }
+    if (name == "scenario_id") {
+        return unless(run.scenario_id);
+    }
+    if (name == "actor_type") {
+        return unless(standing == run::Phase::started ? "runtime" : "connector");
+    }
+    if (name == "actor_id") { // an ending repeats what lists look for
+        return standing == run::Phase::ended ? run.connector_id : unless_empty_or(run.connector_id);
+    }
+    if (name == "connector_instance_id") {
+        return standing == run::Phase::ended ? run.connector_instance_id : unless_empty_or(run.connector_instance_id);
+    }
+    if (name == "object_type" || name == "object_id") {
+        const bool is_the_run = event.text("object_type") == "run" && event.text("object_id") == run.given->run_id;
+        return is_the_run ? std::nullopt : text;
+    }
+    if (name == "version") {
+        return unless("1");
+    }
+    return text;
+}
+
+/// The data as they are; of what is late, all that it says, as evidence.
+const Jsonb* told_data(const Run& run, const GivenEvent& event, run::Telling telling, run::Phase standing) {
+    const Jsonb* data = event.data.copy();
+    JsonbWriter more;
+    if (telling == run::Telling::late) {
+        const std::string_view original = string_under(data, "imported_event_type");
+        const auto outcome = run::outcome_of(event.event_type);
+        more.begin_object();
+        more.field("imported", true);
+        more.field("outcome", outcome ? std::optional(run::word_of(*outcome)) : std::nullopt);
+        more.field("event_type", original.empty() ? event.event_type : original);
+        more.field("evidence", data);
+        more.end_object();
+        return more.finish();
+    }
+    const std::string_view actor = event.text("actor_id").value_or(std::string_view());
+    if (standing == run::Phase::ended && !actor.empty() && actor != run.connector_id) {
+        more.begin_object();
+        more.field("imported_actor_id", actor);
+        more.end_object();
+        return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(data), JsonbPGetDatum(more.finish())));
+    }
+    return data;
+}
+
+void EventRows::add(const Run& run, const GivenEvent& event, run::Telling telling) {
+    if (column(0).count() == batch) {
+        flush();
+    }
+    const bool is_late = telling == run::Telling::late;
+    const auto standing = is_late ? run::Phase{} : run::phase_of(event.event_type).value_or(run::Phase{});
+    MemoryContext callers = MemoryContextSwitchTo(memory_);
+    column(0).add(run.given->run_id);
+    column(1).add(Int64GetDatum(run.history.last_seq));
+    column(2).add(event.event_id.value_or(std::string_view()));
+    column(3).add(is_late ? run::event_type::late_outcome : event.event_type);
+    column(4).add(event.occurred_at);
+    column(5).add(run.history.last_recorded_at);
+    column(6).add(standing == run::Phase::ended ? std::optional(run.admitted_at) : std::nullopt);
+    column(7).add(JsonbPGetDatum(told_data(run, event, telling, standing)));
+    for (std::size_t i = 0; i < event_texts.size(); ++i) {
+        column(plain_columns + i).add(told_text(event_texts[i], run, event, standing));
+    }
+    MemoryContextSwitchTo(callers);
+}
+
+void EventRows::flush() {
+    static Statement insert{
+        "insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,"
+        " data_json, trace_id, scenario_id, actor_type, actor_id, subject_type, subject_id, object_type, object_id,"
+        " status, request_id, grant_id, source_kind, source_id, client_id, stream_id, token_id, interaction_id,"
+        " connector_instance_id, version)"
+        " select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
+        " $20, $21, $22, $23, $24, $25, $26, $27)"};
+    if (column(0).count() == 0) {
+        return;
+    }
+    MemoryContext callers = MemoryContextSwitchTo(memory_);
+    constexpr std::size_t places = plain_columns + event_texts.size();
+    auto* const parameters = static_cast<Parameter*>(palloc(sizeof(Parameter) * places));
+    for (std::size_t place = 0; place < places; ++place) {
+        new (&parameters[place]) Parameter(column(place));
+        column(place).clear();
+    }
+    insert.change(std::span<const Parameter>{parameters, places});
+    MemoryContextSwitchTo(callers);
+    MemoryContextReset(memory_);
+}
+
+/// The events that are not here yet, behind those that are.
+void append_new(std::span<Run> runs) {
+    EventRows rows;
+    rows.begin();
+    for (Run& run : runs) {
+        for (std::size_t i = 0; !run.is_ours && i < run.given->events.size(); ++i) {
+            const GivenEvent& event = run.given->events[i];
+            if (run.is_here[i]) {
+                continue;
+            }
+            const auto telling = run::tell(run.history, {.event_type = event.event_type,
+                                                         .has_id = event.event_id.has_value(),
+                                                         .recorded_at = event.recorded_at});
+            if (telling == run::Telling::left_out) {
+                continue;
+            }
+            rows.add(run, event, telling);
+            ++run.events;
+            if (telling == run::Telling::as_it_is && run::outcome_of(event.event_type)) {
+                run.ending = event.event_type;
+                run.ends_now = true;
+            }
+        }
+    }
+    rows.flush();
+    rows.end();
+}
+
+constexpr auto is_of_theirs = [](const Run& run) { return !run.is_ours; };
 
 /// Of those that had one: the row goes with the ending.
-void remove_ended_flights(const Jsonb* runs) {
-    static Statement remove{"delete from pdpp.controller_active_runs as f where f.run_id = any (array("
-                            " select a.run_id from " GIVEN_RUNS WITH_ADMISSION WITH_ENDING
-                            " where a.source_kind = $2 and t.run_id is not null))"};
-    remove.change({runs, run::imported});
+void remove_ended_flights(std::span<const Run> runs) {
+    static Statement remove{"delete from pdpp.controller_active_runs as f where f.run_id = any ($1)"};
+    remove.change({column_of(
+        runs, TEXTOID, [](const Run& run) { return is_of_theirs(run) && !run.ending.empty(); }, run_id_of)});
 }
 
 /// A run that is not in flight there any more and has no ending is stranded: its server has gone, and its connection is
 /// free for the next one.
-void remove_stranded_flights(const Jsonb* runs) {
-    static Statement find{
-        "select f.run_id from " GIVEN_RUNS WITH_ADMISSION WITH_ENDING
-        " join pdpp.controller_active_runs as f on f.run_id = r.run_id"
-        " where r.in_flight is not true and a.source_kind = $2 and t.run_id is null order by f.run_id"};
-    const Rows stranded = find.execute({runs, run::imported});
+void remove_stranded_flights(std::span<const Run> runs) {
+    static Statement find{"select f.run_id from pdpp.controller_active_runs as f where f.run_id = any ($1)"
+                          " order by f.run_id"};
+    const Rows stranded = find.execute({column_of(
+        runs, TEXTOID, [](const Run& run) { return is_of_theirs(run) && run.ending.empty() && !run.given->in_flight; },
+        run_id_of)});
     for (std::uint64_t row = 0; row < stranded.count(); ++row) {
         Flight flight{};
         flight.run.run_id = required(stranded.text(row, 0));
@@ -213,63 +386,99 @@ void remove_stranded_flights(const Jsonb* runs) {
 
 /// What is in flight there is in flight here, unless the connection has a run of ours. Without boot and deadlines the
 /// guard leaves it alone, and nobody claims it.
-void enter_flights(const Jsonb* runs) {
+void enter_flights(std::span<const Run> runs) {
     static Statement enter{
         "insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, scenario_id,"
         " started_at, run_generation)"
-        " select a.connector_instance_id, a.actor_id, a.run_id, a.trace_id, a.scenario_id, a.admitted_at,"
+        " select r.connector_instance_id, r.connector_id, r.run_id, r.trace_id, r.scenario_id, r.admitted_at,"
         "        coalesce(r.run_generation, c.run_generation)"
-        " from " GIVEN_RUNS WITH_ADMISSION WITH_ENDING
-        " join pdpp.connections as c on c.connector_instance_id = a.connector_instance_id"
-        " where r.in_flight and a.source_kind = $2 and t.run_id is null on conflict do nothing"};
-    enter.change({runs, run::imported});
+        " from unnest($1, $2, $3, $4, $5, $6, $7) as r(connector_instance_id, connector_id, run_id, trace_id,"
+        "   scenario_id, admitted_at, run_generation)"
+        " join pdpp.connections as c on c.connector_instance_id = r.connector_instance_id on conflict do nothing"};
+    const auto column = [&](Oid type, const auto& value_of) {
+        constexpr auto takes = [](const Run& run) {
+            return is_of_theirs(run) && run.ending.empty() && run.given->in_flight;
+        };
+        return column_of(runs, type, takes, value_of);
+    };
+    enter.change({
+        column(TEXTOID, [](const Run& run) { return run.connector_instance_id; }),
+        column(TEXTOID, [](const Run& run) { return run.connector_id; }),
+        column(TEXTOID, run_id_of),
+        column(TEXTOID, [](const Run& run) { return run.trace_id; }),
+        column(TEXTOID, [](const Run& run) { return run.scenario_id; }),
+        column(TIMESTAMPTZOID, [](const Run& run) { return run.admitted_at; }),
+        column(INT8OID,
+               [](const Run& run) {
+                   const auto generation = run.given->run_generation;
+                   return generation ? std::optional(Int64GetDatum(*generation)) : std::nullopt;
+               }),
+    });
 }
 
-/// Which of the runs are here, and by whose admission.
-Rows find_known(const Jsonb* runs) {
-    static Statement find{
-        "select r.run_id, a.run_id is not null, a.source_kind is distinct from $2 and a.run_id is not null"
-        " from " GIVEN_RUNS WITH_ADMISSION " order by r.number"};
-    return find.execute({runs, run::imported});
+std::span<Run> in_memory(std::span<const GivenRun> given) {
+    auto* const runs = static_cast<Run*>(palloc(sizeof(Run) * (given.size() + 1)));
+    for (std::size_t i = 0; i < given.size(); ++i) {
+        new (&runs[i]) Run{.given = &given[i],
+                           .connector_id = given[i].connector_id,
+                           .connector_instance_id = given[i].connector_instance_id,
+                           .trace_id = given[i].trace_id,
+                           .scenario_id = given[i].scenario_id,
+                           .admitted_at = given[i].admitted_at};
+    }
+    return {runs, given.size()};
 }
 
 } // namespace
+
+Jsonb* JsonbView::copy() const {
+    if (container == nullptr) {
+        return empty_object();
+    }
+    JsonbValue value;
+    value.type = jbvBinary;
+    value.val.binary.data = container;
+    value.val.binary.len = bytes;
+    return JsonbValueToJsonb(&value);
+}
 
 bool is_imported(std::string_view run_id) {
     static Statement find{"select from pdpp.spine_events where run_id = $1 and event_seq = 1 and source_kind = $2"};
     return find.execute({run_id, run::imported}).any();
 }
 
-std::span<const ImportedRun> import_runs(const Jsonb* runs) {
+std::span<const ImportedRun> import_runs(std::span<const GivenRun> given) {
     require_durable_commit();
     hold_endings_once_prepared();
     lock_imports();
+    const std::span<Run> runs = in_memory(given);
+    read_histories(runs); // which are new: nobody but an import admits a run by its id there
     record_connections(runs);
     lock_known_runs(runs);
-    const Rows known = find_known(runs);
+    read_histories(runs);
+    find_known_events(runs);
     admit_new(runs);
-    const Rows written = append_new(runs);
+    append_new(runs);
     remove_ended_flights(runs);
     remove_stranded_flights(runs);
     enter_flights(runs);
 
-    auto* imported = static_cast<ImportedRun*>(palloc(sizeof(ImportedRun) * (known.count() + 1)));
-    for (std::uint64_t row = 0; row < known.count(); ++row) {
-        const std::string_view run_id = required(known.text(row, 0));
-        const ImportedRun run{.run_id = run_id,
-                              .was_known = known.is_true(row, 1),
-                              .is_ours = known.is_true(row, 2),
-                              .events = required(written.int8(row, 0)),
-                              .event_type = required(written.text(row, 1))};
-        if (run.events > 0 || !run.was_known) {
-            announce(run_id);
+    auto* imported = static_cast<ImportedRun*>(palloc(sizeof(ImportedRun) * (runs.size() + 1)));
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        const Run& run = runs[i];
+        if (run.events > 0 || !run.is_known) {
+            announce(run.given->run_id);
         }
-        if (written.is_true(row, 2)) {
-            tell_waiters(run_id);
+        if (run.ends_now) {
+            tell_waiters(run.given->run_id);
         }
-        imported[row] = run;
+        imported[i] = {.run_id = run.given->run_id,
+                       .was_known = run.is_known,
+                       .is_ours = run.is_ours,
+                       .events = run.events,
+                       .event_type = run.ending};
     }
-    return {imported, known.count()};
+    return {imported, runs.size()};
 }
 
 } // namespace pdpp::store

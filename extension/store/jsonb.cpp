@@ -28,11 +28,15 @@ std::string_view copied(std::string_view text) {
     return {bytes, text.size()};
 }
 
-/// Finds the value under a key, without a copy. The server's look-up takes whatever it is given for an object.
+/// Finds the value under a key, without a copy.
+bool find(const JsonbContainer* object, std::string_view key, JsonbValue& value) {
+    return getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(object), key.data(), static_cast<int>(key.size()),
+                                        &value) != nullptr;
+}
+
+/// The same. The server's look-up takes whatever it is given for an object.
 bool find(const Jsonb* object, std::string_view key, JsonbValue& value) {
-    return JB_ROOT_IS_OBJECT(object) &&
-           getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(&object->root), key.data(),
-                                        static_cast<int>(key.size()), &value) != nullptr;
+    return JB_ROOT_IS_OBJECT(object) && find(&object->root, key, value);
 }
 
 } // namespace
@@ -192,6 +196,11 @@ void JsonbWriter::integer(std::int64_t number) {
     value.type = jbvNumeric;
     value.val.numeric = DatumGetNumeric(DirectFunctionCall1(int8_numeric, Int64GetDatum(number)));
     add(value);
+}
+
+std::optional<JsonbValue> member(const JsonbContainer* object, std::string_view key) {
+    JsonbValue value;
+    return find(object, key, value) && value.type != jbvNull ? std::optional(value) : std::nullopt;
 }
 
 std::string_view string_under(const Jsonb* object, std::string_view key) {

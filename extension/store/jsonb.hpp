@@ -75,6 +75,9 @@ class JsonbWriter {
     JsonbValue result_;
 };
 
+/// What stands under a key of an object, where it lies; nothing for null, or if there is none.
+std::optional<JsonbValue> member(const JsonbContainer* object, std::string_view key);
+
 /// The string under a key of an object; empty if there is none or it is not a string, or it is no object.
 std::string_view string_under(const Jsonb* object, std::string_view key);
 

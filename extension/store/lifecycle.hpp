@@ -54,7 +54,7 @@ class LifecycleReader {
     KeyScan retries_; ///< opened for the first run that has ended
     bool reads_retries_;
     SpineEntry spine_columns_;
-    FlightEntry flight_columns_;
+    FlightEntry flight_columns_{};
 };
 
 /// One run, as the statement that is running sees it.

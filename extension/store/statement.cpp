@@ -4,6 +4,17 @@
 
 namespace pdpp::store {
 
+Datum Column::array() const {
+    std::int16_t length = 0;
+    bool by_value = false;
+    char alignment = 0;
+    get_typlenbyvalalign(type_, &length, &by_value, &alignment);
+    int dimension = static_cast<int>(count_);
+    int lower_bound = 1;
+    return PointerGetDatum(
+        construct_md_array(values_, nulls_, 1, &dimension, &lower_bound, type_, length, by_value, alignment));
+}
+
 Datum Parameter::to_array(std::span<const ItemPointerData> places) {
     auto* elements = static_cast<Datum*>(palloc(sizeof(Datum) * places.size()));
     for (std::size_t i = 0; i < places.size(); ++i) {
@@ -84,7 +95,7 @@ Rows last_rows() {
     return {SPI_tuptable, SPI_processed};
 }
 
-Statement::Bound Statement::bind(std::initializer_list<Parameter> parameters) {
+Statement::Bound Statement::bind(std::span<const Parameter> parameters) {
     const int count = static_cast<int>(parameters.size());
     Assert(count <= max_parameters);
     if (plan_ == nullptr) {
@@ -102,7 +113,7 @@ Statement::Bound Statement::bind(std::initializer_list<Parameter> parameters) {
     return bound;
 }
 
-Rows Statement::execute(std::initializer_list<Parameter> parameters) {
+Rows Statement::execute(std::span<const Parameter> parameters) {
     Bound bound = bind(parameters);
     const int result = SPI_execute_plan(plan_, bound.values, bound.nulls, false, 0);
     if (result < 0) {
@@ -111,7 +122,7 @@ Rows Statement::execute(std::initializer_list<Parameter> parameters) {
     return last_rows();
 }
 
-std::uint64_t Statement::change(std::initializer_list<Parameter> parameters) {
+std::uint64_t Statement::change(std::span<const Parameter> parameters) {
     execute(parameters);
     return SPI_processed;
 }

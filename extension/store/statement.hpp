@@ -20,6 +20,46 @@
 
 namespace pdpp::store {
 
+/// Values of one type, any of them null: a column for unnest().
+class Column {
+  public:
+    Column(Oid type, std::size_t room)
+        : type_{type}, values_{static_cast<Datum*>(palloc(sizeof(Datum) * room))}, nulls_{static_cast<bool*>(
+                                                                                       palloc(sizeof(bool) * room))} {}
+
+    void add(Datum value) {
+        values_[count_] = value;
+        nulls_[count_] = false;
+        ++count_;
+    }
+    void add(std::string_view text) { add(to_text(text)); }
+    void add(run::Instant instant) { add(TimestampTzGetDatum(to_timestamptz(instant))); }
+    void add(std::nullopt_t /*null*/) {
+        nulls_[count_] = true;
+        ++count_;
+    }
+    template <typename T>
+    void add(const std::optional<T>& value) {
+        if (value) {
+            add(*value);
+        } else {
+            add(std::nullopt);
+        }
+    }
+
+    [[nodiscard]] std::size_t count() const { return count_; }
+    void clear() { count_ = 0; } ///< what values refer to is the caller's
+
+    [[nodiscard]] Oid array_type() const { return get_array_type(type_); }
+    [[nodiscard]] Datum array() const; ///< in the current memory context
+
+  private:
+    Oid type_;
+    Datum* values_;
+    bool* nulls_;
+    std::size_t count_ = 0;
+};
+
 /// One parameter of a statement: its type follows from what it is made of. Uuids are referred to, all else is copied or
 /// lives in server memory.
 struct Parameter {
@@ -31,6 +71,7 @@ struct Parameter {
     Parameter(const Jsonb* json) : type{JSONBOID}, value{JsonbPGetDatum(json)} {}
     Parameter(const pg_uuid_t& uuid) : type{UUIDOID}, value{UUIDPGetDatum(&uuid)} {}
     Parameter(std::span<const ItemPointerData> places) : type{TIDARRAYOID}, value{to_array(places)} {}
+    Parameter(const Column& column) : type{column.array_type()}, value{column.array()} {}
     Parameter(const bytea* bytes) : type{BYTEAOID}, value{PointerGetDatum(bytes)} {}
     template <typename T>
     Parameter(const std::optional<T>& optional) : Parameter{optional ? Parameter{*optional} : null_of(T{})} {}
@@ -91,16 +132,22 @@ enum class OnConflict : std::uint8_t { skip, raise };
 /// A statement of this extension, kept planned. Names in it are schema-qualified, and it takes no text but parameters.
 class Statement {
   public:
-    static constexpr int max_parameters = 16;
+    static constexpr int max_parameters = 32;
 
     constexpr explicit Statement(const char* sql) : sql_{sql} {}
 
     /// Runs it with a snapshot of its own, so that it sees what this transaction wrote and, in read committed, what
     /// others have committed since. The types of the parameters must be the same each time.
-    Rows execute(std::initializer_list<Parameter> parameters);
+    Rows execute(std::span<const Parameter> parameters);
+    Rows execute(std::initializer_list<Parameter> parameters) {
+        return execute(std::span{parameters.begin(), parameters.size()});
+    }
 
     /// The same for a statement that returns no rows: how many it has inserted, updated or deleted.
-    std::uint64_t change(std::initializer_list<Parameter> parameters);
+    std::uint64_t change(std::span<const Parameter> parameters);
+    std::uint64_t change(std::initializer_list<Parameter> parameters) {
+        return change(std::span{parameters.begin(), parameters.size()});
+    }
 
     /// Opens a cursor on it, with the snapshot of the statement that called us: for reads that want one snapshot.
     Portal open(std::initializer_list<Parameter> parameters);
@@ -110,7 +157,7 @@ class Statement {
         Datum values[max_parameters];
         char nulls[max_parameters];
     };
-    Bound bind(std::initializer_list<Parameter> parameters);
+    Bound bind(std::span<const Parameter> parameters);
 
     const char* sql_;
     SPIPlanPtr plan_ = nullptr;

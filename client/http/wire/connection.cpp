@@ -182,6 +182,7 @@ class Connection::StreamedBody : public BodySource {
     [[nodiscard]] bool is_done() const { return parser_.is_done(); }
 
     void forget_connection() noexcept { connection_ = nullptr; }
+    [[nodiscard]] bool is_forgotten() const { return connection_ == nullptr; }
 
     /// The read that is under way must have been cancelled.
     asio::awaitable<void> finish_reading() {
@@ -200,7 +201,7 @@ class Connection::StreamedBody : public BodySource {
         const auto [failure, size] = co_await connection_->stream_.async_read_some(buffer.prepare(room), as_result);
         is_reading_ = false;
         left_.changed();
-        if (connection_ == nullptr || failure) {
+        if (is_forgotten() || failure) {
             throw boost::system::system_error(failure ? failure : asio::error::operation_aborted);
         }
         connection_->buffer_.commit(size);

@@ -22,7 +22,7 @@ my @alterations = (
 	[ 'reindex table concurrently pdpp.controller_active_runs' ],
 	[ 'alter table pdpp.spine_events add chaos text', 'alter table pdpp.spine_events drop chaos' ],
 	[ 'alter table pdpp.controller_active_runs add chaos text', 'alter table pdpp.controller_active_runs drop chaos' ],
-	[ 'alter table pdpp.spine_events alter version set default 2', 'alter table pdpp.spine_events alter version set default 1' ],
+	[ 'alter table pdpp.spine_events alter version set default 2', 'alter table pdpp.spine_events alter version drop default' ],
 	[ 'vacuum full pdpp.controller_active_runs' ],
 	[ 'analyze pdpp.connections', 'analyze pdpp.spine_events' ]);
 
