@@ -31,7 +31,7 @@ is($gateway->get_as_owner('/_ref/connections')->{body}, '{"data": [], "object": 
 my $controller = $node->background_psql('pdpp');
 $controller->query_safe(q{
 	SELECT pdpp_controller_boot('host-1');
-	SELECT pdpp_controller_offer(jsonb_agg(jsonb_build_object('connector_instance_id', 'offered/' || n, 'connector_id', 'connector ' || n % 2, 'timeout_seconds', n)))
+	SELECT pdpp_controller_offer(jsonb_agg(jsonb_build_object('connector_instance_id', 'offered/' || n, 'connector_id', 'connector ' || n % 2, 'timeout_seconds', 1000 * n)))
 	FROM generate_series(1, 9) AS n;
 });
 sql(q{SELECT pdpp_run_cancel(pdpp_run_now('connector ' || n % 2, 'known/' || n)->>'run_id') FROM generate_series(1, 9) AS n});
