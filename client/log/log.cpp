@@ -70,7 +70,7 @@ struct TextValue {
         }
     }
     void operator()(std::chrono::microseconds time) const {
-        fmt::format_to(fmt::appender(line), "{:.3f}", time.count() / 1000.0);
+        fmt::format_to(fmt::appender(line), "{:.3f}", static_cast<double>(time.count()) / 1000.0);
     }
     void operator()(const auto& number) const { fmt::format_to(fmt::appender(line), "{}", number); }
 };
@@ -102,7 +102,7 @@ struct JsonValue {
     void operator()(std::monostate /*nothing*/) const {}
     void operator()(std::string_view text) const { append_json_string(line, text); }
     void operator()(std::chrono::microseconds time) const {
-        fmt::format_to(fmt::appender(line), "{}", time.count() / 1000.0);
+        fmt::format_to(fmt::appender(line), "{}", static_cast<double>(time.count()) / 1000.0);
     }
     void operator()(const auto& number) const { fmt::format_to(fmt::appender(line), "{}", number); }
 };

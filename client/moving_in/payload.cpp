@@ -62,9 +62,9 @@ void append_payload(std::string& payload, const MappedRun& run) {
         append_member(payload, "scenario_id", *run.scenario_id);
     }
     append_member(payload, "admitted_at", instant_text(run.admitted_at));
-    fmt::format_to(std::back_inserter(payload), ",\"data\":{},\"in_flight\":{}", run.data, run.in_flight);
+    fmt::format_to(std::back_inserter(payload), R"(,"data":{},"in_flight":{})", run.data, run.in_flight);
     if (run.run_generation) {
-        fmt::format_to(std::back_inserter(payload), ",\"run_generation\":{}", *run.run_generation);
+        fmt::format_to(std::back_inserter(payload), R"(,"run_generation":{})", *run.run_generation);
     }
     payload += ",\"events\":[";
     for (std::size_t i = 0; i < run.events.size(); ++i) {

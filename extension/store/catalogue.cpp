@@ -54,7 +54,7 @@ AttrNumber column_of(Oid table, const char* name) {
 
 /// A column that we know, and where its number is kept; no place for those that are never touched.
 template <typename Entry>
-struct Column {
+struct Column { // NOLINT(clang-analyzer-optin.performance.Padding): in the order in which they are written below
     const char* name;
     Oid type;
     bool not_null;

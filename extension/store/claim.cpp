@@ -141,7 +141,8 @@ class Walk {
 void Walk::look(StrategyNumber strategy, run::Instant than) {
     ScanKeyData keys[2];
     ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&boot_epoch_));
-    const Oid comparison = get_opfamily_member(index_->rd_opfamily[1], TIMESTAMPTZOID, TIMESTAMPTZOID, strategy);
+    const Oid comparison = get_opfamily_member(index_->rd_opfamily[1], TIMESTAMPTZOID, TIMESTAMPTZOID,
+                                               static_cast<std::int16_t>(strategy));
     ScanKeyInit(&keys[1], 2, strategy, get_opcode(comparison), TimestampTzGetDatum(to_timestamptz(than)));
     index_rescan(scan_, keys, 2, nullptr, 0);
     while (!is_done() && index_getnext_slot(scan_, ForwardScanDirection, slot_)) {

@@ -44,8 +44,8 @@ void lock_imports() {
 }
 
 /// One value of each run that `takes` it.
-Column column_of(std::span<const Run> runs, Oid type, const auto& takes, const auto& value_of) {
-    Column column{type, runs.size()};
+ArrayOf column_of(std::span<const Run> runs, Oid type, const auto& takes, const auto& value_of) {
+    ArrayOf column{type, runs.size()};
     for (const Run& run : runs) {
         if (takes(run)) {
             column.add(value_of(run));
@@ -63,7 +63,7 @@ void lock_known_runs(std::span<const Run> runs) {
         "select from pdpp.controller_active_runs as f where f.run_id = any ($1) order by f.run_id for update"};
     static Statement lock_histories{"select from pdpp.spine_events as e where e.event_seq = 1 and e.run_id = any ($1)"
                                     " order by e.run_id for no key update"};
-    const Column run_ids = column_of(runs, TEXTOID, any_run, run_id_of);
+    const ArrayOf run_ids = column_of(runs, TEXTOID, any_run, run_id_of);
     lock_flights.execute({run_ids});
     lock_histories.execute({run_ids});
 }
@@ -124,8 +124,8 @@ void find_known_events(std::span<Run> runs) {
     }
     bool* const is_here = static_cast<bool*>(palloc0(count + 1));
     auto* const places = static_cast<std::size_t*>(palloc(sizeof(std::size_t) * (count + 1)));
-    Column run_ids{TEXTOID, count + 1};
-    Column event_ids{TEXTOID, count + 1};
+    ArrayOf run_ids{TEXTOID, count + 1};
+    ArrayOf event_ids{TEXTOID, count + 1};
     std::size_t first = 0;
     for (Run& run : runs) {
         run.is_here = is_here + first;
@@ -212,22 +212,22 @@ class EventRows {
 
     /// In the order of the statement: run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,
     /// data_json, and event_texts.
-    [[nodiscard]] Column& column(std::size_t place) { return columns_[place]; }
+    [[nodiscard]] ArrayOf& column(std::size_t place) { return columns_[place]; }
 
     MemoryContext memory_; ///< what the rows of a batch refer to
-    Column* columns_;
+    ArrayOf* columns_;
 };
 
 void EventRows::begin() {
     memory_ = AllocSetContextCreate(CurrentMemoryContext, "pdpp imported events", ALLOCSET_DEFAULT_SIZES);
-    columns_ = static_cast<Column*>(palloc(sizeof(Column) * (plain_columns + event_texts.size())));
+    columns_ = static_cast<ArrayOf*>(palloc(sizeof(ArrayOf) * (plain_columns + event_texts.size())));
     const auto type_of = [](std::size_t place) -> Oid {
         constexpr std::array<Oid, plain_columns> types{TEXTOID,        INT8OID,        TEXTOID,        TEXTOID,
                                                        TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID};
         return place < plain_columns ? types[place] : TEXTOID;
     };
     for (std::size_t place = 0; place < plain_columns + event_texts.size(); ++place) {
-        new (&columns_[place]) Column(type_of(place), batch);
+        new (&columns_[place]) ArrayOf(type_of(place), batch);
     }
 }
 

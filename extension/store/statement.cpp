@@ -4,7 +4,7 @@
 
 namespace pdpp::store {
 
-Datum Column::array() const {
+Datum ArrayOf::array() const {
     std::int16_t length = 0;
     bool by_value = false;
     char alignment = 0;

@@ -21,9 +21,9 @@
 namespace pdpp::store {
 
 /// Values of one type, any of them null: a column for unnest().
-class Column {
+class ArrayOf {
   public:
-    Column(Oid type, std::size_t room)
+    ArrayOf(Oid type, std::size_t room)
         : type_{type}, values_{static_cast<Datum*>(palloc(sizeof(Datum) * room))}, nulls_{static_cast<bool*>(
                                                                                        palloc(sizeof(bool) * room))} {}
 
@@ -71,7 +71,7 @@ struct Parameter {
     Parameter(const Jsonb* json) : type{JSONBOID}, value{JsonbPGetDatum(json)} {}
     Parameter(const pg_uuid_t& uuid) : type{UUIDOID}, value{UUIDPGetDatum(&uuid)} {}
     Parameter(std::span<const ItemPointerData> places) : type{TIDARRAYOID}, value{to_array(places)} {}
-    Parameter(const Column& column) : type{column.array_type()}, value{column.array()} {}
+    Parameter(const ArrayOf& column) : type{column.array_type()}, value{column.array()} {}
     Parameter(const bytea* bytes) : type{BYTEAOID}, value{PointerGetDatum(bytes)} {}
     template <typename T>
     Parameter(const std::optional<T>& optional) : Parameter{optional ? Parameter{*optional} : null_of(T{})} {}

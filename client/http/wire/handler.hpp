@@ -24,6 +24,7 @@ class Handler {
 
     /// The answer to such a request, whose own body is empty. What `body` throws is why there is no more of it: a
     /// Refusal for what is no body, or that the client has gone.
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): an answer that is a coroutine keeps it
     virtual boost::asio::awaitable<Reply> answer_stream(const Request& request, std::shared_ptr<BodySource> /*body*/,
                                                         Peer& peer) {
         return answer(request, peer);
