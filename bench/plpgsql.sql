@@ -1,5 +1,5 @@
--- The peer: the same projection as a PostgreSQL developer would write it by hand in PL/pgSQL over the same index.
-create function bench_peer_status(id text) returns jsonb language plpgsql stable as $$
+-- The same projection as `pdpp_run_status` as a PostgreSQL developer would write it by hand in PL/pgSQL over the same index.
+create function bench_plpgsql_status(id text) returns jsonb language plpgsql stable as $$
 declare
     admitted pdpp.spine_events;
     started pdpp.spine_events;
