@@ -13,7 +13,7 @@ BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps extension-deps model-deps lint-deps bench-deps deb-deps browser-deps all extension client unit install uninstall demo model check check-extension check-versions chaos fuzz bench lint deb check-packages dist format clean \
+.PHONY: help deps extension-deps model-deps lint-deps bench-deps deb-deps browser-deps all extension client unit install uninstall demo model check check-extension check-versions chaos fuzz bench bench-peers lint deb check-packages dist format clean \
 	chunks compile_commands.json
 
 help: ## list the targets
@@ -117,6 +117,11 @@ bench: deps bench-deps ## measure the speed, as ratios in one run
 	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@CLUSTER_OPTIONS="-o fsync=on -o shared_buffers=1GB -o max_wal_size=8GB \
 		-o shared_preload_libraries=pdpp -o pdpp.databases=pdpp_bench" test/in-cluster bash -c 'bench/run && bench/import && bench/gateway'
+
+bench-peers: deps ## the same beside pg-boss, graphile-worker and DBOS, which come by npm (ROUNDS=, SECONDS_EACH=, BOUND=)
+	@mkdir -p build && echo "building and installing (build/install.log) ..."
+	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@bench/peers
 
 lint: deps lint-deps ## formatting, clang-tidy, cppcheck, the project's own rules, both compilers
 	@.ci/lint
