@@ -74,15 +74,23 @@ async function killedBefore(peer, database, asker, { bound }) {
 }
 
 /** The worker dies with the work in hand; another one lives on. */
-async function killedDuring(peer, database, asker, { bound }) {
+async function killedDuring(peer, database, asker, { bound }, asked = {}) {
   const first = await Worker.start(peer, database, '', 'hold');
-  const id = await asker.admit('trial');
+  const id = await asker.admit('trial', asked);
   if (!(await first.says('taken', 60))) throw new Error(`${peer.name}: nobody took it`);
   const other = await Worker.start(peer, database, 'other', 'finish');
   first.signal('SIGKILL');
   const found = await follow(asker, id, bound);
   found.again = other.lines.some((line) => line.startsWith('taken'));
   await other.kill();
+  return found;
+}
+
+/** The same, where something can be asked for so that it is noticed sooner. */
+async function killedNoticed(peer, database, asker, options) {
+  if (!peer.sooner) return null;
+  const found = await killedDuring(peer, database, asker, options, { sooner: true });
+  found.by = peer.sooner;
   return found;
 }
 
@@ -186,7 +194,7 @@ async function retained(peer, database, asker) {
   return { after: (await asker.status(id, 'trial'))?.word ?? 'not found', how };
 }
 
-const trials = { watched, killedBefore, killedDuring, killedAndStarted, frozen, sameKey, rolledBack, retained };
+const trials = { watched, killedBefore, killedDuring, killedNoticed, killedAndStarted, frozen, sameKey, rolledBack, retained };
 
 /** All trials of all peers; those that mostly wait do so at once. */
 export async function behaviours(peers, server, options, say) {

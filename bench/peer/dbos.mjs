@@ -59,8 +59,9 @@ export async function ask(url, clients) {
     },
     admitInTransaction: async (session, queue) => (await client.enqueueInTransaction(session, enqueued(queue))).workflowID,
     async retain(queue, id) {
+      const until = await client.getWorkflow(id);
       await client.deleteWorkflow(id);
-      return 'after deleteWorkflow(); the library removes nothing by age';
+      return `after deleteWorkflow(); until then ${until.status}, since the library removes nothing by age`;
     },
     close: () => client.destroy(),
   };

@@ -11,6 +11,9 @@ export const configured = 'batches of 100 that go on while they are full, two wo
 
 export const version = async () => versionOf('pg-boss');
 
+/** What can be asked for so that a dead worker is noticed sooner. */
+export const sooner = 'heartbeatSeconds: 10, the least';
+
 async function start(url, options = {}) {
   const boss = new PgBoss({ connectionString: url, ...options });
   boss.on('error', (error) => console.error(`pg-boss: ${error.message}`));
@@ -43,7 +46,8 @@ export async function direct(url, clients) {
 export async function ask(url, clients) {
   const boss = await start(url, { max: clients });
   return {
-    admit: (queue, { key = undefined, limit = undefined } = {}) => boss.send(queue, {}, { ...(key && { id: key }), ...(limit && { expireInSeconds: limit }) }),
+    admit: (queue, { key, limit, sooner } = {}) =>
+      boss.send(queue, {}, { ...(key && { id: key }), ...(limit && { expireInSeconds: limit }), ...(sooner && { heartbeatSeconds: 10 }) }),
     async status(id, queue) {
       const job = await boss.getJobById(queue, id);
       return job && { word: job.state, rank: ranks[job.state], how: job.output?.by ?? job.output?.message ?? '' };

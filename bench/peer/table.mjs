@@ -43,7 +43,7 @@ function speed(told) {
 }
 
 const path = (found) => found.path.join(' → ');
-const again = (found) => (found.again ? ', done again by another' : '');
+const again = (found) => (found.again ? ', done again' : '');
 const by = (found) => (found.by ? `; ${found.by}` : '');
 const gone = (found) => found.path.at(-1) === 'not found';
 
@@ -62,6 +62,7 @@ const words = {
     `${found.missing} not found${found.unended === found.lives ? ' (each once it was done)' : ''}, ${found.back} steps back`],
   killedBefore: ['Nobody comes: the only worker was killed before', ending],
   killedDuring: ['Find a dead worker: killed with the job in hand, another lives', ending],
+  killedNoticed: ['– the same, where a job can be given something to be noticed sooner', (found, bound) => (found ? ending(found, bound) : 'nothing to give')],
   killedAndStarted: ['– and none lives, but it is started again', ending],
   frozen: ['A worker freezes, with a limit of 5 s for the job …', ending],
   late: ['… and comes back late, to finish', (found, bound, all) => {
@@ -81,7 +82,7 @@ function behaviour(told) {
   return Object.entries(words).map(([trial, [label, say]]) => [label, ...told.peers.map((peer) => {
     const all = told.behaviours[peer.name];
     const found = all[trial === 'late' ? 'frozen' : trial];
-    return found.error ? `not tried: ${found.error}` : say(found, told.options.bound, all);
+    return found?.error ? `not tried: ${found.error}` : say(found, told.options.bound, all);
   })]);
 }
 
