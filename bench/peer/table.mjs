@@ -2,7 +2,7 @@
 import { cpus, totalmem } from 'node:os';
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
-const at = (values, share) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
+const at = (values, share) => values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1];
 const number = (value) => (value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(2));
 const milliseconds = (value) => (value < 10 ? `${Math.max(value, 0).toFixed(1)} ms` : `${Math.round(value)} ms`);
 const seconds = (value) => `${value.toFixed(1)} s`;
