@@ -27,7 +27,23 @@ bool is_told_otherwise(std::size_t column) {
            column == event_column::recorded_at || column == event_column::data_json;
 }
 
-void append_event(std::string& payload, const MappedEvent& event) {
+/// What an event need not say, since its run does (docs/reference/sql.md).
+bool is_of_run(std::size_t column, std::string_view value, const MappedRun& run) {
+    switch (column) {
+    case event_column::trace_id:
+        return value == run.trace_id;
+    case event_column::scenario_id:
+        return value == run.scenario_id;
+    case event_column::actor_id:
+        return value == run.connector_id;
+    case event_column::connector_instance_id:
+        return value == run.connector_instance_id;
+    default:
+        return false;
+    }
+}
+
+void append_event(std::string& payload, const MappedEvent& event, const MappedRun& run) {
     payload += "{\"event_type\":";
     payload += json_string(event.event_type);
     if (event.event_id) {
@@ -40,7 +56,8 @@ void append_event(std::string& payload, const MappedEvent& event) {
     } else {
         const auto& columns = table(TableId::events).columns;
         for (std::size_t column = 0; column < columns.size(); ++column) {
-            if (const auto& value = (*event.row)[column]; value && !is_told_otherwise(column)) {
+            if (const auto& value = (*event.row)[column];
+                value && !is_told_otherwise(column) && !is_of_run(column, *value, run)) {
                 append_member(payload, columns[column].name, *value);
             }
         }
@@ -69,7 +86,7 @@ void append_payload(std::string& payload, const MappedRun& run) {
     payload += ",\"events\":[";
     for (std::size_t i = 0; i < run.events.size(); ++i) {
         payload += i == 0 ? "" : ",";
-        append_event(payload, run.events[i]);
+        append_event(payload, run.events[i], run);
     }
     payload += "]}";
 }

@@ -237,21 +237,25 @@ std::optional<std::string_view> told_text(std::string_view name, const Run& run,
                                           run::Phase standing) {
     const auto text = event.text(name);
     const auto unless = [&](std::optional<std::string_view> usual) { return text == usual ? std::nullopt : text; };
-    const auto unless_empty_or = [&](std::string_view usual) { return text == "" ? std::nullopt : unless(usual); };
+    const auto of_run = [&](std::optional<std::string_view> given, std::optional<std::string_view> admitted) {
+        const auto told = text && !text->empty() ? text : given;
+        return told == admitted ? std::nullopt : told;
+    };
     if (name == "trace_id") {
-        return unless_empty_or(run.trace_id);
+        return of_run(run.given->trace_id, run.trace_id);
     }
     if (name == "scenario_id") {
-        return unless(run.scenario_id);
+        return of_run(run.given->scenario_id, run.scenario_id);
     }
     if (name == "actor_type") {
         return unless(standing == run::Phase::started ? "runtime" : "connector");
     }
     if (name == "actor_id") { // an ending repeats what lists look for
-        return standing == run::Phase::ended ? run.connector_id : unless_empty_or(run.connector_id);
+        return standing == run::Phase::ended ? run.connector_id : of_run(run.given->connector_id, run.connector_id);
     }
     if (name == "connector_instance_id") {
-        return standing == run::Phase::ended ? run.connector_instance_id : unless_empty_or(run.connector_instance_id);
+        return standing == run::Phase::ended ? run.connector_instance_id
+                                             : of_run(run.given->connector_instance_id, run.connector_instance_id);
     }
     if (name == "object_type" || name == "object_id") {
         const bool is_the_run = event.text("object_type") == "run" && event.text("object_id") == run.given->run_id;
