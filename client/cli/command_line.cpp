@@ -482,6 +482,10 @@ void CommandLine::add_doctor() {
         ->option_text("NAME");
     command->add_option("--config", options->config, "the gateway's file: whether it listens where that says")
         ->option_text("FILE");
+    command
+        ->add_option("--upstream", options->upstream,
+                     "the server that the gateway hands on to: whether it answers (default: that of --config)")
+        ->option_text("URL");
     command->footer(help::doctor);
     on_parsed(command, options, doctor, STDOUT_FILENO);
 }

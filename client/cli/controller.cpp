@@ -2,8 +2,8 @@
 
 #include "cli/service_manager.hpp"
 #include "controller/controller.hpp"
-#include "controller/first_of.hpp"
 #include "log/log.hpp"
+#include "pq/first_of.hpp"
 #include "pq/reconcile.hpp"
 
 #include <boost/asio/signal_set.hpp>
@@ -95,9 +95,9 @@ asio::awaitable<int> launch_connections(Session session, ControllerOptions optio
                                                  .endings_waiting = tell_waiting};
     controller::Controller controller(executor, boot, std::move(connections), settings);
     std::size_t unrecorded = 0;
-    co_await controller::first_of(work_to_end(controller, unrecorded),
-                                  controller::first_of(obey_signals(controller, signals, options.connections_file),
-                                                       pq::keep_reconciling(std::move(session.database))));
+    co_await pq::first_of(work_to_end(controller, unrecorded),
+                          pq::first_of(obey_signals(controller, signals, options.connections_file),
+                                       pq::keep_reconciling(std::move(session.database))));
     co_return unrecorded == 0 ? exit_code::success : exit_code::other_ending;
 }
 

@@ -3,6 +3,7 @@
 #include "cli/command_line.hpp"
 #include "cli/doctor/gateway_probe.hpp"
 #include "cli/doctor/judge.hpp"
+#include "cli/doctor/upstream_probe.hpp"
 #include "cli/owner_password.hpp"
 #include "cli/setup/destination.hpp"
 #include "cli/setup/server_user.hpp"
@@ -165,7 +166,14 @@ asio::awaitable<int> doctor(Session session, DoctorOptions options) {
         if (gateway) {
             const auto findings = co_await probe_gateway(gateway->listen, gateway->admin);
             report.add(findings);
+            if (options.upstream.empty()) {
+                options.upstream = gateway->upstream;
+            }
         }
+    }
+    if (!options.upstream.empty()) {
+        const auto finding = co_await probe_upstream(options.upstream);
+        report.add(finding);
     }
     co_return report.is_wrong() ? exit_code::other_ending : exit_code::success;
 }

@@ -66,7 +66,8 @@ constexpr auto doctor =
 a line. Looked at are the server and the database, the extension's version and the library's, the background
 worker and its settings, the role's grants, poolers in between, keepalives, clocks, what durability and
 replication promise, room for the log of the database, the queue of notifications, transactions that stay open, the
-owner's password file, and with --config whether the gateway answers. Nothing is changed.
+owner's password file, and with --config whether the gateway answers, and the server that it hands on to
+(--upstream). Nothing is changed.
 
 What a role may not see is left out, and said: as a superuser, or a member of pg_monitor, more is seen. Root is let
 in as the unix user that the server runs as. Of several hosts each is looked at.

@@ -1,8 +1,8 @@
 #include "cli/import.hpp"
 
 #include "cli/superusers_call.hpp"
-#include "controller/first_of.hpp"
 #include "moving_in/importer.hpp"
+#include "pq/first_of.hpp"
 #include "text/text.hpp"
 
 #include <boost/asio/signal_set.hpp>
@@ -131,7 +131,7 @@ asio::awaitable<int> work(Session session, MoveInOptions options) {
     print(session.json ? report_json(importer, options.dry_run) : report_text(importer, options.dry_run));
     if (options.follow) {
         tell_on_stderr("following; end it with SIGTERM");
-        co_await controller::first_of(until_told_to_stop(), importer.follow());
+        co_await pq::first_of(until_told_to_stop(), importer.follow());
     }
     co_return code_for(importer, options.dry_run);
 }

@@ -1,12 +1,12 @@
 #include "cli/run.hpp"
 
 #include "controller/boot.hpp"
-#include "controller/first_of.hpp"
 #include "controller/launch.hpp"
 #include "controller/mirror.hpp"
 #include "controller/recorder.hpp"
 #include "log/log.hpp"
 #include "pq/body.hpp"
+#include "pq/first_of.hpp"
 #include "pq/run_channel.hpp"
 #include "pq/wake.hpp"
 
@@ -69,7 +69,7 @@ asio::awaitable<void> follow_database(controller::Boot& boot, controller::Launch
         }
     };
     const auto renewed = []() -> asio::awaitable<void> { co_return; };
-    co_await controller::first_of(boot.keep(heard, renewed), look_again_and_again(launch, look));
+    co_await pq::first_of(boot.keep(heard, renewed), look_again_and_again(launch, look));
 }
 
 asio::awaitable<void> execute(controller::Launch& launch, std::string& ending) {
@@ -90,8 +90,8 @@ asio::awaitable<void> see_through(controller::Boot& boot, controller::Recorder& 
     controller::Mirror errors(executor, STDERR_FILENO);
     const auto run_id = run.run_id;
     controller::Launch launch(executor, recorder, std::move(run), std::move(command), limits, output, errors);
-    co_await controller::first_of(execute(launch, ending), controller::first_of(forward_interrupts(launch, signals),
-                                                                                follow_database(boot, launch, run_id)));
+    co_await pq::first_of(execute(launch, ending),
+                          pq::first_of(forward_interrupts(launch, signals), follow_database(boot, launch, run_id)));
     // The run is settled. Whoever reads our output may take as long as they like; Ctrl-C leaves at once.
     signals.clear();
     co_await output.flushed();

@@ -1,7 +1,7 @@
 #include "cli/wait.hpp"
 
-#include "controller/first_of.hpp"
 #include "pq/body.hpp"
+#include "pq/first_of.hpp"
 #include "pq/run_watch.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -51,7 +51,7 @@ asio::awaitable<int> wait_for_end(Session session, WaitOptions options) {
             std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(*options.timeout_seconds)));
     }
     std::optional<std::string> found;
-    co_await controller::first_of(watch(std::move(session.database), options.run_id, found), until(patience));
+    co_await pq::first_of(watch(std::move(session.database), options.run_id, found), until(patience));
     if (!found) {
         throw Failure{exit_code::timed_out,
                       "wait_timed_out",

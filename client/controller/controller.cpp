@@ -1,10 +1,10 @@
 #include "controller/controller.hpp"
 
-#include "controller/first_of.hpp"
 #include "controller/output_log.hpp"
 #include "log/log.hpp"
 #include "pq/body.hpp"
 #include "pq/error.hpp"
+#include "pq/first_of.hpp"
 #include "pq/run_channel.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -91,8 +91,9 @@ Controller::~Controller() = default;
 
 asio::awaitable<std::size_t> Controller::work() {
     offer_.up();
-    co_await first_of(until_drained(), first_of(first_of(keep_boot(), go_round()),
-                                                first_of(keep_offering(), first_of(claim_runs(), look_at_runs()))));
+    co_await pq::first_of(until_drained(),
+                          pq::first_of(pq::first_of(keep_boot(), go_round()),
+                                       pq::first_of(keep_offering(), pq::first_of(claim_runs(), look_at_runs()))));
     co_return busy_;
 }
 
@@ -330,7 +331,7 @@ asio::awaitable<void> Controller::until_drained() {
         asio::steady_timer for_good(executor_, asio::steady_timer::time_point::max());
         co_await for_good.async_wait(asio::use_awaitable);
     };
-    co_await first_of(withdraw(), see_the_last_off(is_withdrawn));
+    co_await pq::first_of(withdraw(), see_the_last_off(is_withdrawn));
 }
 
 /// Waits until no run is left, and the offer is withdrawn; hurries them once the drain has taken long, or a second

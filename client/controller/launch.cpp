@@ -1,9 +1,9 @@
 #include "controller/launch.hpp"
 
-#include "controller/first_of.hpp"
 #include "controller/trace.hpp"
 #include "log/log.hpp"
 #include "pq/body.hpp"
+#include "pq/first_of.hpp"
 #include "pq/random.hpp"
 #include "text/text.hpp"
 
@@ -167,7 +167,7 @@ asio::awaitable<bool> Launch::record_start() {
 }
 
 asio::awaitable<void> Launch::supervise(Process& process) {
-    co_await first_of(read_to_end(process), enforce_limits(process));
+    co_await pq::first_of(read_to_end(process), enforce_limits(process));
     lines_.finish([this](const Line& line) { hear(line); });
     observed_.exit = co_await process.finish();
     if (process.left_behind() > 0) {
@@ -184,8 +184,8 @@ asio::awaitable<void> Launch::read_to_end(Process& process) {
         lines_.feed(bytes, [this](const Line& line) { hear(line); });
     };
     const auto ignore = [](std::string_view) {};
-    co_await first_of(pump(process.output(), output_, hear_lines) && pump(process.errors(), errors_, ignore),
-                      wait_for_last_words(process));
+    co_await pq::first_of(pump(process.output(), output_, hear_lines) && pump(process.errors(), errors_, ignore),
+                          wait_for_last_words(process));
     co_await process.ended();
 }
 

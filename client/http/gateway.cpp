@@ -173,7 +173,8 @@ asio::awaitable<Reply> Gateway::answer_stream(const Request& request, std::share
 Response Gateway::refuse(const Refusal& refusal, const std::string& peer) {
     const auto request_id = new_request_id();
     Answered answered;
-    answered.reply = refused(refusal.target, refusal, request_id);
+    answered.reply = upstream_ ? error_response(refusal, request_id) // whose /rpc has forms of its own
+                               : refused(refusal.target, refusal, request_id);
     answered.reply.head.set("Request-Id", request_id);
     record({}, answered, request_id, peer, {});
     return std::move(answered.reply.head);

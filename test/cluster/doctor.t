@@ -5,6 +5,7 @@ use warnings;
 
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
+use IO::Socket::INET;
 use IPC::Run ();
 use JSON::PP ();
 use PdppGateway;
@@ -12,6 +13,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Programs;
 use Test::More;
+use Upstream;
 
 my $folder = abs_path(PostgreSQL::Test::Utils::tempdir());
 my $pdpp = PdppServer::program();
@@ -242,6 +244,42 @@ subtest 'the gateway' => sub {
 	sql('REVOKE EXECUTE ON FUNCTION pdpp_run_status(text) FROM stranger');
 	finds('ready', qr/^wrong: .*extension: .*lacks the grant `owner`/, 'that is not', conninfo(), '--config', $config);
 	is($gateway->stop, 0, 'stops');
+};
+
+subtest 'the server behind the gateway' => sub {
+	my $upstream = Upstream->start;
+	my $url = $upstream->url;
+	finds('upstream', qr/^ok: \Q$url\E answers \(200\)$/, 'it answers', conninfo(), '--upstream', $url);
+	is($upstream->account, "GET /\n", 'and was asked for nothing more');
+	my $config = "$folder/upstream.conf";
+	append_to_file($config, qq{listen = "unix:$folder/gateway.sock"\nupstream = "$url"\n});
+	finds('upstream', qr/^ok: \Q$url\E/, 'that of the file', conninfo(), '--config', $config);
+	$upstream->stop;
+	finds('upstream', qr/^wrong: \Q$url\E cannot be reached: Connection refused -- Start that server/, 'nobody is there', conninfo(), '--config', $config);
+	finds('upstream', qr/^wrong: .*begins neither with http/, 'what is no URL', conninfo(), '--upstream', 'ftp://a');
+	for my $case ([ "220 mail ESMTP\r\n", qr/^wrong: what answers at .* speaks no HTTP/, 'another protocol' ], [ '', qr/^wrong: .* takes the connection, and says nothing/, 'one that is stuck' ])
+	{
+		my ($says, $pattern, $name) = @$case;
+		my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die $@;
+		my $pid = Programs::child(sub { while (my $client = $listener->accept) { syswrite $client, $says; sysread $client, my $all, 65536; sysread $client, $all, 1 } });
+		finds('upstream', $pattern, $name, conninfo(), '--upstream', 'http://127.0.0.1:' . $listener->sockport);
+		kill 'TERM', $pid;
+		waitpid $pid, 0;
+	}
+	return unless grep { -x "$_/openssl" } split /:/, $ENV{PATH};
+	my @certificate = map { "$folder/$_" } qw(key.pem certificate.pem);
+	PostgreSQL::Test::Utils::run_log([ qw(openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost),
+		'-keyout', $certificate[0], '-out', $certificate[1] ]) or die 'no certificate';
+	my $free = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)->sockport; # closed again
+	my $secure = IPC::Run::start([ qw(openssl s_server -quiet -www -4 -accept), "127.0.0.1:$free", '-key', $certificate[0], '-cert', $certificate[1] ],
+		'<', \'', '>', '/dev/null', '2>', '/dev/null');
+	Programs::within(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $free) }) or die 'it does not listen';
+	finds('upstream', qr/^wrong: what answers at .* is not proved to be that server: certificate verify failed.* -- It needs a certificate/, 'a certificate that nobody knows', conninfo(),
+		'--upstream', "https://localhost:$free");
+	local $ENV{SSL_CERT_FILE} = $certificate[1];
+	finds('upstream', qr/^ok: .* answers \(\d+\), with a good certificate$/, 'one that is known', conninfo(), '--upstream', "https://localhost:$free");
+	finds('upstream', qr/^wrong: .* is not proved/, 'of another name', conninfo(), '--upstream', "https://127.0.0.1:$free");
+	$secure->kill_kill;
 };
 
 subtest 'for people' => sub {

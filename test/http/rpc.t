@@ -362,6 +362,7 @@ subtest 'requests that are not read to their end' => sub {
 	for my $case (
 		[ $start . "Content-Length: 200000\r\n\r\n" . 'x' x 200000, 413, 'body_too_large' ],
 		[ $start . 'Cookie: ' . 'x' x 20000 . "\r\n\r\n", 431, 'headers_too_large' ],
+		[ $start . "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, 'invalid_request' ],
 		[ $start . "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, 'invalid_request' ])
 	{
 		my ($bytes, $status, $code) = @$case;

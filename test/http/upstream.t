@@ -281,6 +281,32 @@ subtest 'WebSocket' => sub {
 	is_error($gateway->request('GET', '/switches'), 502, 'upstream_unavailable', 'one that switches unasked');
 };
 
+subtest 'what was said is carried, though one side has ended' => sub {
+	my @upgrade = (Connection => 'Upgrade', Upgrade => 'websocket', 'Sec-WebSocket-Key' => 'x');
+	my $open = sub { my ($path) = @_; my $client = $gateway->connect; $client->send_request('GET', $path, \@upgrade); $client->receive_head; return $client };
+	my $client = $open->('/last_words');
+	my $count = 3_000_000;
+	$client->send('z' x $count);
+	shutdown $client->{socket}, 1;
+	$client->fill until $client->{eof};
+	is($client->{buffer}, "$count bytes, then the end", 'the client first: that server hears all, and answers');
+	$client = $open->('/ends_first');
+	$client->fill until $client->{eof};
+	is($client->{buffer}, 'mine', 'that server first');
+	$upstream->allow('hears');
+	$client->send('z' x $count);
+	close $client->{socket};
+	await(sub { $upstream->progress('end_of_heard') }, 'that server hears the end');
+	is($upstream->progress('heard'), $count, 'and all that came before');
+	my $hasty = PdppGateway->start(@database, args => [ '--upstream', $upstream->url, '--upstream-timeout', '2' ]);
+	$open = sub { my ($path) = @_; my $client = $hasty->connect; $client->send_request('GET', $path, \@upgrade); $client->receive_head; return $client };
+	my $silent = $open->('/ends_first');
+	await(sub { $upstream->progress('end_of_heard') == 2 }, 'a client that is silent then is not waited for for ever');
+	$client = $open->('/deaf');
+	shutdown $client->{socket}, 1;
+	ok($client->is_closed, 'that server neither');
+};
+
 subtest 'a server that fails' => sub {
 	is_error($gateway->request('POST', "/$_", [], 'x'), 502, 'upstream_unavailable', $_)
 	  for qw(dies_at_once dies_in_head no_http two_lengths list_of_lengths chunks_of_old length_and_chunks other_coding);
@@ -341,6 +367,13 @@ subtest 'what could be understood in two ways' => sub {
 		$client->send("POST /smuggled HTTP/1.1\r\nHost: a\r\n$rest" . "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n");
 		is_error($client->receive, 400, 'invalid_request', $name);
 		ok($client->is_closed, 'and no more of it');
+	}
+	for my $case ([ "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400, 'invalid_request' ], [ 'X: ' . 'x' x 200_000 . "\r\n\r\n", 431, 'headers_too_large' ])
+	{
+		my ($rest, $status, $code) = @$case;
+		my $client = $gateway->connect;
+		$client->send("POST /rpc/pdpp_run_status HTTP/1.1\r\nHost: a\r\n$rest");
+		is_error($client->receive, $status, $code, 'at /rpc, which is none of ours, as elsewhere');
 	}
 	is($upstream->account, $before, 'nothing is handed on');
 	for my $case ([ 'a chunk that is none', "zz\r\n" ], [ 'a chunk longer than it says', "1\r\nab\r\n0\r\n\r\n" ], [ 'an endless extension', '1;' . 'x' x 100_000 ])

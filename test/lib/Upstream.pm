@@ -288,6 +288,31 @@ sub path_socket
 	}
 }
 
+# Answers a WebSocket, and says its own only when the client has ended: how much that was.
+sub path_last_words
+{
+	my ($self) = @_;
+	$self->say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+	my $count = length $self->{buffer};
+	while (my $size = sysread $self->{client}, my $bytes, 65536) { $count += $size; }
+	$self->say("$count bytes, then the end");
+	return 0;
+}
+
+# Has nothing more to say, but goes on to hear, once it is allowed.
+sub path_ends_first
+{
+	my ($self) = @_;
+	$self->say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nmine");
+	shutdown $self->{client}, 1;
+	$self->await('hears');
+	$self->note(heard => $self->{buffer});
+	while (sysread $self->{client}, my $bytes, 65536) { $self->note(heard => $bytes); }
+	$self->note(end_of_heard => 'x');
+	return 0;
+}
+
+sub path_deaf { my ($self) = @_; $self->say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"); sleep }
 sub path_dies { my ($self) = @_; $self->say("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome"); return 0 }
 sub path_dies_in_chunks { my ($self) = @_; $self->say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n"); return 0 }
 sub path_dies_at_once { my ($self) = @_; return 0 }

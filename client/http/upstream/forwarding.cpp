@@ -25,11 +25,19 @@ std::string plain(std::string_view name) {
     return text;
 }
 
-/// What speaks of one connection, whether or not Connection names it (RFC 9110, 7.6.1), and of how a body is framed,
-/// which is said anew.
-constexpr std::array of_connection{
-    "connection", "keep-alive",        "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
-    "trailer",    "transfer-encoding", "upgrade"};
+/// What speaks of one connection, whether or not Connection names it (RFC 9110, 7.6.1; of what begins with Proxy- that
+/// is Proxy-Connection, and what a client and a proxy say to each other, 11.7), and of how a body is framed, which is
+/// said anew.
+constexpr std::array of_connection{"connection",
+                                   "keep-alive",
+                                   "te",
+                                   "trailer",
+                                   "transfer-encoding",
+                                   "upgrade",
+                                   "proxy-connection",
+                                   "proxy-authenticate",
+                                   "proxy-authorization",
+                                   "proxy-authentication-info"};
 
 /// What the server behind may take our word for, and nobody else's. `Proxy` is what some hand to programs as
 /// HTTP_PROXY.

@@ -31,12 +31,7 @@ Link::Link(const asio::any_io_executor& executor, ssl::context* tls) : socket_(e
     }
 }
 
-asio::awaitable<Link::Failure> Link::open(const UpstreamAddress& address) {
-    tcp::resolver resolver(executor());
-    const auto [unknown, endpoints] = co_await resolver.async_resolve(address.host, address.port, with_failure);
-    if (unknown) {
-        co_return unknown;
-    }
+asio::awaitable<Link::Failure> Link::open(Endpoints endpoints, std::string host) {
     const auto [failure, endpoint] = co_await asio::async_connect(socket_, endpoints, with_failure);
     if (failure) {
         co_return failure;
@@ -48,10 +43,10 @@ asio::awaitable<Link::Failure> Link::open(const UpstreamAddress& address) {
         co_return Failure{};
     }
     tls_->set_verify_mode(ssl::verify_peer);
-    tls_->set_verify_callback(ssl::host_name_verification(address.host));
-    asio::ip::make_address(address.host, ignored);
+    tls_->set_verify_callback(ssl::host_name_verification(host));
+    asio::ip::make_address(host, ignored);
     if (ignored) { // a name, and no address, which has no place there (RFC 6066, 3)
-        SSL_set_tlsext_host_name(tls_->native_handle(), address.host.c_str());
+        SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());
     }
     const auto [refused] = co_await tls_->async_handshake(ssl::stream_base::client, with_failure);
     co_return refused;
@@ -75,8 +70,8 @@ asio::awaitable<Link::Failure> Link::write(asio::const_buffer bytes) {
     co_return failure;
 }
 
-void Link::give(std::chrono::milliseconds time) {
-    time_.expires_after(time);
+void Link::give_until(std::chrono::steady_clock::time_point latest) {
+    time_.expires_at(latest);
     time_.async_wait([weak = weak_from_this()](Failure cancelled) {
         const auto self = weak.lock();
         // what was given since counts, even if this had been on its way already
@@ -89,6 +84,12 @@ void Link::give(std::chrono::milliseconds time) {
 
 void Link::give_forever() {
     time_.expires_at(asio::steady_timer::time_point::max());
+}
+
+/// Of TCP, under TLS too: its own word of the end (close_notify) many take for that of both directions.
+void Link::end_writing() noexcept {
+    Failure ignored;
+    socket_.shutdown(Socket::shutdown_send, ignored);
 }
 
 void Link::close() noexcept {

@@ -1,8 +1,6 @@
 #pragma once
 // One connection to the server behind, plain or under TLS.
 
-#include "http/upstream/address.hpp"
-
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
@@ -15,6 +13,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace pdpp::http {
@@ -26,16 +25,22 @@ class Link : public std::enable_shared_from_this<Link> {
     /// `tls` must outlive it; null for a plain one.
     Link(const boost::asio::any_io_executor& executor, boost::asio::ssl::context* tls);
 
-    /// Connects, and under TLS makes sure of whom it is connected to.
-    boost::asio::awaitable<Failure> open(const UpstreamAddress& address);
+    using Endpoints = boost::asio::ip::tcp::resolver::results_type;
+
+    /// Connects to the first of these that answers, and under TLS makes sure that it is `host`.
+    boost::asio::awaitable<Failure> open(Endpoints endpoints, std::string host);
 
     /// Some bytes, or why there are none: asio::error::eof at their end.
     boost::asio::awaitable<std::pair<Failure, std::size_t>> read_some(boost::asio::mutable_buffer bytes);
     /// All of these. One of each may be under way.
     boost::asio::awaitable<Failure> write(boost::asio::const_buffer bytes);
 
+    /// Tells the other side that nothing more will be written, which it may go on to answer.
+    void end_writing() noexcept;
+
     /// Closes it after so long, unless told otherwise before.
-    void give(std::chrono::milliseconds time);
+    void give(std::chrono::milliseconds time) { give_until(std::chrono::steady_clock::now() + time); }
+    void give_until(std::chrono::steady_clock::time_point latest);
     void give_forever();
     /// Whether its time is what ended it.
     [[nodiscard]] bool is_late() const noexcept { return is_late_; }

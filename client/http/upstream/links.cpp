@@ -3,6 +3,8 @@
 #include "http/wire/errors.hpp"
 #include "log/log.hpp"
 
+#include <boost/asio/error.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -13,16 +15,15 @@ namespace ssl = boost::asio::ssl;
 
 namespace {
 
-/// To connect, TLS included: a server that is there does so at once.
-constexpr std::chrono::milliseconds connect_time = std::chrono::seconds(5);
 /// Shorter than the time after which servers close (5 s of Node.js is the shortest that is usual).
 constexpr std::chrono::milliseconds idle_time = std::chrono::seconds(4);
 constexpr std::size_t most_idle = 32;
 
 } // namespace
 
-Links::Links(const asio::any_io_executor& executor, UpstreamAddress address)
-    : executor_(executor), address_(std::move(address)) {
+Links::Links(const asio::any_io_executor& executor, UpstreamAddress address, std::chrono::milliseconds patience)
+    : executor_(executor), address_(std::move(address)), patience_(patience),
+      lookup_(executor, address_.host, address_.port) {
     if (address_.is_tls) {
         tls_.emplace(ssl::context::tls_client);
         tls_->set_default_verify_paths();
@@ -40,20 +41,35 @@ std::shared_ptr<Link> Links::idle() {
     return nullptr;
 }
 
-asio::awaitable<std::shared_ptr<Link>> Links::open(std::string_view request_id) {
+asio::awaitable<std::pair<std::shared_ptr<Link>, Link::Failure>> Links::connect() {
+    using Connected = std::pair<std::shared_ptr<Link>, Link::Failure>;
+    const auto latest = std::chrono::steady_clock::now() + patience_;
+    const auto found = co_await lookup_.answer(latest);
+    if (found.failure) {
+        co_return Connected{nullptr, found.failure};
+    }
     auto link = std::make_shared<Link>(executor_, tls_ ? &*tls_ : nullptr);
-    link->give(connect_time);
-    const auto failure = co_await link->open(address_);
+    link->give_until(latest);
+    const auto failure = co_await link->open(found.endpoints, address_.host);
     if (link->is_late()) {
-        log::write(log::Level::warning, {{"request_id", request_id}}, "upstream: no connection in time");
-        throw refusal(ErrorKind::upstream_timeout);
+        co_return Connected{nullptr, asio::error::timed_out};
     }
     if (failure) {
-        log::write(log::Level::warning, {{"request_id", request_id}}, "upstream: {}", failure.message());
-        throw refusal(ErrorKind::upstream_unavailable);
+        co_return Connected{nullptr, failure};
     }
     link->give_forever();
-    co_return link;
+    co_return Connected{std::move(link), {}};
+}
+
+asio::awaitable<std::shared_ptr<Link>> Links::open(std::string_view request_id) {
+    auto [link, failure] = co_await connect();
+    if (failure) {
+        const bool is_late = failure == asio::error::timed_out;
+        log::write(log::Level::warning, {{"request_id", request_id}}, "upstream: {}",
+                   is_late ? "no connection in time" : failure.message());
+        throw refusal(is_late ? ErrorKind::upstream_timeout : ErrorKind::upstream_unavailable);
+    }
+    co_return std::move(link);
 }
 
 void Links::give_back(std::shared_ptr<Link> link) {

@@ -141,7 +141,7 @@ asio::awaitable<Reply> Upstream::attempt(std::shared_ptr<Link> link, const Reque
             throw LostUpstream("it switches to a protocol that nobody asked for", false, true);
         }
         peer.stop_watching();
-        reply.tunnel = make_tunnel(exchange);
+        reply.tunnel = make_tunnel(exchange, options_.patience);
         co_return reply;
     }
     auto rest = std::make_unique<UpstreamBody>(exchange, links_, peer, is_event_stream(reply.head));

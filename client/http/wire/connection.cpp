@@ -272,6 +272,11 @@ asio::awaitable<bool> Connection::send(asio::const_buffer bytes) {
     co_return !failure;
 }
 
+void Connection::end_sending() noexcept {
+    error_code ignored;
+    stream_.socket().shutdown(Socket::shutdown_send, ignored);
+}
+
 Connection::Connection(Socket socket, const ServerLimits& limits) : stream_(std::move(socket)), limits_(limits) {
     // What a client sends ahead of its answers is read no further than this; the rest waits in the kernel.
     buffer_.max_size(limits.header_bytes + chunk);
@@ -321,7 +326,11 @@ asio::awaitable<std::optional<Request>> Connection::read(const Handler& handler)
         if (size > limits_.header_bytes) { // the parser's own limit is only for what it has to wait for
             throw with_target(refusal_for(beast::http::error::header_limit, request.target()), request);
         }
-        check_framing(request);
+        try {
+            check_framing(request);
+        } catch (const Refusal& refusal) {
+            throw with_target(refusal, request);
+        }
         make_origin_form(request);
         if (handler.takes_stream(request)) {
             Request head{request.base()};

@@ -52,6 +52,8 @@ class Connection {
     /// Of a connection that speaks another protocol by now: some bytes, 0 at their end; false if they are not taken.
     boost::asio::awaitable<std::size_t> receive(boost::asio::mutable_buffer bytes);
     boost::asio::awaitable<bool> send(boost::asio::const_buffer bytes);
+    /// Tells the client that nothing more will be sent.
+    void end_sending() noexcept;
     /// It is between requests for whoever ends the server: nothing is due on it.
     void be_idle() noexcept { in_flight_ = false; }
 

@@ -35,7 +35,7 @@ class Tunnel {
     Tunnel& operator=(const Tunnel&) = delete;
     virtual ~Tunnel() = default;
 
-    /// Carries what both sides say until one of them has ended; `client` is of no further use then.
+    /// Carries what both sides say until both have ended; `client` is of no further use then.
     virtual boost::asio::awaitable<void> join(Connection& client) = 0;
 };
 

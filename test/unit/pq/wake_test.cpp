@@ -2,14 +2,13 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "controller/first_of.hpp"
+#include "pq/first_of.hpp"
 #include "pq/wake.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 
-using namespace pdpp::controller;
 using namespace pdpp;
 namespace asio = boost::asio;
 
@@ -61,7 +60,7 @@ BOOST_AUTO_TEST_CASE(cancelling) {
     asio::io_context loop;
     pq::Wake wake(loop.get_executor());
     int waits = 0;
-    asio::co_spawn(loop, first_of(nothing(), count_waits(wake, waits, pq::Wake::Clock::time_point::max())),
+    asio::co_spawn(loop, pq::first_of(nothing(), count_waits(wake, waits, pq::Wake::Clock::time_point::max())),
                    asio::detached);
     loop.run();
     BOOST_TEST(waits == 0);

@@ -2,7 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "controller/first_of.hpp"
+#include "pq/first_of.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -10,7 +10,7 @@
 #include <stdexcept>
 
 namespace asio = boost::asio;
-using pdpp::controller::first_of;
+using pdpp::pq::first_of;
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <exception>
 #include <utility>
 
-namespace pdpp::controller {
+namespace pdpp::pq {
 
 /// Runs both; when one ends, the other is cancelled and waited for, and the error of the one that ended first is thrown
 /// if it had one. Unlike Asio's `||`, which waits on when the first to end has failed.
@@ -28,4 +28,4 @@ inline boost::asio::awaitable<void> first_of(boost::asio::awaitable<void> left, 
     }
 }
 
-} // namespace pdpp::controller
+} // namespace pdpp::pq
