@@ -124,6 +124,7 @@ asio::awaitable<int> work(Session session, MoveInOptions options) {
     moving_in::Importer importer(std::move(database),
                                  {.target = session.database,
                                   .dry_run = options.dry_run,
+                                  .follow = options.follow,
                                   .adjudicate = options.adjudicate,
                                   .source_is_stopped = options.source_is_stopped},
                                  Progress{}, tell_on_stderr);
@@ -148,7 +149,7 @@ asio::awaitable<int> import_runs(Session session, MoveInOptions options) {
         failure = Failure{exit_code::refused,
                           "unknown_shape",
                           fmt::format("the source is not laid out as we know it: {}", error.what()),
-                          "Nothing was imported: this version knows other columns.",
+                          "Nothing was imported: this version knows other tables.",
                           {}};
     } catch (const pq::Error& error) {
         if (error.sqlstate() != pq::sqlstate::insufficient_privilege) {

@@ -4,6 +4,7 @@
 #include "cli/output.hpp"
 #include "controller/process.hpp"
 #include "log/log.hpp"
+#include "pq/secrets.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -28,22 +29,15 @@ void open_standard_descriptors() {
     }
 }
 
-/// Blots out the passwords of connection strings where everybody may read them: in the list of processes.
+/// Blots out the passwords of connection strings where everybody may read them: in the list of processes. What is shown
+/// instead has no more room than what was there.
 void hide_passwords(int argc, char** argv) {
-    constexpr std::string_view keyword = "password=";
     for (int i = 1; i < argc; ++i) {
         const std::string_view word{argv[i]};
-        for (auto at = word.find(keyword); at != std::string_view::npos; at = word.find(keyword, at + keyword.size())) {
-            const auto begin = at + keyword.size();
-            const bool is_quoted = begin < word.size() && word[begin] == '\'';
-            const auto end = word.find_first_of(is_quoted ? "'" : " &", begin + (is_quoted ? 1 : 0));
-            std::fill(argv[i] + begin, argv[i] + std::min(end, word.size()), '*');
-        }
-        const auto user = word.find("://");
-        const auto host = user == std::string_view::npos ? user : word.find('@', user);
-        const auto colon = host == std::string_view::npos ? host : word.find(':', user + 3);
-        if (colon < host) {
-            std::fill(argv[i] + colon + 1, argv[i] + host, '*');
+        auto shown = pdpp::pq::without_secrets(word);
+        if (shown != word) {
+            shown.resize(word.size(), ' ');
+            std::ranges::copy(shown, argv[i]);
         }
     }
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -45,6 +46,7 @@ struct Dialect {
     std::string_view schema;   ///< of the tables, with its point
     std::string_view by_bytes; ///< behind what is compared and ordered by its bytes
     DataOrigin data;
+    bool tells_writes; ///< the database knows which rows were written since: Database::written_since
 };
 
 class Database {
@@ -63,7 +65,13 @@ class Database {
     virtual boost::asio::awaitable<std::vector<Row>> rows(std::string sql) = 0;
     virtual boost::asio::awaitable<std::unique_ptr<Cursor>> cursor(std::string sql) = 0;
 
+    /// Throws SourceError if what was read since begin() may not be of one state.
+    virtual void check_unchanged() const {}
+
     virtual boost::asio::awaitable<FoundTables> tables() = 0;
+
+    /// Those of them that are no tables.
+    virtual boost::asio::awaitable<std::set<std::string>> views() = 0;
 
     /// The bytes of a table, or of the whole database where its tables cannot be told apart.
     virtual boost::asio::awaitable<std::int64_t> bytes(std::string table) = 0;
@@ -71,9 +79,9 @@ class Database {
     /// Whether anything may have changed since the last call: false says that nothing has.
     virtual boost::asio::awaitable<bool> may_have_changed() = 0;
 
-    /// How far a table, called `t`, has come in the snapshot that is being read, and a condition on the rows that were
-    /// written since it had come as far as `mark`.
-    virtual boost::asio::awaitable<std::string> mark(std::string table) = 0;
+    /// How far the database has come in the snapshot that is being read, and a condition on the rows of a table,
+    /// called `t`, that were written since it had come as far as `mark`.
+    virtual boost::asio::awaitable<std::string> mark() = 0;
     [[nodiscard]] virtual std::string written_since(std::string_view mark) const = 0;
 
     /// Lets go of what is open: the next open() begins anew.

@@ -1,8 +1,11 @@
 #include "moving_in/importer.hpp"
 
+#include "pq/array_literal.hpp"
 #include "pq/backoff.hpp"
 #include "pq/body.hpp"
 #include "pq/jsonb_text.hpp"
+#include "run/event.hpp"
+#include "run/id.hpp"
 #include "text/text.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -26,7 +29,7 @@ namespace asio = boost::asio;
 namespace {
 
 /// What goes in one transaction, more or less: a run is never split.
-constexpr std::int64_t events_in_batch = 4000;
+constexpr std::size_t events_in_batch = 4000;
 constexpr std::size_t runs_in_batch = 400;
 constexpr std::size_t bytes_in_batch = std::size_t{4} << 20;
 
@@ -83,22 +86,66 @@ asio::awaitable<void> Importer::open_target() {
     }
 }
 
-asio::awaitable<std::optional<std::string>> Importer::owner_of(std::string run_id) {
-    if (!asked_) {
-        co_return std::nullopt;
+asio::awaitable<Importer::KnownRuns> Importer::known_among(const std::vector<SourceRun>& runs) {
+    KnownRuns known;
+    std::vector<pq::Parameter> run_ids;
+    for (const SourceRun& run : runs) {
+        if (run::may_be_known(run.run_id) && is_storable(run.run_id)) {
+            run_ids.emplace_back(run.run_id);
+        }
+    }
+    if (!asked_ || run_ids.empty()) {
+        co_return known;
     }
     std::vector<pq::Argument> arguments;
-    arguments.push_back({"run_id", "text", std::move(run_id)});
-    const auto body =
-        co_await asked_->body("pdpp_run_status", std::move(arguments), pq::default_timeout, pq::Effect::reads);
-    co_return string_at(body, "connector_instance_id");
+    arguments.push_back({"run_ids", "text[]", pq::array_literal(run_ids)});
+    const auto statuses =
+        co_await asked_->rows("pdpp_run_statuses", std::move(arguments), longest_call, pq::Effect::reads);
+    constexpr int run_id = 1;
+    constexpr int body = 3;
+    for (int row = 0; row < statuses.rows(); ++row) {
+        const auto status = statuses.text(row, body).value_or("{}");
+        if (auto connection = string_at(status, "connector_instance_id")) {
+            known.emplace(statuses.text(row, run_id).value(),
+                          Known{*std::move(connection), string_at(status, "connector_id").value_or(std::string())});
+        }
+    }
+    co_return known;
 }
 
-asio::awaitable<void> Importer::add(Batch& batch, const SourceRun& source, const Rules& rules) {
-    std::optional<std::string> owner;
-    if (connections_of(source, rules) > 1) {
-        owner = co_await owner_of(source.run_id);
+/// Whether a run was imported as one of this connection and no other. One of which the connection was not known then
+/// goes by its connector, until somebody names it.
+asio::awaitable<bool> Importer::is_surely_of(std::string run_id, const Known& known) {
+    std::vector<pq::Argument> arguments;
+    arguments.push_back({"run_id", "text", std::move(run_id)});
+    arguments.push_back({"page_size", "int", "1"});
+    const auto timeline =
+        co_await asked_->body("pdpp_run_timeline", std::move(arguments), pq::default_timeout, pq::Effect::reads);
+    const auto events = pq::elements_of(pq::member_of(timeline, "data").value_or("[]"));
+    if (events.empty() || string_at(events.front(), "source_kind") != run::imported) {
+        co_return false; // it is ours, which is said
     }
+    co_return string_at(events.front(), "data", "shared_run_id").has_value() || known.connection != known.connector;
+}
+
+/// The connection whose run has the id here, if that is not to be taken for granted: of those that share an id in the
+/// source, one may be gone from there.
+asio::awaitable<std::optional<std::string>> Importer::owner_of(const SourceRun& run, const KnownRuns& known,
+                                                               const Rules& rules) {
+    const auto found = known.find(run.run_id);
+    if (found == known.end()) {
+        co_return std::nullopt;
+    }
+    const auto connections = connections_of(run, rules);
+    bool has_to_be_said = connections.size() > 1;
+    if (connections.size() == 1 && connections.front() != found->second.connection) {
+        has_to_be_said = co_await is_surely_of(run.run_id, found->second);
+    }
+    co_return has_to_be_said ? std::optional(found->second.connection) : std::nullopt;
+}
+
+asio::awaitable<void> Importer::add(Batch& batch, const SourceRun& source, const KnownRuns& known, const Rules& rules) {
+    const auto owner = co_await owner_of(source, known, rules);
     const auto runs = map_runs(source, rules, owner, findings_);
     // of the runs that share an id one may be
     if (std::ranges::any_of(runs, [](const MappedRun& run) { return run.here == "active" && !run.in_flight; })) {
@@ -133,13 +180,26 @@ asio::awaitable<void> Importer::add(Batch& batch, const SourceRun& source, const
 
 /// Reads on until the batch is full; `more` is false at the end.
 asio::awaitable<void> Importer::fill(RunStream& stream, Batch& batch, const Rules& rules, bool& more) {
-    while (more && batch.events < events_in_batch && batch.run_ids.size() < runs_in_batch &&
-           batch.payload.size() < bytes_in_batch) {
-        const auto run = co_await stream.next();
+    std::vector<SourceRun> runs;
+    std::size_t events = 0;
+    std::size_t bytes = 0;
+    while (more && events < events_in_batch && runs.size() < runs_in_batch && bytes < bytes_in_batch) {
+        auto run = co_await stream.next();
         more = run.has_value();
         if (run) {
-            co_await add(batch, *run, rules);
+            events += run->events.size();
+            for (const Row& row : run->events) {
+                for (const auto& field : row) {
+                    bytes += field ? field->size() : 0;
+                }
+            }
+            runs.push_back(*std::move(run));
         }
+    }
+    source_.check_unchanged();
+    const auto known = co_await known_among(runs);
+    for (const SourceRun& run : runs) {
+        co_await add(batch, run, known, rules);
     }
 }
 
@@ -215,13 +275,16 @@ asio::awaitable<void> Importer::send(Batch batch) {
 asio::awaitable<void> Importer::import_all() {
     co_await open_target();
     co_await source_.begin();
+    if (options_.follow) {
+        co_await source_.check_followable();
+    }
     sizes_ = co_await source_.sizes();
     totals_.expected = co_await source_.count_events();
     if (options_.adjudicate) {
         boots_ = co_await source_.newest_boots();
         boots_read_at_ = Clock::now();
     }
-    const auto all = co_await source_.everything();
+    auto all = co_await source_.everything();
     {
         auto stream = co_await source_.runs();
         const auto by = rules();
@@ -236,7 +299,7 @@ asio::awaitable<void> Importer::import_all() {
         co_await send(std::move(ready));
     }
     co_await source_.end();
-    source_.keep(all);
+    source_.keep(std::move(all));
 }
 
 /// These runs once more, in the snapshot of the source that is open.
@@ -247,9 +310,12 @@ asio::awaitable<void> Importer::import_some(const std::set<std::string>& run_ids
             some.insert(*next);
         }
         Batch batch;
-        for (const auto& run : co_await source_.runs(some)) {
-            co_await add(batch, run, rules);
-            if (batch.events >= events_in_batch || batch.payload.size() >= bytes_in_batch) {
+        const auto runs = co_await source_.runs(some);
+        source_.check_unchanged();
+        const auto known = co_await known_among(runs);
+        for (const auto& run : runs) {
+            co_await add(batch, run, known, rules);
+            if (std::cmp_greater_equal(batch.events, events_in_batch) || batch.payload.size() >= bytes_in_batch) {
                 Batch full = std::exchange(batch, Batch{});
                 co_await send(std::move(full));
             }
@@ -293,7 +359,7 @@ asio::awaitable<void> Importer::look_again() {
     by.trust_history = false;
     co_await import_some(look.run_ids, by);
     co_await source_.end();
-    source_.keep(look);
+    source_.keep(std::move(look));
     has_new_boots_ = false;
     for (const auto& run_id : due) {
         until_ended_.erase(run_id);

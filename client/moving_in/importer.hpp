@@ -20,6 +20,7 @@ namespace pdpp::moving_in {
 struct ImportOptions {
     std::string target; ///< where to; nothing is opened for a doctor
     bool dry_run = false;
+    bool follow = false; ///< follow() will be called
     bool adjudicate = false;
     bool source_is_stopped = false;
 };
@@ -62,8 +63,18 @@ class Importer {
     };
 
     boost::asio::awaitable<void> open_target();
-    boost::asio::awaitable<std::optional<std::string>> owner_of(std::string run_id);
-    boost::asio::awaitable<void> add(Batch& batch, const SourceRun& run, const Rules& rules);
+    /// The runs that are here already, by their ids.
+    struct Known {
+        std::string connection;
+        std::string connector;
+    };
+    using KnownRuns = std::map<std::string, Known>;
+
+    boost::asio::awaitable<KnownRuns> known_among(const std::vector<SourceRun>& runs);
+    boost::asio::awaitable<bool> is_surely_of(std::string run_id, const Known& known);
+    boost::asio::awaitable<std::optional<std::string>> owner_of(const SourceRun& run, const KnownRuns& known,
+                                                                const Rules& rules);
+    boost::asio::awaitable<void> add(Batch& batch, const SourceRun& run, const KnownRuns& known, const Rules& rules);
     boost::asio::awaitable<void> fill(RunStream& stream, Batch& batch, const Rules& rules, bool& more);
     boost::asio::awaitable<void> send(Batch batch);
     boost::asio::awaitable<void> send_one_by_one(Batch batch);

@@ -95,6 +95,10 @@ std::optional<std::int64_t> parse_instant(std::string_view text) {
     }
     const auto at =
         chrono::sys_days{date} + chrono::hours{hour} + chrono::minutes{minute - *zone} + chrono::seconds{second};
+    const chrono::year_month_day day_in_utc{chrono::floor<chrono::days>(at)};
+    if (day_in_utc.year() < chrono::year{1} || day_in_utc.year() > chrono::year{9999}) {
+        return std::nullopt; // which is written otherwise, or not at all
+    }
     return chrono::duration_cast<chrono::microseconds>(at.time_since_epoch()).count() + *fraction;
 }
 

@@ -514,10 +514,14 @@ Grouping grouped(const SourceRun& source, DataOrigin origin, Findings& findings)
 
 } // namespace
 
-std::size_t connections_of(const SourceRun& source, const Rules& rules) {
+std::vector<std::string> connections_of(const SourceRun& source, const Rules& rules) {
     Findings ignored;
     auto grouping = grouped(source, rules.origin, ignored);
-    return grouping.groups().size();
+    std::vector<std::string> connections;
+    for (Group& group : grouping.groups()) {
+        connections.push_back(map_group(source, group, rules).connector_instance_id);
+    }
+    return connections;
 }
 
 std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, const std::optional<std::string>& owner,
@@ -556,10 +560,11 @@ std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, con
     }
     std::vector<MappedRun> runs;
     for (auto& [run, group] : mapped) {
-        if (mapped.size() > 1) {
+        const bool is_others = owner && run.connector_instance_id != *owner;
+        if (mapped.size() > 1 || is_others) {
             run.data += fmt::format(R"(, "shared_run_id": {}, "connector_instance_ids": [{}])",
                                     json_string(source.run_id), names);
-            if (!runs.empty() || (owner && run.connector_instance_id != *owner)) {
+            if (!runs.empty() || is_others) {
                 run.run_id += "~" + run.connector_instance_id;
             }
             findings.add({.kind = finding::shared_id,

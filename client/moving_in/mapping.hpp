@@ -58,12 +58,12 @@ struct MappedRun {
 };
 
 /// The runs that share a source's run id, most often one. `owner` is the connection whose run has the id here already,
-/// if any. Refers to the rows of `source`.
+/// if that is known: those of others are `<id>~<connection>`. Refers to the rows of `source`.
 std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, const std::optional<std::string>& owner,
                                 Findings& findings);
 
-/// The connections of the runs that share the id: more than one, and it has to be asked whose it is here.
-std::size_t connections_of(const SourceRun& source, const Rules& rules);
+/// The connections of the runs that share the id.
+std::vector<std::string> connections_of(const SourceRun& source, const Rules& rules);
 
 /// The run as an element of what pdpp_run_import() takes.
 void append_payload(std::string& payload, const MappedRun& run);

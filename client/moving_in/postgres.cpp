@@ -15,8 +15,11 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr Dialect postgres_dialect{
-    .name = "postgresql", .schema = "public.", .by_bytes = R"( collate "C")", .data = DataOrigin::jsonb};
+constexpr Dialect postgres_dialect{.name = "postgresql",
+                                   .schema = "public.",
+                                   .by_bytes = R"( collate "C")",
+                                   .data = DataOrigin::jsonb,
+                                   .tells_writes = true};
 
 /// The whole history is put in order before its first row comes.
 constexpr auto longest_statement = std::chrono::hours(24);
@@ -135,6 +138,16 @@ class Postgres : public Database {
         co_return found;
     }
 
+    asio::awaitable<std::set<std::string>> views() override {
+        std::set<std::string> views;
+        for (const Row& row : co_await rows("SELECT c.relname FROM pg_catalog.pg_class AS c"
+                                            " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+                                            " WHERE n.nspname = 'public' AND c.relkind = 'v'")) {
+            views.insert(*row[0]);
+        }
+        co_return views;
+    }
+
     asio::awaitable<std::int64_t> bytes(std::string table) override {
         const auto size = co_await rows(fmt::format("SELECT pg_catalog.pg_total_relation_size('public.{}')", table));
         co_return std::stoll(*size.front().front());
@@ -148,7 +161,7 @@ class Postgres : public Database {
         return fmt::format("pg_catalog.age(t.xmin) <= pg_catalog.age('{}'::pg_catalog.xid)", mark);
     }
 
-    asio::awaitable<std::string> mark(std::string /*table*/) override {
+    asio::awaitable<std::string> mark() override {
         const auto oldest = co_await rows(
             "SELECT (pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) % 4294967296)::text");
         co_return *oldest.front().front();

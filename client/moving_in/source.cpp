@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <string_view>
 #include <utility>
 
 namespace pdpp::moving_in {
@@ -17,6 +19,9 @@ namespace {
 
 /// Gaps that one look goes through; where there are more it takes several looks to come round.
 constexpr std::size_t gaps_a_look = 2000;
+
+/// Rows are compared for a fifth of the time at most, however many there are.
+constexpr int share_of_comparing = 4;
 
 std::string literal(std::string_view text) {
     std::string quoted = "'";
@@ -162,24 +167,73 @@ asio::awaitable<std::map<std::string, std::string>> Source::flights() {
     co_return flights;
 }
 
-asio::awaitable<std::map<TableId, std::string>> Source::marks() {
-    std::map<TableId, std::string> marks;
-    for (const auto id : {TableId::history, TableId::receipts}) {
-        if (const auto& name = shape(id).name; !name.empty()) {
-            marks[id] = co_await database_->mark(name);
+/// All rows of a table; run_ids takes those that are new, or other than they were.
+asio::awaitable<RowDigests> Source::compare(TableId id, std::set<std::string>& run_ids) {
+    RowDigests digests;
+    const RowDigests& known = rows_[id];
+    auto cursor = co_await database_->cursor("select " + select_list(id, shape(id), "t") + from(id) +
+                                             " where t.run_id is not null");
+    std::string text;
+    while (const auto row = co_await cursor->next()) {
+        text.clear();
+        for (const auto& field : *row) {
+            text += field ? fmt::format("{} {}", field->size(), *field) : "-";
+        }
+        const auto digest = std::hash<std::string_view>()(text);
+        digests.insert(digest);
+        if (!known.contains(digest)) {
+            run_ids.insert(*row->front());
         }
     }
-    co_return marks;
+    co_return digests;
+}
+
+/// What was written to the tables whose rows may change: as the database tells, or as it turns out.
+asio::awaitable<void> Source::find_written(Look& look) {
+    constexpr std::array tables{TableId::history, TableId::receipts};
+    look.mark = co_await database_->mark();
+    if (!dialect().tells_writes && Clock::now() < compares_at_) {
+        has_to_compare_ = true;
+        co_return;
+    }
+    const auto began = Clock::now();
+    for (const auto id : tables) {
+        if (shape(id).name.empty()) {
+            continue;
+        }
+        if (!dialect().tells_writes) {
+            look.rows[id] = co_await compare(id, look.run_ids);
+        } else if (!mark_.empty()) {
+            for (const Row& row :
+                 co_await database_->rows("select t.run_id" + from(id) + " where t.run_id is not null and " +
+                                          database_->written_since(mark_))) {
+                look.run_ids.insert(*row[0]);
+            }
+        }
+    }
+    compares_at_ = Clock::now() + share_of_comparing * (Clock::now() - began);
+    has_to_compare_ = false;
+}
+
+asio::awaitable<void> Source::check_followable() {
+    const auto views = co_await database_->views();
+    for (const Shape& shape : shapes_) {
+        if (views.contains(shape.name)) {
+            throw UnknownShape(fmt::format("expected {} as a table, which can be followed, found a view", shape.name));
+        }
+    }
 }
 
 asio::awaitable<bool> Source::may_have_changed() {
     co_await database_->open();
-    co_return co_await database_->may_have_changed();
+    const bool has_changed = co_await database_->may_have_changed();
+    co_return has_changed || (has_to_compare_ && Clock::now() >= compares_at_);
 }
 
 asio::awaitable<Look> Source::everything() {
     Look look;
-    look.marks = co_await marks();
+    co_await find_written(look);
+    look.run_ids.clear(); // of all runs
     look.flights = co_await flights();
     auto islands = co_await database_->cursor(
         fmt::format("select cast(min(n.event_seq) as text), cast(max(n.event_seq) as text) from ("
@@ -195,7 +249,7 @@ asio::awaitable<Look> Source::everything() {
 
 asio::awaitable<Look> Source::changes() {
     Look look;
-    look.marks = co_await marks();
+    co_await find_written(look);
     std::string ranges;
     for (const auto& [first, last] : seen_.missing(next_gap_, gaps_a_look)) {
         // the lowest number there is has no literal of its own
@@ -225,24 +279,18 @@ asio::awaitable<Look> Source::changes() {
             }
         }
     }
-    for (const auto& [id, mark] : marks_) {
-        if (!shape(id).name.empty()) {
-            for (const Row& row :
-                 co_await database_->rows("select t.run_id" + from(id) + " where t.run_id is not null and " +
-                                          database_->written_since(mark))) {
-                look.run_ids.insert(*row[0]);
-            }
-        }
-    }
     co_return look;
 }
 
-void Source::keep(const Look& look) {
+void Source::keep(Look look) {
     for (const Range& range : look.numbers) {
         seen_.add(range);
     }
-    flights_ = look.flights;
-    marks_ = look.marks;
+    flights_ = std::move(look.flights);
+    mark_ = std::move(look.mark);
+    for (auto& [id, digests] : look.rows) {
+        rows_[id] = std::move(digests);
+    }
     next_gap_ += gaps_a_look;
 }
 

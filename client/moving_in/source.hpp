@@ -7,12 +7,14 @@
 #include "moving_in/shape.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace pdpp::moving_in {
@@ -43,12 +45,16 @@ class RunStream {
     std::vector<Input> inputs_;
 };
 
+/// What tells the rows of a table from what they were, where their database cannot.
+using RowDigests = std::unordered_set<std::uint64_t>;
+
 /// What a look found that was not there at the look before. It counts as seen once keep() is told so.
 struct Look {
     std::set<std::string> run_ids;
     std::vector<Range> numbers;
     std::map<std::string, std::string> flights;
-    std::map<TableId, std::string> marks;
+    std::string mark;
+    std::map<TableId, RowDigests> rows; ///< of tables that were compared
 };
 
 class Source {
@@ -59,6 +65,10 @@ class Source {
 
     /// Connects if that is needed, takes a snapshot and looks at the tables. Throws SourceError, and UnknownShape.
     boost::asio::awaitable<void> begin();
+    /// Throws SourceError if what was read since may be of no one state: it must not be handed on.
+    void check_unchanged() const { database_->check_unchanged(); }
+    /// Throws UnknownShape if it can be read, but not be followed.
+    boost::asio::awaitable<void> check_followable();
     boost::asio::awaitable<void> end() { return database_->end(); }
     void close() noexcept { database_->close(); }
 
@@ -82,9 +92,11 @@ class Source {
     boost::asio::awaitable<Look> changes();
 
     /// What a look found is dealt with.
-    void keep(const Look& look);
+    void keep(Look look);
 
   private:
+    using Clock = std::chrono::steady_clock;
+
     [[nodiscard]] const Shape& shape(TableId id) const { return shapes_.at(static_cast<std::size_t>(id)); }
     [[nodiscard]] std::string from(TableId id) const;
     [[nodiscard]] std::string select(TableId id, const std::string& condition) const;
@@ -92,14 +104,18 @@ class Source {
                                            std::string condition);
     boost::asio::awaitable<RunStream> stream(std::string condition);
     boost::asio::awaitable<std::map<std::string, std::string>> flights();
-    boost::asio::awaitable<std::map<TableId, std::string>> marks();
+    boost::asio::awaitable<RowDigests> compare(TableId id, std::set<std::string>& run_ids);
+    boost::asio::awaitable<void> find_written(Look& look);
 
     std::unique_ptr<Database> database_;
     std::array<Shape, 4> shapes_;
     SeenNumbers seen_;
     std::size_t next_gap_ = 0;
     std::map<std::string, std::string> flights_;
-    std::map<TableId, std::string> marks_;
+    std::string mark_;
+    std::map<TableId, RowDigests> rows_;
+    Clock::time_point compares_at_{}; ///< next, at the earliest
+    bool has_to_compare_ = false;     ///< something changed, and rows were not compared since
 };
 
 } // namespace pdpp::moving_in

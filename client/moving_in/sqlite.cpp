@@ -17,8 +17,11 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr Dialect sqlite_dialect{
-    .name = "sqlite", .schema = "main.", .by_bytes = " collate binary", .data = DataOrigin::text};
+constexpr Dialect sqlite_dialect{.name = "sqlite",
+                                 .schema = "main.",
+                                 .by_bytes = " collate binary",
+                                 .data = DataOrigin::text,
+                                 .tells_writes = false};
 
 constexpr int patience_with_writers = 5000; // milliseconds
 
@@ -112,48 +115,34 @@ class Sqlite : public Database {
 
     [[nodiscard]] const Dialect& dialect() const override { return sqlite_dialect; }
 
-    /// Whoever opens a log that nobody has open makes files beside the database, which its server may then not be
-    /// allowed to open. So a database whose log is not there, which is whole in its one file, is read as a file that
-    /// does not change, and looked at again afterwards; else the log is read, with whatever index of it is there.
     asio::awaitable<void> open() override {
-        if (database_ && !is_still_) {
-            co_return;
+        if (!database_ || is_still_) {
+            open_file();
         }
-        std::error_code error;
-        if (!std::filesystem::is_regular_file(path_, error)) {
-            throw SourceError(SourceError::Kind::refused,
-                              fmt::format("the source: {} is no file that can be read", path_));
-        }
-        is_still_ = has_log(path_) && !std::filesystem::exists(path_ + "-wal", error);
-        const auto uri = uri_of(path_) + (is_still_        ? "?mode=ro&immutable=1"
-                                          : has_log(path_) ? "?mode=ro&readonly_shm=1"
-                                                           : "?mode=ro");
-        sqlite3* opened = nullptr;
-        const int result = sqlite3_open_v2(uri.c_str(), &opened, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr);
-        database_.reset(opened);
-        if (result != SQLITE_OK) {
-            const auto failure = as_source_error(opened);
-            database_.reset();
-            throw failure;
-        }
-        sqlite3_busy_timeout(opened, patience_with_writers);
-        execute("PRAGMA query_only = on");
-        data_version_.reset();
+        co_return;
     }
 
     asio::awaitable<void> begin() override {
         before_ = state();
+        while (is_still_ && has_writer()) { // since it was opened
+            open_file();
+            before_ = state();
+        }
         execute("BEGIN");
         (void)step(database_.get(), prepare(database_.get(), "SELECT count(*) FROM sqlite_master").get());
         co_return;
     }
 
+    /// A log beside the file takes nothing from what is read of it, until what is in the log is put into the file.
+    void check_unchanged() const override {
+        if (is_still_ && state() != before_) {
+            throw SourceError(SourceError::Kind::lost, "the source: somebody wrote to it while it was read");
+        }
+    }
+
     asio::awaitable<void> end() override {
         execute("COMMIT");
-        std::error_code error;
-        if (is_still_ && (state() != before_ || std::filesystem::exists(path_ + "-wal", error))) {
-            throw SourceError(SourceError::Kind::lost, "the source: somebody began to write to it while it was read");
-        }
+        check_unchanged();
         co_return;
     }
 
@@ -179,33 +168,66 @@ class Sqlite : public Database {
         co_return found;
     }
 
+    asio::awaitable<std::set<std::string>> views() override {
+        std::set<std::string> views;
+        for (const Row& row : co_await rows("SELECT name FROM sqlite_master WHERE type = 'view'")) {
+            views.insert(*row[0]);
+        }
+        co_return views;
+    }
+
     asio::awaitable<std::int64_t> bytes(std::string /*table*/) override {
         co_return static_cast<std::int64_t>(before_.size);
     }
 
     asio::awaitable<bool> may_have_changed() override {
         if (is_still_) {
-            std::error_code error;
-            co_return state() != before_ || std::filesystem::exists(path_ + "-wal", error);
+            co_return state() != before_ || has_writer();
         }
         const auto version = co_await rows("PRAGMA data_version");
         co_return std::exchange(data_version_, version.front().front()) != version.front().front();
     }
 
-    asio::awaitable<std::string> mark(std::string table) override {
-        const auto last =
-            co_await rows(fmt::format("SELECT cast(coalesce(max(rowid), 0) AS text) FROM main.{}", table));
-        co_return *last.front().front();
-    }
+    asio::awaitable<std::string> mark() override { co_return std::string(); }
 
-    /// Rows are numbered as they come.
-    [[nodiscard]] std::string written_since(std::string_view mark) const override {
-        return fmt::format("t.rowid > {}", mark);
-    }
+    [[nodiscard]] std::string written_since(std::string_view /*mark*/) const override { return "false"; }
 
     void close() noexcept override { database_.reset(); }
 
   private:
+    /// Whoever opens a log that nobody has open makes files beside the database, which its server may then not be
+    /// allowed to open. So a database whose log is not there, which is whole in its one file, is read as a file that
+    /// does not change, and nothing of it counts before it was found unchanged; else the log is read, with whatever
+    /// index of it is there.
+    void open_file() {
+        std::error_code error;
+        if (!std::filesystem::is_regular_file(path_, error)) {
+            throw SourceError(SourceError::Kind::refused,
+                              fmt::format("the source: {} is no file that can be read", path_));
+        }
+        is_still_ = has_log(path_) && !has_writer();
+        const auto uri = uri_of(path_) + (is_still_        ? "?mode=ro&immutable=1"
+                                          : has_log(path_) ? "?mode=ro&readonly_shm=1"
+                                                           : "?mode=ro");
+        sqlite3* opened = nullptr;
+        const int result = sqlite3_open_v2(uri.c_str(), &opened, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr);
+        database_.reset(opened);
+        if (result != SQLITE_OK) {
+            const auto failure = as_source_error(opened);
+            database_.reset();
+            throw failure;
+        }
+        sqlite3_busy_timeout(opened, patience_with_writers);
+        execute("PRAGMA query_only = on");
+        data_version_.reset();
+    }
+
+    /// Whether somebody has a log beside the file, or had when it crashed.
+    [[nodiscard]] bool has_writer() const {
+        std::error_code error;
+        return std::filesystem::exists(path_ + "-wal", error);
+    }
+
     void execute(const char* sql) {
         if (sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
             throw as_source_error(database_.get());

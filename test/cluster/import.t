@@ -127,6 +127,7 @@ sub tries
 	my ($name, $theirs) = @_;
 	fill($theirs);
 	my $before = $theirs->do('SELECT count(*) FROM spine_events');
+	my $whole = $theirs->digest;
 
 	# the doctor needs nothing here
 	my ($code, $output, $error) = run_pdpp('--db', db('nowhere'), 'import', '--from', $theirs->source, '--dry-run', '--json');
@@ -149,7 +150,7 @@ sub tries
 	is($first, 1, 'one row could not be taken');
 	is($report->{events_written}, $report->{events}, 'all others were');
 	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
-	is($theirs->do('SELECT count(*) FROM spine_events'), $before, 'the source is as it was');
+	is($theirs->digest, $whole, 'the source is as it was');
 
 	# a plain one
 	my $status = status($name, 'run_plain');
@@ -286,6 +287,15 @@ subtest 'refusals' => sub {
 	($code, undef, $error) = run_pdpp('import', '--from', 'postgres:host=127.0.0.1 port=1 password=geheim', '--dry-run');
 	is($code, 4, 'nobody there');
 	unlike($error, qr/geheim/, 'a password is not said');
+	for my $conninfo ('port=1 password = geheim', q{port=1 password = 'geh eheim'}, q{port=1 password='a\\' geheim'}, 'postgres://u:geheim@127.0.0.1:1/d', 'postgres://u:%67eheim@127.0.0.1:1/d',
+		'postgres://127.0.0.1:1/d?password=geheim', q{port=1 password='geheim}, 'postgres://u:geheim@127.0.0.1:x/d', 'prot=1 password=geheim')
+	{
+		(undef, $output, $error) = run_pdpp('import', '--from', $conninfo =~ m{^postgres://} ? $conninfo : "postgres:host=127.0.0.1 $conninfo", '--dry-run');
+		unlike($output . $error, qr/eheim/, "nor where it is written so: $conninfo");
+		like($error, qr/the source: /, 'but what is wrong');
+		(undef, $output, $error) = run_pdpp('import', $conninfo);
+		unlike($output . $error, qr/eheim/, 'nor where an option was forgotten');
+	}
 	is((run_pdpp('import', '--from', 'sqlite:x', '--source-is-stopped'))[0], 2, '--source-is-stopped is for --adjudicate');
 	is((run_pdpp('import', '--from', 'sqlite:x', '--dry-run', '--follow'))[0], 2, 'a doctor does not follow');
 
@@ -296,6 +306,94 @@ subtest 'refusals' => sub {
 	like($error, qr/pdpp_grant\('ROLE', 'importer'\)/, 'is told what to grant');
 	$node->safe_psql('from_postgres', q{SELECT pdpp_grant('importer', 'importer')});
 	is(($as->('importer'))[0], 1, 'an importer may');
+};
+
+subtest 'views' => sub {
+	for my $table (qw(spine_events run_history))
+	{
+		my $theirs = TheirServer->in_postgres($node, "viewed_$table");
+		$theirs->event('run_seen', 'run.completed', @cin);
+		$theirs->do("ALTER TABLE $table RENAME TO all_of_it; CREATE VIEW $table AS SELECT * FROM all_of_it");
+		fresh("from_viewed_$table");
+		is((import_from($theirs, "from_viewed_$table"))[0], 0, "$table as a view is read");
+		my ($code, undef, $error) = run_pdpp('--db', db("from_viewed_$table"), 'import', '--from', $theirs->source, '--follow');
+		is($code, 5, 'and not followed');
+		like(decode_json($error)->{error}{message}, qr/expected $table as a table, which can be followed, found a view/, 'which is said before anything is done');
+	}
+};
+
+subtest 'an id whose first run is gone' => sub {
+	my $theirs = TheirServer->in_postgres($node, 'half_gone');
+	my @other = (connector_instance_id => 'cin_b', trace_id => 'trc_b');
+	$theirs->event('run_both', 'run.started', @cin);
+	$theirs->event('run_both', 'run.started', @other);
+	$theirs->event('run_alone', 'run.started', @cin);
+	$theirs->event('run_unnamed', 'run.started');
+	fresh('from_half_gone');
+	import_from($theirs, 'from_half_gone');
+	my $of_first = types('from_half_gone', 'run_both');
+	is(status('from_half_gone', 'run_both~cin_b')->{connector_instance_id}, 'cin_b', 'two runs');
+	$theirs->do(q{DELETE FROM spine_events WHERE connector_instance_id = 'cin_a'});
+	$theirs->event('run_both', 'run.completed', @other);
+	$theirs->event('run_alone', 'run.failed', @other);
+	$theirs->event('run_unnamed', 'run.completed', @other);
+	my (undef, $report) = import_from($theirs, 'from_half_gone');
+	is(types('from_half_gone', 'run_both'), $of_first, 'the first, which is there no more, stays as it was');
+	is(types('from_half_gone', 'run_both~cin_b'), 'run.admitted run.started run.completed', 'the other goes on under its own id');
+	is(types('from_half_gone', 'run_alone'), 'run.admitted run.started', 'so does one whose id nobody shared before');
+	is_deeply([ @{ status('from_half_gone', 'run_alone~cin_b') }{qw(status connector_instance_id)} ], [ 'failed', 'cin_b' ], 'the other is another');
+	is(join(' ', sort map { $_->{imported_as} } found($report, 'shared_id')), 'run_alone~cin_b run_both~cin_b', 'which is said');
+	is(types('from_half_gone', 'run_unnamed'), 'run.admitted run.started run.completed', 'one whose connection is told later is the same');
+	is($node->safe_psql('from_half_gone', 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
+};
+
+# While a file of SQLite is read, its server writes: what is imported is of one state.
+subtest 'a writer meanwhile' => sub {
+	my $import_meanwhile = sub {
+		my ($theirs, $name, $write) = @_;
+		my $holder = $node->background_psql($name);
+		$holder->query_safe('BEGIN; LOCK TABLE pdpp.connections IN EXCLUSIVE MODE');
+		my ($output, $error) = ('', '');
+		my $import = IPC::Run::start([ $pdpp, '--db', db($name), 'import', '--from', $theirs->source, '--json' ], '<', \undef, '>', \$output, '2>', \$error);
+		$node->poll_query_until($name, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'pdpp import' AND wait_event_type = 'Lock'}) or die 'it does not wait';
+		$write->();
+		$holder->query_safe('COMMIT');
+		$holder->quit;
+		$import->finish;
+		return (($import->full_results)[0] >> 8, $error);
+	};
+	my $later = q{UPDATE spine_events SET data_json = '{"later": 1}'; DELETE FROM spine_events WHERE run_id LIKE 'run_9%';};
+	for my $is_open (0, 1)
+	{
+		my $theirs = TheirServer->in_sqlite("$folder/written_$is_open.db");
+		$theirs->do(q{CREATE INDEX by_run ON spine_events (run_id);
+			INSERT INTO spine_events (run_id, event_id, event_seq, event_type, occurred_at, recorded_at, scenario_id, trace_id, actor_type, actor_id, object_type, object_id, status,
+				version, connector_instance_id, data_json)
+			WITH RECURSIVE n(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM n WHERE n < 3999)
+			SELECT 'run_' || n, 'e' || n, n, 'run.completed', '2026-08-01T00:00:00.000Z', '2026-08-01T00:00:00.000Z', 's', 't' || n, 'runtime', 'gmail', 'run', 'run', 's', '1', 'cin_a',
+				'{"text": "' || hex(zeroblob(1500)) || '"}' FROM n});
+		my $name = fresh("from_written_$is_open");
+		my ($input, $told) = ("SELECT count(*) FROM spine_events;\n", '');
+		my $server = $is_open ? IPC::Run::start([ 'sqlite3', "$folder/written_$is_open.db" ], '<', \$input, '>', \$told) : undef;
+		if ($is_open) { $server->pump until $told =~ /3000/; }
+		my ($code, $error) = $import_meanwhile->($theirs, $name, sub { $theirs->do("$later PRAGMA wal_checkpoint(PASSIVE)") });
+		is($node->safe_psql($name, q{SELECT count(*) FROM pdpp.spine_events WHERE data_json ? 'later'}), 0, 'nothing that was written later is here');
+		if ($is_open)
+		{
+			is($code, 0, 'beside an open log the snapshot is read to its end') or diag $error;
+			is($node->safe_psql($name, q{SELECT count(*) FROM pdpp.spine_events WHERE event_type = 'run.completed'}), 3000, 'all of it');
+			$input .= ".quit\n";
+			$server->finish;
+			next;
+		}
+		is($code, 4, 'a file that is written to after all is given up');
+		like($error, qr/somebody wrote to it while it was read/, 'and why');
+		my $here = $node->safe_psql($name, q{SELECT count(*) FROM pdpp.spine_events WHERE event_type = 'run.completed'});
+		cmp_ok($here, '<', 3000, 'what had been read before is here');
+		is((import_from($theirs, $name))[0], 0, 'another time');
+		cmp_ok($node->safe_psql($name, q{SELECT count(*) FROM pdpp.spine_events WHERE event_type = 'run.completed' AND data_json ? 'later'}), '>=', 3000 - 100 - $here, 'the rest comes');
+		is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
+	}
 };
 
 subtest 'ours' => sub {

@@ -1,4 +1,4 @@
-# pdpp import --follow: what commits there is here within a second, whatever commits late or out of its order; either server
+# pdpp import --follow: what commits there is here, and soon, whatever commits late or out of its order; either server
 # may restart; and SIGKILL at any instant, followed by another import, comes to the same as one that was left in peace.
 
 use strict;
@@ -92,6 +92,25 @@ subtest 'PostgreSQL' => sub {
 	$theirs->insert('source_webhook_run_receipts', connector_instance_id => 'cin_w', connector_id => 'gmail', run_id => 'run_hooked', trace_id => 't', started_at => TheirServer::at(1));
 	comes('a receipt', q{SELECT pdpp_run_status('run_hooked')->>'status'}, 'active');
 
+	# how soon: from a commit there to its notification here
+	$theirs->event("run_timed_$_", 'run.started', @cin) for 1 .. 20;
+	comes('runs to be timed', q{SELECT count(*) FROM pdpp.spine_events WHERE run_id LIKE 'run_timed_%'}, 40);
+	my %run_of = map { sql("SELECT pdpp_run_key('run_timed_$_')") => $_ } 1 .. 20;
+	$listener->query_safe('SELECT 1');
+	my @took;
+	for my $key (keys %run_of)
+	{
+		sleep(rand() * 0.2);
+		$sleepy->query_safe($theirs->event_sql("run_timed_$run_of{$key}", 'run.completed', @cin));
+		my $committed = time;
+		my $is_told;
+		until ($is_told || time > $committed + $PostgreSQL::Test::Utils::timeout_default) { $is_told = $listener->query_safe('SELECT 1') =~ /pdpp_run.*$key/ }
+		push @took, time - $committed if $is_told;
+	}
+	is(scalar @took, 20, 'every ending is told');
+	@took = sort { $a <=> $b } @took;
+	diag(sprintf 'from a commit there to its notification here: half of 20 within %.0f ms, the longest %.0f ms', 1000 * $took[9], 1000 * $took[19]);
+
 	# restarts
 	$there->restart;
 	$theirs->event('run_restart', 'run.started', @cin);
@@ -124,6 +143,13 @@ subtest 'SQLite' => sub {
 	$theirs->event('sq_next', 'run.failed', @cin);
 	comes('what comes next', q{SELECT pdpp_run_status('sq_next')->>'status'}, 'failed');
 	is(events_of('sq_before'), 3, 'and a number that is given later makes no other event');
+	$theirs->insert('run_history', run_id => 'sq_told', connector_instance_id => 'cin_t', connector_id => 'gmail', status => 'running', started_at => TheirServer::at(1));
+	comes('a run of which only the history knows', q{SELECT pdpp_run_status('sq_told')->>'status'}, 'active');
+	$theirs->do(q{UPDATE run_history SET status = 'failed', terminal_reason = 'told_later', completed_at = '2026-08-01T12:00:00.000Z' WHERE run_id = 'sq_told'});
+	comes('a row that is changed', q{SELECT pdpp_run_status('sq_told')->>'terminal_reason'}, 'told_later');
+	$theirs->do(q{DELETE FROM run_history WHERE run_id = 'sq_told'; } .
+		$theirs->insert_sql('run_history', run_id => 'sq_replaced', connector_instance_id => 'cin_r', connector_id => 'gmail', status => 'running', started_at => TheirServer::at(1)));
+	comes('a row in the place of another', q{SELECT pdpp_run_status('sq_replaced')->>'status'}, 'active');
 	$theirs->event('sq_low', 'run.failed', @cin, seq => 50);
 	comes('out of its order', q{SELECT pdpp_run_status('sq_low')->>'status'}, 'failed');
 	$open->signal('KILL');

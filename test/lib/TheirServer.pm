@@ -9,6 +9,7 @@ package TheirServer;
 use strict;
 use warnings;
 
+use Digest::SHA ();
 use IPC::Run ();
 use JSON::PP ();
 
@@ -66,6 +67,20 @@ sub do
 	IPC::Run::run([ 'sqlite3', '-batch', '-bail', $self->{path} ], '<', \"PRAGMA busy_timeout = 20000;\n$sql;\n", '>', \$output, '2>', \$error)
 		or die "$sql: $error";
 	return $output =~ s/\A20000\n//r =~ s/\n\z//r;
+}
+
+# All that is there, down to where its rows lie: as it was before, nothing has been written. Of SQLite the files.
+sub digest
+{
+	my ($self) = @_;
+	if ($self->{path})
+	{
+		my @files = glob "$self->{path}*";
+		return join "\n", map { open my $file, '<:raw', $_ or die "$_: $!"; join ' ', $_, Digest::SHA->new(256)->addfile($file)->hexdigest } @files;
+	}
+	my $tables = $self->do(q{SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1});
+	return join "\n", $self->do(q{SELECT string_agg(concat_ws(':', relname, relkind, relfilenode), ' ' ORDER BY oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace}),
+		map { "$_ " . $self->do("SELECT md5(string_agg(concat_ws(' ', t::text, t.ctid, t.xmin, t.xmax), ',' ORDER BY t.ctid)) FROM $_ AS t") } split /\n/, $tables;
 }
 
 sub value { my ($text) = @_; return defined $text ? "'" . $text =~ s/'/''/gr . "'" : 'NULL'; }

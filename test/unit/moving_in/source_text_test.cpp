@@ -33,8 +33,23 @@ BOOST_AUTO_TEST_CASE(times) {
     BOOST_TEST(instant_text(*parse_instant("2026-08-01 10:00:01")) == "2026-08-01T10:00:01.000000Z");
     BOOST_TEST(instant_text(*parse_instant("2026-08-01T10:00:01.1234567+02:00")) == "2026-08-01T08:00:01.123456Z");
     BOOST_TEST(instant_text(*parse_instant("1969-12-31T23:59:59.999Z")) == "1969-12-31T23:59:59.999000Z");
-    for (const char* const text : {"", "now", "2026-02-30T10:00:00Z", "2026-08-01", "2026-08-01T25:00:00Z",
-                                   "2026-08-01T10:00:00.Z", "2026-08-01T10:00:00Zx", "infinity"}) {
+    for (const char* const text :
+         {"", "now", "2026-02-30T10:00:00Z", "2026-08-01", "2026-08-01T25:00:00Z", "2026-08-01T10:00:00.Z",
+          "2026-08-01T10:00:00Zx", "infinity", "-infinity", "epoch", "0000-12-31T23:59:59Z", "-0001-01-01T00:00:00Z",
+          "44-03-15T12:00:00Z BC", "10000-01-01T00:00:00Z", "+2026-08-01T10:00:00Z", "2026-08-01T10:00:00+16:00",
+          "2026-08-01T10:00:00+02:60", "2026-08-01T24:00:00Z", "2026-08-01T10:00:61Z"}) {
+        BOOST_TEST(!parse_instant(text), text);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(times_are_of_years_of_four_digits) {
+    BOOST_TEST(instant_text(*parse_instant("0001-01-01T00:00:00Z")) == "0001-01-01T00:00:00.000000Z");
+    BOOST_TEST(instant_text(*parse_instant("0001-01-01T02:00:00+02:00")) == "0001-01-01T00:00:00.000000Z");
+    BOOST_TEST(instant_text(*parse_instant("0001-01-01T00:00:00-15:59")) == "0001-01-01T15:59:00.000000Z");
+    BOOST_TEST(instant_text(*parse_instant("9999-12-31T23:59:59.999999Z")) == "9999-12-31T23:59:59.999999Z");
+    BOOST_TEST(instant_text(*parse_instant("9999-12-31T11:59:59-12:00")) == "9999-12-31T23:59:59.000000Z");
+    for (const char* const text : {"0001-01-01T01:59:59+02:00", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:60Z",
+                                   "9999-12-31T23:59:59-00:01", "9999-12-31T12:00:00-12:00"}) {
         BOOST_TEST(!parse_instant(text), text);
     }
 }
