@@ -4,7 +4,12 @@
 use strict;
 use warnings;
 
+use IO::Select;
+use IO::Socket::INET;
 use PdppPages;
+use POSIX ();
+use PostgreSQL::Test::Utils;
+use Programs qw(child within);
 use Test::More;
 
 my $pages = PdppPages->start;
@@ -107,6 +112,54 @@ subtest 'connections' => sub {
 	$browser->await_text('#starting', 'no live controller', 'nobody offers it any more');
 	ok($browser->is_marked, 'without a reload');
 	is_deeply([ $browser->complaints ], [], 'nothing went wrong meanwhile');
+};
+
+# A proxy that changes entity tags as those do that compress what passes, and keeps an account of what was asked for.
+sub start_proxy
+{
+	my ($account, $change) = @_;
+	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16) or die "listen: $@";
+	my $pid = child(sub {
+		$SIG{CHLD} = 'IGNORE';
+		while (my $client = $listener->accept)
+		{
+			next if fork;
+			my $server = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $pages->gateway->port) or POSIX::_exit(0);
+			my $both = IO::Select->new($client, $server);
+			while (my @ready = $both->can_read)
+			{
+				for my $from (@ready)
+				{
+					sysread $from, my $bytes, 65536 or POSIX::_exit(0);
+					if ($from == $server) { $bytes =~ s/^(ETag: )"([^"]*)"/$1 . $change->($2)/mie }
+					elsif ($bytes =~ /^GET .*^Accept: ([^,\r]+)/ms) { append_to_file($account, "$1\n") }
+					syswrite $from == $server ? $client : $server, $bytes;
+				}
+			}
+		}
+	});
+	return ($pid, 'http://127.0.0.1:' . $listener->sockport);
+}
+
+subtest 'behind a proxy that compresses' => sub {
+	for my $change (sub { return qq(W/"$_[0]") }, sub { return qq("$_[0]-gzip") }, sub { return qq(W/"$_[0]--br") })
+	{
+		my $account = PostgreSQL::Test::Utils::tempdir() . '/account';
+		append_to_file($account, '');
+		my ($proxy, $base) = start_proxy($account, $change);
+		my $reader = $pages->browser(base => $base);
+		my $asked = sub { my ($type) = @_; return scalar grep { $_ eq $type } split /\n/, slurp_file($account) };
+		$reader->await(q{document.querySelector('#liveness').innerText !== ''}, 'the list, by a tag like ' . $change->('x'));
+		my $pages_before = $asked->('text/html');
+		ok(within(sub { $asked->('application/json') >= 4 }), 'asks whether anything has changed');
+		is($asked->('text/html'), $pages_before, 'and sees that nothing has');
+		my $run = $pages->started('proxied', "proxied $proxy", "run_proxied_$proxy");
+		$reader->await_text('#list', $run, 'and what has');
+		is_deeply([ $reader->complaints ], [], 'nothing went wrong meanwhile');
+		$reader->quit;
+		kill 'TERM', $proxy;
+		waitpid $proxy, 0;
+	}
 };
 
 $browser->quit;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pdpp::http {
 
@@ -88,7 +89,7 @@ std::string size_text(std::size_t bytes) {
 
 } // namespace
 
-void add_event_rows(PageValues& page, std::string_view run_id, const std::vector<ShownEvent>& events) {
+void add_event_rows(PageValues& page, std::string_view run_id, std::span<const ShownEvent> events) {
     std::size_t shown = 0;
     for (const auto& event : events) {
         auto row = page.add("EVENT");
@@ -114,7 +115,7 @@ void add_event_rows(PageValues& page, std::string_view run_id, const std::vector
     }
 }
 
-void add_progress(PageValues& page, const std::vector<ShownEvent>& events) {
+void add_progress(PageValues& page, std::span<const ShownEvent> events) {
     std::vector<const ShownEvent*> streams;
     for (const auto& event : events) {
         const auto is_same = [&](const ShownEvent* other) {

@@ -4,15 +4,15 @@
 #include "http/pages/page.hpp"
 #include "http/pages/reading.hpp"
 
+#include <span>
 #include <string_view>
-#include <vector>
 
 namespace pdpp::http {
 
 /// Adds a row for each. Data of some size is not in it but fetched when it is unfolded, so that a page stays small.
-void add_event_rows(PageValues& page, std::string_view run_id, const std::vector<ShownEvent>& events);
+void add_event_rows(PageValues& page, std::string_view run_id, std::span<const ShownEvent> events);
 
 /// Adds what the newest event of each stream says of its progress, if any does. `events` are newest first.
-void add_progress(PageValues& page, const std::vector<ShownEvent>& events);
+void add_progress(PageValues& page, std::span<const ShownEvent> events);
 
 } // namespace pdpp::http

@@ -53,7 +53,7 @@ std::string words_of(const LifeTimes& times, std::string_view status, std::size_
 
 } // namespace
 
-Life draw_life(const LifeTimes& times, std::string_view status, const std::vector<ShownEvent>& events) {
+Life draw_life(const LifeTimes& times, std::string_view status, std::span<const ShownEvent* const> events) {
     Life life{.from = times.admitted,
               .until = times.ended,
               .parts = {},
@@ -63,12 +63,12 @@ Life draw_life(const LifeTimes& times, std::string_view status, const std::vecto
               .words = {},
               .scale = {}};
     std::size_t late = 0;
-    for (const auto& event : events) {
-        life.ticks.push_back(event.millis);
-        if (times.ended && event.millis > *life.until) {
-            life.until = event.millis;
+    for (const auto* const event : events) {
+        life.ticks.push_back(event->millis);
+        if (times.ended && event->millis > *life.until) {
+            life.until = event->millis;
         }
-        late += event.type == "run.late_outcome" ? 1 : 0;
+        late += event->type == "run.late_outcome" ? 1 : 0;
     }
     std::ranges::sort(life.ticks);
     const Scale scale(life.from, life.until.value_or(times.now));
@@ -89,14 +89,14 @@ Life draw_life(const LifeTimes& times, std::string_view status, const std::vecto
         add_part("after", end, *life.until, false);
     }
 
-    for (const auto& event : events) {
-        if (event.type == "run.cancel_requested") {
+    for (const auto* const event : events) {
+        if (event->type == "run.cancel_requested") {
             life.signs.push_back(
-                {.kind = "cancel", .x = scale.x(event.millis), .at = event.millis, .words = "cancel requested"});
-        } else if (event.type == "run.late_outcome") {
+                {.kind = "cancel", .x = scale.x(event->millis), .at = event->millis, .words = "cancel requested"});
+        } else if (event->type == "run.late_outcome") {
             life.signs.push_back({.kind = "late",
-                                  .x = scale.x(event.millis),
-                                  .at = event.millis,
+                                  .x = scale.x(event->millis),
+                                  .at = event->millis,
                                   .words = "a late outcome, kept as evidence"});
         }
     }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,6 @@ struct Life {
     std::string scale; ///< how long it is from left to right
 };
 
-Life draw_life(const LifeTimes& times, std::string_view status, const std::vector<ShownEvent>& events);
+Life draw_life(const LifeTimes& times, std::string_view status, std::span<const ShownEvent* const> events);
 
 } // namespace pdpp::http

@@ -16,7 +16,6 @@
 #include "http/wire/errors.hpp"
 #include "log/log.hpp"
 #include "pq/body.hpp"
-#include "pq/timeline_cursor.hpp"
 #include "run/link.hpp"
 
 #include <boost/beast/core/string.hpp>
@@ -96,17 +95,6 @@ std::vector<pq::Argument> events_question(std::string_view run_id, int limit, co
         arguments.push_back({"cursor", "text", view.cursor});
     }
     return arguments;
-}
-
-/// The first page of what was read of a run's newest events.
-ShownEvents first_page(const ShownEvents& newest, std::string_view run_id) {
-    ShownEvents page = newest;
-    if (page.events.size() > events_on_page) {
-        page.events.resize(events_on_page);
-        page.truncated = true;
-        page.next_cursor = pq::timeline_cursor(run_id, page.events.back().seq);
-    }
-    return page;
 }
 
 } // namespace
@@ -240,10 +228,8 @@ asio::awaitable<Response> Pages::show_run(const Asked& asked) {
     const RunPageView from_end;
     RunPageParts parts;
     parts.newest = co_await read_page(asked, newest_events, from_end);
-    if (view.is_plain()) {
-        parts.shown = first_page(parts.newest, asked.run_id);
-    } else {
-        parts.shown = co_await read_page(asked, events_on_page, view);
+    if (!view.is_plain()) {
+        parts.asked = co_await read_page(asked, events_on_page, view);
     }
     if (parts.newest.truncated) {
         RunPageView from_start;
@@ -252,9 +238,6 @@ asio::awaitable<Response> Pages::show_run(const Asked& asked) {
         RunPageView of_progress;
         of_progress.event_type = "run.progress_reported";
         parts.progress = co_await read_page(asked, newest_events, of_progress);
-    } else {
-        parts.first = parts.newest;
-        parts.progress = parts.newest;
     }
     const auto status = co_await read_status(asked);
     parts.status = status;
@@ -269,16 +252,8 @@ asio::awaitable<Response> Pages::show_run(const Asked& asked) {
 /// What can be started: of the connections that the list is about, those on record. Empty where it cannot be said: the
 /// list is there without it.
 asio::awaitable<std::string> Pages::read_connections(const Asked& asked, std::span<const QueryParameter> query) {
-    std::vector<pq::Argument> arguments{{"page_size", "int", std::to_string(connections_shown)}};
-    for (const auto& [parameter, argument] :
-         {std::pair<std::string_view, std::string_view>{"connector_id", "connector_id"},
-          {"connector_instance_id", "connector_instance_id"},
-          {"connections", "cursor"}}) {
-        const auto found = std::ranges::find(query, parameter, &QueryParameter::name);
-        if (found != query.end()) {
-            arguments.push_back({argument, "text", found->value});
-        }
-    }
+    auto filters = connections_query(query, connections_shown);
+    auto arguments = bind_arguments(connections_call(), {}, filters, asked.request);
     try {
         co_return co_await database_.ask(connections_call(), std::move(arguments), asked.request_id);
     } catch (const Refusal& refusal) {

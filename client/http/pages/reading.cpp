@@ -13,8 +13,8 @@ namespace json = boost::json;
 namespace {
 
 ShownEvent read_event(std::string_view text) {
-    const auto body = pq::parse_body(text);
-    const auto& object = body.get_object();
+    auto body = pq::parse_body(text);
+    auto& object = body.get_object();
     ShownEvent event{.type = std::string{text_at(object, "event_type")},
                      .occurred_at = std::string{text_at(object, "occurred_at")},
                      .data_text = std::string{pq::member_of(text, "data").value_or("{}")},
@@ -23,8 +23,8 @@ ShownEvent read_event(std::string_view text) {
         event.seq = seq->get_int64();
     }
     event.millis = millis_of(event.occurred_at).value_or(0);
-    if (const auto* const data = object.if_contains("data"); data != nullptr && data->is_object()) {
-        event.data = data->get_object();
+    if (auto* const data = object.if_contains("data"); data != nullptr && data->is_object()) {
+        event.data = std::move(data->get_object());
     }
     return event;
 }

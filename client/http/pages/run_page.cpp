@@ -15,6 +15,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
+#include <vector>
 
 namespace pdpp::http {
 
@@ -39,13 +41,32 @@ struct Shown {
 };
 
 const ShownEvent* event_of_type(const RunPageParts& parts, std::string_view type) {
-    for (const auto* const events : {&parts.first.events, &parts.newest.events, &parts.shown.events}) {
-        const auto found = std::ranges::find(*events, type, &ShownEvent::type);
-        if (found != events->end()) {
+    for (const auto* const read :
+         {parts.first ? &*parts.first : nullptr, &parts.newest, parts.asked ? &*parts.asked : nullptr}) {
+        if (read == nullptr) {
+            continue;
+        }
+        const auto found = std::ranges::find(read->events, type, &ShownEvent::type);
+        if (found != read->events.end()) {
             return &*found;
         }
     }
     return nullptr;
+}
+
+/// The events that the page lists.
+struct Listed {
+    std::span<const ShownEvent> events;
+    std::string next_cursor; ///< empty if there are no more
+};
+
+Listed listed(const RunPageParts& parts, std::string_view run_id) {
+    const auto& read = parts.asked ? *parts.asked : parts.newest;
+    if (read.events.size() > events_on_page) {
+        const std::span page = std::span{read.events}.first(events_on_page);
+        return {page, pq::timeline_cursor(run_id, page.back().seq)};
+    }
+    return {read.events, read.truncated ? read.next_cursor : std::string{}};
 }
 
 Shown read_shown(const json::object& body, const RunPageParts& parts, std::int64_t now) {
@@ -63,18 +84,9 @@ Shown read_shown(const json::object& body, const RunPageParts& parts, std::int64
 }
 
 std::string address(std::string_view path, const RunPageView& view, std::string_view cursor) {
-    std::string url{path};
-    char separator = '?';
-    const auto add = [&](std::string_view name, std::string_view value) {
-        if (!value.empty()) {
-            url.append(1, separator).append(name).append("=").append(percent_encoded(value));
-            separator = '&';
-        }
-    };
-    add("order", view.oldest_first ? "oldest" : "");
-    add("type", view.event_type);
-    add("cursor", cursor);
-    return url;
+    return with_query(path, std::vector<QueryParameter>{{"order", view.oldest_first ? "oldest" : ""},
+                                                        {"type", view.event_type},
+                                                        {"cursor", std::string{cursor}}});
 }
 
 void add_headline(PageValues& page, const Shown& run) {
@@ -130,7 +142,7 @@ void add_failure(PageValues& page, const Shown& run) {
 
 void add_facts(PageValues& page, const Shown& run, const RunPageParts& parts) {
     page.text("CONNECTION", run.connection);
-    page.text("CONNECTION_URL", "/_ref/runs?connector_instance_id=" + percent_encoded(run.connection));
+    page.text("CONNECTION_URL", run::runs_link(run.connection).view());
     page.text("CONNECTOR", text_at(run.body, "connector_id"));
     page.text("TRACE", text_at(run.body, "trace_id"));
     const auto* const start = event_of_type(parts, "run.started");
@@ -201,10 +213,14 @@ void add_moments(PageValues& page, const Shown& run) {
 }
 
 void add_life(PageValues& page, const Shown& run, const RunPageParts& parts) {
-    auto events = parts.newest.events;
-    for (const auto& event : parts.first.events) {
+    std::vector<const ShownEvent*> events;
+    for (const auto& event : parts.newest.events) {
+        events.push_back(&event);
+    }
+    for (const auto& event :
+         parts.first ? std::span<const ShownEvent>{parts.first->events} : std::span<const ShownEvent>{}) {
         if (std::ranges::find(events, event.seq, &ShownEvent::seq) == events.end()) {
-            events.push_back(event);
+            events.push_back(&event);
         }
     }
     const auto life = draw_life(run.times, run.status, events);
@@ -277,7 +293,7 @@ void add_acts(PageValues& page, const Shown& run) {
         page.add("CAN_RETRY").text("RETRY_URL", run.path + "/retry");
     }
     if (!run.connection.empty()) {
-        page.add("CAN_START").text("START_URL", "/_ref/connections/" + percent_encoded(run.connection) + "/run");
+        page.add("CAN_START").text("START_URL", run::start_link(run.connection).view());
     }
 }
 
@@ -293,25 +309,26 @@ void add_list(PageValues& page, const Shown& run, const RunPageView& view, const
     if (!view.event_type.empty()) {
         page.add("FILTERED");
     }
-    if (parts.shown.pruned || parts.newest.pruned) {
+    if (parts.newest.pruned) {
         page.add("PRUNED");
     }
-    if (parts.shown.events.empty()) {
+    const auto [events, next_cursor] = listed(parts, run.run_id);
+    if (events.empty()) {
         page.add("NONE").text("NONE_WORDS",
                               !view.event_type.empty() ? "No event of this type here." : "No events beyond.");
     }
-    add_event_rows(page, run.run_id, parts.shown.events);
+    add_event_rows(page, run.run_id, events);
     if (!view.cursor.empty()) {
         auto first = page.add("FIRST");
         first.text("FIRST_URL", address(run.path, view, {}));
         first.text("FIRST_WORDS", view.oldest_first ? "Oldest events" : "Newest events");
     }
-    if (parts.shown.truncated) {
+    if (!next_cursor.empty()) {
         auto next = page.add("NEXT");
-        next.text("NEXT_URL", address(run.path, view, parts.shown.next_cursor));
+        next.text("NEXT_URL", address(run.path, view, next_cursor));
         next.text("NEXT_WORDS", view.oldest_first ? "Newer events" : "Older events");
         page.add("TRUNCATED")
-            .text("TRUNCATED_WORDS", fmt::format("{} events on a page; there are more.", parts.shown.events.size()));
+            .text("TRUNCATED_WORDS", fmt::format("{} events on a page; there are more.", events.size()));
     }
 }
 
@@ -342,7 +359,7 @@ void fill_run_page(Page& page, const RunPageView& view, const RunPageParts& part
     add_failure(values, run);
     add_facts(values, run, parts);
     add_moments(values, run);
-    add_progress(values, parts.progress.events);
+    add_progress(values, (parts.progress ? *parts.progress : parts.newest).events);
     add_life(values, run, parts);
     add_acts(values, run);
     add_list(values, run, view, parts);

@@ -5,6 +5,7 @@
 #include "http/pages/reading.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,13 +22,13 @@ struct RunPageView {
     [[nodiscard]] bool is_plain() const { return !oldest_first && event_type.empty() && cursor.empty(); }
 };
 
-/// What was read for it. Of a run with few events all of these are made of one read.
+/// What was read for it. Of a run with few events all is in one read.
 struct RunPageParts {
-    std::string_view status; ///< the body
-    ShownEvents shown;       ///< those on the page
-    ShownEvents newest;      ///< the newest of all, for the drawing
-    ShownEvents first;       ///< the first few
-    ShownEvents progress;    ///< the newest that tell of progress
+    std::string_view status;             ///< the body
+    ShownEvents newest;                  ///< the newest of all, for the drawing
+    std::optional<ShownEvents> asked;    ///< what the address asks for, if that is not the newest
+    std::optional<ShownEvents> first;    ///< the first few, if those are not among the newest
+    std::optional<ShownEvents> progress; ///< the newest that tell of progress, likewise
 };
 
 /// `now` in milliseconds. `here` is the path with its query.

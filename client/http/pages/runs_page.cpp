@@ -33,21 +33,10 @@ std::string_view value_in(std::span<const QueryParameter> query, std::string_vie
 
 /// The list's address with these filters, but `cursor`.
 std::string list_address(std::span<const QueryParameter> query, std::string_view cursor) {
-    std::string url = "/_ref/runs";
-    char separator = '?';
-    const auto add = [&](std::string_view name, std::string_view value) {
-        url.append(1, separator).append(name).append("=").append(percent_encoded(value));
-        separator = '&';
-    };
-    for (const auto& parameter : query) {
-        if (parameter.name != "cursor") {
-            add(parameter.name, parameter.value);
-        }
-    }
-    if (!cursor.empty()) {
-        add("cursor", cursor);
-    }
-    return url;
+    std::vector<QueryParameter> with{query.begin(), query.end()};
+    std::erase_if(with, [](const QueryParameter& each) { return each.name == "cursor"; });
+    with.push_back({"cursor", std::string{cursor}});
+    return with_query(list_path, with);
 }
 
 void add_run_row(PageValues& page, const json::object& run, std::int64_t now) {
@@ -110,7 +99,7 @@ void add_connections(PageValues& page, std::span<const QueryParameter> query, st
             continue;
         }
         auto idle = shown.add("IDLE");
-        idle.text("START_URL", "/_ref/connections/" + percent_encoded(id) + "/run");
+        idle.text("START_URL", run::start_link(id).view());
         idle.text("KEY", pq::random_hex(16));
         const auto* const offered = connection.if_contains("offered");
         if (offered != nullptr && offered->is_bool() && !offered->get_bool()) {
@@ -123,19 +112,6 @@ void add_connections(PageValues& page, std::span<const QueryParameter> query, st
         with.push_back({"connections", std::string{cursor}});
         start.add("MORE_CONNECTIONS").text("MORE_URL", list_address(with, value_in(query, "cursor")));
     }
-}
-
-/// Where the API has the connections that the page shows.
-std::string connections_address(std::span<const QueryParameter> query, int limit) {
-    std::string url = "/_ref/connections?limit=" + std::to_string(limit);
-    for (const auto& parameter : query) {
-        if (parameter.name == "connector_id" || parameter.name == "connector_instance_id" ||
-            parameter.name == "connections") {
-            url.append("&").append(parameter.name == "connections" ? "cursor" : parameter.name);
-            url.append("=").append(percent_encoded(parameter.value));
-        }
-    }
-    return url;
 }
 
 std::string heading_of(std::span<const QueryParameter> query) {
@@ -154,6 +130,16 @@ std::string heading_of(std::span<const QueryParameter> query) {
 }
 
 } // namespace
+
+std::vector<QueryParameter> connections_query(std::span<const QueryParameter> query, int limit) {
+    std::vector<QueryParameter> filters{{"limit", std::to_string(limit)}};
+    for (const std::string_view name : {"connector_id", "connector_instance_id"}) {
+        filters.push_back({std::string{name}, std::string{value_in(query, name)}});
+    }
+    filters.push_back({"cursor", std::string{value_in(query, "connections")}});
+    std::erase_if(filters, [](const QueryParameter& each) { return each.value.empty(); });
+    return filters;
+}
 
 void fill_runs_page(Page& page, std::span<const QueryParameter> query, const RunsPageParts& parts,
                     std::string_view here, std::int64_t now) {
@@ -203,7 +189,7 @@ void fill_runs_page(Page& page, std::span<const QueryParameter> query, const Run
     }
     add_connections(values, query, parts.connections);
     if (!parts.connections.empty()) {
-        values.text("ALSO_URL", connections_address(query, parts.connections_limit));
+        values.text("ALSO_URL", with_query("/_ref/connections", connections_query(query, parts.connections_limit)));
         values.text("ALSO_TAG", entity_tag(parts.connections));
     }
 }

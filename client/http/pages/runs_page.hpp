@@ -19,6 +19,9 @@ struct RunsPageParts {
     int connections_limit = 0;    ///< how many of them were asked for
 };
 
+/// What the list of connections is asked for in the API, beside a list of runs with this query.
+std::vector<QueryParameter> connections_query(std::span<const QueryParameter> query, int limit);
+
 /// `query` has filters of the API, none of them empty; `now` in milliseconds; `here` is the path with its query.
 void fill_runs_page(Page& page, std::span<const QueryParameter> query, const RunsPageParts& parts,
                     std::string_view here, std::int64_t now);

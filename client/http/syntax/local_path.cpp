@@ -2,6 +2,9 @@
 
 #include "http/syntax/local_path.hpp"
 
+#include <boost/url/encode.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
+
 #include <algorithm>
 
 namespace pdpp::http {
@@ -12,18 +15,19 @@ bool is_local_path(std::string_view target) {
 }
 
 std::string percent_encoded(std::string_view text) {
-    constexpr std::string_view unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string encoded;
-    for (const char c : text) {
-        if (unreserved.find(c) != std::string_view::npos) {
-            encoded += c;
-        } else {
-            const auto byte = static_cast<unsigned char>(c);
-            encoded += {'%', digits[byte / 16], digits[byte % 16]};
+    return boost::urls::encode(text, boost::urls::unreserved_chars);
+}
+
+std::string with_query(std::string_view path, std::span<const QueryParameter> query) {
+    std::string url{path};
+    char separator = '?';
+    for (const auto& [name, value] : query) {
+        if (!value.empty()) {
+            url.append(1, separator).append(percent_encoded(name)).append("=").append(percent_encoded(value));
+            separator = '&';
         }
     }
-    return encoded;
+    return url;
 }
 
 } // namespace pdpp::http

@@ -1,6 +1,9 @@
 #pragma once
 // Paths of this server, as links and redirects have them.
 
+#include "http/syntax/target.hpp"
+
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,5 +15,8 @@ bool is_local_path(std::string_view target);
 
 /// `text` with all but RFC 3986's unreserved characters percent-encoded: a segment of a path, or a value in a query.
 std::string percent_encoded(std::string_view text);
+
+/// `path` with these behind it, but those without a value.
+std::string with_query(std::string_view path, std::span<const QueryParameter> query);
 
 } // namespace pdpp::http

@@ -59,7 +59,6 @@ std::string run_page(const std::string& status, const std::string& events) {
     RunPageParts parts;
     parts.status = status;
     parts.newest = read_events(R"({"data": [)" + events + R"(], "truncated": false, "next_cursor": null})");
-    parts.shown = parts.first = parts.progress = parts.newest;
     fill_run_page(page, {}, parts, "/_ref/runs/run_1", millis_of("2026-01-31T08:10:00.000Z").value());
     return page.text();
 }
@@ -191,7 +190,8 @@ BOOST_AUTO_TEST_CASE(life_is_drawn_to_scale) {
     events[0] = {
         .seq = 4, .type = "run.late_outcome", .occurred_at = {}, .millis = 2000, .data_text = "{}", .data = {}};
     events[1] = {.seq = 2, .type = "run.started", .occurred_at = {}, .millis = 1250, .data_text = "{}", .data = {}};
-    const auto life = draw_life({.admitted = 1000, .started = 1250, .ended = 1500, .now = 99999}, "failed", events);
+    const auto life = draw_life({.admitted = 1000, .started = 1250, .ended = 1500, .now = 99999}, "failed",
+                                std::vector<const ShownEvent*>{&events[0], &events[1]});
     BOOST_TEST_REQUIRE(life.parts.size() == 3U);
     BOOST_TEST(life.parts[0].x == 4);
     BOOST_TEST(life.parts[0].width == 248); // a quarter of 992

@@ -29,6 +29,9 @@ BOOST_AUTO_TEST_CASE(encoded_as_one_segment) {
     BOOST_TEST(percent_encoded("run_1-a.b~c") == "run_1-a.b~c");
     BOOST_TEST(percent_encoded("a/b ?&=+%\"<\xc3\xa4") == "a%2Fb%20%3F%26%3D%2B%25%22%3C%C3%A4");
     BOOST_TEST(percent_encoded("") == "");
+    BOOST_TEST(with_query("/a", {}) == "/a");
+    BOOST_TEST(with_query("/a", std::vector<QueryParameter>{{"b", ""}, {"c d", "e&f"}, {"g", "h"}}) ==
+               "/a?c%20d=e%26f&g=h");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
