@@ -13,7 +13,7 @@ BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps extension-deps model-deps lint-deps bench-deps deb-deps browser-deps all extension client unit install uninstall demo model check check-extension check-versions chaos fuzz bench bench-peers lint deb check-packages dist format clean \
+.PHONY: help deps extension-deps model-deps lint-deps bench-deps deb-deps browser-deps all extension client unit install uninstall demo model check check-extension check-versions chaos chaos-ha fuzz bench bench-peers lint deb check-packages dist format clean \
 	chunks compile_commands.json
 
 help: ## list the targets
@@ -99,6 +99,11 @@ chaos: deps ## kill everything at random while runs are admitted and polled (SEC
 	@mkdir -p build && echo "building and installing (build/install.log) ..."
 	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@test/as-postgres perl test/chaos/chaos.pl --seconds $(or $(SECONDS),30) $(if $(SEED),--seed $(SEED))
+
+chaos-ha: deps ## the same with three servers under Patroni, which fail over (SECONDS=30, SEED=…; needs patroni and etcd-server)
+	@mkdir -p build && echo "building and installing (build/install.log) ..."
+	@$(MAKE) --no-print-directory -j$(JOBS) install >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@test/as-postgres perl test/chaos/ha.pl --seconds $(or $(SECONDS),30) $(if $(SEED),--seed $(SEED)) $(HA)
 
 model: model-deps ## check a model of the locks in every order of steps, and that the check can fail (minutes)
 	@perl model/check.pl

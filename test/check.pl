@@ -59,6 +59,8 @@ my @suites = (
     { name => 'page', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -v test/page/*.t'] },
     # everything that can die is killed at random, for a short while; `make chaos` does it for longer
     { name => 'chaos', count => $tap, lane => 'alone', run => ['test/as-postgres', 'perl', 'test/chaos/chaos.pl', '--seconds', '20'] },
+    # the same with three servers that fail over, where Patroni and etcd are installed; `make chaos-ha` does it for longer
+    { name => 'ha', count => $tap, lane => 'alone', run => ['test/as-postgres', 'perl', 'test/chaos/ha.pl', '--seconds', '30'] },
     # every order of the steps in which runs live, boots die and servers fail, with few faults at once (docs/design/model.md)
     { name => 'model', count => $tap, run => ['perl', 'model/check.pl', '--quick'] },
     # what `make demo` shows, judged by itself

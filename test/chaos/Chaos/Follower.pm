@@ -11,7 +11,8 @@ use Chaos::Client;
 use Chaos::Record;
 use Time::HiRes qw(sleep);
 
-# folder, name, seed, urls, token, way (wait or stream)
+# folder, name, seed, urls, ahead (those that read endings from standbys: url => 1), token, way (wait, stream or program); of a
+# program its path, its log, the connection string and whether that reads ahead
 sub run
 {
 	my (%option) = @_;
@@ -63,6 +64,7 @@ sub get
 {
 	my ($self, $headers, @callback) = @_;
 	my $which = int rand @{ $self->{urls} };
+	$self->{is_ahead} = $self->{ahead}{ $self->{urls}[$which] };
 	my $answer = $self->{gateways}[$which]->request('GET', "$self->{urls}[$which]/_ref/runs/$self->{run}", { headers => $headers, @callback });
 	return @{$answer}{qw(status content)};
 }
@@ -73,6 +75,25 @@ sub wait
 	my ($status, $body) = $self->get({ Prefer => 'wait=' . (1 + int rand 20) });
 	$self->sees($body) if $status == 200;
 	return ($status, $body);
+}
+
+# By `pdpp wait`, whose exit codes are as good as statuses.
+sub program
+{
+	my ($self) = @_;
+	$self->{is_ahead} = $self->{reads_ahead};
+	my $pid = open(my $output, '-|') // die "cannot start a process: $!\n";
+	if (!$pid)
+	{
+		open STDERR, '>>', $self->{log} or die "$self->{log}: $!\n";
+		exec $self->{program}, '--db', $self->{conninfo}, 'wait', $self->{run}, '--json', '--timeout', 20 or die "cannot run $self->{program}: $!\n";
+	}
+	my $body = join '', readline $output;
+	close $output;
+	my $code = $? >> 8;
+	chomp $body;
+	$self->sees($body) if $code == 0 || $code == 1;
+	return ({ 0 => 200, 1 => 200, 3 => 404 }->{$code} // 500 + $code, $body);
 }
 
 # Takes each event as it comes, also of a stream that breaks off later, which is no 200: its last chunk is missing.
@@ -103,7 +124,7 @@ sub sees
 	elsif ($word ne 'active')
 	{
 		$self->{told} = $body;
-		$self->{record}->write('told', $self->{run}, $self->{way}, $body);
+		$self->{record}->write('told', $self->{run}, $self->{way} . ($self->{is_ahead} ? ' by standbys' : ''), $body);
 	}
 	return;
 }

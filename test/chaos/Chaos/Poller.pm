@@ -16,7 +16,7 @@ use Time::HiRes qw(sleep time);
 
 my $terminal = qr/^(?:completed|failed|cancelled|abandoned)$/;
 
-# cluster, folder, seed, urls, token, healed (a file that says that no faults and no admissions come any more),
+# cluster, folder, seed, urls, ahead (those that read endings from standbys: url => 1), token, healed (a file that says that no faults and no admissions come any more),
 # patience (seconds from then until every run must have ended)
 sub run
 {
@@ -90,6 +90,7 @@ sub ask_http
 {
 	my ($self, $run) = @_;
 	my $which = int rand @{ $self->{urls} };
+	my $way = $self->{ahead}{ $self->{urls}[$which] } ? 'standbys' : 'http';
 	my $path = "$self->{urls}[$which]/_ref/runs/$run";
 	my $timeline = rand() < 0.1;
 	my $asked_at = time;
@@ -104,7 +105,7 @@ sub ask_http
 		$self->violation('step back', $run, "the timeline says $word after $known") if $known ne 'active' && $word ne $known;
 		return 1;
 	}
-	$self->saw('http', $run, $answer->{content}, $asked_at);
+	$self->saw($way, $run, $answer->{content}, $asked_at);
 	return 1;
 }
 
@@ -123,7 +124,12 @@ sub saw
 		return if $body eq $handle->{body};
 		return $self->violation($word eq 'active' ? 'step back' : 'changed after its end', $run, "$way: $handle->{body} then $body");
 	}
+	# what a standby tells of an ending may be ahead of the primary: until that says so as well it is held against itself alone
+	my $early = $handle->{early};
+	if ($early && $word eq 'active') { $self->violation('ahead of the primary', $run, "standbys: $early then $way: $body"); }
+	if ($word =~ $terminal && $early && $body ne $early) { $self->violation('ahead, and lost', $run, "standbys: $early then $way: $body"); }
 	return if $word !~ $terminal;
+	if ($way eq 'standbys') { $handle->{early} //= $body; return; }
 	@{$handle}{qw(body word)} = ($body, $word);
 	push @{ $self->{ended} }, $run;
 	delete $self->{active}{$run};

@@ -12,15 +12,32 @@ use strict;
 use warnings;
 
 use IO::Select;
+use IO::Socket::INET;
 use IO::Socket::UNIX;
 
 my $patience = 60;    # seconds of silence until a session counts as lost
 
+# With the server, or with the first of several that may have it: the one that takes writes, if it must be that.
 sub connect
 {
 	my ($class, $cluster, $name) = @_;
-	my $socket = IO::Socket::UNIX->new(Peer => "$cluster->{socket_folder}/.s.PGSQL.$cluster->{port}") or return;
-	my $self = bless { socket => $socket, buffer => '' }, $class;
+	for my $address ($cluster->{nodes} ? @{ $cluster->{addresses} // [ $cluster->addresses ] } : "$cluster->{socket_folder}/.s.PGSQL.$cluster->{port}")
+	{
+		my $self = $class->open($address, $cluster, $name) or next;
+		return $self unless $cluster->{wants_primary};
+		my $answer = $self->query('show transaction_read_only');
+		return $self if !$answer->{lost} && !$answer->{error} && $answer->{rows}[0][0] eq 'off';
+		$self->cut;
+	}
+	return;
+}
+
+sub open
+{
+	my ($class, $address, $cluster, $name) = @_;
+	my $socket = $address =~ m{^/} ? IO::Socket::UNIX->new(Peer => $address) : IO::Socket::INET->new(PeerAddr => $address, Timeout => 5);
+	return unless $socket;
+	my $self = bless { socket => $socket, buffer => '', patience => $cluster->{patience} // $patience }, $class;
 	my $startup = pack('N', 196608)
 	  . join('', map { "$_\0" } user => $cluster->{user}, database => $cluster->{database}, application_name => $name) . "\0";
 	$self->send_bytes(pack('N', 4 + length $startup) . $startup) or return;
@@ -108,7 +125,7 @@ sub fill
 	while (length $self->{buffer} < $length)
 	{
 		return 0 unless $self->{socket};
-		my $read = IO::Select->new($self->{socket})->can_read($patience)
+		my $read = IO::Select->new($self->{socket})->can_read($self->{patience})
 		  ? sysread $self->{socket}, $self->{buffer}, 65536, length $self->{buffer} : $!{EINTR} ? undef : 0;
 		next if !defined $read && $!{EINTR};
 		if (!$read) { $self->cut; return 0; }

@@ -23,7 +23,7 @@ sub new
 		kill => sub { my ($at, $name, $kind) = @_; push @{ $self->{kills} }, [ $at, $name ] if $kind =~ /^(?:launcher|controller)$/ },
 		polls => sub { my ($at, $json) = @_; $self->{polls} = JSON::PP::decode_json($json) },
 		follows => sub { my ($at, $run, $way) = @_; $self->{told}{$way}{$run} //= undef },
-		told => sub { my ($at, $run, $way, $body) = @_; $self->{told}{$way}{$run} = $body },
+		told => sub { my ($at, $run, $way, $body) = @_; $self->{ahead}{$run} = 1 if $way =~ s/ by standbys$//; $self->{told}{$way}{$run} = $body },
 		break => sub { my ($at, $run, $way) = @_; $self->{breaks}{$way}++ },
 		checked => sub { $self->{checks}++ },
 		ended => sub { $self->{poller_ended} = 1 });
@@ -111,7 +111,7 @@ sub examine
 			{
 				my ($run, $stands) = @$row;
 				if (!defined $told->{$run}) { $self->violation('told nothing', $run, "$way: $stands stands"); }
-				elsif ($told->{$run} ne $stands) { $self->violation('told otherwise', $run, "$way: it was told $told->{$run}, $stands stands"); }
+				elsif ($told->{$run} ne $stands) { $self->violation($self->{ahead}{$run} ? 'ahead, and lost' : 'told otherwise', $run, "$way: it was told $told->{$run}, $stands stands"); }
 			}
 		}
 	}
