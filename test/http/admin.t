@@ -253,7 +253,7 @@ subtest 'busy connections and the queue for them are seen, and do not make it un
 };
 
 subtest 'not ready where no run can be started' => sub {
-	my $database = PdppCluster->bare('writable', allows_streaming => 1, conf => 'max_connections = 50');
+	my $database = PdppCluster->bare('writable', allows_streaming => 1, conf => "max_connections = 50\nfsync = on");
 	$database->safe_psql('postgres', q{CREATE EXTENSION pdpp; SELECT pdpp_run_now('c', run_id => 'run_1')});
 	my $probed = PdppGateway->start(conninfo => $database->connstr('postgres'), admin => 1);
 	my $ready = sub { my ($of) = @_; return ($of // $probed)->admin->get('/ready'); };
@@ -275,6 +275,15 @@ subtest 'not ready where no run can be started' => sub {
 	PdppGateway::await(sub { $ready->()->{status} == 200 }, 'ready again');
 
 	my $standby = $database->standby('read_only');
+	$database->poll_query_until('postgres', 'SELECT count(*) = 1 FROM pg_stat_replication') or die 'no standby';
+	my $durability = sub { $ready->()->{json}{checks}{durability} };
+	ok($durability->()->{ok}, 'an asynchronous standby keeps nobody from being served');
+	like($durability->()->{message}, qr/asynchronous.*synchronous_standby_names/, 'but what is acknowledged is worth less, which it says');
+	$database->safe_psql('postgres', q{ALTER SYSTEM SET synchronous_standby_names = '*'});
+	$database->reload;
+	PdppGateway::await(sub { !defined $durability->()->{message} }, 'no longer, where the standby is waited for');
+	$database->safe_psql('postgres', q{SET synchronous_commit = local; ALTER SYSTEM RESET synchronous_standby_names});
+	$database->reload;
 	my $alone = PdppGateway->start(conninfo => $standby->connstr('postgres'), admin => 1);
 	$answer = $ready->($alone);
 	is($answer->{status}, 503, 'a standby alone: 503');

@@ -1,6 +1,9 @@
 #include "cli/doctor/condition.hpp"
 
+#include "pq/standbys.hpp"
+
 #include <charconv>
+#include <string>
 #include <string_view>
 
 namespace pdpp::cli {
@@ -9,11 +12,13 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr auto question =
+const std::string question =
     "SELECT pg_catalog.current_setting('fsync'), pg_catalog.current_setting('full_page_writes'),"
     " coalesce(pg_catalog.current_setting('pdpp.notify', true), 'on'), pg_catalog.pg_notification_queue_usage(),"
     " coalesce(pg_catalog.current_setting('pdpp.dropped_hints', true), '0'),"
-    " pg_catalog.current_setting('synchronous_standby_names'), (SELECT count(*) FROM pg_catalog.pg_stat_replication),"
+    " pg_catalog.current_setting('synchronous_standby_names'), " +
+    std::string{pq::count_of_standbys} +
+    ","
     " (SELECT count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')) FROM pg_catalog.pg_stat_replication),"
     // a member of pg_monitor is one of pg_read_all_stats
     " pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'),"

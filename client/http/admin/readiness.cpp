@@ -3,6 +3,7 @@
 #include "log/log.hpp"
 #include "pq/grants.hpp"
 #include "pq/hosts.hpp"
+#include "pq/standbys.hpp"
 #include "run/grant.hpp"
 #include "version.hpp"
 
@@ -45,7 +46,9 @@ const std::string question =
     "         and application_name = 'pdpp guard'),"
     " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on',"
     " pg_catalog.pg_notification_queue_usage(), " +
-    pq::count_of_lacking(run::owner_functions);
+    pq::count_of_lacking(run::owner_functions) +
+    ", pg_catalog.current_setting('fsync'), pg_catalog.current_setting('synchronous_standby_names') <> ''," +
+    std::string{pq::count_of_standbys};
 
 using Version = std::array<int, 3>;
 
@@ -85,6 +88,19 @@ json::object extension_check(std::string_view version, bool is_granted = true) {
     if (fits(version) && !is_granted) {
         check["ok"] = false;
         check["message"] = "the gateway's role lacks the grant `owner`: pdpp init, or pdpp_grant()";
+    }
+    return check;
+}
+
+/// What was acknowledged by a server that is less careful than the promise stands all the same while it is there, so
+/// this takes no gateway out of service.
+json::object durability_check(bool flushes, bool awaits_standby, bool has_standby) {
+    json::object check{{"ok", true}};
+    if (!flushes) {
+        check["message"] = "fsync is off: a crash of the machine may lose every handle";
+    } else if (has_standby && !awaits_standby) {
+        check["message"] = "the standbys are asynchronous: a failover may lose handles that were given out. "
+                           "synchronous_standby_names keeps that from happening";
     }
     return check;
 }
@@ -151,6 +167,8 @@ asio::awaitable<Readiness::Report> Readiness::look() {
         checks["extension"] = extension_check(row.text(0, 0).value_or(""), row.text(0, 6) == "0");
         checks["notifications"] = notifications_check(queue_usage);
         checks["reconciler"] = reconciler_check(guard_, is_true(1), is_true(2));
+        checks["durability"] =
+            durability_check(row.text(0, 7) == "on", is_true(8) || is_true(3), row.text(0, 9).value_or("0") != "0");
         if (is_true(3) || is_true(4)) {
             connection->close(); // the next one may be to another server, or after another ALTER DATABASE
         }
@@ -166,7 +184,7 @@ asio::awaitable<Readiness::Report> Readiness::look() {
                                                                    : "the database does not answer");
         }
     }
-    constexpr std::size_t all_checks = 5;
+    constexpr std::size_t all_checks = 6;
     report.ready = checks.size() == all_checks &&
                    std::ranges::all_of(checks, [](const auto& check) { return check.value().at("ok").as_bool(); });
     co_return report;

@@ -1,6 +1,6 @@
 #pragma once
 // Whether the gateway can do its work: is the database there, does it take writes, does the extension fit, is there
-// room for notifications, is somebody calling the launch guard.
+// room for notifications, is somebody calling the launch guard, and is what it hands out as durable as promised.
 
 #include "pq/pool.hpp"
 #include "pq/reconcile.hpp"
@@ -28,8 +28,9 @@ class Readiness {
     struct Report {
         bool ready;
         /// `{"database": {"ok": true}, "writes": {"ok": true}, "extension": {"ok": true, "version": "0.3.0"},
-        /// "notifications": {"ok": true, "queue_usage": 0.0}, "reconciler": {"ok": true, "by": "worker"}}`. A check
-        /// that fails says why as `message`; one that could not be made is not there.
+        /// "notifications": {"ok": true, "queue_usage": 0.0}, "reconciler": {"ok": true, "by": "worker"}, "durability":
+        /// {"ok": true}}`. A check that fails says why as `message`, or one that warns what of; one that could not be
+        /// made is not there.
         boost::json::object checks;
     };
 
