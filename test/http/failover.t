@@ -21,7 +21,7 @@ my $both = sprintf 'host=%s,%s port=%d,%d dbname=postgres', $standby->host, $pri
 my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
 
 # The standby hears of nothing from here on: it is not there.
-my $gateway = PdppGateway->start(conninfo => $both);
+my $gateway = PdppGateway->start(conninfo => $both, admin => 1);
 my $feed = q{SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'pdpp feed'
 	AND query ~ '^(LISTEN|SELECT pg_catalog.pg_is_in_recovery)'};
 $primary->poll_query_until('postgres', $feed) or die 'nobody listens';
@@ -29,6 +29,11 @@ sub status { my ($id) = @_; my $answer = $gateway->get_as_owner("/_ref/runs/$id"
 
 $primary->safe_psql('postgres', q{SELECT pdpp_run_settle('run_late', 'completed')});
 is(status($_), 'completed', "$_: completed") for 'run_early', 'run_late';
+
+$primary->safe_psql('postgres', q{SELECT pdpp_run_now('c', 'c-lost', run_id => 'run_lost')});
+my $waits = $gateway->connect;
+$waits->send_request('GET', '/_ref/runs/run_lost', [ @owner, Prefer => 'wait=60' ]);
+PdppGateway::await(sub { $gateway->admin->get('/metrics')->{body} =~ /^pdpp_waiters 1$/m }, 'somebody waits');
 
 subtest 'the same primary again changes nothing' => sub {
 	$primary->restart;
@@ -44,6 +49,7 @@ subtest 'an ending that the new primary does not have is no more' => sub {
 	is(status('run_early'), 'completed', 'the other is known there, too');
 	$standby->safe_psql('postgres', q{SELECT pdpp_run_settle('run_late', 'failed')});
 	is(status('run_late'), 'failed', 'and ends in its own way');
+	is($waits->receive->{status}, 404, 'whoever waited for a run that the new primary does not have is told so');
 };
 
 subtest 'who waits leaves a primary that takes no writes any more' => sub {

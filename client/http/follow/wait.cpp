@@ -68,6 +68,9 @@ asio::awaitable<StatusText> changed_status(FollowedRuns& followed, const Request
     if (!later) {
         throw refusal_for({pq::ErrorKind::cannot_connect, "the database went away while a request waited"});
     }
+    if (auto refusal = refusal_in(*later)) { // a failover has lost the run
+        throw *std::move(refusal);
+    }
     co_return StatusText(*later);
 }
 
