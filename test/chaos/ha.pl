@@ -6,7 +6,8 @@
 #   test/as-postgres perl test/chaos/ha.pl --seconds 30 --seed 7
 #
 # A seed deals the same faults in the same order; what the scheduler and Patroni make of them is their own. Exits with 0 only if everything
-# on the list holds. `--no-synchronous` takes out what it rests on: standbys are not waited for, and handles are lost.
+# on the list holds. `--no-synchronous` takes out what it rests on: standbys are not waited for, and handles are lost;
+# `--no-watchdog`: a primary that was replaced while it stood still wakes, and tells of the past.
 
 use strict;
 use warnings;
@@ -26,6 +27,7 @@ use Chaos::Record;
 use Chaos::Verdict;
 use File::Temp ();
 use Getopt::Long;
+use HTTP::Tiny;
 use JSON::PP ();
 use List::Util qw(max sum0);
 use Time::HiRes qw(sleep time);
@@ -33,16 +35,9 @@ use Time::HiRes qw(sleep time);
 STDOUT->autoflush(1);
 
 my %option = (seconds => 30, seed => int(rand 1_000_000), gap => 4, launchers => 2, controllers => 2, clients => 2, followers => 2, pause => 0.05,
-	patience => 120, enough => 100, synchronous => 1, grace => 15);
+	patience => 120, enough => 100, synchronous => 1, watchdog => 1, faults => '', grace => 15);
 GetOptions(\%option, 'seconds=f', 'seed=i', 'gap=f', 'launchers=i', 'controllers=i', 'clients=i', 'followers=i', 'pause=f', 'patience=i', 'enough=i',
-	'synchronous!', 'grace=i') or exit 2;
-
-my ($missing) = grep { my $program = $_; !grep { -x "$_/$program" } split /:/, $ENV{PATH} } qw(patroni etcd);
-if ($missing)
-{
-	print "ok 1 # skip $missing is not installed\n1..1\n";
-	exit 0;
-}
+	'synchronous!', 'watchdog!', 'faults=s', 'grace=i') or exit 2;
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = File::Temp->newdir('pdpp-ha.XXXXXX', TMPDIR => 1);
@@ -56,6 +51,12 @@ my ($nodes, $failures);
 my %times = (ttl => 5, loop_wait => 1, retry_timeout => 2, primary_start_timeout => 10);
 my @servers = qw(etcd relay patroni);
 my @programs = qw(watcher gateway controller launcher client poller follower checker);
+my ($missing) = grep { my $program = $_; !grep { -x "$_/$program" } split /:/, $ENV{PATH} } qw(patroni etcd);
+if ($missing)
+{
+	print "ok 1 # skip $missing is not installed\n1..1\n";
+	exit 0;
+}
 $SIG{$_} = sub { exit 130 if $stopped++ } for qw(INT TERM HUP);
 
 END {
@@ -79,7 +80,8 @@ sub main
 	set_up();
 	push @marks, time;
 	my $record = Chaos::Record->new("$folder", 'chaos');
-	$failures = Chaos::Failures->new(nodes => $nodes, processes => $processes, record => $record, lease => $times{ttl}, gap => $option{gap});
+	$failures = Chaos::Failures->new(nodes => $nodes, processes => $processes, record => $record, lease => $times{ttl}, gap => $option{gap},
+		watchdog => $option{watchdog}, faults => [ split /,/, $option{faults} ]);
 	my $began = time;
 	my $next = $began + 4;    # until there are runs under way
 	while (!$stopped && time < $began + $option{seconds})
@@ -157,6 +159,11 @@ sub set_up
 		push @urls, "http://127.0.0.1:$port";
 		$ahead{ $urls[-1] } = 1 if $reads eq 'standbys';
 		add_program('gateway', $name, $way{$reads}, 'serve', '--listen', "127.0.0.1:$port", '--pool', 4);
+	}
+	for my $url (@urls)
+	{
+		my $deadline = time + $option{patience};
+		until (HTTP::Tiny->new->get("$url/_ref/runs/none")->{status} == 401) { die "no gateway at $url\n" if time > $deadline; $processes->tend(@servers, 'gateway'); sleep 0.1; }
 	}
 
 	my @connections;
@@ -309,7 +316,7 @@ sub look_for_lost_runs
 	$verdict->violation('a launcher that lived lost its run', @$_) for $nodes->rows(q(
 		select run_id, event_type || ' ' || data_json::text from pdpp.spine_events
 		where (event_type = 'run.abandoned' and data_json->>'original_controller_id' like 'controller-%')
-		   or (event_type = 'run.failed' and data_json->>'message' ~ '^(claimed by controller|controller) controller-')));
+		   or (event_type = 'run.failed' and data_json->>'message' ~ '^controller controller-')));
 	# when another node was seen to be the primary
 	my ($was, @moves) = ('');
 	Chaos::Record::follow("$folder", {}, sub {
@@ -405,6 +412,10 @@ sub judge
 	$never->('pdpp_check() is empty', 'pdpp_check');
 	$holds->(!grep({ !@{ $waits->{waits}{$_} // [] } } qw(wait stream program)), 'runs were waited for over HTTP and by the program, and followed as streams');
 	$never->('whoever waits or follows is told the one ending', 'told nothing', 'told otherwise');
+	# the longest that a request of theirs lasts, and what a gateway and a client do about one that fails: 20 s, 10 s and 2 s, and room
+	my $longest = max(map { @$_ } values %{ $waits->{waits} });
+	$holds->($longest <= ($waits->{gaps}[0] // 0) + 60, sprintf 'nobody waited longer than the failover and the timeouts of those who ask: %.1f s, after at most %.1f s without an acknowledgement',
+		$longest, $waits->{gaps}[0] // 0);
 	my $early = $count_of->('ahead of the primary', 'ahead, and lost');
 	$holds->(!$early, 'no ending was read from a standby before the primary had acknowledged it' . ($early ? ": $early violations" : ''), 'docs/design/model.md, what does not hold');
 	$never->('and nothing else', keys %violated);

@@ -54,7 +54,7 @@ sub admit
 	for my $try (1 .. 1 + int rand 40)
 	{
 		my ($status, $json, $content) = $self->send('POST', $path, 'Idempotency-Key' => $key);
-		$self->{record}->write('http', $status);
+		$self->{record}->write('http', $status == 599 && $content =~ /timed out/i ? 'timed out' : $status);
 		if ($status == 202)
 		{
 			$self->acknowledged($json->{run_id}, $connection, $key, $path, $content);

@@ -14,15 +14,20 @@ use Time::HiRes qw(sleep time);
 my %often = (kill_primary_server => 2, kill_primary_node => 3, kill_lagging_primary => 2, kill_standby_node => 1, freeze_primary_node => 3,
 	freeze_standby_node => 2, cut_primary_from_etcd => 2, cut_standby_from_etcd => 1, switch_over => 3, pause_replay => 2, kill_gateway => 1);
 
-# nodes (Chaos::Nodes), processes, record, lease (seconds), gap (seconds between faults, on average)
+# nodes (Chaos::Nodes), processes, record, lease (seconds), watchdog (whether a primary that stood still is reset), gap (seconds between faults, on
+# average), faults (names of those that strike; all if there are none)
 sub new
 {
 	my ($class, %option) = @_;
 	my $self = bless { %option, counts => {}, undo => [] }, $class;
+	my @chosen = @{ $self->{faults} };
+	for my $name (@chosen) { die "no such fault: $name\n" unless $often{$name}; }
+	$self->{faults} = [ map { ($_) x $often{$_} } sort { $a cmp $b } @chosen ? @chosen : keys %often ];
 	# the first ones move the primary each in its own way: the shortest of runs has seen these
-	my @moves = shuffle qw(kill_primary_node freeze_primary_node switch_over);
-	my %first = map { $_ => 1 } @moves;
-	$self->{deck} = [ @moves, shuffle grep { !$first{$_} } sort keys %often ];
+	my %moves = map { $_ => 1 } qw(kill_lagging_primary freeze_primary_node switch_over);
+	my %all = map { $_ => 1 } @{ $self->{faults} };
+	my @all = shuffle sort keys %all;
+	$self->{deck} = [ grep({ $moves{$_} } @all), grep { !$moves{$_} } @all ];
 	return $self;
 }
 
@@ -35,7 +40,7 @@ sub strike
 	return 0 if @{ $self->{undo} };
 	my $standing = $self->{nodes}->standing;
 	return 0 unless $self->{nodes}->is_whole($standing);
-	$self->{deck} = [ shuffle map { ($_) x $often{$_} } sort keys %often ] unless @{ $self->{deck} };
+	$self->{deck} = [ shuffle @{ $self->{faults} } ] unless @{ $self->{deck} };
 	my $fault = shift @{ $self->{deck} };
 	$self->{record}->write('fault', $fault, $standing->{primary}{name});
 	$self->$fault($standing);
@@ -62,7 +67,7 @@ sub mend
 sub place { my ($self, $node) = @_; my ($slot) = grep { $_->{name} eq $node->{name} } $self->{processes}->running('patroni'); return $slot }
 
 # Beyond the lease, and what the others take to agree.
-sub a_while { my ($self) = @_; return $self->{lease} * (1.6 + rand) }
+sub a_while { my ($self) = @_; return $self->{lease} * (2 + rand) }
 
 sub kill_primary_server { my ($self, $standing) = @_; return $self->{nodes}->signal_server('KILL', $standing->{primary}) }
 
@@ -92,23 +97,31 @@ sub kill_lagging_primary
 	return;
 }
 
-# All of its processes stand still, and go on as if nothing had been.
+# All of its processes stand still, and go on as if nothing had been; or else do not wake: `reset`.
 sub freeze_node
 {
-	my ($self, $node) = @_;
+	my ($self, $node, $seconds, $reset) = @_;
 	my $slot = $self->place($node) or return;
 	my @all = ($slot->{pid}, $self->{nodes}->server_processes($node));
 	kill 'STOP', @all;
-	my $seconds = $self->a_while;
-	$self->{record}->write('freeze', $node->{name}, $seconds);
-	$self->undo_after($seconds, sub { $self->thaw($node, $slot, @all); return 1 });
+	$self->{record}->write('freeze', $node->{name}, $seconds, $reset ? 'reset' : 'thaws');
+	$self->undo_after($seconds, sub {
+			if ($reset) { $slot->{away} = rand 1; kill 'KILL', @all; }
+			else { kill 'CONT', @all; }
+			return 1;
+		});
 	return;
 }
 
-sub thaw { my ($self, $node, $slot, @all) = @_; kill 'CONT', @all; return }
+# Beyond its lease, where its watchdog resets it before it can wake; or for a moment, and all is as before.
+sub freeze_primary_node
+{
+	my ($self, $standing) = @_;
+	return $self->freeze_node($standing->{primary}, $self->{lease} * rand 0.5) if rand() < 0.2 && $self->{counts}{freeze_primary_node};
+	return $self->freeze_node($standing->{primary}, $self->a_while, $self->{watchdog});
+}
 
-sub freeze_primary_node { my ($self, $standing) = @_; return $self->freeze_node($standing->{primary}) }
-sub freeze_standby_node { my ($self, $standing) = @_; return $self->freeze_node(some($standing->{streaming})) }
+sub freeze_standby_node { my ($self, $standing) = @_; return $self->freeze_node(some($standing->{streaming}), $self->a_while) }
 
 # Its packets are lost, or its connections refused.
 sub cut_from_etcd
