@@ -7,7 +7,7 @@
 #
 # A seed deals the same faults in the same order; what the scheduler and Patroni make of them is their own. Exits with 0 only if everything
 # on the list holds. `--no-synchronous` takes out what it rests on: standbys are not waited for, and handles are lost;
-# `--no-watchdog`: a primary that was replaced while it stood still wakes, and tells of the past.
+# `--no-watchdog`: a primary that was replaced while it stood still wakes, and may tell of the past.
 
 use strict;
 use warnings;

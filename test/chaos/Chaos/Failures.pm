@@ -93,6 +93,8 @@ sub kill_lagging_primary
 	kill 'STOP', @receivers;
 	sleep 0.3 + rand 0.7;
 	$self->kill_node($standing->{primary});
+	# what lies in their sockets they would read still
+	kill 'TERM', @receivers;
 	kill 'CONT', @receivers;
 	return;
 }
@@ -121,7 +123,12 @@ sub freeze_primary_node
 	return $self->freeze_node($standing->{primary}, $self->a_while, $self->{watchdog});
 }
 
-sub freeze_standby_node { my ($self, $standing) = @_; return $self->freeze_node(some($standing->{streaming}), $self->a_while) }
+# Mostly the one that commits wait for.
+sub freeze_standby_node
+{
+	my ($self, $standing) = @_;
+	return $self->freeze_node(some($standing->{ rand() < 0.7 ? 'promotable' : 'streaming' }), $self->a_while);
+}
 
 # Its packets are lost, or its connections refused.
 sub cut_from_etcd
