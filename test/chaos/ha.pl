@@ -100,6 +100,7 @@ sub main
 
 	# heal: everything is back, nobody admits any more, and what launchers leave is ended by the guard
 	$failures->mend('all');
+	$_->{back_at} = 0 for map { $processes->of($_) } @servers;
 	my $is_whole = $nodes->await_whole($option{patience}, @servers, @programs);
 	push @marks, time;
 	# the launchers are gone for good, and their runs with them, which need not take the grace that the living are given
