@@ -6,6 +6,7 @@ package Chaos::Failures;
 use strict;
 use warnings;
 
+use Chaos::Cluster;
 use HTTP::Tiny;
 use JSON::PP ();
 use List::Util qw(shuffle);
@@ -104,8 +105,11 @@ sub freeze_node
 {
 	my ($self, $node, $seconds, $reset) = @_;
 	my $slot = $self->place($node) or return;
-	my @all = ($slot->{pid}, $self->{nodes}->server_processes($node));
-	kill 'STOP', @all;
+	# the postmaster first: who is born while the others are looked for would go on, as a primary that nobody can stop
+	my $postmaster = Chaos::Cluster::postmaster($node) or return;
+	kill 'STOP', $slot->{pid}, $postmaster;
+	my @all = ($slot->{pid});
+	for (1 .. 2) { @all = ($slot->{pid}, $self->{nodes}->server_processes($node)); kill 'STOP', @all; }
 	$self->{record}->write('freeze', $node->{name}, $seconds, $reset ? 'reset' : 'thaws');
 	$self->undo_after($seconds, sub {
 			if ($reset) { $slot->{away} = rand 1; kill 'KILL', @all; }
