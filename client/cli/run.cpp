@@ -121,7 +121,7 @@ asio::awaitable<int> launch_command(Session session, RunOptions options) {
     std::signal(SIGPIPE, SIG_IGN);                       // a reader of our output that goes away does not end the run
     const auto executor = co_await asio::this_coro::executor;
     auto controller_id = fmt::format("run@{}:{}", asio::ip::host_name(), ::getpid());
-    controller::Boot boot(executor, std::move(session.database), std::move(controller_id));
+    controller::Boot boot(executor, session.database, std::move(controller_id));
     co_await boot.begin();
     controller::Recorder recorder(executor, boot, 1);
     const auto connector_id = options.connector_id.empty() ? base_name(options.command.front()) : options.connector_id;

@@ -265,6 +265,7 @@ class Serving {
 
 } // namespace
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): all commands take the same
 int serve(Session session, ServeCommandLine command_line) {
     asio::io_context loop(1);
     Serving serving(loop, command_line, std::move(session.database));

@@ -6,6 +6,7 @@
 
 namespace pdpp::cli {
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): all commands take the same
 int print_token(Session /*session*/, TokenOptions options) {
     const auto password = owner_password(UsualFiles::looked_for);
     if (!password) {

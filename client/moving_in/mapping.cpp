@@ -540,6 +540,7 @@ std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, con
     auto& groups = grouping.groups();
     const std::string today = word_of_last_ending(source, groups);
     std::vector<std::pair<MappedRun, Group*>> mapped;
+    mapped.reserve(groups.size());
     for (Group& group : groups) {
         mapped.emplace_back(map_group(source, group, rules), &group);
     }

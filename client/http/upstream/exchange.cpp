@@ -72,8 +72,9 @@ asio::awaitable<void> Exchange::pump(std::shared_ptr<BodySource> body, bool in_c
         bool is_taken = !waits_for_word || !has_head_;
         while (is_taken) {
             auto bytes = co_await body->next();
+            const bool is_last = !bytes;
             std::string text;
-            if (!bytes) {
+            if (is_last) {
                 text = in_chunks ? "0\r\n\r\n" : "";
             } else if (in_chunks) {
                 text = fmt::format("{:x}\r\n", bytes->size()).append(*bytes).append("\r\n");
@@ -84,8 +85,8 @@ asio::awaitable<void> Exchange::pump(std::shared_ptr<BodySource> body, bool in_c
             const auto failure = co_await link_->write(asio::buffer(text));
             link_->give_forever();
             // a server that takes no more of it may have said why
-            is_taken = !failure && bytes;
-            is_sent_ = !failure && !bytes;
+            is_taken = !failure && !is_last;
+            is_sent_ = !failure && is_last;
         }
     } catch (...) {
         failure_of_body_ = std::current_exception();

@@ -27,8 +27,11 @@ class UpstreamBody : public BodySource {
     UpstreamBody(const UpstreamBody&) = delete;
     UpstreamBody& operator=(const UpstreamBody&) = delete;
     ~UpstreamBody() override {
-        if (auto link = exchange_->finish()) {
-            links_->give_back(std::move(link));
+        try {
+            if (auto link = exchange_->finish()) {
+                links_->give_back(std::move(link));
+            }
+        } catch (...) { // it is closed, and the next request makes another
         }
     }
 

@@ -14,7 +14,7 @@ using pdpp::pq::first_of;
 
 namespace {
 
-asio::awaitable<void> nothing() {
+asio::awaitable<void> nothing_more() {
     co_return;
 }
 
@@ -45,8 +45,8 @@ BOOST_AUTO_TEST_SUITE(side_by_side)
 
 BOOST_AUTO_TEST_CASE(the_other_is_cancelled) {
     bool went_on = false;
-    BOOST_TEST((run(first_of(nothing(), forever(went_on))) == nullptr));
-    BOOST_TEST((run(first_of(forever(went_on), nothing())) == nullptr));
+    BOOST_TEST((run(first_of(nothing_more(), forever(went_on))) == nullptr));
+    BOOST_TEST((run(first_of(forever(went_on), nothing_more())) == nullptr));
     BOOST_TEST(!went_on);
 }
 

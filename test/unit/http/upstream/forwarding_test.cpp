@@ -107,7 +107,8 @@ BOOST_AUTO_TEST_CASE(what_is_of_the_connection_stays_on_it) {
                           {"Proxy-Authorization", "x"},
                           {"Proxy-Features", "of whoever asks"},
                           {"X-C", "3"}}) ==
-               "GET /a?b HTTP/1.1\r\nHost: h\r\nProxy-Features: of whoever asks\r\nX-C: 3\r\n" + std::string{of_sender} + "\r\n");
+               "GET /a?b HTTP/1.1\r\nHost: h\r\nProxy-Features: of whoever asks\r\nX-C: 3\r\n" +
+                   std::string{of_sender} + "\r\n");
     BOOST_TEST(answered(200, {{"A", "1"},
                               {"Connection", "keep-alive, B"},
                               {"B", "2"},
@@ -119,7 +120,8 @@ BOOST_AUTO_TEST_CASE(what_is_of_the_connection_stays_on_it) {
                               {"Proxy-Status", "of all on the way"},
                               {"Trailer", "x"},
                               {"Upgrade", "x"},
-                              {"Content-Length", "3"}}) == "A: 1\nSet-Cookie: a\nSet-Cookie: b\nProxy-Status: of all on the way\nContent-Length: 3\n");
+                              {"Content-Length", "3"}}) ==
+               "A: 1\nSet-Cookie: a\nSet-Cookie: b\nProxy-Status: of all on the way\nContent-Length: 3\n");
 }
 
 BOOST_AUTO_TEST_CASE(what_has_been_here_is_not_handed_on_again) {
