@@ -321,7 +321,7 @@ subtest 'a server that fails' => sub {
 	$client->receive_head;
 	is($client->chunk, 'some', 'one that dies within chunks');
 	is($client->chunk, undef, 'is a body that has no end');
-	my $hasty = PdppGateway->start(@database, args => [ '--upstream', $upstream->url, '--upstream-timeout', '0.2' ]);
+	my $hasty = PdppGateway->start(@database, args => [ '--upstream', $upstream->url, '--upstream-timeout', '1.5' ]);
 	is_error($hasty->get('/never'), 504, 'upstream_timeout', 'one that never answers');
 	is_error($hasty->request('POST', '/never', [], 'x'), 504, 'upstream_timeout', 'to a body neither');
 	$client = $hasty->connect;
