@@ -17,8 +17,8 @@ bool pruning = false;
     " where e.event_type not in ('run.admitted', 'run.started', 'run.completed', 'run.failed', 'run.cancelled',"       \
     "                            'run.abandoned', 'run.late_outcome')"                                                 \
     " and e.recorded_at < $1"                                                                                          \
-    " and (select t.recorded_at from pdpp.spine_events as t where t.run_id = e.run_id"                                 \
-    "      and t.event_seq > e.event_seq"                                                                              \
+    " and (select case when t.event_seq > e.event_seq then t.recorded_at end"                                          \
+    "      from pdpp.spine_events as t where t.run_id = e.run_id"                                                      \
     "      and t.event_type in ('run.completed', 'run.failed', 'run.cancelled', 'run.abandoned')) < $1"
 
 } // namespace
