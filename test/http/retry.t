@@ -86,11 +86,18 @@ subtest 'what is refused' => sub {
 };
 
 subtest 'what was not heard of is not kept for long' => sub {
-	ended('unheard');
-	sql(q{set pdpp.notify = off; select pdpp_connection_run_now(run_id => 'unheard 2', retry_of => 'unheard')});
-	is(of('unheard')->{retried_by}, undef, 'a gateway that was not told has its memory');
+	# that a run has ended may be heard behind the reads, and then it is asked for again
+	my ($run, $repeated);
+	for my $try (1 .. 10)
+	{
+		$run = ended("unheard-$try");
+		sql(qq{set pdpp.notify = off; select pdpp_connection_run_now(run_id => 'repeats $run', retry_of => '$run')});
+		$repeated = of($run)->{retried_by};
+		last unless defined $repeated;
+	}
+	is($repeated, undef, 'a gateway that was not told has its memory');
 	sql(q{select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pdpp feed'});
-	ok(within(sub { (of('unheard')->{retried_by} // '') eq 'unheard 2' }), 'a feed that begins anew has all of it asked for again');
+	ok(within(sub { (of($run)->{retried_by} // '') eq "repeats $run" }), 'a feed that begins anew has all of it asked for again');
 };
 
 subtest '/rpc' => sub {

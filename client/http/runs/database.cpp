@@ -336,8 +336,12 @@ Database::Keeping::~Keeping() {
 }
 
 void Database::Keeping::keep(std::string_view run_id, const RunStatus& status) {
-    if (!place_->second && history_ == database_.history_) {
-        database_.ended_.insert(run_id, status);
+    if (history_ != database_.history_) {
+        return;
+    }
+    database_.ended_.insert(run_id, status);
+    if (place_->second) { // how it ended is known, should the database go; what may have come since is asked for
+        database_.ended_.doubt(pq::run_number(run_id));
     }
 }
 
