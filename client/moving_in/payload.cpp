@@ -4,10 +4,13 @@
 #include "moving_in/instant.hpp"
 #include "moving_in/mapping.hpp"
 #include "moving_in/shape.hpp"
+#include "run/event.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
+#include <numeric>
 
 namespace pdpp::moving_in {
 
@@ -20,50 +23,83 @@ void append_member(std::string& payload, std::string_view key, std::string_view 
     payload += json_string(text);
 }
 
-/// Told by the event itself, or of no use to us.
-bool is_told_otherwise(std::size_t column) {
-    return column == event_column::run_id || column == event_column::event_seq || column == event_column::event_id ||
-           column == event_column::event_type || column == event_column::occurred_at ||
-           column == event_column::recorded_at || column == event_column::data_json;
-}
-
-/// What an event need not say, since its run does (docs/reference/sql.md).
-bool is_of_run(std::size_t column, std::string_view value, const MappedRun& run) {
+/// What an event need not say, since its run does or because it is the rule (docs/reference/sql.md).
+bool goes_without_saying(std::size_t column, const MappedEvent& event, const MappedRun& run) {
+    const auto& row = *event.row;
+    const auto says = [&](std::size_t of, std::string_view text) { return row[of] == text; };
     switch (column) {
     case event_column::trace_id:
-        return value == run.trace_id;
+        return says(column, run.trace_id);
     case event_column::scenario_id:
-        return value == run.scenario_id;
+        return row[column] == run.scenario_id;
     case event_column::actor_id:
-        return value == run.connector_id;
+        return says(column, run.connector_id);
     case event_column::connector_instance_id:
-        return value == run.connector_instance_id;
+        return says(column, run.connector_instance_id);
+    case event_column::actor_type:
+        return says(column, "connector") && event.event_type != run::event_type::started;
+    case event_column::object_type:
+    case event_column::object_id:
+        return says(event_column::object_type, "run") && says(event_column::object_id, run.run_id);
     default:
         return false;
     }
 }
 
-void append_event(std::string& payload, const MappedEvent& event, const MappedRun& run) {
-    payload += "{\"event_type\":";
-    payload += json_string(event.event_type);
-    if (event.event_id) {
-        append_member(payload, "event_id", *event.event_id);
+std::string_view key_of(std::size_t column) {
+    return column == event_column::data_json ? "data" : table(TableId::events).columns[column].name;
+}
+
+/// The columns in the order in which jsonb keeps their keys, shorter ones first: what comes so need not be sorted.
+const std::vector<std::size_t>& columns_in_order() {
+    static const auto order = [] {
+        std::vector<std::size_t> columns(event_column::count);
+        std::iota(columns.begin(), columns.end(), std::size_t{0});
+        std::ranges::sort(columns, {},
+                          [](std::size_t column) { return std::pair(key_of(column).size(), key_of(column)); });
+        return columns;
+    }();
+    return order;
+}
+
+/// What an event says under a key, as JSON; nothing if it says nothing.
+std::optional<std::string> value_of(std::size_t column, const MappedEvent& event, const MappedRun& run) {
+    switch (column) {
+    case event_column::run_id:
+    case event_column::event_seq:
+        return std::nullopt;
+    case event_column::event_id:
+        return event.event_id ? std::optional(json_string(*event.event_id)) : std::nullopt;
+    case event_column::event_type:
+        return json_string(event.event_type);
+    case event_column::occurred_at:
+        return json_string(instant_text(event.occurred_at));
+    case event_column::recorded_at:
+        return json_string(instant_text(event.recorded_at));
+    case event_column::data_json:
+        return event.data;
+    default:
+        break;
     }
-    append_member(payload, "occurred_at", instant_text(event.occurred_at));
-    append_member(payload, "recorded_at", instant_text(event.recorded_at));
     if (event.row == nullptr) {
-        append_member(payload, "status", event.status);
-    } else {
-        const auto& columns = table(TableId::events).columns;
-        for (std::size_t column = 0; column < columns.size(); ++column) {
-            if (const auto& value = (*event.row)[column];
-                value && !is_told_otherwise(column) && !is_of_run(column, *value, run)) {
-                append_member(payload, columns[column].name, *value);
-            }
+        return column == event_column::status ? std::optional(json_string(event.status)) : std::nullopt;
+    }
+    const auto& value = (*event.row)[column];
+    return value && !goes_without_saying(column, event, run) ? std::optional(json_string(*value)) : std::nullopt;
+}
+
+void append_event(std::string& payload, const MappedEvent& event, const MappedRun& run) {
+    char before = '{';
+    for (const std::size_t column : columns_in_order()) {
+        if (const auto value = value_of(column, event, run)) {
+            payload += before;
+            payload += '"';
+            payload += key_of(column);
+            payload += "\":";
+            payload += *value;
+            before = ',';
         }
     }
-    payload += ",\"data\":";
-    payload += event.data;
     payload += '}';
 }
 
