@@ -414,42 +414,22 @@ sub judge
 	$holds->($handles >= $option{enough}, "at least $option{enough} handles were acknowledged");
 	$holds->(0 < grep({ /launcher|controller/ } keys %{ $faults->{kills} }) && 0 < @{ $faults->{outages} }, 'something was killed, the server included');
 	$holds->(($verdict->{polls}{sql} // 0) >= $handles && ($verdict->{polls}{http} // 0) >= $handles, 'every handle was polled, in SQL and over HTTP');
-	$never->('no reader of an acknowledged handle saw not_found', 'not found');
-	$never->('every answer was a status', 'no status', 'no answer');
-	$never->('no reader saw a step back', 'step back');
-	$never->('what is known of an ended run never changes', 'changed after its end');
-	$never->('every run has ended, acknowledged or not', 'never ended', 'still in flight');
-	$never->('every run has exactly one terminal event', 'not one ending');
-	$never->('the guard ended nothing that lived', 'alive and ended');
-	$never->('what a writer was told about an ending stands', 'a settle that was told otherwise');
-	$never->('one idempotency key, one run', 'another answer to one key');
-	$never->('pdpp_check() is empty', 'pdpp_check');
+	$never->(@$_) for @Chaos::Verdict::promises;
 	$never->('no process outlived its run', 'a process outlived its run');
 	$never->('what a connector said and nobody could read is no success', 'unreadable and completed');
 	$holds->(!grep({ !%{ $verdict->{told}{$_} // {} } || !$verdict->{breaks}{$_} } qw(wait stream)), 'runs were waited for and followed as streams, over breaks');
-	$never->('whoever waits or follows is told the one ending', 'told nothing', 'told otherwise');
 	$never->('and nothing else', keys %violated);
 	$holds->(!@{ $processes->{strange} }, 'no process ended but by our hand');
 	$holds->((grep { $_->[1] =~ /^(?:run_timed_out|owner_cancel_unheeded)$/ } @{ $verdict->{by_deadline} }) > 0, 'what a frozen controller held was ended by its deadline');
 	return $failed;
 }
 
-# Run by run: what it violates, and all that is known about it. Of very many, the first in full and the others by name.
+# What happened, and what it did to which run.
 sub print_violations
 {
 	my ($verdict) = @_;
-	my %of;
-	for my $kind (sort keys %{ $verdict->{violations} })
-	{
-		push @{ $of{ $_->[0] } }, "$kind: $_->[1]" for @{ $verdict->{violations}{$kind} };
-	}
 	print "\nseed $option{seed}\noutages: ", join(', ', map { sprintf '%.6f to %.6f', @$_ } @{ $faults->{outages} }), "\n";
-	my $shown = 0;
-	for my $run (sort { @{ $of{$b} } <=> @{ $of{$a} } || $a cmp $b } keys %of)
-	{
-		print "\n$run\n", map { "    $_\n" } @{ $of{$run} };
-		print map { "        $_" } $verdict->everything_about($run) if ++$shown <= 20;
-	}
+	$verdict->print_violations;
 	system 'cp', glob("$folder/*.record"), "$logs/" if $logs ne "$folder";
 	return;
 }

@@ -399,20 +399,10 @@ sub judge
 	$holds->($verdict->{moves} > 0, 'the primary moved');
 	$holds->(($verdict->{polls}{sql} // 0) >= $handles && ($verdict->{polls}{http} // 0) >= $handles, 'every handle was polled, in SQL and over HTTP');
 	$never->('the servers came together again', 'not mended');
-	$never->('no reader of an acknowledged handle saw not_found', 'not found');
-	$never->('every answer was a status', 'no status', 'no answer');
-	$never->('no reader saw a step back', 'step back');
-	$never->('what is known of an ended run never changes', 'changed after its end');
-	$never->('every run has ended, acknowledged or not', 'never ended', 'still in flight');
-	$never->('every run has exactly one terminal event', 'not one ending');
+	$never->(@$_) for @Chaos::Verdict::promises;
 	$never->('every node says the same of every handle', 'another answer elsewhere');
-	$never->('the guard ended nothing that lived', 'alive and ended');
 	$never->('a launcher whose primary moved goes on with its runs', 'a launcher that lived lost its run');
-	$never->('what a writer was told about an ending stands', 'a settle that was told otherwise');
-	$never->('one idempotency key, one run', 'another answer to one key');
-	$never->('pdpp_check() is empty', 'pdpp_check');
 	$holds->(!grep({ !@{ $waits->{waits}{$_} // [] } } qw(wait stream program)), 'runs were waited for over HTTP and by the program, and followed as streams');
-	$never->('whoever waits or follows is told the one ending', 'told nothing', 'told otherwise');
 	# the longest that a request of theirs lasts, and what a gateway and a client do about one that fails: 20 s, 10 s and 2 s, and room
 	my $longest = max(map { @$_ } values %{ $waits->{waits} });
 	$holds->($longest <= ($waits->{gaps}[0] // 0) + 60, sprintf 'nobody waited longer than the failover and the timeouts of those who ask: %.1f s, after at most %.1f s without an acknowledgement',
@@ -425,23 +415,13 @@ sub judge
 	return $failed;
 }
 
-# Run by run: what it violates, and all that is known about it. Of very many, the first in full and the others by name.
+# What happened, and what it did to which run.
 sub print_violations
 {
 	my ($verdict) = @_;
-	my %of;
-	for my $kind (sort keys %{ $verdict->{violations} })
-	{
-		push @{ $of{ $_->[0] } }, "$kind: $_->[1]" for @{ $verdict->{violations}{$kind} };
-	}
 	open my $plan, '<', "$folder/chaos.record" or die "chaos.record: $!\n";
 	print "\nseed $option{seed}\n", map { "    $_" } readline $plan;
-	my $shown = 0;
-	for my $run (sort { @{ $of{$b} } <=> @{ $of{$a} } || $a cmp $b } keys %of)
-	{
-		print "\n$run\n", map { "    $_\n" } @{ $of{$run} };
-		print map { "        $_" } $verdict->everything_about($run) if ++$shown <= 10;
-	}
+	$verdict->print_violations;
 	system 'cp', glob("$folder/*.record"), "$logs/" if $logs ne "$folder";
 	return;
 }

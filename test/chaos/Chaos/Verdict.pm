@@ -9,6 +9,20 @@ use Chaos::Record;
 use Chaos::Session;
 use JSON::PP ();
 
+# What must hold of every handle, whatever befell it, each with the kinds of violation that say otherwise.
+our @promises = (
+	[ 'no reader of an acknowledged handle saw not_found', 'not found' ],
+	[ 'every answer was a status', 'no status', 'no answer' ],
+	[ 'no reader saw a step back', 'step back' ],
+	[ 'what is known of an ended run never changes', 'changed after its end' ],
+	[ 'every run has ended, acknowledged or not', 'never ended', 'still in flight' ],
+	[ 'every run has exactly one terminal event', 'not one ending' ],
+	[ 'the guard ended nothing that lived', 'alive and ended' ],
+	[ 'what a writer was told about an ending stands', 'a settle that was told otherwise' ],
+	[ 'one idempotency key, one run', 'another answer to one key' ],
+	[ 'whoever waits or follows is told the one ending', 'told nothing', 'told otherwise' ],
+	[ 'pdpp_check() is empty', 'pdpp_check' ]);
+
 # cluster, folder, outages ([from, to]…), steps ([when, seconds ahead]…), grace and interval (seconds)
 sub new
 {
@@ -185,6 +199,24 @@ sub everything_about
 	push @lines, map { "flight state: $_->[0]\n" } $self->{cluster}->rows(
 		"select row_to_json(f) from pdpp.controller_active_runs as f where run_id = $id");
 	return sort @lines;
+}
+
+# Run by run: what it violates, and all that is known about it. Of very many, the first in full and the others by name.
+sub print_violations
+{
+	my ($self) = @_;
+	my %of;
+	for my $kind (sort keys %{ $self->{violations} })
+	{
+		push @{ $of{ $_->[0] } }, "$kind: $_->[1]" for @{ $self->{violations}{$kind} };
+	}
+	my $shown = 0;
+	for my $run (sort { @{ $of{$b} } <=> @{ $of{$a} } || $a cmp $b } keys %of)
+	{
+		print "\n$run\n", map { "    $_\n" } @{ $of{$run} };
+		print map { "        $_" } $self->everything_about($run) if ++$shown <= 20;
+	}
+	return;
 }
 
 1;
