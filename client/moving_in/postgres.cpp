@@ -142,7 +142,7 @@ class Postgres : public Database {
         std::set<std::string> views;
         for (const Row& row : co_await rows("SELECT c.relname FROM pg_catalog.pg_class AS c"
                                             " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
-                                            " WHERE n.nspname = 'public' AND c.relkind = 'v'")) {
+                                            " WHERE n.nspname = 'public' AND c.relkind IN ('v', 'm', 'f')")) {
             views.insert(*row[0]);
         }
         co_return views;

@@ -219,7 +219,8 @@ asio::awaitable<void> Source::check_followable() {
     const auto views = co_await database_->views();
     for (const Shape& shape : shapes_) {
         if (views.contains(shape.name)) {
-            throw UnknownShape(fmt::format("expected {} as a table, which can be followed, found a view", shape.name));
+            throw UnknownShape(fmt::format(
+                "expected {} as a table, which can be followed, found a view or a foreign table", shape.name));
         }
     }
 }

@@ -232,12 +232,13 @@ store::GivenRun run_in(const JsonbContainer* object) {
     if (in_flight && in_flight->type != jbvBool) {
         refuse_at(place, "in_flight must be true or false");
     }
-    return {.run_id = place.run_id,
-            .connector_id = id_of(object, "connector_id", place),
-            .connector_instance_id = id_of(object, "connector_instance_id", place),
-            .trace_id = text_in(member_of(object, "trace_id", place), "trace_id", place),
-            .scenario_id = scenario_id ? std::optional(text_in(*scenario_id, "scenario_id", place)) : std::nullopt,
-            .admitted_at = time_in(member_of(object, "admitted_at", place), "admitted_at", place),
+    return {.identity = {.run_id = place.run_id,
+                         .connector_id = id_of(object, "connector_id", place),
+                         .connector_instance_id = id_of(object, "connector_instance_id", place),
+                         .trace_id = text_in(member_of(object, "trace_id", place), "trace_id", place),
+                         .scenario_id =
+                             scenario_id ? std::optional(text_in(*scenario_id, "scenario_id", place)) : std::nullopt,
+                         .admitted_at = time_in(member_of(object, "admitted_at", place), "admitted_at", place)},
             .data = data ? data_in(*data, place).copy() : store::empty_object(),
             .in_flight = in_flight && in_flight->val.boolean,
             .run_generation = generation_in(object, place),
@@ -255,7 +256,7 @@ std::span<const store::GivenRun> runs_in(const Jsonb* json) {
     std::size_t count = 0;
     for_each_object(&json->root, [&](const JsonbContainer* run) {
         runs[count] = run_in(run);
-        ids[count] = runs[count].run_id;
+        ids[count] = runs[count].identity.run_id;
         ++count;
     });
     refuse_twice({ids, count}, {}, "no run may be given twice");

@@ -7,7 +7,7 @@
 #include "store/durable.hpp"
 #include "store/endings.hpp"
 #include "store/flight.hpp"
-#include "store/jsonb.hpp"
+#include "store/imported_events.hpp"
 #include "store/statement.hpp"
 #include "store/wait.hpp"
 
@@ -25,10 +25,7 @@ struct Run {
     const GivenRun* given;
     bool is_known = false; ///< it has an admission
     bool is_ours = false;  ///< which is not an import's
-    /// Of its admission, else as given.
-    std::string_view connector_id, connector_instance_id, trace_id;
-    std::optional<std::string_view> scenario_id;
-    run::Instant admitted_at;
+    RunIdentity identity;  ///< of its admission, else as given
     run::History history{};
     std::string_view ending{}; ///< the terminal event that stands; empty while there is none
     std::int64_t events = 0;   ///< so many were written
@@ -55,7 +52,7 @@ ArrayOf column_of(std::span<const Run> runs, Oid type, const auto& takes, const 
 }
 
 constexpr auto any_run = [](const Run&) { return true; };
-constexpr auto run_id_of = [](const Run& run) { return run.given->run_id; };
+constexpr auto run_id_of = [](const Run& run) { return run.identity.run_id; };
 
 /// Those that are here already, against their own writers, in the order of all writers.
 void lock_known_runs(std::span<const Run> runs) {
@@ -75,7 +72,7 @@ void read_histories(std::span<Run> runs) {
     static Statement read{
         "select a.run_id is not null, a.source_kind is not distinct from $2, a.actor_id, a.connector_instance_id,"
         " a.trace_id, a.scenario_id, a.admitted_at, l.event_seq, l.recorded_at, s.is_started, s.ending,"
-        // what retention took leaves a gap among the first four (store/prune.cpp)
+        // what retention took leaves a gap among the first four (store/prune.cpp); as of now, not as the caller sees it
         " case when (select max(p.event_seq) > count(*) from (select k.event_seq from pdpp.spine_events as k"
         "   where s.ending is not null and k.run_id = r.run_id order by k.event_seq limit 4) as p) then s.ended_at end"
         " from unnest($1) with ordinality as r(run_id, number)"
@@ -97,15 +94,15 @@ void read_histories(std::span<Run> runs) {
         run.is_known = rows.is_true(row, 0);
         run.is_ours = run.is_known && !rows.is_true(row, 1);
         if (run.is_known) {
-            run.connector_id = required(rows.text(row, 2));
-            run.connector_instance_id = required(rows.text(row, 3));
-            run.trace_id = required(rows.text(row, 4));
-            run.scenario_id = rows.text(row, 5);
-            run.admitted_at = required(rows.instant(row, 6));
+            run.identity.connector_id = required(rows.text(row, 2));
+            run.identity.connector_instance_id = required(rows.text(row, 3));
+            run.identity.trace_id = required(rows.text(row, 4));
+            run.identity.scenario_id = rows.text(row, 5);
+            run.identity.admitted_at = required(rows.instant(row, 6));
         }
         // its admission is the first, and as late as it says
         run.history = {.last_seq = rows.int8(row, 7).value_or(1),
-                       .last_recorded_at = rows.instant(row, 8).value_or(run.admitted_at),
+                       .last_recorded_at = rows.instant(row, 8).value_or(run.identity.admitted_at),
                        .is_started = rows.is_true(row, 9),
                        .pruned_until = rows.instant(row, 11)};
         run.ending = rows.text(row, 10).value_or(std::string_view());
@@ -132,7 +129,7 @@ void find_known_events(std::span<Run> runs) {
         for (std::size_t i = 0; i < run.given->events.size(); ++i) {
             if (const auto id = run.given->events[i].event_id; id && run.is_known && !run.is_ours) {
                 places[run_ids.count()] = first + i;
-                run_ids.add(run.given->run_id);
+                run_ids.add(run.identity.run_id);
                 event_ids.add(*id);
             }
         }
@@ -165,10 +162,10 @@ void record_connections(std::span<const Run> runs) {
     constexpr auto is_new = [](const Run& run) { return !run.is_known; };
     constexpr auto tells = [](const Run& run) { return !run.is_ours && run.given->run_generation.has_value(); };
     constexpr auto touches = [=](const Run& run) { return is_new(run) || tells(run); };
-    constexpr auto connection_of = [](const Run& run) { return run.connector_instance_id; };
+    constexpr auto connection_of = [](const Run& run) { return run.identity.connector_instance_id; };
     lock.execute({column_of(runs, TEXTOID, touches, connection_of)});
     record.change({column_of(runs, TEXTOID, is_new, connection_of),
-                   column_of(runs, TEXTOID, is_new, [](const Run& run) { return run.connector_id; })});
+                   column_of(runs, TEXTOID, is_new, [](const Run& run) { return run.identity.connector_id; })});
     raise.change({column_of(runs, TEXTOID, tells, connection_of), column_of(runs, INT8OID, tells, [](const Run& run) {
                       return Int64GetDatum(run.given->run_generation.value());
                   })});
@@ -189,156 +186,18 @@ void admit_new(std::span<const Run> runs) {
     admit.change({
         run::imported,
         column(TEXTOID, run_id_of),
-        column(TEXTOID, [](const Run& run) { return run.connector_id; }),
-        column(TEXTOID, [](const Run& run) { return run.connector_instance_id; }),
-        column(TEXTOID, [](const Run& run) { return run.trace_id; }),
-        column(TEXTOID, [](const Run& run) { return run.scenario_id; }),
-        column(TIMESTAMPTZOID, [](const Run& run) { return run.admitted_at; }),
+        column(TEXTOID, [](const Run& run) { return run.identity.connector_id; }),
+        column(TEXTOID, [](const Run& run) { return run.identity.connector_instance_id; }),
+        column(TEXTOID, [](const Run& run) { return run.identity.trace_id; }),
+        column(TEXTOID, [](const Run& run) { return run.identity.scenario_id; }),
+        column(TIMESTAMPTZOID, [](const Run& run) { return run.identity.admitted_at; }),
         column(JSONBOID, [](const Run& run) { return JsonbPGetDatum(run.given->data); }),
     });
 }
 
-/// The rows of events, which go to the table in batches.
-class EventRows {
-  public:
-    void begin();
-    void add(const Run& run, const GivenEvent& event, run::Telling telling);
-    void flush();
-    void end() { MemoryContextDelete(memory_); }
-
-  private:
-    static constexpr std::size_t batch = 1000;
-    static constexpr std::size_t plain_columns = 8;
-
-    /// In the order of the statement: run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,
-    /// data_json, and event_texts.
-    [[nodiscard]] ArrayOf& column(std::size_t place) { return columns_[place]; }
-
-    MemoryContext memory_; ///< what the rows of a batch refer to
-    ArrayOf* columns_;
-};
-
-void EventRows::begin() {
-    memory_ = AllocSetContextCreate(CurrentMemoryContext, "pdpp imported events", ALLOCSET_DEFAULT_SIZES);
-    columns_ = static_cast<ArrayOf*>(palloc(sizeof(ArrayOf) * (plain_columns + event_texts.size())));
-    const auto type_of = [](std::size_t place) -> Oid {
-        constexpr std::array<Oid, plain_columns> types{TEXTOID,        INT8OID,        TEXTOID,        TEXTOID,
-                                                       TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID};
-        return place < plain_columns ? types[place] : TEXTOID;
-    };
-    for (std::size_t place = 0; place < plain_columns + event_texts.size(); ++place) {
-        new (&columns_[place]) ArrayOf(type_of(place), batch);
-    }
-}
-
-/// The text as it is, but for what the admission says too, or what is the rule: that is left out, as of our own
-/// (docs/design/bytes.md). `standing` is the phase that the event takes; none of them if it takes none.
-std::optional<std::string_view> told_text(std::string_view name, const Run& run, const GivenEvent& event,
-                                          run::Phase standing) {
-    const auto text = event.text(name);
-    const auto unless = [&](std::optional<std::string_view> usual) { return text == usual ? std::nullopt : text; };
-    const auto of_run = [&](std::optional<std::string_view> given, std::optional<std::string_view> admitted) {
-        const auto told = text && !text->empty() ? text : given;
-        return told == admitted ? std::nullopt : told;
-    };
-    if (name == "trace_id") {
-        return of_run(run.given->trace_id, run.trace_id);
-    }
-    if (name == "scenario_id") {
-        return of_run(run.given->scenario_id, run.scenario_id);
-    }
-    if (name == "actor_type") {
-        return unless(standing == run::Phase::started ? "runtime" : "connector");
-    }
-    if (name == "actor_id") { // an ending repeats what lists look for
-        return standing == run::Phase::ended ? run.connector_id : of_run(run.given->connector_id, run.connector_id);
-    }
-    if (name == "connector_instance_id") {
-        return standing == run::Phase::ended ? run.connector_instance_id
-                                             : of_run(run.given->connector_instance_id, run.connector_instance_id);
-    }
-    if (name == "object_type" || name == "object_id") {
-        const bool is_the_run = event.text("object_type") == "run" && event.text("object_id") == run.given->run_id;
-        return is_the_run ? std::nullopt : text;
-    }
-    if (name == "version") {
-        return unless("1");
-    }
-    return text;
-}
-
-/// The data as they are; of what is late, all that it says, as evidence.
-const Jsonb* told_data(const Run& run, const GivenEvent& event, run::Telling telling, run::Phase standing) {
-    const Jsonb* data = event.data.copy();
-    JsonbWriter more;
-    if (telling == run::Telling::late) {
-        const std::string_view original = string_under(data, "imported_event_type");
-        const auto outcome = run::outcome_of(event.event_type);
-        more.begin_object();
-        more.field("imported", true);
-        more.field("outcome", outcome ? std::optional(run::word_of(*outcome)) : std::nullopt);
-        more.field("event_type", original.empty() ? event.event_type : original);
-        more.field("evidence", data);
-        more.end_object();
-        return more.finish();
-    }
-    const std::string_view actor = event.text("actor_id").value_or(std::string_view());
-    if (standing == run::Phase::ended && !actor.empty() && actor != run.connector_id) {
-        more.begin_object();
-        more.field("imported_actor_id", actor);
-        more.end_object();
-        return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(data), JsonbPGetDatum(more.finish())));
-    }
-    return data;
-}
-
-void EventRows::add(const Run& run, const GivenEvent& event, run::Telling telling) {
-    if (column(0).count() == batch) {
-        flush();
-    }
-    const bool is_late = telling == run::Telling::late;
-    const auto standing = is_late ? run::Phase{} : run::phase_of(event.event_type).value_or(run::Phase{});
-    MemoryContext callers = MemoryContextSwitchTo(memory_);
-    column(0).add(run.given->run_id);
-    column(1).add(Int64GetDatum(run.history.last_seq));
-    column(2).add(event.event_id.value_or(std::string_view()));
-    column(3).add(is_late ? run::event_type::late_outcome : event.event_type);
-    column(4).add(event.occurred_at);
-    column(5).add(run.history.last_recorded_at);
-    column(6).add(standing == run::Phase::ended ? std::optional(run.admitted_at) : std::nullopt);
-    column(7).add(JsonbPGetDatum(told_data(run, event, telling, standing)));
-    for (std::size_t i = 0; i < event_texts.size(); ++i) {
-        column(plain_columns + i).add(told_text(event_texts[i], run, event, standing));
-    }
-    MemoryContextSwitchTo(callers);
-}
-
-void EventRows::flush() {
-    static Statement insert{
-        "insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,"
-        " data_json, trace_id, scenario_id, actor_type, actor_id, subject_type, subject_id, object_type, object_id,"
-        " status, request_id, grant_id, source_kind, source_id, client_id, stream_id, token_id, interaction_id,"
-        " connector_instance_id, version)"
-        " select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
-        " $20, $21, $22, $23, $24, $25, $26, $27)"};
-    if (column(0).count() == 0) {
-        return;
-    }
-    MemoryContext callers = MemoryContextSwitchTo(memory_);
-    constexpr std::size_t places = plain_columns + event_texts.size();
-    auto* const parameters = static_cast<Parameter*>(palloc(sizeof(Parameter) * places));
-    for (std::size_t place = 0; place < places; ++place) {
-        new (&parameters[place]) Parameter(column(place));
-        column(place).clear();
-    }
-    insert.change(std::span<const Parameter>{parameters, places});
-    MemoryContextSwitchTo(callers);
-    MemoryContextReset(memory_);
-}
-
 /// The events that are not here yet, behind those that are.
 void append_new(std::span<Run> runs) {
-    EventRows rows;
+    ImportedEvents rows;
     rows.begin();
     for (Run& run : runs) {
         for (std::size_t i = 0; !run.is_ours && i < run.given->events.size(); ++i) {
@@ -352,7 +211,8 @@ void append_new(std::span<Run> runs) {
             if (telling == run::Telling::left_out) {
                 continue;
             }
-            rows.add(run, event, telling);
+            rows.add({.given = run.given->identity, .admitted = run.identity, .history = run.history, .event = event},
+                     telling);
             ++run.events;
             if (telling == run::Telling::as_it_is && run::outcome_of(event.event_type)) {
                 run.ending = event.event_type;
@@ -406,12 +266,12 @@ void enter_flights(std::span<const Run> runs) {
         return column_of(runs, type, takes, value_of);
     };
     enter.change({
-        column(TEXTOID, [](const Run& run) { return run.connector_instance_id; }),
-        column(TEXTOID, [](const Run& run) { return run.connector_id; }),
+        column(TEXTOID, [](const Run& run) { return run.identity.connector_instance_id; }),
+        column(TEXTOID, [](const Run& run) { return run.identity.connector_id; }),
         column(TEXTOID, run_id_of),
-        column(TEXTOID, [](const Run& run) { return run.trace_id; }),
-        column(TEXTOID, [](const Run& run) { return run.scenario_id; }),
-        column(TIMESTAMPTZOID, [](const Run& run) { return run.admitted_at; }),
+        column(TEXTOID, [](const Run& run) { return run.identity.trace_id; }),
+        column(TEXTOID, [](const Run& run) { return run.identity.scenario_id; }),
+        column(TIMESTAMPTZOID, [](const Run& run) { return run.identity.admitted_at; }),
         column(INT8OID,
                [](const Run& run) {
                    const auto generation = run.given->run_generation;
@@ -423,28 +283,12 @@ void enter_flights(std::span<const Run> runs) {
 std::span<Run> in_memory(std::span<const GivenRun> given) {
     auto* const runs = static_cast<Run*>(palloc(sizeof(Run) * (given.size() + 1)));
     for (std::size_t i = 0; i < given.size(); ++i) {
-        new (&runs[i]) Run{.given = &given[i],
-                           .connector_id = given[i].connector_id,
-                           .connector_instance_id = given[i].connector_instance_id,
-                           .trace_id = given[i].trace_id,
-                           .scenario_id = given[i].scenario_id,
-                           .admitted_at = given[i].admitted_at};
+        new (&runs[i]) Run{.given = &given[i], .identity = given[i].identity};
     }
     return {runs, given.size()};
 }
 
 } // namespace
-
-Jsonb* JsonbView::copy() const {
-    if (container == nullptr) {
-        return empty_object();
-    }
-    JsonbValue value;
-    value.type = jbvBinary;
-    value.val.binary.data = container;
-    value.val.binary.len = bytes;
-    return JsonbValueToJsonb(&value);
-}
 
 bool is_imported(std::string_view run_id) {
     static Statement find{"select from pdpp.spine_events where run_id = $1 and event_seq = 1 and source_kind = $2"};
@@ -456,11 +300,11 @@ std::span<const ImportedRun> import_runs(std::span<const GivenRun> given) {
     hold_endings_once_prepared();
     lock_imports();
     const std::span<Run> runs = in_memory(given);
-    read_histories(runs); // which are new: nobody but an import admits a run by its id there
+    read_histories(runs); // which are new
     record_connections(runs);
     lock_known_runs(runs);
-    read_histories(runs);
     find_known_events(runs);
+    read_histories(runs); // what was pruned up to here is missed as pruned; somebody of ours may have admitted one
     admit_new(runs);
     append_new(runs);
     remove_ended_flights(runs);
@@ -471,12 +315,12 @@ std::span<const ImportedRun> import_runs(std::span<const GivenRun> given) {
     for (std::size_t i = 0; i < runs.size(); ++i) {
         const Run& run = runs[i];
         if (run.events > 0 || !run.is_known) {
-            announce(run.given->run_id);
+            announce(run.identity.run_id);
         }
         if (run.ends_now) {
-            tell_waiters(run.given->run_id);
+            tell_waiters(run.identity.run_id);
         }
-        imported[i] = {.run_id = run.given->run_id,
+        imported[i] = {.run_id = run.identity.run_id,
                        .was_known = run.is_known,
                        .is_ours = run.is_ours,
                        .events = run.events,

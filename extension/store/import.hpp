@@ -3,6 +3,7 @@
 
 #include "pg.hpp"
 #include "run/instant.hpp"
+#include "store/spine.hpp"
 
 #include <algorithm>
 #include <array>
@@ -45,12 +46,7 @@ struct GivenEvent {
 
 /// A run as it was recorded there.
 struct GivenRun {
-    std::string_view run_id;
-    std::string_view connector_id;
-    std::string_view connector_instance_id;
-    std::string_view trace_id;
-    std::optional<std::string_view> scenario_id;
-    run::Instant admitted_at;
+    RunIdentity identity;
     const Jsonb* data; ///< the admission's
     bool in_flight;    ///< its server may still end it
     std::optional<std::int64_t> run_generation;

@@ -1,7 +1,7 @@
 -- pdpp_run_import: what another server recorded of runs, in its order and in its words; once, and no more.
 \i test/sql/include/prelude.psql
 begin;
-select plan(114);
+select plan(115);
 
 -- an event as the program gives it: its number makes its id and its times
 create function pg_temp.event(n integer, type text, data jsonb default '{}', more jsonb default '{}') returns jsonb language sql as $$
@@ -46,10 +46,12 @@ select is(pg_temp.import(pg_temp.given('im-1', jsonb_build_array(pg_temp.event(0
 select is(pdpp_run_timeline('im-1')#>>'{data,7,event_type}', 'run.late_outcome', 'an ending that comes late is evidence, whatever its time');
 select is(pdpp_run_timeline('im-1')#>>'{data,8,recorded_at}', '2026-08-01T10:00:06.000Z', 'nothing is recorded before what it follows');
 
-select is(pg_temp.import(pg_temp.given('im-1', jsonb_build_array(pg_temp.event(8, 'run.note') - 'trace_id' - 'scenario_id' - 'actor_id'), '{"trace_id": "t2"}'))#>>'{0,events}', '1',
+select is(pg_temp.import(pg_temp.given('im-1', jsonb_build_array(pg_temp.event(8, 'run.note') - 'trace_id' - 'scenario_id' - 'actor_id' - 'actor_type' - 'object_type' - 'object_id'), '{"trace_id": "t2"}'))#>>'{0,events}', '1',
     'an event that leaves out what its run says');
-select pg_temp.rows_are($$select trace_id, scenario_id, actor_id, connector_instance_id from pdpp.spine_events where run_id = 'im-1' and event_id = 'e8'$$,
-    $$values ('t2'::text, null::text, null::text, null::text)$$, 'is of what was said of its run then');
+select pg_temp.rows_are($$select trace_id, scenario_id, actor_id, connector_instance_id, actor_type, object_type, object_id from pdpp.spine_events where run_id = 'im-1' and event_id = 'e8'$$,
+    $$values ('t2'::text, null::text, null::text, null::text, null::text, null::text, null::text)$$, 'is of what was said of its run then');
+select is((e - 'data') @> '{"trace_id": "t2", "actor_id": "gmail", "actor_type": "connector", "object_type": "run", "object_id": "im-1", "connector_instance_id": "cin_im-1"}', true, 'which it says')
+from jsonb_array_elements(pdpp_run_timeline('im-1')->'data') as e where e->>'event_id' = 'e8';
 
 -- its server alone may end it
 select is(pg_temp.import(pg_temp.given('im-11', '[]', '{"in_flight": true}'), pg_temp.given('im-12', '[]'))#>>'{1,status}', 'active', 'one in flight there, and one that is stranded');
@@ -110,7 +112,7 @@ select is(pg_temp.import(pg_temp.given('im-10', jsonb_build_array(pg_temp.event(
 select is((select string_agg(e->>'actor_type', ' ' order by (e->>'event_seq')::integer) from jsonb_array_elements(pdpp_run_timeline('im-10')->'data') as e where e->>'event_seq' <> '1'),
     'connector connector connector', 'says so');
 select is((select string_agg(e->>'actor_type', ' ' order by (e->>'event_seq')::integer) from jsonb_array_elements(pdpp_run_timeline('im-1')->'data') as e where e->>'event_seq' <> '1'),
-    'runtime runtime runtime runtime runtime runtime runtime runtime runtime', 'and a runtime as well');
+    'runtime runtime runtime runtime runtime runtime runtime runtime connector', 'and a runtime as well');
 
 -- stranded
 select is_empty($$select from pdpp.controller_active_runs where run_id = 'im-7'$$, 'neither ended nor in flight');

@@ -72,6 +72,28 @@ BOOST_AUTO_TEST_CASE(one_run_in_its_order_and_its_words) {
     BOOST_TEST(payload.find(R"("data":{"n": 1.50})") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(an_event_leaves_out_what_goes_without_saying_and_is_in_the_order_of_jsonb) {
+    const auto keys_of = [](const char* type, const char* column_value) {
+        auto row = event("e1", type, "cin_a");
+        row[event_column::actor_type] = "connector";
+        row[event_column::trace_id] = "trc_1";
+        row[event_column::object_type] = "run";
+        row[event_column::object_id] = column_value;
+        std::string payload;
+        append_payload(payload, mapped(source({row})).at(0));
+        std::string keys;
+        const auto read = json::parse(payload);
+        for (const auto& [key, value] : read.at("events").at(0).as_object()) {
+            keys += (keys.empty() ? "" : " ") + std::string(key);
+        }
+        return keys;
+    };
+    BOOST_TEST(keys_of("run.note", "run_1") == "data event_id event_type occurred_at recorded_at");
+    BOOST_TEST(keys_of("run.started", "run_1") == "data event_id actor_type event_type occurred_at recorded_at");
+    BOOST_TEST(keys_of("run.note", "run_2") ==
+               "data event_id object_id event_type object_type occurred_at recorded_at");
+}
+
 BOOST_AUTO_TEST_CASE(the_generation_is_a_number_or_is_not_told) {
     const auto told = [](const char* generation) {
         auto row = flight("cin_f", "2026-08-01T09:00:00Z");
