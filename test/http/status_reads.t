@@ -155,5 +155,24 @@ subtest 'statuses that never change are kept, behind the session' => sub {
 	is($_->stop, 0, 'stops') for $kept, $unkept;
 };
 
+subtest 'an ending that is read while the feed begins anew is known without the database too' => sub {
+	my $gateway = start();
+	my $feed = q{SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE application_name = 'pdpp feed' AND state = 'idle' AND query ~* '^listen'};
+	PdppGateway::await(sub { sql($feed) }, 'there is a feed');
+	my $before = sql($feed);
+	my $holder = hold_statements();
+	my $client = send_get($gateway, 'run_2');
+	PdppGateway::await(sub { sql(q{SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'statuses'}) }, 'the read waits');
+	sql("SELECT pg_terminate_backend($before)");
+	PdppGateway::await(sub { my $now = sql($feed); return $now && $now != $before }, 'there is another feed');
+	$gateway->get('/nowhere') for 1 .. 3;    # by now the gateway knows
+	$holder->quit;
+	is($client->receive->{json}{status}, 'failed', 'it is told');
+	$node->stop;
+	is($gateway->get_as_owner('/_ref/runs/run_2')->{json}{status}, 'failed', 'and again');
+	$node->start;
+	is($gateway->stop, 0, 'stops');
+};
+
 $node->stop;
 done_testing();
