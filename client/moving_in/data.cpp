@@ -9,6 +9,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -16,6 +17,7 @@
 namespace pdpp::moving_in {
 
 namespace json = boost::json;
+using boost::system::error_code; // json's own name for it is gone in Boost 1.92
 
 namespace {
 
@@ -27,24 +29,24 @@ struct Ignore {
     static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
 
     // NOLINTBEGIN(readability-convert-member-functions-to-static): called as members
-    bool on_document_begin(json::error_code&) { return true; }
-    bool on_document_end(json::error_code&) { return true; }
-    bool on_object_begin(json::error_code&) { return true; }
-    bool on_object_end(std::size_t, json::error_code&) { return true; }
-    bool on_array_begin(json::error_code&) { return true; }
-    bool on_array_end(std::size_t, json::error_code&) { return true; }
-    bool on_key_part(json::string_view, std::size_t, json::error_code&) { return true; }
-    bool on_key(json::string_view, std::size_t, json::error_code&) { return true; }
-    bool on_string_part(json::string_view, std::size_t, json::error_code&) { return true; }
-    bool on_string(json::string_view, std::size_t, json::error_code&) { return true; }
-    bool on_number_part(json::string_view, json::error_code&) { return true; }
-    bool on_int64(std::int64_t, json::string_view, json::error_code&) { return true; }
-    bool on_uint64(std::uint64_t, json::string_view, json::error_code&) { return true; }
-    bool on_double(double, json::string_view, json::error_code&) { return true; }
-    bool on_bool(bool, json::error_code&) { return true; }
-    bool on_null(json::error_code&) { return true; }
-    bool on_comment_part(json::string_view, json::error_code&) { return true; }
-    bool on_comment(json::string_view, json::error_code&) { return true; }
+    bool on_document_begin(error_code&) { return true; }
+    bool on_document_end(error_code&) { return true; }
+    bool on_object_begin(error_code&) { return true; }
+    bool on_object_end(std::size_t, error_code&) { return true; }
+    bool on_array_begin(error_code&) { return true; }
+    bool on_array_end(std::size_t, error_code&) { return true; }
+    bool on_key_part(json::string_view, std::size_t, error_code&) { return true; }
+    bool on_key(json::string_view, std::size_t, error_code&) { return true; }
+    bool on_string_part(json::string_view, std::size_t, error_code&) { return true; }
+    bool on_string(json::string_view, std::size_t, error_code&) { return true; }
+    bool on_number_part(json::string_view, error_code&) { return true; }
+    bool on_int64(std::int64_t, json::string_view, error_code&) { return true; }
+    bool on_uint64(std::uint64_t, json::string_view, error_code&) { return true; }
+    bool on_double(double, json::string_view, error_code&) { return true; }
+    bool on_bool(bool, error_code&) { return true; }
+    bool on_null(error_code&) { return true; }
+    bool on_comment_part(json::string_view, error_code&) { return true; }
+    bool on_comment(json::string_view, error_code&) { return true; }
     // NOLINTEND(readability-convert-member-functions-to-static)
 };
 
@@ -72,7 +74,7 @@ bool is_object_for_jsonb(std::string_view text) {
     json::parse_options options;
     options.max_depth = static_cast<std::size_t>(run::max_data_depth);
     json::basic_parser<Ignore> parser{options};
-    json::error_code error;
+    error_code error;
     const auto read = parser.write_some(false, text.data(), text.size(), error);
     const auto start = text.find_first_not_of(" \t\r\n");
     return !error && parser.done() && text.find_first_not_of(" \t\r\n", read) == std::string_view::npos &&
@@ -100,7 +102,7 @@ std::optional<std::string> as_string(std::optional<std::string_view> value) {
     if (!value || !value->starts_with('"') || *value == "\"\"") {
         return std::nullopt;
     }
-    json::error_code error;
+    error_code error;
     const auto text = json::parse(*value, error);
     return error ? std::nullopt : std::optional(std::string(text.get_string()));
 }
