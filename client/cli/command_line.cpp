@@ -121,7 +121,15 @@ class CommandLine {
     std::function<int(const Session&)> work_;
 };
 
+/// The words below the options as we broke them into lines: CLI11 2.6 would fill its own with them.
+void keep_lines(auto& formatter) {
+    if constexpr (requires { formatter.enable_footer_formatting(false); }) {
+        formatter.enable_footer_formatting(false);
+    }
+}
+
 CommandLine::CommandLine() {
+    keep_lines(*app_.get_formatter());
     app_.set_version_flag("--version", "pdpp " + std::string{program_version}, "Print the version and exit");
     database_ = app_.add_option("--db", "the database: connection string, URI or name")->option_text("CONNINFO");
     json_ = app_.add_flag("--json")->description("JSON output and errors, also on a terminal");

@@ -95,12 +95,20 @@ class CountedBody : public BodySource {
 } // namespace
 
 /// What the body of an answer tells about the request. That of a list tells of many runs, and none of them is it.
-void Gateway::Answered::note(CallKind kind, std::string_view body) {
+void Gateway::Answered::note_body(CallKind kind, std::string_view body) {
     if (kind == CallKind::admits) {
         run_id = run_id_in_body(body);
     }
     if (!run_id.empty()) {
         trace_id = trace_id_in_body(body);
+    }
+}
+
+void Gateway::Answered::note(CallKind kind, const Said& said) {
+    if (const auto* const status = std::get_if<StatusText>(&said)) { // which has been read
+        trace_id = status->status().trace_id;
+    } else {
+        note_body(kind, std::get<std::string>(said));
     }
 }
 
@@ -252,8 +260,12 @@ asio::awaitable<Gateway::Answered> Gateway::respond(const Request& request, Peer
             answered.reply = represent(asked, *kept);
         } else {
             auto said = co_await ask(asked);
-            answered.note(asked.call.kind, body_of(said));
-            answered.reply = co_await represent(asked, std::move(said));
+            answered.note(asked.call.kind, said);
+            FollowedRuns::Body ended;
+            if (asked.wait) {
+                ended = co_await wait(asked, said);
+            }
+            answered.reply = represent(asked, std::move(said), ended);
         }
     } catch (...) {
         failure = std::current_exception();
@@ -385,24 +397,26 @@ Response Gateway::represent(const Asked& asked, const RunStatus& kept) {
     return response;
 }
 
-/// Of what was said, or, if the client would rather wait, of what is said later.
-asio::awaitable<Response> Gateway::represent(const Asked& asked, Said said) {
-    std::optional<Metrics::Held> waiting;
-    if (asked.wait) {
-        waiting.emplace(metrics_.waiter());
+/// Waits as long as the client would: for another status, which is then what was said, or for how the run of an
+/// acknowledgement ends; null if nobody can say.
+asio::awaitable<FollowedRuns::Body> Gateway::wait(const Asked& asked, Said& said) {
+    const auto waiting = metrics_.waiter();
+    FollowedRuns::Body ended;
+    if (auto* const status = std::get_if<StatusText>(&said)) {
+        *status = co_await changed_status(followed_, asked.request, asked.peer, std::move(*status), *asked.wait);
+    } else {
+        ended = co_await ended_status(followed_, asked.peer, std::get<std::string>(said), *asked.wait);
     }
+    co_return ended;
+}
+
+/// Of what was said, and of how the run that was acknowledged has ended meanwhile.
+Response Gateway::represent(const Asked& asked, Said said, const FollowedRuns::Body& ended) {
     Response response;
     if (auto* const status = std::get_if<StatusText>(&said)) {
-        if (asked.wait) {
-            *status = co_await changed_status(followed_, asked.request, asked.peer, std::move(*status), *asked.wait);
-        }
         response = answer_to_status(asked.request, std::move(*status));
     } else {
         auto& body = std::get<std::string>(said);
-        FollowedRuns::Body ended;
-        if (asked.wait) {
-            ended = co_await ended_status(followed_, asked.peer, body, *asked.wait);
-        }
         switch (asked.call.kind) {
         case CallKind::reads:
             response = answer_to_read(asked.request, std::move(body));
@@ -421,7 +435,7 @@ asio::awaitable<Response> Gateway::represent(const Asked& asked, Said said) {
     if (asked.wait) {
         confirm_wait(response, *asked.wait);
     }
-    co_return response;
+    return response;
 }
 
 /// The stream, once its first read has told that there is something to stream; 204 if it never will be.
@@ -435,7 +449,7 @@ asio::awaitable<Reply> Gateway::open_stream(Asked asked, Answered& answered) {
         has_something = source->begin(kept->body);
     } else {
         const auto said = co_await ask(asked);
-        answered.note(asked.call.kind, body_of(said));
+        answered.note(asked.call.kind, said);
         has_something = source->begin(body_of(said));
     }
     if (!has_something) {
@@ -484,7 +498,7 @@ asio::awaitable<Gateway::Answered> Gateway::respond_to_rpc(const Request& reques
         const auto call = read_call(function, target, request);
         answered.run_id = run_id_in(call.arguments);
         auto response = co_await answer_rpc(database_, call, request, request_id);
-        answered.note(function.kind, response.body());
+        answered.note_body(function.kind, response.body());
         count_statuses(call, response.body());
         answered.reply = std::move(response);
     } catch (...) {

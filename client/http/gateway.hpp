@@ -69,6 +69,9 @@ class Gateway : public Handler {
     std::string metrics_text();
 
   private:
+    /// What the database answers: a status, or another body.
+    using Said = std::variant<StatusText, std::string>;
+
     /// An answer, and for the log and the metrics what the request turned out to be about.
     struct Answered { // NOLINT(bugprone-exception-escape): see Reply
         Reply reply;
@@ -76,7 +79,8 @@ class Gateway : public Handler {
         std::string run_id;
         std::string trace_id;
 
-        void note(CallKind kind, std::string_view body);
+        void note_body(CallKind kind, std::string_view body);
+        void note(CallKind kind, const Said& said);
     };
 
     /// A request that may go to the database.
@@ -91,9 +95,6 @@ class Gateway : public Handler {
         std::optional<std::chrono::seconds> wait; ///< for how long it would like to wait
     };
 
-    /// What the database answers: a status, or another body.
-    using Said = std::variant<StatusText, std::string>;
-
     void check_admissible(const Request& request) const;
     boost::asio::awaitable<Answered> respond(const Request& request, Peer& peer, const std::string& request_id);
     boost::asio::awaitable<Answered> respond_with_page(const Request& request, Peer& peer,
@@ -105,7 +106,8 @@ class Gateway : public Handler {
     const RunStatus* kept_status(const Asked& asked);
     boost::asio::awaitable<Said> ask(const Asked& asked);
     static Response represent(const Asked& asked, const RunStatus& kept);
-    boost::asio::awaitable<Response> represent(const Asked& asked, Said said);
+    boost::asio::awaitable<FollowedRuns::Body> wait(const Asked& asked, Said& said);
+    static Response represent(const Asked& asked, Said said, const FollowedRuns::Body& ended);
     boost::asio::awaitable<Reply> open_stream(Asked asked, Answered& answered);
 
     boost::asio::awaitable<void> hand_on(const Request& request, std::shared_ptr<BodySource> body, Peer& peer,

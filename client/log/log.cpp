@@ -3,6 +3,7 @@
 #include "text/text.hpp"
 
 #include <boost/json/serializer.hpp>
+#include <fmt/compile.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -70,9 +71,9 @@ struct TextValue {
         }
     }
     void operator()(std::chrono::microseconds time) const {
-        fmt::format_to(fmt::appender(line), "{:.3f}", static_cast<double>(time.count()) / 1000.0);
+        fmt::format_to(fmt::appender(line), FMT_COMPILE("{}.{:03}"), time.count() / 1000, time.count() % 1000);
     }
-    void operator()(const auto& number) const { fmt::format_to(fmt::appender(line), "{}", number); }
+    void operator()(const auto& number) const { fmt::format_to(fmt::appender(line), FMT_COMPILE("{}"), number); }
 };
 
 void append_text_field(Buffer& line, const Field& field) {
@@ -104,7 +105,7 @@ struct JsonValue {
     void operator()(std::chrono::microseconds time) const {
         fmt::format_to(fmt::appender(line), "{}", static_cast<double>(time.count()) / 1000.0);
     }
-    void operator()(const auto& number) const { fmt::format_to(fmt::appender(line), "{}", number); }
+    void operator()(const auto& number) const { fmt::format_to(fmt::appender(line), FMT_COMPILE("{}"), number); }
 };
 
 void append_member(Buffer& line, std::string_view name, const Field::Value& value) {
@@ -165,6 +166,10 @@ bool is_on(Level level) noexcept {
 }
 
 void write_formatted(Level level, Fields fields, fmt::string_view message, fmt::format_args arguments) {
+    const std::string_view as_it_is{message.data(), message.size()};
+    if (as_it_is.find_first_of("{}") == std::string_view::npos) {
+        return write_behind_fields(level, fields, as_it_is, false);
+    }
     Buffer text;
     fmt::vformat_to(fmt::appender(text), message, arguments);
     write_behind_fields(level, fields, {text.data(), text.size()}, false);

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace pdpp {
 
 namespace {
@@ -31,6 +33,9 @@ bool is_disruptive(utf::code_point character) {
 } // namespace
 
 bool is_storable(std::string_view text) {
+    if (std::ranges::all_of(text, [](char byte) { return byte > 0; })) { // most of it is plain ASCII
+        return true;
+    }
     for (std::string_view bytes; !text.empty();) {
         const auto character = take(text, bytes);
         if (character == 0 || character == utf::illegal) {

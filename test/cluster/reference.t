@@ -106,7 +106,7 @@ sub help_of
 sub options_in { my ($help) = @_; return sort grep { $_ ne '--help' } $help =~ /^ +(?:-\w,)?(--[a-z-]+)/mg; }
 
 my $help = help_of();
-my ($list) = $help =~ /^Subcommands:\n(.*?)^\S/ms;
+my ($list) = $help =~ /^Subcommands:\n(.*?)^\S/msi;
 my %is_command = map { $_ => 1 } $list =~ /^  ([a-z]+)/mg;
 cmp_ok(scalar keys %is_command, '>=', 12, 'there are commands');
 my %section = $page{cli} =~ /^### `pdpp (\w+)`\n(.*?)(?=^###? |\z)/gms;

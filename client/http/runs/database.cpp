@@ -329,14 +329,16 @@ void Database::heard(std::optional<std::uint64_t> run_number) {
 
 Database::Keeping::Keeping(Database& database, std::string_view run_id)
     : database_(database), reading_(database.reading_), history_(database.history_),
-      place_(reading_->emplace(pq::run_number(run_id), false)) {}
+      place_(database.ended_.keeps_any() ? reading_->emplace(pq::run_number(run_id), false) : reading_->end()) {}
 
 Database::Keeping::~Keeping() {
-    reading_->erase(place_);
+    if (place_ != reading_->end()) {
+        reading_->erase(place_);
+    }
 }
 
 void Database::Keeping::keep(std::string_view run_id, const RunStatus& status) {
-    if (history_ != database_.history_) {
+    if (place_ == reading_->end() || history_ != database_.history_) {
         return;
     }
     database_.ended_.insert(run_id, status);

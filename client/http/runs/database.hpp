@@ -122,7 +122,7 @@ class Database {
         Database& database_;
         std::shared_ptr<Reading> reading_; ///< which may outlive the database, as a read may that is given up
         std::string history_;
-        Reading::iterator place_;
+        Reading::iterator place_; ///< the end if none is kept
     };
 
     boost::asio::awaitable<Turns::Turn> turn_to_write(const std::vector<pq::Argument>& arguments);

@@ -43,8 +43,8 @@ Response not_modified(const Response& found) {
 
 /// With its tag; or without its body, for a client that has it. Throws Refusal for one that wants another.
 Response unless_known(const Request& request, std::string_view etag, Response response) {
-    response.set(field::vary, varies_by);
-    response.set(field::etag, etag);
+    response.insert(field::vary, varies_by);
+    response.insert(field::etag, etag);
     const auto wanted = header_list(request, field::if_match);
     if (wanted && !names_tag(*wanted, etag, TagComparison::strong)) {
         auto another = refusal(ErrorKind::precondition_failed);
@@ -77,8 +77,7 @@ namespace {
 
 /// All but the body, which is to follow if this says 200.
 Response status_head(const Request& request, const RunStatus& run_status) {
-    auto response = json_response(status::ok, {}, for_now);
-    response.content_length(run_status.body.size());
+    auto response = json_head(status::ok, run_status.body.size(), for_now);
     if (!run_status.is_last()) {
         response.set(field::retry_after, soon);
     }

@@ -6,6 +6,7 @@
 #include "http/wire/message.hpp"
 #include "text/text.hpp"
 
+#include <boost/url/grammar/alnum_chars.hpp>
 #include <boost/url/grammar/lut_chars.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
@@ -31,9 +32,27 @@ std::string checked(std::string decoded) {
 /// different things, so it is taken as if it were percent-encoded.
 constexpr urls::grammar::lut_chars written_raw{R"("<>[\]^`{|})"};
 
+/// What stands for itself in a path, and a path of nothing else only has to be cut at its slashes. (Dots do not
+/// always.)
+constexpr auto literal = urls::grammar::alnum_chars + urls::grammar::lut_chars{"-_~/"};
+
+Target cut(std::string_view path) {
+    Target target;
+    target.segments.reserve(static_cast<std::size_t>(std::ranges::count(path, '/')));
+    while (!path.empty()) {
+        const auto end = std::min(path.find('/', 1), path.size());
+        target.segments.emplace_back(path.substr(1, end - 1));
+        path.remove_prefix(end);
+    }
+    return target;
+}
+
 } // namespace
 
 Target parse_target(std::string_view text) {
+    if (text.size() > 1 && text.starts_with('/') && !text.starts_with("//") && std::ranges::all_of(text, literal)) {
+        return cut(text); // as most are, at a fifth of the cost
+    }
     std::string encoded;
     const auto query = std::min(text.find('?'), text.size());
     if (std::ranges::any_of(text.substr(query), written_raw)) {

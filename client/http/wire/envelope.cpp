@@ -33,13 +33,18 @@ Response error_response(const Refusal& refusal, std::string_view request_id) {
     return response;
 }
 
-Response json_response(status code, std::string body, std::string_view cache_control) {
+Response json_head(status code, std::size_t size, std::string_view cache_control) {
     Response response{code, 11};
-    response.set(field::cache_control, cache_control);
+    response.insert(field::cache_control, cache_control);
     if (code != status::no_content) {
-        response.set(field::content_type, "application/json");
-        response.content_length(body.size());
+        response.insert(field::content_type, "application/json");
+        response.insert(field::content_length, std::to_string(size));
     }
+    return response;
+}
+
+Response json_response(status code, std::string body, std::string_view cache_control) {
+    auto response = json_head(code, body.size(), cache_control);
     response.body() = std::move(body);
     return response;
 }

@@ -16,7 +16,10 @@ std::string error_body(const Refusal& refusal, std::string_view request_id);
 /// `Cache-Control: no-store` with all.
 Response error_response(const Refusal& refusal, std::string_view request_id);
 
-/// A whole answer with a JSON body, or none at all when `body` is empty.
+/// The head of an answer whose JSON body, of `size` bytes, is to follow.
+Response json_head(status code, std::size_t size, std::string_view cache_control);
+
+/// A whole answer with a JSON body; that of 204 has none.
 Response json_response(status code, std::string body, std::string_view cache_control = "no-store");
 
 } // namespace pdpp::http

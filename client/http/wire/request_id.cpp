@@ -4,10 +4,10 @@
 
 #include "pq/random.hpp"
 
-#include <boost/algorithm/hex.hpp>
+#include <fmt/compile.h>
 
 #include <array>
-#include <iterator>
+#include <cstdint>
 
 namespace pdpp::http {
 
@@ -17,17 +17,17 @@ bool is_sane_request_id(std::string_view id) {
 }
 
 std::string new_request_id() {
+    using Number = std::array<std::uint64_t, 2>;
     // Asking the generator costs the same for many bytes as for a few; each is used once.
-    constexpr std::size_t id_size = 16;
-    thread_local std::array<unsigned char, 64 * id_size> bytes{};
-    thread_local std::size_t used = bytes.size();
-    if (used == bytes.size()) {
-        pq::fill_random(bytes);
+    thread_local std::array<Number, 64> numbers{};
+    thread_local std::size_t used = numbers.size();
+    if (used == numbers.size()) {
+        pq::fill_random({reinterpret_cast<unsigned char*>(numbers.data()), sizeof numbers});
         used = 0;
     }
-    std::string id = "req_";
-    boost::algorithm::hex_lower(bytes.begin() + used, bytes.begin() + used + id_size, std::back_inserter(id));
-    used += id_size;
+    const auto [high, low] = numbers.at(used++);
+    std::string id(std::string_view{"req_"}.size() + 2 * 16, '\0');
+    fmt::format_to(id.data(), FMT_COMPILE("req_{:016x}{:016x}"), high, low);
     return id;
 }
 

@@ -43,6 +43,17 @@ BOOST_AUTO_TEST_CASE(empty_and_dot_segments_are_segments_like_any_other) {
     BOOST_TEST(segments("/a/../b/./%2e%2e") == (Strings{"a", "..", "b", ".", ".."}), boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(a_plain_path_is_taken_apart_as_any_other) { // an empty query makes it one
+    constexpr std::string_view letters = "/aZ0-_~.";
+    for (std::size_t number = 0; number < 8 * 8 * 8 * 8 * 8; ++number) {
+        std::string path = "/";
+        for (auto rest = number; rest > 0; rest /= letters.size()) {
+            path += letters[rest % letters.size()];
+        }
+        BOOST_REQUIRE_MESSAGE(segments(path) == segments(path + "?"), path);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(query_parameters_come_in_order) {
     BOOST_TEST(query("/a").empty());
     BOOST_TEST(query("/a?").empty());
