@@ -39,9 +39,12 @@ my $boost   = sub { $_[0] =~ /^\s+(\d+) test cases? out of \d+ (passed|failed)/ 
 my @suites = (
     # the domain and the client's pure parts
     { name => 'unit', count => $boost, run => ["$build/unit_tests", '--report_level=short', '--color_output=no'] },
-    # the SQL API, a file after the other: they share a database, count what is in it and lock whole tables
+    # the SQL API, a file after the other: they share a database, count what is in it and lock whole tables. SQL_OPTIONS are
+    # for their sessions, and not for the making of the extensions
     { name => 'sql', count => $tap, run => [
-        'test/in-cluster', 'bash', '-c', 'createdb pdpp_sql && pg_prove -v --dbname pdpp_sql test/sql/*.sql' ] },
+        'test/in-cluster', 'bash', '-c',
+        "createdb pdpp_sql && psql -Xqd pdpp_sql -c 'create extension pgtap' -c 'create extension pdpp' && "
+          . 'PGOPTIONS="$SQL_OPTIONS" pg_prove -v --dbname pdpp_sql test/sql/*.sql' ] },
     # what psql shows of it
     { name => 'regress', count => $regress, run => [
         'test/in-cluster', "$server_tests/regress/pg_regress", '--inputdir=build/check/regress', '--outputdir=build/check/regress',

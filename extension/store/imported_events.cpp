@@ -126,13 +126,16 @@ void ImportedEvents::add(const ImportedEvent& imported, run::Telling telling) {
 }
 
 void ImportedEvents::flush() {
+    // Not "from unnest($1, $2, …)", which would put each column into a tuplestore of its own first.
     static Statement insert{
         "insert into pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, admitted_at,"
         " data_json, trace_id, scenario_id, actor_type, actor_id, subject_type, subject_id, object_type, object_id,"
         " status, request_id, grant_id, source_kind, source_id, client_id, stream_id, token_id, interaction_id,"
         " connector_instance_id, version)"
-        " select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
-        " $20, $21, $22, $23, $24, $25, $26, $27)"};
+        " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
+        " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16),"
+        " unnest($17), unnest($18), unnest($19), unnest($20), unnest($21), unnest($22), unnest($23), unnest($24),"
+        " unnest($25), unnest($26), unnest($27)"};
     if (column(0).count() == 0) {
         return;
     }
