@@ -22,7 +22,33 @@ sub bare
 	$self->init(%option);
 	$self->append_conf('postgresql.conf', $conf) if defined $conf;
 	$self->start;
+	$self->make_up_for_13 if $self->pg_version < 14;
 	return $self;
+}
+
+# What tests ask of a server and 13 does not have yet, in all its databases.
+sub make_up_for_13
+{
+	my ($self) = @_;
+	$self->safe_psql($_, <<~'SQL') for 'template1', 'postgres';
+		CREATE FUNCTION public.pg_terminate_backend(pid integer, timeout bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+		BEGIN
+			PERFORM pg_catalog.pg_terminate_backend(pid);
+			FOR i IN 1 .. timeout / 10 LOOP
+				PERFORM pg_stat_clear_snapshot();
+				IF NOT EXISTS (SELECT FROM pg_stat_get_activity(pid)) THEN
+					RETURN true;
+				END IF;
+				PERFORM pg_sleep(0.01);
+			END LOOP;
+			RETURN false;
+		END
+		$$;
+		CREATE FUNCTION public.pg_get_wal_replay_pause_state() RETURNS text LANGUAGE sql AS $$
+			SELECT CASE WHEN pg_is_wal_replay_paused() THEN 'paused' ELSE 'not paused' END
+		$$;
+		SQL
+	return;
 }
 
 # The same with the extension in its database postgres.
