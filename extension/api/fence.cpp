@@ -16,10 +16,14 @@ namespace {
 Jsonb* fence(std::string_view run_id) {
     const auto flight = store::lock_for_fence(run_id);
     // also for a run that is in flight: a terminal event written by hand counts, whoever has yet to clear up after it
-    if (const auto outcome = store::standing_outcome(store::read_latest_lifecycle(run_id))) {
+    const auto record = store::read_latest_lifecycle(run_id);
+    if (const auto outcome = store::standing_outcome(record)) {
         const std::string_view status = run::word_of(*outcome);
         refuse(run::ErrorCode::run_superseded, "run_id", join({"Run has already ended as ", status, ": ", run_id}),
                {{"status", status}});
+    }
+    if (record.is_imported) {
+        refuse_imported_run(run_id);
     }
     if (!flight) {
         refuse_unknown_run(run_id);

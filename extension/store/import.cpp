@@ -54,14 +54,20 @@ ArrayOf column_of(std::span<const Run> runs, Oid type, const auto& takes, const 
 constexpr auto any_run = [](const Run&) { return true; };
 constexpr auto run_id_of = [](const Run& run) { return run.identity.run_id; };
 
-/// Those that are here already, against their own writers, in the order of all writers.
+constexpr auto is_in_flight_there = [](const Run& run) { return run.given->in_flight; };
+constexpr auto connection_of = [](const Run& run) { return run.identity.connector_instance_id; };
+
+/// Those that are here already, against their own writers, in the order of all writers; and the runs of other servers
+/// in flight whose connections are to go on to one of them.
 void lock_known_runs(std::span<const Run> runs) {
     static Statement lock_flights{
-        "select from pdpp.controller_active_runs as f where f.run_id = any ($1) order by f.run_id for update"};
+        "select from pdpp.controller_active_runs as f where f.run_id = any ($1)"
+        " or (f.connector_instance_id = any ($2) and f.boot_epoch is null and f.launch_deadline is null)"
+        " order by f.run_id for update"};
     static Statement lock_histories{"select from pdpp.spine_events as e where e.event_seq = 1 and e.run_id = any ($1)"
                                     " order by e.run_id for no key update"};
     const ArrayOf run_ids = column_of(runs, TEXTOID, any_run, run_id_of);
-    lock_flights.execute({run_ids});
+    lock_flights.execute({run_ids, column_of(runs, TEXTOID, is_in_flight_there, connection_of)});
     lock_histories.execute({run_ids});
 }
 
@@ -162,7 +168,6 @@ void record_connections(std::span<const Run> runs) {
     constexpr auto is_new = [](const Run& run) { return !run.is_known; };
     constexpr auto tells = [](const Run& run) { return !run.is_ours && run.given->run_generation.has_value(); };
     constexpr auto touches = [=](const Run& run) { return is_new(run) || tells(run); };
-    constexpr auto connection_of = [](const Run& run) { return run.identity.connector_instance_id; };
     lock.execute({column_of(runs, TEXTOID, touches, connection_of)});
     record.change({column_of(runs, TEXTOID, is_new, connection_of),
                    column_of(runs, TEXTOID, is_new, [](const Run& run) { return run.identity.connector_id; })});
@@ -233,19 +238,39 @@ void remove_ended_flights(std::span<const Run> runs) {
         runs, TEXTOID, [](const Run& run) { return is_of_theirs(run) && !run.ending.empty(); }, run_id_of)});
 }
 
+/// By name: they have no ending, and a row without one that goes otherwise is refused.
+void remove_each(const Rows& run_ids) {
+    for (std::uint64_t row = 0; row < run_ids.count(); ++row) {
+        Flight flight{};
+        flight.run.run_id = required(run_ids.text(row, 0));
+        delete_flight(flight);
+    }
+}
+
 /// A run that is not in flight there any more and has no ending is stranded: its server has gone, and its connection is
 /// free for the next one.
 void remove_stranded_flights(std::span<const Run> runs) {
     static Statement find{"select f.run_id from pdpp.controller_active_runs as f where f.run_id = any ($1)"
                           " order by f.run_id"};
-    const Rows stranded = find.execute({column_of(
+    remove_each(find.execute({column_of(
         runs, TEXTOID, [](const Run& run) { return is_of_theirs(run) && run.ending.empty() && !run.given->in_flight; },
-        run_id_of)});
-    for (std::uint64_t row = 0; row < stranded.count(); ++row) {
-        Flight flight{};
-        flight.run.run_id = required(stranded.text(row, 0));
-        delete_flight(flight);
-    }
+        run_id_of)}));
+}
+
+constexpr auto is_in_flight = [](const Run& run) {
+    return is_of_theirs(run) && run.ending.empty() && is_in_flight_there(run);
+};
+
+/// A connection has one run in flight there, too: one that we still have there is over, and its ending has yet to come.
+void remove_succeeded_flights(std::span<const Run> runs) {
+    static Statement find{"select f.run_id from unnest($1, $2) as r(connector_instance_id, run_id)"
+                          " join pdpp.controller_active_runs as f using (connector_instance_id)"
+                          " where f.run_id <> r.run_id and f.boot_epoch is null and f.launch_deadline is null"
+                          " and exists (select from pdpp.spine_events as e"
+                          "   where e.run_id = f.run_id and e.event_seq = 1 and e.source_kind = $3)"
+                          " order by f.run_id"};
+    remove_each(find.execute({column_of(runs, TEXTOID, is_in_flight, connection_of),
+                              column_of(runs, TEXTOID, is_in_flight, run_id_of), run::imported}));
 }
 
 /// What is in flight there is in flight here, unless the connection has a run of ours. Without boot and deadlines the
@@ -259,12 +284,7 @@ void enter_flights(std::span<const Run> runs) {
         " from unnest($1, $2, $3, $4, $5, $6, $7) as r(connector_instance_id, connector_id, run_id, trace_id,"
         "   scenario_id, admitted_at, run_generation)"
         " join pdpp.connections as c on c.connector_instance_id = r.connector_instance_id on conflict do nothing"};
-    const auto column = [&](Oid type, const auto& value_of) {
-        constexpr auto takes = [](const Run& run) {
-            return is_of_theirs(run) && run.ending.empty() && run.given->in_flight;
-        };
-        return column_of(runs, type, takes, value_of);
-    };
+    const auto column = [&](Oid type, const auto& value_of) { return column_of(runs, type, is_in_flight, value_of); };
     enter.change({
         column(TEXTOID, [](const Run& run) { return run.identity.connector_instance_id; }),
         column(TEXTOID, [](const Run& run) { return run.identity.connector_id; }),
@@ -309,6 +329,7 @@ std::span<const ImportedRun> import_runs(std::span<const GivenRun> given) {
     append_new(runs);
     remove_ended_flights(runs);
     remove_stranded_flights(runs);
+    remove_succeeded_flights(runs);
     enter_flights(runs);
 
     auto* imported = static_cast<ImportedRun*>(palloc(sizeof(ImportedRun) * (runs.size() + 1)));

@@ -1,7 +1,7 @@
 -- pdpp_run_import: what another server recorded of runs, in its order and in its words; once, and no more.
 \i test/sql/include/prelude.psql
 begin;
-select plan(115);
+select plan(119);
 
 -- an event as the program gives it: its number makes its id and its times
 create function pg_temp.event(n integer, type text, data jsonb default '{}', more jsonb default '{}') returns jsonb language sql as $$
@@ -59,7 +59,7 @@ select pg_temp.refused(format('select pdpp_run_cancel(%L)', id), 'PT400', 'inval
 select pg_temp.refused(format('select pdpp_run_settle(%L, %L)', id, 'failed'), 'PT400', 'invalid_request', 'run_id', 'nor settled: ' || id) from unnest(array['im-11', 'im-12']) as id;
 select pg_temp.refused(format('select pdpp_run_event(%L, %L)', id, 'note'), 'PT400', 'invalid_request', 'run_id', 'nor written to: ' || id) from unnest(array['im-11', 'im-12']) as id;
 select pg_temp.refused(format('select pdpp_run_%s', call), 'PT400', 'invalid_request', 'run_id', 'nor ' || call)
-from unnest(array['started(''im-11'')', 'launch_failed(''im-11'', ''no'')', 'extend(''im-11'', ''1 h'')']) as call;
+from unnest(array['started(''im-11'')', 'launch_failed(''im-11'', ''no'')', 'extend(''im-11'', ''1 h'')', 'fence(''im-11'')', 'fence(''im-12'')']) as call;
 select is(pdpp_run_status('im-11')->>'status', 'active', 'it goes on');
 
 -- in flight
@@ -82,6 +82,9 @@ select pg_temp.import(pg_temp.given('im-left', '[]', '{"in_flight": true, "conne
 select is(pg_temp.import(pg_temp.given('im-left', '[]', '{"connector_instance_id": "cin_left"}'))#>>'{0,status}', 'active', 'one that its server has left goes on');
 select pg_temp.import(pg_temp.given('im-next', '[]', '{"in_flight": true, "connector_instance_id": "cin_left"}'));
 select is((select run_id from pdpp.controller_active_runs where connector_instance_id = 'cin_left'), 'im-next', 'and leaves its connection to the next one');
+select pg_temp.import(pg_temp.given('im-after-next', '[]', '{"in_flight": true, "connector_instance_id": "cin_left"}'));
+select is((select run_id from pdpp.controller_active_runs where connector_instance_id = 'cin_left'), 'im-after-next', 'which leaves it also where its ending comes later than the one after it');
+select is(pdpp_run_status('im-next')->>'status', 'active', 'until then it is active');
 
 -- ours is ours
 create temporary table own as select pdpp_run_timeline('im-after') as timeline;
