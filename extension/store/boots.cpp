@@ -59,6 +59,7 @@ void mark(const pg_uuid_t& epoch, std::optional<run::Instant> lost_at, std::opti
     PG_TRY();
     {
         judged = epoch;
+        require_durable_commit();
         update.execute({epoch, lost_at, dead_at});
     }
     PG_FINALLY();
@@ -150,6 +151,9 @@ Boot begin_boot(std::string_view controller_id) {
         if (insert.change({controller_id, seq, epoch, booted_at}) > 0) {
             return {.controller_id = controller_id, .seq = seq, .epoch = epoch, .booted_at = booted_at};
         }
+        if (seq == tried) {
+            refuse_unwritten("controller_boots");
+        }
         tried = seq;
     }
 }
@@ -160,6 +164,7 @@ std::optional<Boot> rejoin_boot(const pg_uuid_t& epoch) {
                           " where boot_epoch = $1 and dead_at is null for no key update"};
     static Statement clear{
         "update pdpp.controller_boots set lost_at = null where boot_epoch = $1 and lost_at is not null"};
+    require_durable_commit();
     hold_boot(epoch);
     const Rows rows = lock.execute({epoch});
     if (!rows.any()) {

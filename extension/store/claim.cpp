@@ -5,6 +5,7 @@
 #include "settings.hpp"
 #include "store/clock.hpp"
 #include "store/direct.hpp"
+#include "store/durable.hpp"
 #include "store/statement.hpp"
 
 #include <algorithm>
@@ -264,6 +265,9 @@ std::span<const Flight> claim_offered(const pg_uuid_t& boot_epoch, std::int64_t 
         elsewhere = {.boot_epoch = boot_epoch, .at = claimed.room() > 0 ? steady_micros() : 0};
     }
     const std::span all{claimed.flights, static_cast<std::size_t>(claimed.count)};
+    if (!all.empty()) {
+        require_durable_commit(); // what is claimed is launched, and no other boot may claim it after a crash
+    }
     std::ranges::sort(all, {}, [](const Flight& flight) { return flight.run.admitted_at; });
     return all;
 }
@@ -275,7 +279,11 @@ std::optional<Flight> claim_run(std::string_view run_id, const pg_uuid_t& boot_e
                            " returning " FLIGHT_COLUMNS};
     const auto [after, serving_since, anew_until] = claim_time();
     const Rows rows = claim.execute({run_id, boot_epoch, after, serving_since, anew_until});
-    return rows.any() ? std::optional{flight_in(rows, 0)} : std::nullopt;
+    if (!rows.any()) {
+        return {};
+    }
+    require_durable_commit(); // as above
+    return flight_in(rows, 0);
 }
 
 } // namespace pdpp::store

@@ -52,11 +52,23 @@ LockedConnection lock_connection(std::string_view connector_instance_id, std::st
         return *locked;
     }
     // its first run, or somebody else's who is just about to commit that
-    return *locked_in((keeps_deadlines() ? upsert_timed : upsert).execute({connector_instance_id, connector_id}));
+    const auto locked =
+        locked_in((keeps_deadlines() ? upsert_timed : upsert).execute({connector_instance_id, connector_id}));
+    if (!locked) {
+        refuse_unwritten("connections");
+    }
+    return *locked;
 }
 
 std::optional<LockedConnection> lock_recorded_connection(std::string_view connector_instance_id) {
-    return raise_generation(connector_instance_id, {});
+    const auto locked = raise_generation(connector_instance_id, {});
+    if (!locked) {
+        static Statement find{"select from pdpp.connections where connector_instance_id = $1"};
+        if (find.execute({connector_instance_id}).any()) {
+            refuse_unwritten("connections");
+        }
+    }
+    return locked;
 }
 #undef TIMEOUT_MICROS
 

@@ -1,6 +1,7 @@
 #include "store/deadline.hpp"
 
 #include "boundary.hpp"
+#include "store/durable.hpp"
 
 namespace pdpp::store {
 
@@ -35,6 +36,7 @@ std::optional<run::Deadline> bound(const Flight& flight, std::int64_t micros) {
 }
 
 std::optional<run::Deadline> extend(const Flight& flight, std::int64_t micros) {
+    require_durable_commit(); // also of one that stands already: whoever set it may not have committed durably
     const Clock clock = read_clock();
     const run::Deadline wanted = run::deadline_in(clock.now, micros);
     if (!flight.deadline || end_of(clock, *flight.deadline) >= wanted.at) {

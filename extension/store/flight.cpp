@@ -123,7 +123,17 @@ bool keeps_offers() {
     return catalogue().flight.has_offers();
 }
 
-bool insert_flight(const Flight& flight, OnConflict on_conflict) {
+namespace {
+
+/// So many rows of this run were written. None, though it is there, if somebody keeps it from being written; but it may
+/// be gone, if somebody's trigger has ended the run.
+void require_written(std::uint64_t rows, std::string_view run_id) {
+    if (rows == 0 && is_in_flight(run_id)) {
+        refuse_unwritten("controller_active_runs");
+    }
+}
+
+bool insert_row(const Flight& flight, bool skips) {
 #define INSERT_FLIGHT(columns, values)                                                                                 \
     "insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, scenario_id,"     \
     " started_at, run_generation, launch_deadline" columns ") values ($1, $2, $3, $4, $5, $6, $7, $8" values ")"
@@ -135,7 +145,6 @@ bool insert_flight(const Flight& flight, OnConflict on_conflict) {
     static Statement insert_timed_or_raise{WITH_DEADLINE};
 #undef WITH_DEADLINE
     const RunIdentity& run = flight.run;
-    const bool skips = on_conflict == OnConflict::skip;
     if (flight.offered_by && keeps_offers()) {
         static Statement insert_offered_or_skip{WITH_OFFER " on conflict do nothing"};
         static Statement insert_offered_or_raise{WITH_OFFER};
@@ -157,6 +166,17 @@ bool insert_flight(const Flight& flight, OnConflict on_conflict) {
     return insert.change({run.connector_instance_id, run.connector_id, run.run_id, run.trace_id, run.scenario_id,
                           run.admitted_at, flight.run_generation, flight.launch_deadline, flight.deadline->at,
                           flight.deadline->set_at}) > 0;
+}
+
+} // namespace
+
+bool insert_flight(const Flight& flight, OnConflict on_conflict) {
+    const bool skips = on_conflict == OnConflict::skip;
+    const bool is_written = insert_row(flight, skips);
+    if (!is_written && !skips) {
+        refuse_unwritten("controller_active_runs");
+    }
+    return is_written;
 }
 
 bool is_in_flight(std::string_view run_id) {
@@ -212,25 +232,25 @@ std::optional<Flight> start_unstarted(std::string_view run_id, std::optional<pg_
 
 void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch) {
     static Statement update{START};
-    update.change({flight.run.run_id, boot_epoch});
+    require_written(update.change({flight.run.run_id, boot_epoch}), flight.run.run_id);
 }
 #undef START
 
 void set_launch_deadline(std::string_view run_id, run::Instant launch_deadline) {
     static Statement update{"update pdpp.controller_active_runs set launch_deadline = $2 where run_id = $1"};
-    update.change({run_id, launch_deadline});
+    require_written(update.change({run_id, launch_deadline}), run_id);
 }
 
 void set_deadline(std::string_view run_id, const run::Deadline& deadline) {
     static Statement update{
         "update pdpp.controller_active_runs set deadline_at = $2, deadline_set_at = $3 where run_id = $1"};
-    update.change({run_id, deadline.at, deadline.set_at});
+    require_written(update.change({run_id, deadline.at, deadline.set_at}), run_id);
 }
 
 void mark_cancel_requested(std::string_view run_id, std::optional<std::string_view> requested_by) {
     static Statement update{"update pdpp.controller_active_runs"
                             " set cancel_requested_at = $2, cancel_requested_by = $3 where run_id = $1"};
-    update.change({run_id, now(), requested_by});
+    require_written(update.change({run_id, now(), requested_by}), run_id);
 }
 
 void delete_flight(const Flight& flight) {
@@ -239,7 +259,7 @@ void delete_flight(const Flight& flight) {
     PG_TRY();
     {
         removing = flight.run.run_id;
-        remove.change({flight.run.run_id});
+        require_written(remove.change({flight.run.run_id}), flight.run.run_id);
     }
     PG_FINALLY();
     { removing = outer; }

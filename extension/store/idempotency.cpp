@@ -19,8 +19,12 @@ bool take_key(std::string_view key, std::string_view run_id, const bytea* digest
     static Statement insert_or_skip{INSERT_KEY " on conflict do nothing"};
     static Statement insert_or_raise{INSERT_KEY};
 #undef INSERT_KEY
-    Statement& insert = on_conflict == OnConflict::skip ? insert_or_skip : insert_or_raise;
-    return insert.change({key, run_id, digest, now()}) > 0;
+    const bool skips = on_conflict == OnConflict::skip;
+    const bool is_written = (skips ? insert_or_skip : insert_or_raise).change({key, run_id, digest, now()}) > 0;
+    if (!is_written && !skips) {
+        refuse_unwritten("idempotency_keys");
+    }
+    return is_written;
 }
 
 } // namespace pdpp::store

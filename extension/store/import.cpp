@@ -12,6 +12,7 @@
 #include "store/wait.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace pdpp::store {
 
@@ -188,7 +189,7 @@ void admit_new(std::span<const Run> runs) {
         return column_of(
             runs, type, [](const Run& run) { return !run.is_known; }, value_of);
     };
-    admit.change({
+    const auto admitted = admit.change({
         run::imported,
         column(TEXTOID, run_id_of),
         column(TEXTOID, [](const Run& run) { return run.identity.connector_id; }),
@@ -198,6 +199,9 @@ void admit_new(std::span<const Run> runs) {
         column(TIMESTAMPTZOID, [](const Run& run) { return run.identity.admitted_at; }),
         column(JSONBOID, [](const Run& run) { return JsonbPGetDatum(run.given->data); }),
     });
+    if (std::cmp_not_equal(admitted, std::ranges::count(runs, false, &Run::is_known))) {
+        refuse_unwritten("spine_events");
+    }
 }
 
 /// The events that are not here yet, behind those that are.

@@ -142,11 +142,14 @@ void ImportedEvents::flush() {
     MemoryContext callers = MemoryContextSwitchTo(memory_);
     constexpr std::size_t places = plain_columns + event_texts.size();
     auto* const parameters = static_cast<Parameter*>(palloc(sizeof(Parameter) * places));
+    const std::size_t count = column(0).count();
     for (std::size_t place = 0; place < places; ++place) {
         new (&parameters[place]) Parameter(column(place));
         column(place).clear();
     }
-    insert.change(std::span<const Parameter>{parameters, places});
+    if (insert.change(std::span<const Parameter>{parameters, places}) != count) {
+        refuse_unwritten("spine_events");
+    }
     MemoryContextSwitchTo(callers);
     MemoryContextReset(memory_);
 }

@@ -1,6 +1,7 @@
 #include "store/prune.hpp"
 
 #include "run/event.hpp"
+#include "store/durable.hpp"
 #include "store/statement.hpp"
 
 namespace pdpp::store {
@@ -32,6 +33,7 @@ Pruned prune(run::Instant before, std::int64_t limit) {
     PG_TRY();
     {
         pruning = true;
+        require_durable_commit();
         remove.execute({before, limit});
     }
     PG_FINALLY();

@@ -242,6 +242,9 @@ std::optional<Event> append(const RunIdentity& run, const NewEvent& event) {
         if ((event.event_id && find_event(run.run_id, event_id)) || phase_stands(run.run_id, event.event_type)) {
             return {};
         }
+        if (!has_moved) {
+            refuse_unwritten("spine_events");
+        }
         number_before = number;
     }
 }

@@ -127,6 +127,13 @@ std::uint64_t Statement::change(std::span<const Parameter> parameters) {
     return SPI_processed;
 }
 
+void refuse_unwritten(const char* table) {
+    ereport(ERROR, (errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION), errmsg("a row of pdpp.%s was not written", table),
+                    errdetail("A trigger or a rule of somebody's has kept it from being written."),
+                    errhint("pdpp_check() says what was done to the tables of pdpp.")));
+    pg_unreachable();
+}
+
 Portal Statement::open(std::initializer_list<Parameter> parameters) {
     Bound bound = bind(parameters);
     Portal portal = SPI_cursor_open(nullptr, plan_, bound.values, bound.nulls, true);

@@ -163,6 +163,10 @@ class Statement {
     SPIPlanPtr plan_ = nullptr;
 };
 
+/// Raises triggered_action_exception: a row of this table of ours was to be written, and was not, though nothing stood
+/// in its way. Going on would acknowledge what is not there.
+[[noreturn]] void refuse_unwritten(const char* table);
+
 /// The rows that the last SPI call of this session returned.
 Rows last_rows();
 

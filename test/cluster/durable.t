@@ -68,7 +68,8 @@ for my $call (
     q{select pdpp_run_now('d', 'd-c', 'd-c')}, q{select pdpp_run_started('d-c')},
     q{select pdpp_run_cancel('d-c')}, q{select pdpp_run_now('d', 'd-d', 'd-d')}, q{select pdpp_run_cancel('d-d')},
     q{select pdpp_run_now('d', 'd-e', 'd-e'); update pdpp.controller_active_runs set launch_deadline = now() where run_id = 'd-e'},
-    q{select pdpp_reconcile()}) {
+    q{select pdpp_reconcile()}, q{select pdpp_controller_offer('[{"connector_instance_id": "d-h", "connector_id": "d"}]'); select pdpp_run_now('d', 'd-h', 'd-f')}, q{select pdpp_run_claim()}, q{select pdpp_run_now('d', 'd-g', 'd-g')},
+    q{select pdpp_run_started('d-g', timeout => '1 min')}, q{select pdpp_run_extend('d-g', '1 h')}, q{select pdpp_prune(now())}) {
     ok(waits('begin', $call, 'set local synchronous_commit = off'), $call);
 }
 # What is told again stands already, but may not be durable: a server that was started again shows what no standby has.
