@@ -28,12 +28,13 @@ sub growth_over
 	return memory() - $before;
 }
 
+$session->query_safe($_)
+  for q{select pdpp_run_now('c', run_id => 'active')}, q{select pdpp_run_now('c', 'ended', 'ended')},
+  q{select pdpp_run_settle('ended', 'failed', '{"reason": "r", "failure_message": "m"}')};
+
 # Less than a byte a call: nothing grows with the calls.
 subtest 'a million calls' => sub {
 	plan skip_all => 'this server does not tell its memory contexts' unless $tells_memory;
-	$session->query_safe($_)
-	  for q{select pdpp_run_now('c', run_id => 'active')}, q{select pdpp_run_now('c', 'ended', 'ended')},
-	  q{select pdpp_run_settle('ended', 'failed', '{"reason": "r", "failure_message": "m"}')};
 	my $reads = growth_over(1_000_000, q{perform pdpp_run_status((array['active', 'ended', 'unknown', e'im\npossible'])[i % 4 + 1]);});
 	cmp_ok($reads, '<', 200_000, "a million statuses: grown by $reads bytes");
 	my $lists = growth_over(20_000, q{perform pdpp_run_timeline('ended'); perform pdpp_run_list(page_size => 2); perform count(*) from pdpp_run_statuses('{active,ended,unknown}');});
