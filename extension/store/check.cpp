@@ -31,11 +31,13 @@ with events as (
     select coalesce(r.run_id, f.run_id) as run_id, f.run_id is not null as in_flight,
            coalesce(r.events, 0) as events, r.first_seq, r.last_seq, coalesce(r.admissions, 0) as admissions,
            coalesce(r.starts, 0) as starts, coalesce(r.endings, 0) as endings, r.ended_seq, r.last_ordinary_seq,
-           r.unordered_seq, coalesce(r.is_imported, false) as is_imported
+           r.unordered_seq, coalesce(r.is_imported, false) as is_imported,
+           f.launch_deadline is not null or r.starts > 0 as launches_in_time
     from runs as r full join pdpp.controller_active_runs as f on f.run_id = r.run_id
     where (r.admissions = 1 and r.starts <= 1 and r.endings <= 1 and (r.endings = 0) = (f.run_id is not null)
                and r.first_seq = 1 and (r.endings = 1 or r.last_seq = r.events)
-               and (r.endings = 0 or r.last_ordinary_seq = r.ended_seq) and r.unordered_seq is null) is not true
+               and (r.endings = 0 or r.last_ordinary_seq = r.ended_seq) and r.unordered_seq is null
+               and (r.endings = 1 or r.starts = 1 or f.launch_deadline is not null)) is not true
 ), admissions as (
     select e.connector_instance_id, count(*) as admissions
     from pdpp.spine_events as e where e.event_type = 'run.admitted' group by e.connector_instance_id
@@ -46,6 +48,8 @@ from suspects as r cross join lateral (values
      'admitted, but neither in flight nor ended'),
     ('in_flight_or_ended', r.endings > 0 and r.in_flight, 'ended, and still in flight'),
     ('in_flight_or_ended', r.admissions = 0 and r.in_flight, 'in flight, but never admitted'),
+    ('launch_has_deadline', r.in_flight and r.admissions > 0 and r.endings = 0 and not r.launches_in_time and not r.is_imported,
+     'not started, and without a deadline for that'),
     ('one_event_a_phase', greatest(r.admissions, r.starts, r.endings) > 1,
      format('%s admissions, %s starts, %s endings', r.admissions, r.starts, r.endings)),
     ('gapless_sequence', r.first_seq <> 1, format('begins with event %s', r.first_seq)),

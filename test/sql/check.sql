@@ -2,7 +2,7 @@
 -- other.
 \i test/sql/include/prelude.psql
 begin;
-select plan(37);
+select plan(38);
 
 -- What it says of the runs of this suite.
 create function pg_temp.found() returns text language sql as $$
@@ -43,6 +43,10 @@ insert into pdpp.connections values ('ck-phantom', 'x', 1, null);
 insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation)
 values ('ck-phantom', 'x', 'ck-phantom', 't', now(), 1);
 select is(pg_temp.found() || ': ' || pg_temp.said(), 'in_flight_or_ended ck-phantom: in flight, but never admitted', 'a run without an admission');
+rollback to well;
+select pdpp_run_now('x', 'ck-unbound', 'ck-unbound');
+update pdpp.controller_active_runs set launch_deadline = null where run_id = 'ck-unbound';
+select is(pg_temp.found() || ': ' || pg_temp.said(), 'launch_has_deadline ck-unbound: not started, and without a deadline for that', 'a run that nobody would end');
 rollback to well;
 
 -- two events of one phase: only without the index
