@@ -28,10 +28,21 @@ for my $name (sort keys %installs)
 	my $text = content("$containers/Containerfile.$name");
 	my ($copied) = $text =~ /^COPY (.*) \/usr\/local\/bin\/$/m;
 	ok(-x $_, "$name: $_ can be copied") for split ' ', $copied;
-	like($text, qr{^RUN install-packages /packages $installs{$name} &&}m, "$name: packages are installed by the script");
+	like($text, qr{^RUN install-packages /packages $installs{$name}( \$PG_MAJOR)? &&}m, "$name: packages are installed by the script");
 	my %has = $text =~ /^(USER|ENTRYPOINT|CMD) (.*)$/mg;
 	$image{$name} = { user => $has{USER}, entrypoint => decode_json($has{ENTRYPOINT} // '[]'), command => decode_json($has{CMD}) };
 	succeeds("$name: they are copied", 'install', '-m', '755', split(' ', $copied), '/usr/local/bin');
+}
+
+# of the packages for several servers one is installed, or each would bring its server along
+mkdir $_ for '/tmp/several', '/tmp/apt';
+write_file("/tmp/several/postgresql-$_-pdpp_1_amd64.deb", '', 0644) for 9, 15, 17;
+write_file('/tmp/apt/apt-get', qq{#!/bin/sh\necho "\$*"\n}, 0755);
+for ([ 17 ], [ 9, 9 ])
+{
+	my ($wanted, @said) = @{$_};
+	my ($output) = result_of('env', "PATH=/tmp/apt:$ENV{PATH}", 'install-packages', '/tmp/several', 'server', @said);
+	is(join(' ', $output =~ /(postgresql-\S+)\.deb/g), "postgresql-$wanted-pdpp_1_amd64", "for PostgreSQL $wanted");
 }
 
 # ---- services -------------------------------------------------------------------------------------------------------
@@ -69,6 +80,8 @@ for my $service (sort keys %{$services})
 		succeeds("$service: $from", 'install', '-D', '-m', '644', "$containers/$from", $to) if $from =~ /\//;
 	}
 }
+# the volume of the server: what the test of the packages left is none of it
+succeeds('an empty volume', 'sh', '-c', 'rm -rf /var/lib/postgresql/*');
 # what the network of the services would know
 write_file('/etc/hosts', "127.0.0.1 localhost server\n", 0644);
 
