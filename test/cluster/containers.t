@@ -129,6 +129,15 @@ subtest 'the cluster of another PostgreSQL' => sub {
 		like($err, qr{PostgreSQL 9\.6, or move the database: docs/operating/upgrades\.md, "In containers"}, 'and what to do');
 		ok(!-e "$other/$postgres/main" && !-e "$other/$postgres/main.new", 'nothing is made');
 	}
+	for my $place ('9.6', '9.6/main', 'data') # of an image whose user has another number
+	{
+		my $other = volume($place);
+		append_to_file("$other/$place/PG_VERSION", "9.6\n");
+		chmod 0, "$other/$place";
+		like(refuses($other, "$place, unreadable"), qr{^start-server: \Q$other/$place\E is not for \S+ \(user $>\) to read}m, 'which is named');
+		ok(!-e "$other/$postgres/main" && !-e "$other/$postgres/main.new", 'nothing is made');
+		chmod 0700, "$other/$place";
+	}
 	make_path("$volume/9.6/main");
 	append_to_file("$volume/9.6/main/PG_VERSION", "9.6\n");
 	like(refuses($volume, 'beside its own'), qr/take it out of the volume/, 'and what to do');
