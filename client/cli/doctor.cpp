@@ -66,6 +66,13 @@ Finding program_finding() {
 Finding password_finding() {
     try {
         if (!owner_password(UsualFiles::looked_for)) {
+            if (const auto file = hidden_password_file()) {
+                return {Level::wrong, "password",
+                        fmt::format("the owner's is in {}, which this user may not read: pdpp serve would not start",
+                                    *file),
+                        "Run this as root, or as whoever runs the gateway; or have it go by a file of this user's: "
+                        "PDPP_OWNER_PASSWORD_FILE"};
+            }
             const auto missing = no_owner_password("pdpp init makes a file with one; pdpp serve needs it.");
             return {Level::warning, "password", missing.message, missing.hint};
         }
@@ -92,6 +99,7 @@ std::optional<Finding> room_finding(const ServerFacts& facts) {
 asio::awaitable<void> look_at_database(pq::Connection& connection, const Destination& destination, Report& report) {
     const auto facts = co_await look_at_server(connection);
     report.add(judge_server(facts));
+    report.add(judge_configuration(facts));
     report.add(judge_extension(facts));
     const auto condition = co_await look_at_condition(connection);
     if (facts.extension_version) {
@@ -106,12 +114,13 @@ asio::awaitable<void> look_at_database(pq::Connection& connection, const Destina
     report.add(judge_clock(condition));
     report.add(judge_durability(condition));
     report.add(judge_replication(facts, condition));
-    if (const auto room = room_finding(facts)) {
+    const auto room = room_finding(facts);
+    if (room) {
         report.add(*room);
     }
     report.add(judge_notifications(condition));
     report.add(judge_transactions(condition));
-    report.add(judge_sight(facts, condition));
+    report.add(judge_sight(facts, condition, room.has_value()));
 }
 
 /// Whatever goes wrong on the way is a finding: that the server is not reached, or lost again.

@@ -41,9 +41,9 @@ Examples:
 constexpr auto init =
     R"(What is not there yet is made, in this order: the database (--create-db), the extension (an older one is
 brought up to date), the gateway's role with the grants `owner` and `controller`, the settings of the
-background worker (shared_preload_libraries, pdpp.databases, by ALTER SYSTEM; what they hold already stays), and
-a file with a random owner's password, which is never printed. What will be done is shown first; on a terminal
-it asks. Again it does nothing, and says so. JSON output is the plan and what was done, a line each.
+background worker (shared_preload_libraries, pdpp.databases, by ALTER SYSTEM; what they hold already stays, and
+where the server's files have errors nothing is done), and a file with a random owner's password, which is never
+printed. What will be done is shown first; on a terminal it asks. Again it does nothing, and says so. JSON output is the plan and what was done, a line each.
 
 It takes a superuser of the server. Root is none, but is let in as the unix user that the server runs as, where
 that is on this machine. The restart that the worker needs is named, and left to you.
@@ -52,8 +52,9 @@ The role is whom `pdpp serve` and `pdpp run` log in as with the same --db: over 
 which the server asks the system for (peer). It gets no password. For the service of contrib/systemd it is
 pdpp-gateway.
 
-The password's file is PDPP_OWNER_PASSWORD_FILE, else /etc/pdpp/owner-password if root runs this (for the unix user
-named as the role, if there is one), else pdpp/owner-password in XDG_CONFIG_HOME (~/.config).
+The password's file is PDPP_OWNER_PASSWORD_FILE, else /etc/pdpp/owner-password if root runs this, else
+pdpp/owner-password in XDG_CONFIG_HOME (~/.config). It is for whoever runs this alone; under sudo, unless the role is
+another's, for who called it. What comes next is said as commands that can be run as they stand.
 
 On a standby the settings are all that is done: they are not replicated, and the rest comes from the primary.
 
@@ -64,12 +65,13 @@ Examples:
 constexpr auto doctor =
     R"(A line for each thing that was looked at: ok, a warning, or wrong, and then what to do about it; as JSON an object
 a line. Looked at are the server and the database, the extension's version and the library's, the background
-worker and its settings, the role's grants, poolers in between, keepalives, clocks, what durability and
+worker and its settings, lines of the server's files that would keep it from starting again, the role's grants and
+login, poolers in between, keepalives, clocks, what durability and
 replication promise, room for the log of the database, the queue of notifications, transactions that stay open, the
 owner's password file, and with --config whether the gateway answers, and the server that it hands on to
 (--upstream). Nothing is changed.
 
-What a role may not see is left out, and said: as a superuser, or a member of pg_monitor, more is seen. Root is let
+What cannot be seen is left out, and said: as a superuser, or a member of pg_monitor, more is seen. Root is let
 in as the unix user that the server runs as. Of several hosts each is looked at.
 
 Whether the runs are well is what `pdpp check` looks at.
@@ -81,7 +83,8 @@ Examples:
   pdpp doctor --db service=pdpp --role pdpp-gateway --config /etc/pdpp/gateway.conf)";
 
 constexpr auto run =
-    R"(The run's handle is printed first, on the first line of standard error; how it ended is the last line there.
+    R"(The run's handle is printed first, on the first line of standard error; how it ended is the last line there,
+but on a terminal for one that says what comes next.
 Where standard error is not a terminal, or with --json, both are JSON: the acknowledgement and the status.
 In between, the command's own standard output and standard error are passed on as they are.
 

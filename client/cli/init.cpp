@@ -1,14 +1,16 @@
 #include "cli/init.hpp"
 
 #include "cli/setup/destination.hpp"
+#include "cli/setup/next_steps.hpp"
 #include "cli/setup/password_file.hpp"
 #include "cli/setup/plan.hpp"
 #include "cli/setup/server_facts.hpp"
 #include "cli/setup/server_user.hpp"
-#include "pq/conninfo.hpp"
+#include "pq/advice.hpp"
 #include "text/shell.hpp"
 #include "text/text.hpp"
 
+#include <boost/algorithm/string/join.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -22,6 +24,7 @@
 #include <filesystem>
 #include <iostream>
 #include <optional>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -54,6 +57,23 @@ asio::awaitable<bool> connect_or_find_missing(pq::Connection& connection, const 
 
 // ---- what cannot be begun -------------------------------------------------------------------------------------------
 
+/// Behind a line that cannot be read the server's files are not known, and any of these keeps it from starting again.
+void check_configuration(const ServerFacts& facts) {
+    if (facts.configuration_errors.empty()) {
+        return;
+    }
+    std::vector<std::string> errors;
+    for (const auto& error : facts.configuration_errors) {
+        errors.push_back(text_of(error));
+    }
+    throw Failure{exit_code::refused,
+                  "configuration_wrong",
+                  "the server's configuration has errors, with which it would not start again: " +
+                      boost::algorithm::join(errors, "; "),
+                  "Correct that, and run this again. No setting was changed.",
+                  {}};
+}
+
 void check_possible(const ServerFacts& facts, bool is_database_there) {
     if (!facts.available_version && !facts.extension_version) {
         const auto major = facts.version_number / 10'000;
@@ -82,32 +102,38 @@ void check_possible(const ServerFacts& facts, bool is_database_there) {
 
 // ---- saying it ------------------------------------------------------------------------------------------------------
 
-std::string common_option(const Destination& destination) {
-    if (destination.conninfo.empty()) {
-        return "";
-    }
-    // any other string may hold a password
-    return pq::is_database_name(destination.conninfo) ? " --db " + in_shell(destination.conninfo) : " --db ...";
-}
-
 struct Outlook {
     bool needs_restart;
-    std::string restart;           ///< the command; empty if it is not known
-    std::string password_file;     ///< empty if there is none
-    std::vector<std::string> next; ///< commands
+    std::string restart;       ///< the command; empty if it is not known
+    std::string password_file; ///< empty if there is none
+    NextSteps next;
 };
 
 Outlook outlook_of(const ServerFacts& facts, const Plan& plan, const Destination& destination,
                    std::string password_file) {
-    Outlook outlook{.needs_restart = plan.needs_restart,
-                    .restart = plan.needs_restart ? restart_command(facts, has_systemd() || !facts.is_local) : "",
-                    .password_file = std::move(password_file),
-                    .next = {}};
-    const auto option = common_option(destination);
-    outlook.next.push_back(fmt::format("pdpp serve{}", option));
-    outlook.next.push_back(fmt::format("pdpp run{} -- true", option));
-    outlook.next.push_back(fmt::format("pdpp doctor{}", option));
-    return outlook;
+    const auto user = asking_user();
+    const auto login = pq::role_in(destination.conninfo);
+    const Caller caller{.login = login == unix_user() ? "" : login,
+                        .unix_user = user,
+                        .is_root = user == "root",
+                        .role_is_unix_user = is_unix_user(destination.role),
+                        .over_socket = facts.is_local,
+                        .password_file = password_file,
+                        .names_password_file = std::getenv("PDPP_OWNER_PASSWORD_FILE") != nullptr};
+    return {.needs_restart = plan.needs_restart,
+            .restart = plan.needs_restart ? restart_command(facts, has_systemd() || !facts.is_local) : "",
+            .password_file = std::move(password_file),
+            .next = next_steps(destination.conninfo, destination.database, destination.role, caller)};
+}
+
+const char* who_finds(const std::string& password_file) {
+    struct stat found {};
+    if (::access(password_file.c_str(), R_OK) != 0 || ::stat(password_file.c_str(), &found) != 0) {
+        return "which this user may not read";
+    }
+    return found.st_uid == 0
+               ? "which root alone may read: pdpp token finds it as root, and units of systemd are handed it"
+               : "where pdpp serve and pdpp token find it";
 }
 
 std::string plan_text(const ServerFacts& facts, const Plan& plan, const Destination& destination) {
@@ -138,11 +164,12 @@ std::string outlook_text(const Plan& plan, const Outlook& outlook) {
                             outlook.restart.empty() ? "ask whoever runs it" : outlook.restart);
     }
     if (!outlook.password_file.empty()) {
-        text += fmt::format("the owner's password is in {}, where pdpp serve and pdpp token find it\n",
-                            printable(outlook.password_file));
+        text += fmt::format("the owner's password is in {}, {}\n", printable(outlook.password_file),
+                            who_finds(outlook.password_file));
     }
-    text += fmt::format("next: {}, and beside it: {}; whether all is well: {}\n", outlook.next[0], outlook.next[1],
-                        outlook.next[2]);
+    const auto& next = outlook.next;
+    text += fmt::format("next{}: {}, and beside it: {}; whether all is well{}: {}\n", next.as_root ? ", as root" : "",
+                        next.serve, next.run, next.as_root ? ", as this user" : "", next.doctor);
     return text;
 }
 
@@ -170,7 +197,8 @@ std::string outlook_json(const Plan& plan, const Outlook& outlook, std::size_t d
                                         {"restart_needed", outlook.needs_restart},
                                         {"restart", outlook.restart},
                                         {"password_file", outlook.password_file},
-                                        {"next", json::value_from(outlook.next)}}) +
+                                        {"next", {outlook.next.serve, outlook.next.run, outlook.next.doctor}},
+                                        {"next_as_root", outlook.next.as_root}}) +
            "\n";
 }
 
@@ -187,8 +215,28 @@ bool is_agreed(const Plan& plan, const Session& session, const InitOptions& opti
 
 // ---- doing it -------------------------------------------------------------------------------------------------------
 
+Failure made_meanwhile(const Step& step) {
+    return {exit_code::refused,
+            "made_meanwhile",
+            fmt::format("{}: somebody else did that at the same time", step.what),
+            "Run this again: what is there by then is left as it is.",
+            {}};
+}
+
+/// Whether a step was refused because somebody else did it since the plan was made.
+bool is_made_meanwhile(const pq::Error& error) {
+    constexpr std::string_view duplicate_database = "42P04";
+    constexpr std::string_view duplicate_object = "42710";
+    constexpr std::string_view unique_violation = "23505"; // of a catalogue, by what was not yet committed
+    const auto& state = error.sqlstate();
+    return state == duplicate_database || state == duplicate_object || state == unique_violation;
+}
+
 /// What the refusal of a step is for the program.
 Failure failure_of_step(const Step& step, const pq::Error& error, const Destination& destination) {
+    if (error.kind() == pq::ErrorKind::refused && is_made_meanwhile(error)) {
+        return made_meanwhile(step);
+    }
     auto failure = failure_of(error, destination.conninfo);
     if (error.kind() == pq::ErrorKind::refused && error.sqlstate() == pq::sqlstate::insufficient_privilege) {
         failure.message = fmt::format("{}: {}", step.what, error.what());
@@ -202,15 +250,12 @@ Failure failure_of_step(const Step& step, const pq::Error& error, const Destinat
 /// Does the steps of a plan, in their order.
 class Performer {
   public:
-    Performer(pq::Connection& connection, const Destination& destination, const std::string& owner,
-              const Session& session)
-        : connection_(connection), destination_(destination), owner_(owner), session_(session) {}
+    Performer(pq::Connection& connection, const ServerFacts& planned, const Destination& destination,
+              const std::string& owner, const Session& session)
+        : connection_(connection), planned_(planned), destination_(destination), owner_(owner), session_(session) {}
 
     asio::awaitable<void> perform(Plan& plan) {
-        const auto lines = [&](const ServerFacts& facts) {
-            return lines_of_configuration(facts, destination_.database);
-        };
-        const auto before = co_await look_at_server(connection_);
+        bool is_looked_at = false;
         for (std::size_t i = 0; i < plan.steps.size(); ++i) {
             const auto& step = plan.steps[i];
             switch (step.kind) {
@@ -221,9 +266,12 @@ class Performer {
                 co_await in_transaction(plan.steps, i);
                 break;
             case StepKind::alter_system: {
+                if (!std::exchange(is_looked_at, true)) {
+                    check_unchanged(co_await look_at_server(connection_));
+                }
                 const bool is_allowed = co_await alter_system(step);
                 if (!is_allowed) {
-                    plan.by_hand = lines(before);
+                    plan.by_hand = lines_of_configuration(planned_, destination_.database);
                     continue;
                 }
                 break;
@@ -235,7 +283,7 @@ class Performer {
                 co_await execute(step);
                 break;
             case StepKind::make_password_file:
-                make_password_file(step.sql, owner_);
+                make_file(step);
                 break;
             }
             tell(plan.steps[i]);
@@ -245,6 +293,17 @@ class Performer {
     [[nodiscard]] std::size_t done() const noexcept { return done_; }
 
   private:
+    void make_file(const Step& step) const {
+        try {
+            make_password_file(step.sql, owner_);
+        } catch (const std::system_error& error) {
+            if (error.code() == std::errc::file_exists) {
+                throw made_meanwhile(step);
+            }
+            throw;
+        }
+    }
+
     void tell(const Step& step) {
         ++done_;
         if (!session_.json) {
@@ -261,6 +320,20 @@ class Performer {
         }
         if (failure) {
             throw *failure;
+        }
+    }
+
+    /// What is set is built upon what the files said when the plan was made, which may be as long ago as somebody took
+    /// to agree to it.
+    void check_unchanged(const ServerFacts& now) const {
+        check_configuration(now);
+        if (now.preload.in_files != planned_.preload.in_files ||
+            now.databases.in_files != planned_.databases.in_files) {
+            throw Failure{exit_code::refused,
+                          "made_meanwhile",
+                          "somebody else changed the settings meanwhile",
+                          "Run this again: it builds upon what is there then. No setting was changed.",
+                          {}};
         }
     }
 
@@ -321,6 +394,7 @@ class Performer {
     }
 
     pq::Connection& connection_;
+    const ServerFacts& planned_; ///< what the plan was made from
     const Destination& destination_;
     const std::string& owner_;
     const Session& session_;
@@ -375,15 +449,23 @@ asio::awaitable<int> init(Session session, InitOptions options) {
         role.grants = {};
     }
     check_possible(facts, is_there);
+    check_configuration(facts);
 
     const auto password = facts.is_standby ? PasswordFile{"", true} : password_file();
     const Wishes wishes{.database = is_there ? "" : destination.database,
                         .role = destination.role,
                         .password_file = password.is_there ? "" : password.path,
-                        .password_owner = destination.role};
+                        // under sudo the next commands are the caller's; else a unix user's connectors could read it
+                        .password_owner = destination.role == asking_user() ? destination.role : ""};
     const Quoting quoting{.identifier = [&](std::string_view name) { return connection.identifier(name); },
                           .literal = [&](std::string_view text) { return connection.literal(text); }};
     auto plan = plan_for(facts, role, wishes, quoting);
+    if (facts.is_local && !is_unix_user(destination.role)) {
+        plan.remarks.push_back(
+            fmt::format("there is no unix user {}, by whom a server lets in such a role over its socket "
+                        "(peer): make one, or see that pg_hba.conf lets it in",
+                        destination.role));
+    }
     print(session.json ? plan_json(facts, plan, destination) : plan_text(facts, plan, destination));
     if (options.dry_run) {
         if (!session.json) {
@@ -395,7 +477,7 @@ asio::awaitable<int> init(Session session, InitOptions options) {
         print("nothing was done\n");
         co_return exit_code::other_ending;
     }
-    Performer performer(connection, destination, wishes.password_owner, session);
+    Performer performer(connection, facts, destination, wishes.password_owner, session);
     co_await performer.perform(plan);
     const auto outlook = outlook_of(facts, plan, destination, password.path);
     print(session.json ? outlook_json(plan, outlook, performer.done()) : outlook_text(plan, outlook));

@@ -1,6 +1,7 @@
 #include "cli/owner_password.hpp"
 
 #include "cli/setup/password_file.hpp"
+#include "cli/setup/server_user.hpp"
 #include "http/owner/session.hpp"
 #include "text/text.hpp"
 
@@ -11,6 +12,7 @@
 #include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace pdpp::cli {
 
@@ -23,11 +25,12 @@ namespace {
 /// Throws Failure for a file that others than us and root could read or replace. Where root has made it for us, as
 /// systemd and orchestrators do, its group, or the mask of its access list, may be who we are.
 void check_secrecy(const std::string& path, const struct stat& file) {
-    const bool is_ours = file.st_uid == ::geteuid();
+    // under sudo it is the caller's, for whom pdpp init made it
+    const bool is_ours = file.st_uid == ::geteuid() || file.st_uid == asking_user_id();
     const mode_t others = is_ours ? S_IRWXG | S_IRWXO : S_IWGRP | S_IXGRP | S_IRWXO;
     if (!is_ours && file.st_uid != 0) {
         refuse(fmt::format("the password file {} belongs to another user", path),
-               "It must belong to the user that runs this, or to root.");
+               fmt::format("It must belong to the user that runs this, or to root: chown root {}", path));
     }
     if ((file.st_mode & others) != 0) {
         refuse(fmt::format("the password file {} can be read by others", path),
@@ -108,6 +111,15 @@ std::string owner_subject() {
         refuse("PDPP_OWNER_SUBJECT_ID is not UTF-8 text", "Set it to the owner's id, or leave it out.");
     }
     return subject.empty() ? std::string{http::usual_owner_subject} : subject;
+}
+
+std::optional<std::string> hidden_password_file() {
+    for (auto& path : usual_password_files()) {
+        if (::access(path.c_str(), F_OK) == 0 && ::access(path.c_str(), R_OK) != 0) {
+            return std::move(path);
+        }
+    }
+    return std::nullopt;
 }
 
 Failure no_owner_password(const std::string& what_to_do) {

@@ -25,6 +25,9 @@ std::string owner_subject();
 /// The file that the password comes from; nothing if it comes from the environment itself, or from nowhere.
 std::optional<std::string> owner_password_file(UsualFiles usual);
 
+/// The first of the usual files that is there, and may not be read by this user.
+std::optional<std::string> hidden_password_file();
+
 /// What is said where there is none, with the hint `what_to_do` behind where it could come from.
 Failure no_owner_password(const std::string& what_to_do);
 

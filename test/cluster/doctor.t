@@ -88,7 +88,7 @@ subtest 'from nothing to an installation' => sub {
 	my ($code, $found) = doctor(conninfo());
 	is($code, 0, 'all is well');
 	is_deeply([ grep { !/^ok/ } map { @$_ } values %$found ], [], 'no finding but ok') or diag(explain($found));
-	is($found->{$_}[0] =~ /^(\w+)/ && $1, 'ok', $_) for qw(program server writes extension library worker grants pooler keepalives clock durability disk notifications transactions password);
+	is($found->{$_}[0] =~ /^(\w+)/ && $1, 'ok', $_) for qw(program server configuration writes extension library worker grants pooler keepalives clock durability disk notifications transactions password);
 };
 
 subtest 'the worker' => sub {
@@ -104,9 +104,32 @@ subtest 'the worker' => sub {
 	finds('worker', qr/^ok/, 'mended');
 };
 
+subtest "the server's files" => sub {
+	my $place = $node->data_dir;
+	for my $case ([ 'postgresql.conf', 'bad line here !!', qr/syntax error/ ], [ 'postgresql.conf', q{work_mem = 'much'}, qr/work_mem: / ], [ 'pg_hba.conf', 'nonsense', qr/nonsense/ ])
+	{
+		my ($file, $line, $error) = @$case;
+		my $kept = slurp_file("$place/$file");
+		append_to_file("$place/$file", "$line\n");
+		my $number = slurp_file("$place/$file") =~ tr/\n//;
+		finds('configuration', qr/^wrong: the server would not start again: \S*\Q$place\/$file, line $number: \E.*$error.* -- Correct that line/, $line);
+		append_to_file("$place/$file.new", $kept);
+		rename "$place/$file.new", "$place/$file" or die;
+		finds('configuration', qr/^ok/, 'mended');
+	}
+	# one that waits for its restart is none
+	sql('ALTER SYSTEM SET max_connections = 57');
+	finds('configuration', qr/^ok/, 'a restart that is due');
+	sql('ALTER SYSTEM RESET max_connections');
+};
+
 subtest 'grants' => sub {
 	finds('grants', qr/^wrong: there is no role nowhere -- .*pdpp init --db app --role nowhere/, 'no role', conninfo(), '--role', 'nowhere');
 	finds('grants', qr/^wrong: stranger lacks what `owner` grants/, 'no grant', conninfo(), '--role', 'stranger');
+	sql(q{CREATE ROLE "No Login"; SELECT pdpp_grant('"No Login"', 'owner'), pdpp_grant('"No Login"', 'controller')});
+	finds('grants', qr/^wrong: No Login may not log in -- .*alter role "No Login" login\./, 'no login', conninfo(), '--role', 'No Login');
+	sql(q{ALTER ROLE "No Login" LOGIN});
+	finds('grants', qr/^ok: No Login has/, 'what it says mends it', conninfo(), '--role', 'No Login');
 	finds('sight', qr/^warning: stranger may not see shared_preload_libraries/, 'what a role may not see', conninfo(user => 'stranger'));
 	sql(q{SELECT pdpp_grant('stranger', 'owner')});
 	finds('grants', qr/^warning: stranger lacks what `controller` grants/, 'a part', conninfo(), '--role', 'stranger');
@@ -212,6 +235,15 @@ subtest 'room for WAL' => sub {
 	finds('disk', qr/^warning: 1000 MiB/, 'little room');
 	$ENV{LITTLE_ROOM} = 900 << 30;
 	finds('disk', qr/^ok/, 'room');
+	delete @ENV{qw(LD_PRELOAD LITTLE_ROOM)};
+	# what is not looked at is said
+	finds('sight', qr/^warning: the room for WAL was not looked at: the server is reached over the network/, 'a server that may be elsewhere', conninfo(host => '127.0.0.1'));
+	my $above = dirname($node->data_dir);
+	chmod 0, $above;
+	my ($code, $found) = doctor(conninfo());
+	chmod oct 700, $above;
+	like($found->{sight}[0] // '', qr/^warning: the room for WAL was not looked at: this user cannot enter .*pg_wal -- Run this as root/, 'a folder that cannot be entered');
+	is($found->{disk}, undef, 'is not judged');
 };
 
 subtest 'notifications' => sub {
@@ -226,6 +258,9 @@ subtest "the owner's password" => sub {
 	finds('password', qr/^wrong: .*can be read by others -- .*chmod 600/, 'for all to read');
 	chmod oct 600, $password_file;
 	finds('password', qr/^ok/, 'mended');
+	chmod 0, $password_file;
+	finds('password', qr/^wrong: the owner's is in \Q$password_file\E, which this user may not read: pdpp serve would not start/, 'for others alone');
+	chmod oct 600, $password_file;
 	local $ENV{PDPP_OWNER_PASSWORD_FILE} = "$folder/none";
 	finds('password', qr/^wrong: there is no password in/, 'a file that is not there');
 };
@@ -236,7 +271,9 @@ subtest 'the gateway' => sub {
 	$write->('lisden = "127.0.0.1:1"');
 	finds('config', qr/^wrong: .*there is no option lisden/, 'a file that is wrong', conninfo(), '--config', $config);
 	$write->(qq{listen = "unix:$folder/gateway.sock"});
-	finds('gateway', qr/^wrong: nothing answers at unix:.* -- .*pdpp serve/, 'no gateway', conninfo(), '--config', $config);
+	finds('gateway', qr/^wrong: nothing answers at unix:\S*: No such file or directory -- .*pdpp serve/, 'no gateway', conninfo(), '--config', $config);
+	$write->('listen = "127.0.0.1:' . IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)->sockport . '"');
+	finds('gateway', qr/^wrong: nothing answers at 127\.0\.0\.1:\d+: Connection refused -- /, 'nobody there', conninfo(), '--config', $config);
 	my $gateway = PdppGateway->start(conninfo => conninfo(user => 'stranger'), password => undef, admin => 1);
 	$write->(map { $_ } 'listen = "127.0.0.1:' . $gateway->port . '"', 'admin = "127.0.0.1:' . $gateway->admin->port . '"');
 	finds('gateway', qr/^ok: answers/, 'a gateway', conninfo(), '--config', $config);

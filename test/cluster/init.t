@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
+use File::Basename qw(dirname);
 use IPC::Run ();
 use JSON::PP ();
 use PdppGateway;
@@ -69,6 +70,8 @@ subtest 'a database that is not there is made when that is wanted' => sub {
 	ok($result->{restart_needed}, 'a restart is needed');
 	like($result->{restart}, qr/^pg_ctl restart -D /, 'and named');
 	is($result->{password_file}, $password_file, 'so is the file of the password');
+	is_deeply($result->{next}, [ "pdpp serve --db '" . conninfo('app') . " user=gate'", "pdpp run --db '" . conninfo('app') . " user=gate' -- true", "pdpp doctor --db '" . conninfo('app') . "' --role gate" ],
+		'and what comes next');
 	like(slurp_file($password_file), qr/^[0-9a-f]{48}\n\z/, 'which holds a password');
 	is((stat $password_file)[2] & oct 7777, oct 600, 'for its owner alone');
 	is((stat "$folder/config/pdpp")[2] & oct 7777, oct 700, 'in a folder of theirs');
@@ -97,6 +100,10 @@ subtest 'then a run resolves over HTTP' => sub {
 	my $gateway = PdppGateway->start(conninfo => $as_gate, password => undef, admin => 1);
 	my ($code, $out, $err) = finish(start('', $pdpp, 'run', '--db', $as_gate, '--', 'true'));
 	is($code, 0, 'the run completes') or diag($err);
+	my $next = (run_init('app', '--role', 'gate'))[2]{next};
+	local $ENV{PATH} = dirname($pdpp) . ":$ENV{PATH}";
+	is((finish(start('', 'sh', '-c', $next->[1])))[0], 0, "as it says: $next->[1]");
+	like((finish(start('', 'sh', '-c', $next->[2])))[1], qr/"grants","level":"ok","message":"gate has/, "and $next->[2]");
 	my ($run) = $err =~ /"run_id": "(run_\w+)"/;
 	($code, my $token) = finish(start('', $pdpp, 'token'));
 	chomp $token;
@@ -107,6 +114,39 @@ subtest 'then a run resolves over HTTP' => sub {
 	ok(within(sub { $gateway->admin->get('/ready')->{status} == 200 }), 'the gateway is ready for all');
 	like($gateway->log, qr/the owner's password is that of \Q$password_file\E/, 'the log names the file');
 	is($gateway->stop, 0, 'stops');
+};
+
+# With a line that the server could not read at its next start, it is not known what its files say.
+subtest 'where the configuration has errors, no setting is changed' => sub {
+	$node->safe_psql('postgres', q{CREATE DATABASE second});
+	my $main = $node->data_dir . '/postgresql.conf';
+	my $access = $node->data_dir . '/pg_hba.conf';
+	for my $case ([ $main, 'bad line here !!', qr/syntax error/ ], [ $main, 'no_such_setting = 1', qr/no_such_setting: unrecognized configuration parameter/ ],
+		[ $main, q{work_mem = 'much'}, qr/work_mem: / ], [ $main, q{max_connections = 'many'}, qr/max_connections: / ], [ $main, q{include 'nowhere.conf'}, qr/nowhere\.conf/ ],
+		[ $access, 'nonsense', qr/nonsense/ ])
+	{
+		my ($file, $line, $error) = @$case;
+		my $kept = slurp_file($file);
+		append_to_file($file, "$line\n");
+		my $number = slurp_file($file) =~ tr/\n//;
+		my $before = state_of();
+		my ($code, $failure) = run_init('second', '--role', 'second');
+		is_deeply([ $code, $failure->{error}{code} ], [ 5, 'configuration_wrong' ], $line) or diag(JSON::PP::encode_json($failure));
+		like($failure->{error}{message}, qr/\Q$file, line $number: \E.*$error/, 'the file, the line and the error');
+		is(state_of(), $before, 'nothing is changed');
+		PostgreSQL::Test::Utils::append_to_file("$file.new", $kept);
+		rename "$file.new", $file or die;
+	}
+	# what waits for its restart is no error, nor is what a start warns of (a standby starts with it below)
+	$node->append_conf('postgresql.conf', "max_connections = 57\npdpp.no_such = 1\npdpp.run_timeout = 'much'");
+	my ($code, $plan) = run_init('second', '--role', 'second');
+	is($code, 0, 'done');
+	is_deeply([ grep { /setting/ } @{ steps($plan) } ], ['setting pdpp.databases'], 'with its setting');
+	is($node->safe_psql('postgres', 'SHOW pdpp.databases'), 'app, second', 'beside what was there');
+	$node->safe_psql('postgres', q{DROP OWNED BY second});
+	$node->safe_psql('second', q{DROP OWNED BY second});
+	$node->safe_psql('postgres', q{DROP ROLE second; ALTER SYSTEM SET pdpp.databases = 'app'});
+	$node->reload;
 };
 
 subtest 'names that need quoting' => sub {
@@ -168,7 +208,7 @@ subtest 'what is there already is built upon' => sub {
 	is((finish(start('', $pdpp, 'run', '--db', conninfo('elsewhere', user => 'partly'), '--', 'true')))[0], 0, 'the role can launch');
 	is_deeply(steps((run_init('elsewhere', '--role', 'partly'))[1]), [], 'again: nothing');
 	($code, $plan) = run_init('elsewhere', '--role', 'folder_only');
-	like($plan->{remarks}[0], qr/may not log in, which is left so/, 'a role that may not log in');
+	like($plan->{remarks}[0], qr/may not log in, which is left so: .* alter role "?folder_only"? login$/, 'a role that may not log in');
 	is($node->safe_psql('postgres', q{SELECT rolcanlogin FROM pg_roles WHERE rolname = 'folder_only'}), 'f', 'is left so');
 	($code, $plan) = run_init('elsewhere');
 	like($plan->{remarks}[0], qr/$me is a superuser and needs no grants/, 'without --role it is whom the next commands log in as');
@@ -178,6 +218,47 @@ subtest 'what is there already is built upon' => sub {
 	($code, $plan) = run_init('older', '--role', 'gate');
 	is($plan->{steps}[0]{sql}, 'alter extension pdpp update', 'an older version is brought up to date');
 	is($node->safe_psql('older', q{SELECT extversion, pdpp_run_status('kept')->>'status' FROM pg_extension WHERE extname = 'pdpp'}), '0.3.0|active', 'with its runs');
+};
+
+subtest 'a server whose locale is of another encoding' => sub {
+	my $locales = "$folder/locales";
+	mkdir $locales;
+	plan skip_all => 'no locale can be made here'
+	  if !PostgreSQL::Test::Utils::run_log([ qw(localedef -i en_US -f ISO-8859-1), "$locales/en_US.ISO-8859-1" ]);
+	local @ENV{qw(LOCPATH PGCLIENTENCODING)} = ($locales, 'UTF8');
+	my $latin = PostgreSQL::Test::Cluster->new('latin');
+	$latin->init(extra => [qw(--locale en_US.ISO-8859-1)]);
+	$latin->start;
+	my $to = 'host=' . $latin->host . ' port=' . $latin->port;
+	my ($code, $error) = run_init("$to dbname=postgres");
+	is($error->{error}{code}, 'wrong_encoding', 'its own database will not do');
+	like($error->{error}{hint}, qr/pdpp init --db NAME --create-db/, 'another one is to be made');
+	($code, my $plan, my $result) = run_init("$to dbname=app", '--create-db');
+	is($code, 0, 'which is') or diag(JSON::PP::encode_json($result));
+	is($latin->safe_psql('app', q{SELECT pg_encoding_to_char(encoding), datctype FROM pg_database WHERE datname = 'app'}), 'UTF8|C', 'in UTF8');
+	like($plan->{remarks}[0], qr/UTF8 does not go with .* en_US\.ISO-8859-1/, 'the locale is said');
+	$latin->stop;
+};
+
+# Both begin where nothing is there; what the first has not committed yet, the second cannot see.
+subtest 'two at once' => sub {
+	$node->safe_psql('postgres', 'CREATE DATABASE being_renamed');
+	for my $case ([ 'twice', q{ALTER DATABASE being_renamed RENAME TO twice}, 'postgres', 'database twice' ],
+		[ 'app', 'CREATE ROLE at_once LOGIN', 'app', 'role at_once' ])
+	{
+		my ($in, $sql, $where, $what) = @$case;
+		my $first = $node->background_psql($where);
+		$first->query_safe("BEGIN; $sql");
+		my $second = start('', $pdpp, 'init', '--db', conninfo($in), '--create-db', '--role', 'at_once');
+		ok($node->poll_query_until('app', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pdpp init' AND wait_event_type = 'Lock')}), 'it waits');
+		$first->query_safe('COMMIT');
+		$first->quit;
+		my ($code, $out, $err) = finish($second);
+		my ($error) = map { $_->{error} // () } map { JSON::PP::decode_json($_) } split /\n/, $out . $err;
+		is_deeply([ $code, $error->{code}, $error->{message} ], [ 5, 'made_meanwhile', "$what: somebody else did that at the same time" ], $what) or diag($err);
+		($code) = run_init($in, '--role', $in eq 'app' ? 'at_once' : 'gate');
+		is($code, 0, 'again it is done');
+	}
 };
 
 subtest 'where it cannot be' => sub {
@@ -249,6 +330,21 @@ subtest 'on a terminal it asks' => sub {
 	is($code, 0, 'yes');
 	like($out, qr/done: role asked\n.*^next.*pdpp serve.*pdpp run/ms, 'what was done, and what comes next');
 	is($exists->(), 1, 'is done');
+
+	# the settings are changed by somebody else before the answer
+	$node->safe_psql('postgres', 'CREATE DATABASE third');
+	my ($answer, $shown) = ('', '');
+	my $asking = IPC::Run::start([ $pdpp, 'init', '--db', conninfo('third') ], '<pty<', \$answer, '>pty>', \$shown,
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	IPC::Run::pump($asking) until $shown =~ /Do this/;
+	my $others = $node->safe_psql('postgres', q{ALTER SYSTEM SET pdpp.databases = 'app, theirs'}) . slurp_file($node->data_dir . '/postgresql.auto.conf');
+	$answer = "y\n";
+	IPC::Run::finish($asking);
+	is(($asking->full_results)[0] >> 8, 5, 'changed meanwhile');
+	like($shown, qr/somebody else changed the settings meanwhile/, 'is said');
+	is(slurp_file($node->data_dir . '/postgresql.auto.conf'), $others, 'and not lost');
+	$node->safe_psql('postgres', q{DROP DATABASE third});
+
 	($code, $out) = $on_terminal->('');
 	like($out, qr/nothing to do: all of it is there/, 'again it does not ask');
 };

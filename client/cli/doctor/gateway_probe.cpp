@@ -6,6 +6,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
@@ -13,6 +14,8 @@
 #include <boost/beast/http/write.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+
+#include <boost/system/system_error.hpp>
 
 #include <fmt/format.h>
 
@@ -73,8 +76,17 @@ std::string failing_checks(const std::string& body) {
     return text;
 }
 
+/// What a person wants to know of it, and not where in Asio's sources it was thrown.
+std::string reason_of(const std::exception& failure) {
+    const auto* const error = dynamic_cast<const boost::system::system_error*>(&failure);
+    if (error == nullptr) {
+        return failure.what();
+    }
+    return error->code() == beast::error::timeout ? "no answer in time" : error->code().message();
+}
+
 Finding no_answer(std::string check, const std::string& address, const std::exception& failure) {
-    return {Level::wrong, std::move(check), fmt::format("nothing answers at {}: {}", address, failure.what()),
+    return {Level::wrong, std::move(check), fmt::format("nothing answers at {}: {}", address, reason_of(failure)),
             "Start the gateway (pdpp serve, or systemctl start pdpp-gateway) and look into its log."};
 }
 

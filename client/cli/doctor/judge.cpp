@@ -40,6 +40,11 @@ Finding missing_worker(const ServerFacts& facts, const Condition& condition) {
     // where another program calls the guard, the worker is missed only when that ends
     const auto level = facts.has_guard ? Level::warning : Level::wrong;
     const auto who = facts.has_guard ? "only other programs call the launch guard" : "nobody calls the launch guard";
+    if (!facts.configuration_errors.empty() &&
+        !facts.has_launcher) { // what its files say is not known, or not in force
+        return {level, "worker", fmt::format("{}, and the server's configuration has errors", who),
+                "Correct these first; then: " + init_command(facts)};
+    }
     const bool is_preloaded = facts.has_launcher || preloads_pdpp(facts.preload.running.value_or(""));
     if (!is_preloaded && preloads_pdpp(facts.preload.in_files.value_or(""))) {
         return {level, "worker", fmt::format("{}: shared_preload_libraries has pdpp from the next restart on", who),
@@ -90,6 +95,18 @@ Findings judge_server(const ServerFacts& facts) {
                             "primary."});
     } else {
         findings.push_back({Level::ok, "writes", "the server takes writes", ""});
+    }
+    return findings;
+}
+
+Findings judge_configuration(const ServerFacts& facts) {
+    Findings findings;
+    for (const auto& error : facts.configuration_errors) {
+        findings.push_back({Level::wrong, "configuration", "the server would not start again: " + text_of(error),
+                            "Correct that line, and reload."});
+    }
+    if (findings.empty() && facts.preload.in_files) {
+        findings.push_back({Level::ok, "configuration", "the server's files hold no errors", ""});
     }
     return findings;
 }
@@ -158,8 +175,19 @@ Findings judge_worker(const ServerFacts& facts, const Condition& condition) {
 
 Findings judge_role(const ServerFacts& facts, const RoleFacts& role) {
     const auto hint = fmt::format("As a superuser: {} --role {}", init_command(facts), in_shell(role.name));
+    if (!role.exists && role.name == "root") { // nobody has said which it is
+        return {{Level::wrong, "grants", "there is no role root",
+                 "Name the gateway's role: pdpp doctor --role NAME. To have one made: pdpp init --role NAME"}};
+    }
     if (!role.exists) {
         return {{Level::wrong, "grants", fmt::format("there is no role {}", role.name), hint}};
+    }
+    if (!role.may_log_in) {
+        return {
+            {Level::wrong, "grants", fmt::format("{} may not log in", role.name),
+             fmt::format("As a superuser: alter role {} login. If the gateway logs in as a member of it, name that: "
+                         "pdpp doctor --role NAME",
+                         role.identifier)}};
     }
     if (role.is_superuser) {
         return {{Level::ok, "grants", fmt::format("{} is a superuser, and may do more than a gateway needs", role.name),
@@ -301,12 +329,12 @@ Findings judge_clock(const Condition& condition) {
              "makes them."}};
 }
 
-Findings judge_sight(const ServerFacts& facts, const Condition& condition) {
+Findings judge_sight(const ServerFacts& facts, const Condition& condition, bool sees_room) {
     std::vector<std::string> unseen;
     if (!facts.preload.running) {
         unseen.emplace_back("shared_preload_libraries");
     }
-    if (!facts.preload.in_files) {
+    if (!facts.preload.in_files && facts.configuration_errors.empty()) {
         unseen.emplace_back("what the configuration files say");
     }
     if (!condition.open_for_long) {
@@ -315,13 +343,24 @@ Findings judge_sight(const ServerFacts& facts, const Condition& condition) {
     if (facts.data_directory.empty()) {
         unseen.emplace_back("the data directory");
     }
-    if (unseen.empty()) {
-        return {};
+    Findings findings;
+    if (!unseen.empty()) {
+        findings.push_back({Level::warning, "sight",
+                            fmt::format("{} may not see {}", facts.role, boost::algorithm::join(unseen, ", ")),
+                            "Run this as a superuser of the server (as root, on its machine), or as a member of "
+                            "pg_monitor, to have it looked at too."});
     }
-    return {{Level::warning, "sight",
-             fmt::format("{} may not see {}", facts.role, boost::algorithm::join(unseen, ", ")),
-             "Run this as a superuser of the server (as root, on its machine), or as a member of pg_monitor, to have "
-             "it looked at too."}};
+    if (!facts.is_local) {
+        findings.push_back({Level::warning, "sight",
+                            "the room for WAL was not looked at: the server is reached over the network",
+                            "Run this on the server's machine, over its socket, to have it looked at too."});
+    } else if (!sees_room && !facts.data_directory.empty()) {
+        findings.push_back(
+            {Level::warning, "sight",
+             fmt::format("the room for WAL was not looked at: this user cannot enter {}/pg_wal", facts.data_directory),
+             "Run this as root, or as the unix user that the server runs as, to have it looked at too."});
+    }
+    return findings;
 }
 
 Finding judge_pooling(pq::Pooling pooling) {
@@ -378,6 +417,11 @@ Finding judge_room(std::uint64_t free, std::uint64_t all) {
 
 Finding judge_other_host(const ServerFacts& facts) {
     const auto what = fmt::format("{}, {}", facts.place, facts.is_standby ? "a standby" : "a primary");
+    if (!facts.configuration_errors.empty()) {
+        return {Level::warning, "host",
+                what + ", which would not start again: " + text_of(facts.configuration_errors.front()),
+                "Correct that line, and reload."};
+    }
     if (facts.preload.running && !preloads_pdpp(*facts.preload.running)) {
         return {Level::warning, "host", what + ", which does not preload pdpp: no worker when it is promoted",
                 boost::algorithm::join(lines_of_configuration(facts, facts.database), "; ") +

@@ -13,6 +13,10 @@
 namespace pdpp::cli {
 
 Findings judge_server(const ServerFacts& facts);
+
+/// What would keep the server from starting again; none where its files may not be seen.
+Findings judge_configuration(const ServerFacts& facts);
+
 Findings judge_extension(const ServerFacts& facts);
 Findings judge_worker(const ServerFacts& facts, const Condition& condition);
 Findings judge_role(const ServerFacts& facts, const RoleFacts& role);
@@ -22,8 +26,8 @@ Findings judge_notifications(const Condition& condition);
 Findings judge_transactions(const Condition& condition);
 Findings judge_clock(const Condition& condition);
 
-/// What the session's role may not see, and so was not looked at; none if it sees all.
-Findings judge_sight(const ServerFacts& facts, const Condition& condition);
+/// What may not be seen from here, or by the session's role, and so was not looked at; none if all is seen.
+Findings judge_sight(const ServerFacts& facts, const Condition& condition, bool sees_room);
 
 Finding judge_pooling(pq::Pooling pooling);
 

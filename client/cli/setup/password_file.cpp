@@ -80,7 +80,7 @@ void make_password_file(const std::string& path, const std::string& owner) {
     if (file < 0) {
         fail("cannot make", path);
     }
-    const auto* const entry = is_root ? ::getpwnam(owner.c_str()) : nullptr;
+    const auto* const entry = is_root && !owner.empty() ? ::getpwnam(owner.c_str()) : nullptr;
     const bool is_done = (entry == nullptr || ::fchown(file, entry->pw_uid, entry->pw_gid) == 0) &&
                          write_whole(file, pq::random_hex(password_bytes) + "\n");
     const int reason = errno;

@@ -17,8 +17,8 @@ std::string own_password_file();
 /// Where it is looked for, in this order: the user's own file and that of the machine.
 std::vector<std::string> usual_password_files();
 
-/// Makes a file with a random password that only `owner`, a unix user, can read: root for whoever there is not, and
-/// where it is not root who makes it, whoever does. Throws std::system_error.
+/// Makes a file with a random password that only whoever makes it can read, or, where root does, `owner`, a unix user;
+/// empty for root itself. Throws std::system_error.
 void make_password_file(const std::string& path, const std::string& owner);
 
 } // namespace pdpp::cli

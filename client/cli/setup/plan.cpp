@@ -48,10 +48,19 @@ class Planner {
     }
 
     void plan_database() {
-        if (!wishes_.database.empty()) {
-            // whatever the server's own encoding is
-            add(StepKind::create_database, fmt::format("database {}", database_),
-                fmt::format("create database {} encoding 'UTF8' template template0", quoting_.identifier(database_)));
+        if (wishes_.database.empty()) {
+            return;
+        }
+        // whatever the server's own encoding is; a locale belongs to one encoding, but for C, which every server has
+        const bool is_foreign = !facts_.foreign_locale.empty();
+        add(StepKind::create_database, fmt::format("database {}", database_),
+            fmt::format("create database {} encoding 'UTF8' template template0{}", quoting_.identifier(database_),
+                        is_foreign ? " lc_collate 'C' lc_ctype 'C'" : ""));
+        if (is_foreign) {
+            plan_.remarks.push_back(
+                fmt::format("UTF8 does not go with the server's locale {}: the database gets C, which "
+                            "sorts by code points",
+                            facts_.foreign_locale));
         }
     }
 
@@ -85,8 +94,8 @@ class Planner {
                             role_.name));
         } else if (!role_.may_log_in) {
             plan_.remarks.push_back(fmt::format("the role {} may not log in, which is left so: a gateway logs in as a "
-                                                "member of it",
-                                                role_.name));
+                                                "member of it, or after: alter role {} login",
+                                                role_.name, quoting_.identifier(role_.name)));
         }
     }
 
@@ -117,8 +126,10 @@ class Planner {
         add_kind("controller", grants.controller_lacks);
     }
 
-    void alter_system(const std::string& setting, const std::string& value) {
-        if (facts_.may_alter_system) {
+    /// Where it is not known what the files say, whoever may read them writes the line: what `value` is built upon may
+    /// be older, and what was changed since would be lost.
+    void alter_system(const std::string& setting, bool is_known, const std::string& value) {
+        if (facts_.may_alter_system && is_known) {
             add(StepKind::alter_system, fmt::format("setting {}", setting),
                 fmt::format("alter system set {} = {}", setting, value));
         } else {
@@ -143,7 +154,7 @@ class Planner {
         auto libraries = names_in(wanted.value_or(""));
         libraries.emplace_back("pdpp");
         std::ranges::transform(libraries, libraries.begin(), quoting_.literal);
-        alter_system("shared_preload_libraries", boost::algorithm::join(libraries, ", "));
+        alter_system("shared_preload_libraries", preload.in_files.has_value(), boost::algorithm::join(libraries, ", "));
     }
 
     void plan_settings() {
@@ -163,7 +174,8 @@ class Planner {
         const auto& wanted = databases.in_files ? databases.in_files : databases.running;
         const bool is_named = names(wanted.value_or(""), database_);
         if (!is_named) {
-            alter_system("pdpp.databases", quoting_.literal(with_name(wanted.value_or(""), database_)));
+            alter_system("pdpp.databases", databases.in_files.has_value(),
+                         quoting_.literal(with_name(wanted.value_or(""), database_)));
         }
         const bool is_done = names(databases.running.value_or(""), database_);
         if (is_running && !is_done && plan_.by_hand.empty()) {

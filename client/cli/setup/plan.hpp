@@ -13,7 +13,7 @@ struct Wishes {
     std::string database;       ///< that is to be made; empty if it is there
     std::string role;           ///< of the gateway
     std::string password_file;  ///< that is to be made; empty if none is needed
-    std::string password_owner; ///< the unix user who is to read it
+    std::string password_owner; ///< the unix user who is to read it; empty if that is whoever makes it
 };
 
 enum class StepKind {

@@ -34,7 +34,10 @@ constexpr auto setup_question =
     " EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()"
     "         AND application_name = 'pdpp guard'),"
     " pg_catalog.current_setting('cluster_name'),"
-    " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'data_directory')";
+    " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'data_directory'),"
+    " (SELECT datctype FROM pg_catalog.pg_database WHERE datname = 'template0'"
+    "         AND pg_catalog.pg_encoding_to_char(encoding) <> 'UTF8'"
+    "         AND NOT (datcollate IN ('C', 'POSIX') AND datctype IN ('C', 'POSIX')))";
 
 bool is_true(std::optional<std::string_view> value) {
     return value == "t" || value == "on";
@@ -44,32 +47,10 @@ pq::Parameter copy_of(std::optional<std::string_view> value) {
     return value ? pq::Parameter(*value) : std::nullopt;
 }
 
-/// Of several lines the last counts; that of ALTER SYSTEM is read last.
-asio::awaitable<void> read_files(pq::Connection& connection, ServerFacts& facts) {
-    constexpr auto lines = "SELECT name, setting FROM pg_catalog.pg_file_settings"
-                           " WHERE name IN ('shared_preload_libraries', 'pdpp.databases') ORDER BY seqno";
+/// What a question answers; nothing where the role may not ask it.
+asio::awaitable<std::optional<pq::Result>> answer_if_allowed(pq::Connection& connection, const char* question) {
     try {
-        const auto found = co_await connection.query(lines, {}, pq::default_timeout, pq::Effect::reads);
-        facts.preload.in_files = "";
-        facts.databases.in_files = "";
-        for (int row = 0; row < found.rows(); ++row) {
-            auto& setting = found.text(row, 0) == "pdpp.databases" ? facts.databases : facts.preload;
-            setting.in_files = found.text(row, 1).value_or("");
-        }
-    } catch (const pq::Error& error) {
-        if (error.kind() != pq::ErrorKind::refused) {
-            throw;
-        }
-    }
-}
-
-/// The library that this session has loaded, or would load: nothing where it may not be asked.
-asio::awaitable<std::optional<std::string>> library_version(pq::Connection& connection) {
-    constexpr auto asking = "SELECT pdpp.library_version() WHERE"
-                            " pg_catalog.to_regprocedure('pdpp.library_version()') IS NOT NULL";
-    try {
-        const auto found = co_await connection.query(asking, {}, pq::default_timeout, pq::Effect::reads);
-        co_return found.rows() == 0 ? std::nullopt : copy_of(found.text(0, 0));
+        co_return co_await connection.query(question, {}, pq::default_timeout, pq::Effect::reads);
     } catch (const pq::Error& error) {
         if (error.kind() != pq::ErrorKind::refused) {
             throw;
@@ -78,7 +59,64 @@ asio::awaitable<std::optional<std::string>> library_version(pq::Connection& conn
     co_return std::nullopt;
 }
 
+void add_errors(const std::optional<pq::Result>& found, ServerFacts& facts) {
+    for (int row = 0; found && row < found->rows(); ++row) {
+        const auto text = [&](int column) { return std::string{found->text(row, column).value_or("")}; };
+        facts.configuration_errors.push_back({text(0), text(1), text(2), text(3)});
+    }
+}
+
+/// Of several lines the last counts; that of ALTER SYSTEM is read last.
+asio::awaitable<void> read_files(pq::Connection& connection, ServerFacts& facts) {
+    constexpr auto lines = "SELECT name, setting FROM pg_catalog.pg_file_settings"
+                           " WHERE name IN ('shared_preload_libraries', 'pdpp.databases') ORDER BY seqno";
+    // A value that only waits for the restart is an error there too; that it waits is known once the view was read.
+    // Of a library's settings a start warns alone.
+    constexpr auto errors =
+        "SELECT f.sourcefile, f.sourceline, f.name, f.error FROM pg_catalog.pg_file_settings f"
+        " LEFT JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) = pg_catalog.lower(f.name)"
+        " WHERE f.error IS NOT NULL AND NOT (coalesce(s.context, '') = 'postmaster' AND s.pending_restart)"
+        " AND coalesce(f.name, '') NOT LIKE '%.%'"
+        " ORDER BY f.seqno";
+    constexpr auto access_errors =
+        // from version 16 on it may be a file that this one includes
+        "SELECT coalesce(pg_catalog.to_jsonb(r) ->> 'file_name', pg_catalog.current_setting('hba_file')), line_number, "
+        "NULL, error"
+        " FROM pg_catalog.pg_hba_file_rules r WHERE error IS NOT NULL";
+    const auto found = co_await answer_if_allowed(connection, lines);
+    if (!found) {
+        co_return;
+    }
+    add_errors(co_await answer_if_allowed(connection, errors), facts);
+    // behind a line that cannot be read, the server reads no more files: what they hold is not known
+    const bool is_whole = std::ranges::none_of(facts.configuration_errors,
+                                               [](const ConfigurationError& error) { return error.name.empty(); });
+    add_errors(co_await answer_if_allowed(connection, access_errors), facts);
+    if (!is_whole) {
+        co_return;
+    }
+    facts.preload.in_files = "";
+    facts.databases.in_files = "";
+    for (int row = 0; row < found->rows(); ++row) {
+        auto& setting = found->text(row, 0) == "pdpp.databases" ? facts.databases : facts.preload;
+        setting.in_files = found->text(row, 1).value_or("");
+    }
+}
+
+/// The library that this session has loaded, or would load: nothing where it may not be asked.
+asio::awaitable<std::optional<std::string>> library_version(pq::Connection& connection) {
+    constexpr auto asking = "SELECT pdpp.library_version() WHERE"
+                            " pg_catalog.to_regprocedure('pdpp.library_version()') IS NOT NULL";
+    const auto found = co_await answer_if_allowed(connection, asking);
+    co_return !found || found->rows() == 0 ? std::nullopt : copy_of(found->text(0, 0));
+}
+
 } // namespace
+
+std::string text_of(const ConfigurationError& error) {
+    return fmt::format("{}{}: {}{}", error.file, error.line.empty() ? "" : ", line " + error.line,
+                       error.name.empty() ? "" : error.name + ": ", error.message);
+}
 
 asio::awaitable<ServerFacts> look_at_server(pq::Connection& connection) {
     ServerFacts facts;
@@ -106,6 +144,7 @@ asio::awaitable<ServerFacts> look_at_server(pq::Connection& connection) {
     facts.has_guard = is_true(row.text(0, 15));
     facts.cluster = row.text(0, 16).value_or("");
     facts.data_directory = row.text(0, 17).value_or("");
+    facts.foreign_locale = row.text(0, 18).value_or("");
     co_await read_files(connection, facts);
     if (facts.preload.is_on_command_line) {
         facts.preload.in_files = facts.preload.running;
@@ -117,7 +156,7 @@ asio::awaitable<ServerFacts> look_at_server(pq::Connection& connection) {
 }
 
 asio::awaitable<RoleFacts> look_at_role(pq::Connection& connection, std::string role) {
-    RoleFacts facts{.name = role, .exists = false, .is_superuser = false, .may_log_in = false, .grants = {}};
+    RoleFacts facts{.name = role, .identifier = connection.identifier(role), .grants = {}};
     std::vector<pq::Parameter> parameters{role};
     const auto found =
         co_await connection.query("SELECT rolsuper, rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = $1",

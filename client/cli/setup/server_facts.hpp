@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pdpp::cli {
 
@@ -18,6 +19,17 @@ struct Setting {
     std::optional<std::string> in_files; ///< as it is after the next restart; nothing if that may not be seen
     bool is_on_command_line = false;     ///< which goes before the files
 };
+
+/// What keeps the server from starting again: a line of its configuration files, or of pg_hba.conf.
+struct ConfigurationError {
+    std::string file;
+    std::string line; ///< its number
+    std::string name; ///< of the setting; empty where the line could not be read
+    std::string message;
+};
+
+/// `/etc/postgresql/15/main/postgresql.conf, line 3: syntax error`
+std::string text_of(const ConfigurationError& error);
 
 struct ServerFacts {
     std::string place;    ///< `server on socket "…"`
@@ -30,13 +42,15 @@ struct ServerFacts {
     int version_number = 0;    ///< 150014
     std::string version;       ///< `15.14`
     std::string encoding;
+    std::string foreign_locale;                   ///< of new databases, if UTF8 does not go with it; else empty
     std::string schema;                           ///< of the extension, as an identifier; empty if it is not installed
     std::optional<std::string> extension_version; ///< installed in the database
     std::optional<std::string> available_version; ///< on the server's disk
     std::optional<std::string> library_version;   ///< that the server has loaded; nothing if that may not be asked
     Setting preload;                              ///< shared_preload_libraries
     Setting databases;                            ///< pdpp.databases
-    bool may_alter_system = true;                 ///< allow_alter_system
+    std::vector<ConfigurationError> configuration_errors; ///< none where the files may not be seen
+    bool may_alter_system = true;                         ///< allow_alter_system
     bool has_launcher = false;
     bool has_worker = false;    ///< of this database
     bool has_guard = false;     ///< another program calls the launch guard
@@ -46,6 +60,7 @@ struct ServerFacts {
 
 struct RoleFacts {
     std::string name;
+    std::string identifier = {}; ///< the name as SQL takes it
     bool exists = false;
     bool is_superuser = false;
     bool may_log_in = false;

@@ -20,13 +20,26 @@ AsServersUser::~AsServersUser() {
     }
 }
 
+std::string unix_user() {
+    const auto* const entry = ::getpwuid(::geteuid());
+    return entry == nullptr ? "" : entry->pw_name;
+}
+
 std::string asking_user() {
     const char* const caller = ::geteuid() == 0 ? std::getenv("SUDO_USER") : nullptr;
     if (caller != nullptr && *caller != '\0') {
         return caller;
     }
-    const auto* const entry = ::getpwuid(::geteuid());
-    return entry == nullptr ? "" : entry->pw_name;
+    return unix_user();
+}
+
+uid_t asking_user_id() {
+    const auto* const entry = ::getpwnam(asking_user().c_str());
+    return entry == nullptr ? ::geteuid() : entry->pw_uid;
+}
+
+bool is_unix_user(const std::string& name) {
+    return ::getpwnam(name.c_str()) != nullptr;
 }
 
 } // namespace pdpp::cli

@@ -20,7 +20,15 @@ class AsServersUser {
     bool is_other_ = false;
 };
 
+/// The unix user that this runs as.
+std::string unix_user();
+
 /// The unix user that asked for this: under sudo the one who called it.
 std::string asking_user();
+
+/// Whose files are ours: theirs, under sudo.
+uid_t asking_user_id();
+
+bool is_unix_user(const std::string& name);
 
 } // namespace pdpp::cli

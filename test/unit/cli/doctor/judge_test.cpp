@@ -35,6 +35,33 @@ BOOST_AUTO_TEST_CASE(versions_of_the_server) {
     BOOST_CHECK(worst(judge_server(server_of_version(190'000))) == Level::warning);
 }
 
+BOOST_AUTO_TEST_CASE(a_role_that_may_not_log_in) {
+    auto facts = server_of_version(150'000);
+    facts.database = "app";
+    RoleFacts role;
+    role.name = role.identifier = "nol";
+    role.exists = true;
+    role.grants = {};
+    const auto findings = judge_role(facts, role);
+    BOOST_CHECK(worst(findings) == Level::wrong);
+    BOOST_TEST(findings.back().hint.find("alter role nol login") != std::string::npos);
+    role.may_log_in = true;
+    BOOST_CHECK(worst(judge_role(facts, role)) != Level::wrong);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_looked_at_is_said) {
+    auto facts = server_of_version(150'000);
+    facts.is_local = true;
+    facts.preload = {"pdpp", "pdpp", false};
+    facts.data_directory = "/data";
+    Condition condition;
+    condition.open_for_long = 0;
+    BOOST_TEST(judge_sight(facts, condition, true).empty());
+    BOOST_TEST(judge_sight(facts, condition, false).size() == 1);
+    facts.is_local = false;
+    BOOST_TEST(judge_sight(facts, condition, false).size() == 1);
+}
+
 BOOST_AUTO_TEST_CASE(libraries_that_are_older_or_gone) {
     auto facts = server_of_version(150'000);
     facts.database = "app";

@@ -93,6 +93,19 @@ BOOST_AUTO_TEST_CASE(from_nothing) {
     BOOST_TEST(plan.by_hand.empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_database_in_utf8_whatever_the_locale) {
+    auto facts = fresh();
+    facts.database.clear();
+    const Wishes wishes{.database = "app", .role = {}, .password_file = {}, .password_owner = {}};
+    BOOST_TEST(plan_for(facts, granted, wishes, plain).steps[0].sql ==
+               "create database \"app\" encoding 'UTF8' template template0");
+    facts.foreign_locale = "en_US.ISO-8859-1";
+    const auto plan = plan_for(facts, granted, wishes, plain);
+    BOOST_TEST(plan.steps[0].sql ==
+               "create database \"app\" encoding 'UTF8' template template0 lc_collate 'C' lc_ctype 'C'");
+    BOOST_TEST(plan.remarks.size() == 1);
+}
+
 BOOST_AUTO_TEST_CASE(where_all_is_there_nothing_is_done) {
     const auto plan = plan_for(complete(), granted, {}, plain);
     BOOST_TEST(plan.steps.empty());
@@ -138,6 +151,17 @@ BOOST_AUTO_TEST_CASE(where_settings_may_not_be_changed_there_are_lines) {
     facts.databases.in_files.reset();
     const auto unseen = plan_for(facts, granted, {}, plain);
     BOOST_TEST(unseen.by_hand[0] == "shared_preload_libraries = 'pdpp'  # beside what it names already");
+}
+
+/// What a value is built upon may be older than what the files say.
+BOOST_AUTO_TEST_CASE(where_the_files_are_not_known_no_setting_is_changed) {
+    auto facts = fresh();
+    facts.preload.in_files.reset();
+    facts.databases = {"other", {}, false};
+    const auto plan = plan_for(facts, granted, {}, plain);
+    BOOST_TEST(sql_of(plan).find("alter system") == std::string::npos);
+    BOOST_TEST(plan.by_hand ==
+               (Names{"shared_preload_libraries = 'auto_explain, pdpp'", "pdpp.databases = 'other, app'"}));
 }
 
 BOOST_AUTO_TEST_CASE(an_update_waits_for_the_library) {
