@@ -1,5 +1,6 @@
 #include "cli/run.hpp"
 
+#include "cli/setup/next_steps.hpp"
 #include "controller/boot.hpp"
 #include "controller/launch.hpp"
 #include "controller/mirror.hpp"
@@ -9,6 +10,7 @@
 #include "pq/first_of.hpp"
 #include "pq/run_channel.hpp"
 #include "pq/wake.hpp"
+#include "text/shell.hpp"
 
 #include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -110,6 +112,13 @@ controller::Limits limits_of(const RunOptions& options) {
     return limits;
 }
 
+/// What comes next, for a person: the handle resolves from now on.
+std::string next_text(std::string_view ending, const Session& session) {
+    const auto option = database_option(session.database);
+    const auto run_id = in_shell(pq::string_in(ending, "run_id"));
+    return fmt::format("next: pdpp status{0} {1}; from a gateway: GET /_ref/runs/{1}\n", option, run_id);
+}
+
 std::string base_name(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
@@ -138,7 +147,7 @@ asio::awaitable<int> launch_command(Session session, RunOptions options) {
         co_await see_through(boot, recorder, std::move(admitted), std::move(command), limits_of(options), signals,
                              ending);
     }
-    say(session.json ? ending + "\n" : ending_text(ending));
+    say(session.json ? ending + "\n" : ending_text(ending) + next_text(ending, session));
     co_return pq::string_in(ending, "status") == "completed" ? exit_code::success : exit_code::other_ending;
 }
 

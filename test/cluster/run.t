@@ -3,6 +3,7 @@
 
 use strict;
 use warnings;
+use File::Basename qw(dirname);
 use JSON::PP;
 use POSIX qw(:sys_wait_h);
 use PostgreSQL::Test::Utils;
@@ -462,8 +463,11 @@ subtest 'output: JSON when piped, words on a terminal' => sub {
 	is(join(' ', $timeline =~ /(run\.\w+)/g), $run->{types}, 'timeline for people');
 	like($on_terminal->($pdpp, '--db', $db, '--json', 'status', $run->{id}), qr/^\{.*\}$/, '--json on a terminal');
 	like($on_terminal->($pdpp, '--db', $db, 'run', '--', 'sh', '-c', 'echo said; test -t 0 && exit 9; exit 3'),
-		qr/^run run_[0-9a-f]{32} started\nsaid\nrun run_[0-9a-f]{32} failed: connector_exit_nonzero \(the connector exited with code 3\)\n$/,
+		qr/^run run_[0-9a-f]{32} started\nsaid\nrun run_[0-9a-f]{32} failed: connector_exit_nonzero \(the connector exited with code 3\)\nnext: .*\n$/,
 		'run for people; the child does not get the terminal');
+	my ($next) = $on_terminal->($pdpp, '--db', $db, 'run', '--', 'true') =~ /^next: (pdpp status .*); from a gateway: /m;
+	local $ENV{PATH} = dirname($pdpp) . ":$ENV{PATH}";
+	like($on_terminal->('sh', '-c', $next // 'echo none'), qr/^run +run_\w+\nstatus +completed\n/, 'what it says comes next can be run as it is');
 	like($on_terminal->($pdpp, '--db', $db, 'status', 'nope'), qr/^pdpp: Run not found: nope\n      \w/, 'errors for people');
 
 	sql(qq{SELECT pdpp_run_now('evil', run_id => 'evil'); SELECT pdpp_run_event('evil', 'note', '{"a":"\\u001b[2J\\u009b1m"}')});
