@@ -50,10 +50,18 @@ struct Ignore {
     // NOLINTEND(readability-convert-member-functions-to-static)
 };
 
-/// Exponents of four digits are beyond what numeric holds, or make kilobytes of one number.
-bool has_huge_exponent(std::string_view text) {
+/// Exponents of four digits, and more digits than numeric has room for, are beyond what it holds, or make kilobytes of
+/// one number.
+bool has_huge_number(std::string_view text) {
+    constexpr std::size_t most_digits = 16'000;
     bool in_string = false;
+    std::size_t digits_on_end = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool is_digit = !in_string && ((text[i] >= '0' && text[i] <= '9') || text[i] == '.');
+        digits_on_end = is_digit ? digits_on_end + 1 : 0;
+        if (digits_on_end > most_digits) {
+            return true;
+        }
         if (in_string && text[i] == '\\') {
             ++i;
         } else if (text[i] == '"') {
@@ -70,15 +78,19 @@ bool has_huge_exponent(std::string_view text) {
     return false;
 }
 
-bool is_object_for_jsonb(std::string_view text) {
+bool is_json_for_jsonb(std::string_view text, int most_levels) {
     json::parse_options options;
-    options.max_depth = static_cast<std::size_t>(run::max_data_depth);
+    options.max_depth = static_cast<std::size_t>(most_levels);
     json::basic_parser<Ignore> parser{options};
     error_code error;
     const auto read = parser.write_some(false, text.data(), text.size(), error);
-    const auto start = text.find_first_not_of(" \t\r\n");
     return !error && parser.done() && text.find_first_not_of(" \t\r\n", read) == std::string_view::npos &&
-           start != std::string_view::npos && text[start] == '{' && !has_huge_exponent(text);
+           !has_huge_number(text);
+}
+
+bool is_object_for_jsonb(std::string_view text) {
+    const auto start = text.find_first_not_of(" \t\r\n");
+    return start != std::string_view::npos && text[start] == '{' && is_json_for_jsonb(text, run::max_data_depth);
 }
 
 /// U+0000 is no character of a jsonb: U+FFFD stands for it.
@@ -123,6 +135,12 @@ std::string fit_data(std::string_view text, DataOrigin origin) {
         return "{" + as_it_was + "}";
     }
     return mended == text ? mended : with_members(mended, as_it_was);
+}
+
+std::string fit_value(std::string_view text) {
+    constexpr int levels = run::max_data_depth - 1;
+    const auto mended = without_nul(mended_json(text));
+    return is_storable(mended) && is_json_for_jsonb(mended, levels) ? mended : json_string(text);
 }
 
 std::optional<std::string> string_at(std::string_view object, std::string_view key) {

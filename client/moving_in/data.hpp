@@ -15,6 +15,9 @@ enum class DataOrigin : bool { jsonb, text };
 /// object) is replaced or left out, and the text as it was stands beside it under `imported_data_json`.
 std::string fit_data(std::string_view text, DataOrigin origin);
 
+/// Any value as our jsonb takes it, within an object: mended in the same way, and a string where that does not do.
+std::string fit_value(std::string_view text);
+
 /// A string in an object of fit_data(), by the keys that lead to it; nothing if there is none, or an empty one.
 std::optional<std::string> string_at(std::string_view object, std::string_view key);
 std::optional<std::string> string_at(std::string_view object, std::string_view outer, std::string_view key);

@@ -45,8 +45,7 @@ struct Dialect {
     std::string_view name;     ///< `postgresql` or `sqlite`
     std::string_view schema;   ///< of the tables, with its point
     std::string_view by_bytes; ///< behind what is compared and ordered by its bytes
-    DataOrigin data;
-    bool tells_writes; ///< the database knows which rows were written since: Database::written_since
+    bool tells_writes;         ///< the database knows which rows were written since: Database::written_since
 };
 
 class Database {

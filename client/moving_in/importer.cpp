@@ -1,5 +1,6 @@
 #include "moving_in/importer.hpp"
 
+#include "moving_in/mending.hpp"
 #include "pq/array_literal.hpp"
 #include "pq/backoff.hpp"
 #include "pq/body.hpp"
@@ -53,6 +54,15 @@ asio::awaitable<void> both(asio::awaitable<void> one, asio::awaitable<void> othe
     }
 }
 
+std::vector<std::string> ids_of(const std::vector<SourceRun>& runs) {
+    std::vector<std::string> run_ids;
+    run_ids.reserve(runs.size());
+    for (const SourceRun& run : runs) {
+        run_ids.push_back(run.run_id);
+    }
+    return run_ids;
+}
+
 std::int64_t unix_micros_now() {
     return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
         .count();
@@ -66,7 +76,7 @@ Importer::Importer(std::unique_ptr<Database> database, ImportOptions options,
       said_(std::move(said)) {}
 
 Rules Importer::rules() const {
-    return {.origin = source_.dialect().data,
+    return {.origin = source_.data_origin(),
             .source = std::string(source_.dialect().name),
             .adjudicate = options_.adjudicate,
             .source_is_stopped = options_.source_is_stopped,
@@ -86,12 +96,12 @@ asio::awaitable<void> Importer::open_target() {
     }
 }
 
-asio::awaitable<Importer::KnownRuns> Importer::known_among(const std::vector<SourceRun>& runs) {
+asio::awaitable<Importer::KnownRuns> Importer::known_among(std::vector<std::string> ids) {
     KnownRuns known;
     std::vector<pq::Parameter> run_ids;
-    for (const SourceRun& run : runs) {
-        if (run::may_be_known(run.run_id) && is_storable(run.run_id)) {
-            run_ids.emplace_back(run.run_id);
+    for (std::string& run_id : ids) {
+        if (run::may_be_known(run_id) && is_storable(run_id)) {
+            run_ids.emplace_back(std::move(run_id));
         }
     }
     if (!asked_ || run_ids.empty()) {
@@ -107,46 +117,108 @@ asio::awaitable<Importer::KnownRuns> Importer::known_among(const std::vector<Sou
         const auto status = statuses.text(row, body).value_or("{}");
         if (auto connection = string_at(status, "connector_instance_id")) {
             known.emplace(statuses.text(row, run_id).value(),
-                          Known{*std::move(connection), string_at(status, "connector_id").value_or(std::string())});
+                          Owner{.connection = *std::move(connection),
+                                .connector = string_at(status, "connector_id").value_or(std::string()),
+                                .trace_id = string_at(status, "trace_id").value_or(std::string())});
         }
     }
     co_return known;
 }
 
-/// Whether a run was imported as one of this connection and no other. One of which the connection was not known then
-/// goes by its connector, until somebody names it.
-asio::awaitable<bool> Importer::is_surely_of(std::string run_id, const Known& known) {
+asio::awaitable<Importer::Admission> Importer::admission_of(std::string run_id) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"run_id", "text", std::move(run_id)});
     arguments.push_back({"page_size", "int", "1"});
     const auto timeline =
         co_await asked_->body("pdpp_run_timeline", std::move(arguments), pq::default_timeout, pq::Effect::reads);
     const auto events = pq::elements_of(pq::member_of(timeline, "data").value_or("[]"));
-    if (events.empty() || string_at(events.front(), "source_kind") != run::imported) {
-        co_return false; // it is ours, which is said
+    if (events.empty()) {
+        co_return Admission{};
     }
-    co_return string_at(events.front(), "data", "shared_run_id").has_value() || known.connection != known.connector;
+    co_return Admission{.is_imported = string_at(events.front(), "source_kind") == run::imported,
+                        .shared_run_id = string_at(events.front(), "data", "shared_run_id")};
 }
 
-/// The connection whose run has the id here, if that is not to be taken for granted: of those that share an id in the
-/// source, one may be gone from there.
-asio::awaitable<std::optional<std::string>> Importer::owner_of(const SourceRun& run, const KnownRuns& known,
-                                                               const Rules& rules) {
+/// The run that has the id here, if that is not to be taken for granted: of those that share an id in the source, one
+/// may be gone from there, and ours or one that was given its id here may have it.
+asio::awaitable<std::optional<Owner>> Importer::owner_of(const SourceRun& run, const KnownRuns& known,
+                                                         const Rules& rules) {
     const auto found = known.find(run.run_id);
     if (found == known.end()) {
         co_return std::nullopt;
     }
+    const Owner& owner = found->second;
     const auto connections = connections_of(run, rules);
-    bool has_to_be_said = connections.size() > 1;
-    if (connections.size() == 1 && connections.front() != found->second.connection) {
-        has_to_be_said = co_await is_surely_of(run.run_id, found->second);
+    const bool is_the_one = connections.size() == 1 && connections.front() == owner.connection;
+    if (is_the_one && run.run_id.find('~') == std::string::npos) {
+        co_return std::nullopt;
     }
-    co_return has_to_be_said ? std::optional(found->second.connection) : std::nullopt;
+    const auto admission = co_await admission_of(run.run_id);
+    if (!admission.is_imported) {
+        if (std::ranges::find(connections, owner.connection) == connections.end()) {
+            findings_.add({.kind = finding::ours, .run_id = run.run_id, .more = {}});
+        }
+        co_return Owner{.connection = owner.connection, .connector = {}, .trace_id = {}};
+    }
+    if (admission.shared_run_id && *admission.shared_run_id != run.run_id) {
+        co_return Owner{}; // none of these
+    }
+    // one of which the connection was not known goes by its connector, until somebody names it
+    const bool is_sure = admission.shared_run_id || owner.connection != owner.connector;
+    co_return is_the_one || (connections.size() == 1 && !is_sure) ? std::nullopt : std::optional(owner);
 }
 
-asio::awaitable<void> Importer::add(Batch& batch, const SourceRun& source, const KnownRuns& known, const Rules& rules) {
+/// The ids among those that were made for runs beside another which are somebody else's, here or in the source.
+asio::awaitable<TakenIds> Importer::taken_among(const SourceRun& source, const std::vector<MappedRun>& runs) {
+    TakenIds taken;
+    for (const MappedRun& run : runs) {
+        if (run.run_id == source.run_id) {
+            continue;
+        }
+        std::vector<std::string> one{run.run_id};
+        const auto known = co_await known_among(std::move(one));
+        if (const auto here = known.find(run.run_id); here != known.end()) {
+            const bool is_alone =
+                std::ranges::count(runs, run.connector_instance_id, &MappedRun::connector_instance_id) == 1;
+            const auto admission = co_await admission_of(run.run_id);
+            const bool is_its_own = admission.is_imported && admission.shared_run_id == source.run_id &&
+                                    here->second.connection == run.connector_instance_id &&
+                                    (is_alone || here->second.trace_id == run.trace_id);
+            if (!is_its_own) {
+                taken.emplace(run.run_id, run.trace_id);
+            }
+            continue;
+        }
+        std::set<std::string> there{run.run_id};
+        if (!(co_await source_.runs(there)).empty()) {
+            taken.emplace(run.run_id, run.trace_id);
+        }
+    }
+    co_return taken;
+}
+
+/// The runs that share the id of `source`, each by an id that is nobody else's.
+asio::awaitable<std::vector<MappedRun>> Importer::map(const SourceRun& source, const KnownRuns& known,
+                                                      const Rules& rules) {
     const auto owner = co_await owner_of(source, known, rules);
-    const auto runs = map_runs(source, rules, owner, findings_);
+    TakenIds taken;
+    for (;;) {
+        Findings findings;
+        auto runs = map_runs(source, rules, owner, findings, taken);
+        auto more = co_await taken_among(source, runs);
+        if (more.empty()) {
+            for (Finding& finding : findings.take()) {
+                findings_.add(std::move(finding));
+            }
+            co_return runs;
+        }
+        taken.merge(more);
+    }
+}
+
+asio::awaitable<void> Importer::add(Batch& batch, SourceRun& source, const KnownRuns& known, const Rules& rules) {
+    mend(source, rules, findings_);
+    const auto runs = co_await map(source, known, rules);
     // of the runs that share an id one may be
     if (std::ranges::any_of(runs, [](const MappedRun& run) { return run.here == "active" && !run.in_flight; })) {
         stranded_.insert(source.run_id);
@@ -197,8 +269,8 @@ asio::awaitable<void> Importer::fill(RunStream& stream, Batch& batch, const Rule
         }
     }
     source_.check_unchanged();
-    const auto known = co_await known_among(runs);
-    for (const SourceRun& run : runs) {
+    const auto known = co_await known_among(ids_of(runs));
+    for (SourceRun& run : runs) {
         co_await add(batch, run, known, rules);
     }
 }
@@ -310,10 +382,10 @@ asio::awaitable<void> Importer::import_some(const std::set<std::string>& run_ids
             some.insert(*next);
         }
         Batch batch;
-        const auto runs = co_await source_.runs(some);
+        auto runs = co_await source_.runs(some);
         source_.check_unchanged();
-        const auto known = co_await known_among(runs);
-        for (const auto& run : runs) {
+        const auto known = co_await known_among(ids_of(runs));
+        for (auto& run : runs) {
             co_await add(batch, run, known, rules);
             if (std::cmp_greater_equal(batch.events, events_in_batch) || batch.payload.size() >= bytes_in_batch) {
                 Batch full = std::exchange(batch, Batch{});

@@ -2,6 +2,7 @@
 // The import: what the source has goes into this database, once, and then again whatever has changed.
 
 #include "moving_in/findings.hpp"
+#include "moving_in/mapping.hpp"
 #include "moving_in/source.hpp"
 #include "pq/connection.hpp"
 
@@ -64,17 +65,22 @@ class Importer {
 
     boost::asio::awaitable<void> open_target();
     /// The runs that are here already, by their ids.
-    struct Known {
-        std::string connection;
-        std::string connector;
-    };
-    using KnownRuns = std::map<std::string, Known>;
+    using KnownRuns = std::map<std::string, Owner>;
 
-    boost::asio::awaitable<KnownRuns> known_among(const std::vector<SourceRun>& runs);
-    boost::asio::awaitable<bool> is_surely_of(std::string run_id, const Known& known);
-    boost::asio::awaitable<std::optional<std::string>> owner_of(const SourceRun& run, const KnownRuns& known,
-                                                                const Rules& rules);
-    boost::asio::awaitable<void> add(Batch& batch, const SourceRun& run, const KnownRuns& known, const Rules& rules);
+    /// What the admission of a run that is here says of its id.
+    struct Admission {
+        bool is_imported = false;
+        std::optional<std::string> shared_run_id; ///< of the source, if several have that
+    };
+
+    boost::asio::awaitable<KnownRuns> known_among(std::vector<std::string> run_ids);
+    boost::asio::awaitable<Admission> admission_of(std::string run_id);
+    boost::asio::awaitable<std::optional<Owner>> owner_of(const SourceRun& run, const KnownRuns& known,
+                                                          const Rules& rules);
+    boost::asio::awaitable<TakenIds> taken_among(const SourceRun& source, const std::vector<MappedRun>& runs);
+    boost::asio::awaitable<std::vector<MappedRun>> map(const SourceRun& source, const KnownRuns& known,
+                                                       const Rules& rules);
+    boost::asio::awaitable<void> add(Batch& batch, SourceRun& run, const KnownRuns& known, const Rules& rules);
     boost::asio::awaitable<void> fill(RunStream& stream, Batch& batch, const Rules& rules, bool& more);
     boost::asio::awaitable<void> send(Batch batch);
     boost::asio::awaitable<void> send_one_by_one(Batch batch);

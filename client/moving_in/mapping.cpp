@@ -1,7 +1,10 @@
 #include "moving_in/mapping.hpp"
 
 #include "moving_in/data.hpp"
+#include "moving_in/grouping.hpp"
 #include "moving_in/instant.hpp"
+#include "moving_in/mending.hpp"
+#include "moving_in/row_text.hpp"
 #include "run/event.hpp"
 #include "run/id.hpp"
 #include "text/text.hpp"
@@ -19,66 +22,6 @@ namespace pdpp::moving_in {
 namespace json = boost::json;
 
 namespace {
-
-std::string_view text_in(const Row& row, std::size_t column) {
-    return row[column] ? std::string_view(*row[column]) : std::string_view();
-}
-
-std::optional<std::string> nonempty(std::optional<std::string> text) {
-    return text && text->empty() ? std::nullopt : std::move(text);
-}
-
-std::optional<std::int64_t> instant_in(const Row& row, std::size_t column) {
-    return row[column] ? parse_instant(*row[column]) : std::nullopt;
-}
-
-/// Why an event cannot be recorded; empty if it can.
-std::string fault_in(const Row& row, DataOrigin origin) {
-    for (std::size_t column = 0; column < row.size(); ++column) {
-        if (origin == DataOrigin::text && column != event_column::data_json && row[column] &&
-            !is_storable(*row[column])) {
-            return row[column]->find('\0') != std::string::npos ? "NUL in a text" : "a text that is no UTF-8";
-        }
-    }
-    if (const auto size = text_in(row, event_column::event_id).size(); size < 1 || size > run::max_id_bytes) {
-        return "event_id must have 1 to 256 bytes";
-    }
-    if (text_in(row, event_column::event_type).empty()) {
-        return "no event_type";
-    }
-    for (const auto column : {event_column::occurred_at, event_column::recorded_at}) {
-        if (!instant_in(row, column)) {
-            return fmt::format("{} is no time: {}", column == event_column::occurred_at ? "occurred_at" : "recorded_at",
-                               printable(text_in(row, column)));
-        }
-    }
-    return {};
-}
-
-/// A browser's profile ends in the connection that it is of: `…:cin_x`.
-std::optional<std::string> connection_in_profile(std::string_view data) {
-    constexpr std::string_view key = "browser_surface_profile_key";
-    auto profile = string_at(data, "browser_surface", key);
-    if (!profile) {
-        profile = string_at(data, key);
-    }
-    const auto colon = profile ? profile->rfind(":cin_") : std::string::npos;
-    return colon == std::string::npos ? std::nullopt : std::optional(profile->substr(colon + 1));
-}
-
-/// The connection that an event names.
-std::optional<std::string> connection_in(const Row& row, std::string_view data) {
-    if (auto named = nonempty(row[event_column::connector_instance_id])) {
-        return named;
-    }
-    if (auto named = string_at(data, "connector_instance_id")) {
-        return named;
-    }
-    if (auto named = string_at(data, "connection_id")) {
-        return named;
-    }
-    return connection_in_profile(data);
-}
 
 /// Why a lease of a browser that was never got ends its run; nothing if it does not.
 std::optional<std::string> surface_failure(std::string_view event_type, std::string_view data) {
@@ -99,13 +42,13 @@ std::optional<std::string> surface_failure(std::string_view event_type, std::str
     return reason ? std::move(reason) : status ? status : std::optional<std::string>("browser_surface_failed");
 }
 
-MappedEvent map_event(const Row& row, std::string data) {
+MappedEvent map_event(const Row& row) {
     MappedEvent event{.row = &row,
                       .event_id = row[event_column::event_id],
                       .event_type = *row[event_column::event_type],
                       .occurred_at = *instant_in(row, event_column::occurred_at),
                       .recorded_at = *instant_in(row, event_column::recorded_at),
-                      .data = std::move(data),
+                      .data = *row[event_column::data_json],
                       .status = {}};
     if (const auto reason = surface_failure(event.event_type, event.data)) {
         event.data = with_members(event.data, fmt::format(R"("reason": {}, "failure_origin": "browser_surface", )"
@@ -116,134 +59,23 @@ MappedEvent map_event(const Row& row, std::string data) {
     return event;
 }
 
-/// What belongs to one run: rows that name one connection, and those that are plainly of them.
-struct Group {
-    std::optional<std::string> connection; ///< none if no row names any
+std::vector<MappedEvent> map_events(const SourceRun& source) {
     std::vector<MappedEvent> events;
-    std::vector<const Row*> flights;
-    std::vector<const Row*> history;
-    std::vector<const Row*> receipts;
-};
-
-bool has_trace(const Group& group, std::string_view trace_id) {
-    return !trace_id.empty() && std::ranges::any_of(group.events, [&](const MappedEvent& event) {
-        return text_in(*event.row, event_column::trace_id) == trace_id;
-    });
+    events.reserve(source.events.size());
+    for (const Row& row : source.events) {
+        events.push_back(map_event(row));
+    }
+    return events;
 }
 
-class Grouping {
-  public:
-    explicit Grouping(DataOrigin origin) : origin_(origin) {}
-
-    void add_events(const SourceRun& source, Findings& findings) {
-        std::vector<MappedEvent> unnamed;
-        std::vector<std::size_t> places;
-        for (std::size_t place = 0; place < source.events.size(); ++place) {
-            const Row& row = source.events[place];
-            if (const auto fault = fault_in(row, origin_); !fault.empty()) {
-                findings.add({.kind = finding::not_taken,
-                              .run_id = source.run_id,
-                              .more = {{"table", "spine_events"},
-                                       {"row", storable(text_in(row, event_column::event_id), std::string_view::npos)},
-                                       {"reason", fault}}});
-                continue;
-            }
-            if (!row[event_column::event_seq]) {
-                findings.add({.kind = finding::without_number,
-                              .run_id = source.run_id,
-                              .more = {{"event_id", *row[event_column::event_id]}}});
-            }
-            auto data = fit_data(text_in(row, event_column::data_json), origin_);
-            const auto named = connection_in(row, data);
-            auto event = map_event(row, std::move(data));
-            order_[&row] = place;
-            if (named) {
-                of_connection(*named).events.push_back(std::move(event));
-            } else {
-                unnamed.push_back(std::move(event));
-            }
-        }
-        unnamed_ = std::move(unnamed);
-    }
-
-    void add_handles(const SourceRun& source) {
-        add_rows(source.flights, flight_column::connector_instance_id, flight_column::trace_id, &Group::flights);
-        add_rows(source.history, history_column::connector_instance_id, history_column::trace_id, &Group::history);
-        add_rows(source.receipts, receipt_column::connector_instance_id, receipt_column::trace_id, &Group::receipts);
-    }
-
-    /// Events that name no connection are of the run that caused them, or has their trace, or is there alone.
-    void place_unnamed() {
-        for (MappedEvent& event : unnamed_) {
-            group_for(event).events.push_back(std::move(event));
-        }
-        for (Group& group : groups_) {
-            std::ranges::stable_sort(group.events, {}, [&](const MappedEvent& event) { return order_.at(event.row); });
+void note_numberless(const SourceRun& source, Findings& findings) {
+    for (const Row& row : source.events) {
+        if (!row[event_column::event_seq]) {
+            findings.add({.kind = finding::without_number,
+                          .run_id = source.run_id,
+                          .more = {{"event_id", *row[event_column::event_id]}}});
         }
     }
-
-    [[nodiscard]] std::vector<Group>& groups() { return groups_; }
-
-  private:
-    Group& of_connection(const std::string& connection) {
-        const auto found = std::ranges::find(groups_, connection, &Group::connection);
-        return found != groups_.end()
-                   ? *found
-                   : groups_.emplace_back(
-                         Group{.connection = connection, .events = {}, .flights = {}, .history = {}, .receipts = {}});
-    }
-
-    void add_rows(const std::vector<Row>& rows, std::size_t connection_column, std::size_t trace_column,
-                  std::vector<const Row*> Group::*member) {
-        for (const Row& row : rows) {
-            const auto connection = nonempty(row[connection_column]);
-            const auto named = connection ? std::ranges::find(groups_, connection, &Group::connection) : groups_.end();
-            const auto traced = std::ranges::find_if(
-                groups_, [&](const Group& group) { return has_trace(group, text_in(row, trace_column)); });
-            if (named != groups_.end()) {
-                ((*named).*member).push_back(&row);
-            } else if (traced != groups_.end()) {
-                ((*traced).*member).push_back(&row);
-            } else if (connection) {
-                (of_connection(*connection).*member).push_back(&row);
-            } else {
-                ((groups_.empty() ? groups_.emplace_back() : groups_.front()).*member).push_back(&row);
-            }
-        }
-    }
-
-    Group& group_for(const MappedEvent& event) {
-        if (groups_.empty()) {
-            return groups_.emplace_back();
-        }
-        if (groups_.size() == 1) {
-            return groups_.front();
-        }
-        if (const auto cause = string_at(event.data, "caused_by_event_id")) {
-            for (Group& group : groups_) {
-                if (std::ranges::find(group.events, cause, &MappedEvent::event_id) != group.events.end()) {
-                    return group;
-                }
-            }
-        }
-        const auto traced = std::ranges::find_if(
-            groups_, [&](const Group& group) { return has_trace(group, text_in(*event.row, event_column::trace_id)); });
-        return traced != groups_.end() ? *traced : groups_.front();
-    }
-
-    DataOrigin origin_;
-    std::vector<Group> groups_;
-    std::vector<MappedEvent> unnamed_;
-    std::map<const Row*, std::size_t> order_;
-};
-
-std::optional<std::string> first_in(const std::vector<const Row*>& rows, std::size_t column) {
-    for (const Row* row : rows) {
-        if (auto found = nonempty((*row)[column])) {
-            return found;
-        }
-    }
-    return std::nullopt;
 }
 
 /// Of its connection, when it was admitted. SQLite holds anything there; what is no such number is not told, and the
@@ -328,12 +160,9 @@ const MappedEvent* first_ending(const Group& group) {
     return found == group.events.end() ? nullptr : &*found;
 }
 
-/// How the history of runs says that one ended.
+/// How the history of runs says that one ended. An ending of which it has no time is told by its word, or its reason.
 std::optional<run::Outcome> outcome_in_history(const Row& row) {
     const auto word = text_in(row, history_column::status);
-    if (!instant_in(row, history_column::completed_at)) {
-        return std::nullopt;
-    }
     if (const auto outcome = run::outcome_named(word)) {
         return outcome;
     }
@@ -346,10 +175,45 @@ std::optional<run::Outcome> outcome_in_history(const Row& row) {
     if (word == "running" || word == "active" || word == "started" || word == "queued" || word == "pending") {
         return std::nullopt;
     }
-    return run::Outcome::failed;
+    const bool has_ended = instant_in(row, history_column::completed_at) ||
+                           !text_in(row, history_column::terminal_reason).empty() || word == "error";
+    return has_ended ? std::optional(run::Outcome::failed) : std::nullopt;
 }
 
-MappedEvent ending_by_history(const Row& row, run::Outcome outcome, DataOrigin origin) {
+/// What the history of runs knows of an ending.
+struct HistoricEnding {
+    const Row* row;
+    run::Outcome outcome;
+    std::optional<std::int64_t> at; ///< nothing: it does not say when
+};
+
+/// The first ending that the history of runs has.
+std::optional<HistoricEnding> ending_in_history(const Group& group) {
+    std::optional<HistoricEnding> first;
+    for (const Row* row : group.history) {
+        const auto outcome = outcome_in_history(*row);
+        const auto at = instant_in(*row, history_column::completed_at);
+        if (outcome && (!first || (at && (!first->at || *at < *first->at)))) {
+            first = {.row = row, .outcome = *outcome, .at = at};
+        }
+    }
+    return first;
+}
+
+/// When a run was last heard of, where nothing says when it ended.
+std::int64_t last_sign_of(const Group& group, std::int64_t admitted_at) {
+    std::int64_t last = admitted_at;
+    for (const MappedEvent& event : group.events) {
+        last = std::max(last, event.recorded_at);
+    }
+    for (const Row* row : group.history) {
+        last = std::max(last, instant_in(*row, history_column::started_at).value_or(last));
+    }
+    return last;
+}
+
+MappedEvent ending_by_history(const HistoricEnding& ending, std::int64_t at) {
+    const Row& row = *ending.row;
     std::string data =
         R"({"imported": true, "run_history_status": )" + json_string(text_in(row, history_column::status));
     const auto add = [&](std::string_view key, std::optional<std::string> text) {
@@ -365,15 +229,14 @@ MappedEvent ending_by_history(const Row& row, run::Outcome outcome, DataOrigin o
         data += fmt::format(R"(, "records_emitted": {})", records);
     }
     if (const auto gaps = text_in(row, history_column::known_gaps_json); !gaps.empty()) {
-        const auto fit = fit_data(fmt::format(R"({{"known_gaps": {}}})", gaps),
-                                  origin == DataOrigin::jsonb ? DataOrigin::text : origin);
-        data += ", " + fit.substr(1, fit.size() - 2);
+        const auto fit = fit_value(gaps);
+        data += R"(, "known_gaps": )" + fit;
+        data += fit == gaps ? std::string() : R"(, "imported_known_gaps_json": )" + json_string(gaps);
     }
     data += '}';
-    const auto at = *instant_in(row, history_column::completed_at);
     return {.row = nullptr,
             .event_id = std::nullopt,
-            .event_type = std::string(run::terminal_event_of(outcome)),
+            .event_type = std::string(run::terminal_event_of(ending.outcome)),
             .occurred_at = at,
             .recorded_at = at,
             .data = std::move(data),
@@ -449,16 +312,15 @@ void conclude(const Group& group, const Rules& rules, MappedRun& run, Findings& 
         run.in_flight = false;
         run.events.push_back(std::move(ending));
     };
-    for (const Row* row : group.history) {
-        const auto outcome = outcome_in_history(*row);
-        if (!run.in_flight && outcome) {
-            if (rules.trust_history || group.events.empty()) {
-                end(ending_by_history(*row, *outcome, rules.origin));
-            } else {
-                run.waits_for_history = true;
-            }
-            return;
+    // a row in flight may be left over, and goes for less than the time of an ending; one without may be of an attempt
+    const bool is_adjudged = rules.adjudicate && is_over(group, rules);
+    if (const auto known = ending_in_history(group); known && (known->at || !run.in_flight || is_adjudged)) {
+        if (rules.trust_history || group.events.empty()) {
+            end(ending_by_history(*known, known->at.value_or(last_sign_of(group, run.admitted_at))));
+        } else {
+            run.waits_for_history = true;
         }
+        return;
     }
     if (!run.in_flight) {
         findings.add(
@@ -466,7 +328,7 @@ void conclude(const Group& group, const Rules& rules, MappedRun& run, Findings& 
              .run_id = run.run_id,
              .more = {{"connector_instance_id", run.connector_instance_id}, {"since", instant_text(run.admitted_at)}}});
     }
-    if (rules.adjudicate && is_over(group, rules)) {
+    if (is_adjudged) {
         end(adjudged(rules));
     }
 }
@@ -486,7 +348,7 @@ MappedRun map_group(const SourceRun& source, Group& group, const Rules& rules) {
                                       first_in(group.history, history_column::connector_instance_id),
                                       first_in(group.receipts, receipt_column::connector_instance_id)});
     MappedRun run{.run_id = source.run_id,
-                  .connector_id = connector_of(group, connection),
+                  .connector_id = fit_id(connector_of(group, connection)),
                   .connector_instance_id = {},
                   .trace_id = trace_of(group, source.run_id),
                   .scenario_id = group.events.empty() ? first_in(group.flights, flight_column::scenario_id)
@@ -498,46 +360,61 @@ MappedRun map_group(const SourceRun& source, Group& group, const Rules& rules) {
                   .today = {},
                   .here = {}};
     run.connector_instance_id = connection.value_or(run.connector_id);
+    run.names_connection = connection.has_value();
     if (group.events.empty()) {
         run.data += fmt::format(R"(, "known_by": "{}")", table_of_handle(group));
     }
     return run;
 }
 
-Grouping grouped(const SourceRun& source, DataOrigin origin, Findings& findings) {
-    Grouping grouping(origin);
-    grouping.add_events(source, findings);
-    grouping.add_handles(source);
-    grouping.place_unnamed();
-    return grouping;
+/// An id for a run whose own is another's here.
+std::string id_beside(const MappedRun& run, const auto& is_free) {
+    const auto id = fmt::format("{}~{}", run.run_id, run.connector_instance_id);
+    auto fit = fit_id(id);
+    for (int number = 2; !is_free(fit); ++number) {
+        fit = fit_id(fmt::format("{}~{}", id, number));
+    }
+    return fit;
+}
+
+/// How much a run is like the one that has its id here; 0 for another one. Of one that named no connection, here or
+/// there, its trace or its connector tells.
+int likeness(const MappedRun& run, const Owner& owner) {
+    const bool is_traced = !owner.trace_id.empty() && run.trace_id == owner.trace_id;
+    if (run.connector_instance_id == owner.connection) {
+        return is_traced ? 4 : 3;
+    }
+    if (run.names_connection && owner.connection != owner.connector) {
+        return 0;
+    }
+    return is_traced ? 2 : !owner.connector.empty() && run.connector_id == owner.connector ? 1 : 0;
 }
 
 } // namespace
 
 std::vector<std::string> connections_of(const SourceRun& source, const Rules& rules) {
-    Findings ignored;
-    auto grouping = grouped(source, rules.origin, ignored);
+    auto groups = grouped(source, map_events(source));
     std::vector<std::string> connections;
-    for (Group& group : grouping.groups()) {
+    for (Group& group : groups) {
         connections.push_back(map_group(source, group, rules).connector_instance_id);
     }
     return connections;
 }
 
-std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, const std::optional<std::string>& owner,
-                                Findings& findings) {
-    const auto refuse = [&](const std::string& reason) {
+std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, const std::optional<Owner>& owner,
+                                Findings& findings, const TakenIds& taken) {
+    if (!is_fit(source.run_id)) {
         findings.add({.kind = finding::not_taken,
                       .run_id = source.run_id,
-                      .more = {{"table", "spine_events"}, {"row", nullptr}, {"reason", reason}}});
-    };
-    if (!is_fit(source.run_id)) {
-        refuse(source.run_id.find('\0') != std::string::npos ? "NUL in run_id"
-                                                             : "run_id must have 1 to 256 bytes of UTF-8");
+                      .more = {{"table", "spine_events"},
+                               {"row", nullptr},
+                               {"reason", source.run_id.find('\0') != std::string::npos
+                                              ? "NUL in run_id"
+                                              : "run_id must have 1 to 256 bytes of UTF-8"}}});
         return {};
     }
-    auto grouping = grouped(source, rules.origin, findings);
-    auto& groups = grouping.groups();
+    note_numberless(source, findings);
+    auto groups = grouped(source, map_events(source));
     const std::string today = word_of_last_ending(source, groups);
     std::vector<std::pair<MappedRun, Group*>> mapped;
     mapped.reserve(groups.size());
@@ -545,12 +422,10 @@ std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, con
         mapped.emplace_back(map_group(source, group, rules), &group);
     }
     // the first to start keeps the id, unless another has it here already
-    std::ranges::stable_sort(mapped, [&](const auto& one, const auto& other) {
-        const auto rank = [&](const MappedRun& run) {
-            return std::pair{!owner || run.connector_instance_id != *owner, run.admitted_at};
-        };
-        return rank(one.first) < rank(other.first);
+    std::ranges::stable_sort(mapped, {}, [&](const auto& run) {
+        return std::pair{owner ? -likeness(run.first, *owner) : 0, run.first.admitted_at};
     });
+    const bool is_owned = !mapped.empty() && (!owner || likeness(mapped.front().first, *owner) > 0);
     json::array connections;
     for (const auto& [run, group] : mapped) {
         connections.emplace_back(run.connector_instance_id);
@@ -560,13 +435,16 @@ std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, con
         names += (names.empty() ? "" : ", ") + json_string(connection.get_string());
     }
     std::vector<MappedRun> runs;
+    std::set<std::string> given;
     for (auto& [run, group] : mapped) {
-        const bool is_others = owner && run.connector_instance_id != *owner;
+        const bool is_others = !is_owned || group != mapped.front().second;
         if (mapped.size() > 1 || is_others) {
             run.data += fmt::format(R"(, "shared_run_id": {}, "connector_instance_ids": [{}])",
                                     json_string(source.run_id), names);
-            if (!runs.empty() || is_others) {
-                run.run_id += "~" + run.connector_instance_id;
+            if (is_others) {
+                run.run_id = id_beside(run, [&](const std::string& id) {
+                    return !taken.contains({id, run.trace_id}) && given.insert(id).second;
+                });
             }
             findings.add({.kind = finding::shared_id,
                           .run_id = source.run_id,
@@ -574,11 +452,6 @@ std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, con
         }
         run.data += '}';
         run.today = today;
-        if (!is_fit(run.run_id) || !is_fit(run.connector_id) || !is_fit(run.connector_instance_id) ||
-            !is_storable(run.trace_id)) {
-            refuse(fmt::format("an id of its is not 1 to 256 bytes of UTF-8: {}", printable(run.run_id)));
-            continue;
-        }
         if (group->events.empty()) {
             findings.add(
                 {.kind = finding::without_events, .run_id = run.run_id, .more = {{"table", table_of_handle(*group)}}});

@@ -9,8 +9,10 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pdpp::moving_in {
@@ -25,7 +27,7 @@ struct Rules {
     bool adjudicate = false;           ///< end what nobody will end, where that is certain
     bool source_is_stopped = false;    ///< and that is certain of all: the server is gone for good
     bool trust_history = true;         ///< `run_history` also says how runs ended that have events
-    Boots newest_boots;
+    Boots newest_boots = {};
     std::int64_t now = 0; ///< microseconds since 1970
 };
 
@@ -47,7 +49,8 @@ struct MappedRun {
     std::string trace_id;
     std::optional<std::string> scenario_id;
     std::int64_t admitted_at;
-    std::string data; ///< the admission's
+    std::string data;              ///< the admission's
+    bool names_connection = false; ///< else it goes by its connector
     bool in_flight = false;
     std::optional<std::int64_t> run_generation;
     std::vector<MappedEvent> events;
@@ -57,10 +60,21 @@ struct MappedRun {
     bool waits_for_history = false; ///< run_history would end it: Rules::trust_history
 };
 
-/// The runs that share a source's run id, most often one. `owner` is the connection whose run has the id here already,
-/// if that is known: those of others are `<id>~<connection>`. Refers to the rows of `source`.
-std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, const std::optional<std::string>& owner,
-                                Findings& findings);
+/// The run that has an id here already.
+struct Owner {
+    std::string connection;
+    std::string connector; ///< the same as the connection: nobody named that
+    std::string trace_id;
+};
+
+/// Ids that are not for the run of a trace: another has them.
+using TakenIds = std::set<std::pair<std::string, std::string>>;
+
+/// The runs that share a source's run id, most often one. `owner` has the id here already, if that is known: the others
+/// are `<id>~<connection>`, with a number behind it where that is taken. Refers to the rows of `source`, which are
+/// mended (mending.hpp).
+std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, const std::optional<Owner>& owner,
+                                Findings& findings, const TakenIds& taken = {});
 
 /// The connections of the runs that share the id.
 std::vector<std::string> connections_of(const SourceRun& source, const Rules& rules);

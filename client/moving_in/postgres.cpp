@@ -18,7 +18,6 @@ namespace {
 constexpr Dialect postgres_dialect{.name = "postgresql",
                                    .schema = "public.",
                                    .by_bytes = R"( collate "C")",
-                                   .data = DataOrigin::jsonb,
                                    .tells_writes = true};
 
 /// The whole history is put in order before its first row comes.

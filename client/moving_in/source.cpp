@@ -67,6 +67,8 @@ asio::awaitable<void> Source::begin() {
     for (const auto id : {TableId::events, TableId::flights, TableId::history, TableId::receipts}) {
         shapes_.at(static_cast<std::size_t>(id)) = shape_of(id, found);
     }
+    const auto& events = found.at(shape(TableId::events).name);
+    data_origin_ = events.at("data_json") == "jsonb" ? DataOrigin::jsonb : DataOrigin::text;
 }
 
 std::string Source::from(TableId id) const {
@@ -148,7 +150,7 @@ asio::awaitable<Boots> Source::newest_boots() {
     auto cursor = co_await database_->cursor("select cast(t.data_json as text)" + from(TableId::events) +
                                              " where t.event_type = 'controller.booted'");
     while (const auto row = co_await cursor->next()) {
-        const auto data = fit_data(row->front().value_or("{}"), dialect().data);
+        const auto data = fit_data(row->front().value_or("{}"), data_origin_);
         const auto controller = string_at(data, "controller_id");
         const auto seq = number_at(data, "seq");
         if (controller && seq) {

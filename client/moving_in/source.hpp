@@ -62,6 +62,8 @@ class Source {
     explicit Source(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 
     [[nodiscard]] const Dialect& dialect() const { return database_->dialect(); }
+    /// What the data of its events is, in the snapshot that is being read.
+    [[nodiscard]] DataOrigin data_origin() const { return data_origin_; }
 
     /// Connects if that is needed, takes a snapshot and looks at the tables. Throws SourceError, and UnknownShape.
     boost::asio::awaitable<void> begin();
@@ -108,6 +110,7 @@ class Source {
     boost::asio::awaitable<void> find_written(Look& look);
 
     std::unique_ptr<Database> database_;
+    DataOrigin data_origin_ = DataOrigin::text;
     std::array<Shape, 4> shapes_;
     SeenNumbers seen_;
     std::size_t next_gap_ = 0;

@@ -20,7 +20,6 @@ namespace {
 constexpr Dialect sqlite_dialect{.name = "sqlite",
                                  .schema = "main.",
                                  .by_bytes = " collate binary",
-                                 .data = DataOrigin::text,
                                  .tells_writes = false};
 
 constexpr int patience_with_writers = 5000; // milliseconds

@@ -147,8 +147,8 @@ sub tries
 
 	fresh($name);
 	my ($first, $report) = import_from($theirs, $name);
-	is($first, 1, 'one row could not be taken');
-	is($report->{events_written}, $report->{events}, 'all others were');
+	is($first, 1, 'one row could not be taken as it was');
+	is($report->{events_written}, $report->{events}, 'all were taken');
 	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
 	is($theirs->digest, $whole, 'the source is as it was');
 
@@ -202,7 +202,8 @@ sub tries
 	is(status($name, "run \n'\\ % \xc3\xa4")->{status}, 'completed', 'an id of any character');
 	is(types($name, 'run_order'), 'run.admitted run.started run.completed', 'the order is that of the numbers');
 	is(status($name, 'run_order')->{admitted_at}, '2026-08-01T10:00:09.500Z', 'admitted before its first event');
-	is(types($name, 'run_bad_time'), 'run.admitted run.completed', 'the rest of the run of the row that was not taken');
+	is(types($name, 'run_bad_time'), 'run.admitted run.started run.completed', 'a row that could not be taken as it was is here');
+	is(events($name, 'run_bad_time')->[1]{data}{imported_columns}{occurred_at}, 'yesterday', 'with what it said');
 	is($node->safe_psql($name, q{SELECT count(*) FROM pdpp.spine_events WHERE event_type = 'grant.issued' OR run_id = ''}), 0, 'what is of no run stays there');
 
 	# once is enough
@@ -249,7 +250,8 @@ subtest 'what only SQLite can hold' => sub {
 	my ($code, $report) = import_from($theirs, 'odd');
 	is($code, 1, 'an id with a NUL');
 	is((found($report, 'not_taken', 'run_nul'))[0]{reason}, 'NUL in a text', 'is said');
-	is(types('odd', 'run_nul'), 'run.admitted run.started run.failed run.odd run.odd', 'the rest is taken');
+	is(types('odd', 'run_nul'), 'run.admitted run.started run.failed run.odd run.odd run.late_outcome', 'the rest is taken, and its event by another id');
+	is((import_from($theirs, 'odd'))[1]{events_written}, 0, 'once');
 	my $events = events('odd', 'run_nul');
 	is($events->[2]{data}{reason}, "a\x{fffd}b", 'a NUL is replaced');
 	like($events->[2]{data}{imported_data_json}, qr/a\\u0000b/, 'and what was there is kept');
@@ -396,6 +398,152 @@ subtest 'a writer meanwhile' => sub {
 	}
 };
 
+# One bad row: the run is here all the same, and all of it.
+subtest 'rows that cannot be taken as they are' => sub {
+	my $long = 'x' x 300;
+	my %column = (actor => [ actor_id => $long ], connection => [ connector_instance_id => $long ], import => [ source_kind => 'import' ], retried => [ source_kind => 'retried_run' ],
+		id => [ event_id => $long ], no_id => [ event_id => '' ], ours => [ event_id => 'evt_run_ours_2' ], no_type => [ event_type => '' ],
+		time => [ recorded_at => 'soon' ], times => [ occurred_at => '', recorded_at => 'infinity' ]);
+	for my $kind (qw(postgres sqlite))
+	{
+		my $theirs = $kind eq 'sqlite' ? TheirServer->in_sqlite("$folder/bad.db") : TheirServer->in_postgres($node, 'bad');
+		for my $name (sort keys %column)
+		{
+			$theirs->event("run_$name", 'run.started', @cin);
+			$theirs->event("run_$name", 'run.note', @cin, @{ $column{$name} });
+			$theirs->event("run_$name", 'run.completed', @cin);
+			$theirs->event("alone_$name", 'run.started', @cin, @{ $column{$name} }) unless $name =~ /id|ours/;
+		}
+		$theirs->insert('controller_active_runs', connector_instance_id => $long, connector_id => $long, run_id => 'run_flying', trace_id => 't', started_at => 'then');
+		my $here = fresh("bad_$kind");
+		my ($code, $report) = import_from($theirs, $here);
+		is($code, 1, "$kind: it is said");
+		for my $name (sort keys %column)
+		{
+			my ($finding) = found($report, 'not_taken', "run_$name");
+			is($finding->{kept_as}, $name eq 'no_type' ? 'run.imported_event' : 'run.note', "$name: as what it is kept");
+			is(status($here, "run_$name")->{status}, 'completed', 'the run is here');
+			my ($event) = grep { $_->{data}{imported_columns} } @{ events($here, "run_$name") };
+			my %was = @{ $column{$name} };
+			is_deeply($event->{data}{imported_columns}, \%was, 'with what the row said') unless $name eq 'connection'; # it is another's
+			isnt($node->safe_psql($here, "SELECT count(*) FROM pdpp.spine_events WHERE run_id = 'alone_$name'"), 0, 'as is one that has no other row') unless $name =~ /id|ours/;
+		}
+		is(status($here, 'run_flying')->{status}, 'active', 'and one in flight of a connection with a long name');
+		my $all = all_of($here);
+		is((import_from($theirs, $here))[1]{events_written}, 0, 'another time writes nothing');
+		is(all_of($here), $all, 'at all');
+		is($node->safe_psql($here, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
+	}
+};
+
+# PostgreSQL keeps texts of JSON too, which nobody has read yet.
+subtest 'data that is no jsonb' => sub {
+	for my $type (qw(json text))
+	{
+		my $theirs = TheirServer->in_postgres($node, "of_$type");
+		$theirs->do("ALTER TABLE spine_events ALTER data_json TYPE $type USING data_json::$type");
+		my @odd = ('{"a": "x\u0000y"}', '{"a": 1e999999}', '{"a": "\ud800"}', $type eq 'text' ? ('{"a": 1}, "event_type": "run.completed", "x": {}', '{', 'no JSON') : ());
+		$theirs->event('run_odd', 'run.note', @cin, data => $_) for @odd;
+		my $name = fresh("from_$type");
+		is((import_from($theirs, $name))[0], 0, "$type is taken");
+		is(types($name, 'run_odd'), join(' ', 'run.admitted', ('run.note') x @odd), 'each of it');
+		is_deeply([ map { $_->{data}{imported_data_json} // () } @{ events($name, 'run_odd') } ], \@odd, 'with its own words');
+		is(events($name, 'run_odd')->[1]{data}{a}, "x\x{fffd}y", 'and mended');
+	}
+};
+
+# Two runs that share an id where nothing, or not all of them, names a connection.
+subtest 'shared ids without connections' => sub {
+	my @drive = (actor_id => 'drive', trace_id => 'trc_d');
+	my @gmail = (actor_id => 'gmail', trace_id => 'trc_g');
+	my $theirs = TheirServer->in_sqlite("$folder/unnamed.db", connector_instance_id => 1);
+	$theirs->event('both', 'run.started', @gmail);
+	$theirs->event('both', 'run.started', @drive);
+	$theirs->event('both', 'run.failed', @drive);
+	$theirs->event('both', 'run.completed', @gmail);
+	$theirs->event('begun', 'run.started', @gmail);
+	$theirs->event('flown', 'run.started', @gmail);
+	for my $run_id (qw(begun flown))
+	{
+		$theirs->insert('controller_active_runs', connector_instance_id => "cin_$run_id", connector_id => $run_id eq 'flown' ? 'gmail' : 'drive', run_id => $run_id,
+			trace_id => $run_id eq 'flown' ? 'trc_g' : 'trc_d', started_at => TheirServer::at(1));
+	}
+	my $name = fresh('unnamed');
+	my (undef, $report) = import_from($theirs, $name);
+	is(join(' ', map { "$_=" . status($name, $_)->{status} } 'both', 'both~drive'), 'both=completed both~drive=failed', 'each has its own ending');
+	is(status($name, 'begun')->{connector_id}, 'drive', 'a run in flight is not that of another connector');
+	is(types($name, 'begun~gmail'), 'run.admitted run.started', 'which is beside it');
+	is(join(' ', sort map { $_->{imported_as} } found($report, 'shared_id')), 'begun begun~gmail both both~drive', 'which is said');
+	is(status($name, 'flown')->{connector_instance_id}, 'cin_flown', 'one that is of it knows the connection');
+	$theirs->do('DELETE FROM controller_active_runs');
+	$theirs->event('flown', 'run.completed', @gmail);
+	$theirs->event('begun', 'run.completed', @gmail);
+	import_from($theirs, $name);
+	is(types($name, 'flown'), 'run.admitted run.started run.completed', 'and stays the same when nothing names it any more');
+	is(types($name, 'begun~gmail'), 'run.admitted run.started run.completed', 'as the other does');
+	is($node->safe_psql($name, q{SELECT count(*) FROM pdpp.spine_events WHERE event_type = 'run.admitted'}), 5, 'there is no more of them');
+	my $all = all_of($name);
+	is((import_from($theirs, $name))[1]{events_written}, 0, 'another time writes nothing');
+	is(all_of($name), $all, 'at all');
+	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
+};
+
+# A server that died between its tables: rows in flight that it left, and endings without their time.
+subtest 'what the history of runs knows' => sub {
+	my $theirs = TheirServer->in_sqlite("$folder/knows.db");
+	my $row = sub {
+		my ($table, $run_id, %column) = @_;
+		return $theirs->insert($table, run_id => $run_id, connector_instance_id => "cin_$run_id", connector_id => 'gmail', trace_id => "trc_$run_id", started_at => TheirServer::at(1), %column);
+	};
+	for my $run_id (qw(left left_begun)) { $row->('controller_active_runs', $run_id); }
+	$theirs->event('left_begun', 'run.started', connector_instance_id => 'cin_left_begun', at => 2);
+	for my $run_id (qw(left left_begun)) { $row->('run_history', $run_id, status => 'completed', completed_at => TheirServer::at(5)); }
+	$row->('run_history', 'timeless', status => 'failed', terminal_reason => 'token');
+	my $name = fresh('knows');
+	import_from($theirs, $name);
+	is(join(' ', map { status($name, $_)->{status} } qw(left left_begun timeless)), 'completed completed failed', 'counts more than a row in flight, with and without its time');
+	is(status($name, 'left')->{completed_at}, TheirServer::at(5), 'at its time');
+	is_deeply([ @{ status($name, 'timeless') }{qw(terminal_reason completed_at)} ], [ 'token', TheirServer::at(1) ], 'or when the run was last heard of');
+	is($node->safe_psql($name, 'SELECT count(*) FROM pdpp.controller_active_runs'), 0, 'nothing is in flight');
+	my $all = all_of($name);
+	is((import_from($theirs, $name, '--adjudicate', '--source-is-stopped'))[1]{events_written}, 0, 'nothing is left to be judged');
+	is(all_of($name), $all, 'nor changed');
+	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
+};
+
+# The ids of those that share one are made here, and are nobody else's.
+subtest 'ids beside a shared one' => sub {
+	my @other = (connector_instance_id => 'cin_b', trace_id => 'trc_b');
+	my @third = (connector_instance_id => 'cin_c', trace_id => 'trc_c');
+	my $theirs = TheirServer->in_postgres($node, 'beside');
+	for my $run_id (qw(run_s run_t))
+	{
+		$theirs->event($run_id, 'run.started', @cin);
+		$theirs->event($run_id, 'run.started', @other);
+		$theirs->event($run_id, 'run.failed', @other);
+	}
+	$theirs->event('run_s~cin_b', 'run.started', @third);
+	$theirs->event('run_s~cin_b', 'run.completed', @third);
+	$theirs->event('run_long' . 'g' x 248, 'run.started', @$_) for \@cin, \@other;
+	my $name = fresh('from_beside');
+	my ($code) = import_from($theirs, $name);
+	is($code, 0, 'all can be taken');
+	my $told = sub { return join ' ', map { my $run = status($name, $_); "$_=$run->{connector_instance_id}:$run->{status}" } @_ };
+	is($told->('run_s', 'run_s~cin_b', 'run_s~cin_b~2'), 'run_s=cin_a:active run_s~cin_b=cin_c:completed run_s~cin_b~2=cin_b:failed', 'an id that was handed out is of whom it was given to');
+	is($node->safe_psql($name, q{SELECT count(*) FROM pdpp.spine_events WHERE event_type = 'run.admitted' AND run_id LIKE 'run_long%'}), 2, 'one that has no room for another name beside it');
+	my $all = all_of($name);
+	is((import_from($theirs, $name))[1]{events_written}, 0, 'another time writes nothing');
+	is(all_of($name), $all, 'at all');
+	is($told->('run_t~cin_b'), 'run_t~cin_b=cin_b:failed', 'one was made');
+	$theirs->event('run_t~cin_b', 'run.completed', @third);
+	$theirs->event('run_t', 'run.note', @other);
+	import_from($theirs, $name);
+	is($told->('run_t~cin_b', 'run_t~cin_b~cin_c'), 'run_t~cin_b=cin_b:failed run_t~cin_b~cin_c=cin_c:completed', 'and stays whose it is when theirs comes later');
+	is(types($name, 'run_t~cin_b'), 'run.admitted run.started run.failed run.note', 'which goes on');
+	is((import_from($theirs, $name))[1]{events_written}, 0, 'another time writes nothing');
+	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
+};
+
 subtest 'ours' => sub {
 	my $theirs = TheirServer->in_postgres($node, 'like_ours');
 	$theirs->event('run_ours', 'run.failed', @cin);
@@ -407,6 +555,16 @@ subtest 'ours' => sub {
 	is((found($report, 'run_of_ours'))[0]{run_id}, 'run_ours', 'is named');
 	is(status('ours', 'run_ours')->{status}, 'active', 'and stays as it is');
 	is(status('ours', 'run_theirs')->{status}, 'failed', 'the others come');
+	is(status('ours', 'run_ours~cin_a')->{status}, 'failed', 'theirs of that id too, beside it');
+	$theirs->event('run_ours', 'run.completed', connector_instance_id => 'cin_b');
+	$theirs->event('run_same', 'run.failed', connector_instance_id => 'cin_same');
+	$node->safe_psql('ours', q{SELECT pdpp_run_now('mine', 'cin_same', 'run_same')});
+	import_from($theirs, 'ours');
+	is(join(' ', map { status('ours', $_)->{status} } qw(run_ours run_ours~cin_a run_ours~cin_b)), 'active failed completed', 'however many');
+	(undef, $report) = import_from($theirs, 'ours');
+	is(status('ours', 'run_same')->{status}, 'active', 'one of the same connection is ours');
+	is(join(' ', sort map { $_->{run_id} } found($report, 'run_of_ours')), 'run_ours run_same', 'and both are named');
+	is($report->{events_written}, 0, 'another time writes nothing');
 };
 
 $node->stop;

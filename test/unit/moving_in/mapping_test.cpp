@@ -3,8 +3,12 @@
 #include <boost/test/unit_test.hpp>
 
 #include "moving_in/mapping.hpp"
+#include "moving_in/mending.hpp"
 
 #include <boost/json/parse.hpp>
+
+#include <array>
+#include <set>
 
 using namespace pdpp::moving_in;
 namespace json = boost::json;
@@ -36,6 +40,17 @@ Row flight(std::string connection, std::string at) {
     row[flight_column::trace_id] = "trc_f";
     row[flight_column::started_at] = std::move(at);
     row[flight_column::run_generation] = "3";
+    return row;
+}
+
+Row history(std::string status, std::optional<std::string> completed_at) {
+    Row row(history_column::count);
+    row[history_column::run_id] = "run_1";
+    row[history_column::connector_instance_id] = "cin_f";
+    row[history_column::connector_id] = "gmail";
+    row[history_column::status] = std::move(status);
+    row[history_column::started_at] = "2026-08-01T09:00:00Z";
+    row[history_column::completed_at] = std::move(completed_at);
     return row;
 }
 
@@ -124,12 +139,89 @@ BOOST_AUTO_TEST_CASE(a_shared_id_stays_with_whom_began_first_or_has_it) {
     BOOST_TEST(runs[1].run_id == "run_1~cin_a");
     BOOST_TEST(runs[1].here == "abandoned");
     Findings findings;
-    runs = map_runs(run, {}, "cin_a", findings);
+    runs = map_runs(run, {}, Owner{.connection = "cin_a", .connector = "gmail", .trace_id = {}}, findings);
     BOOST_TEST(runs[0].run_id == "run_1");
     BOOST_TEST(runs[0].connector_instance_id == "cin_a");
     BOOST_TEST(findings.count(finding::shared_id) == 2);
-    runs = map_runs(run, {}, "cin_of_ours", findings);
+    runs = map_runs(run, {}, Owner{.connection = "cin_of_ours", .connector = "mine", .trace_id = "trc"}, findings);
     BOOST_TEST(runs[0].run_id == "run_1~cin_b");
+}
+
+// Each event is `connection connector trace type`, `-` for what it does not say; each run `id=types`.
+BOOST_AUTO_TEST_CASE(whose_an_event_is_that_names_no_connection) {
+    const auto flown = [] {
+        auto row = flight("cin_d", "2026-08-01T09:00:00Z");
+        row[flight_column::connector_id] = "drive";
+        return row;
+    }();
+    const auto told = [](const std::vector<std::array<std::string, 4>>& events, std::vector<Row> flights = {}) {
+        std::vector<Row> rows;
+        for (const auto& [connection, connector, trace, type] : events) {
+            const auto n = std::to_string(rows.size() + 1);
+            auto row = event("e" + n, "run." + type, connection == "-" ? std::nullopt : std::optional(connection), "{}",
+                             "2026-08-01T10:00:0" + n + "Z");
+            row[event_column::actor_id] = connector == "-" ? "owner_local" : connector;
+            row[event_column::actor_type] = connector == "-" ? "owner" : "runtime";
+            row[event_column::trace_id] = trace;
+            rows.push_back(std::move(row));
+        }
+        const auto run = source(std::move(rows), std::move(flights));
+        std::string text;
+        for (const auto& one : mapped(run)) {
+            text += (text.empty() ? "" : ", ") + one.run_id.substr(4) + "=";
+            for (const auto& each : one.events) {
+                text += each.event_type.substr(4, 1);
+            }
+            text += one.in_flight ? "+" : "";
+        }
+        return text;
+    };
+    // of other connectors and traces
+    BOOST_TEST(told({{"-", "gmail", "g", "started"},
+                     {"-", "drive", "d", "started"},
+                     {"-", "drive", "d", "failed"},
+                     {"-", "gmail", "g", "completed"}}) == "1=sc, 1~drive=sf");
+    BOOST_TEST(told({{"cin_a", "gmail", "g", "started"},
+                     {"-", "drive", "d", "started"},
+                     {"-", "drive", "d", "failed"},
+                     {"cin_a", "gmail", "g", "completed"}}) == "1=sc, 1~drive=sf");
+    BOOST_TEST(told({{"-", "gmail", "g", "started"}}, {flown}) == "1=+, 1~gmail=s");
+    BOOST_TEST(told({{"-", "gmail", "trc_f", "started"}}, {flown}) == "1=+, 1~gmail=s"); // begun by two, in one trace
+    BOOST_TEST(told({{"-", "drive", "d", "started"}}, {flown}) == "1=s+");
+    // of one connector: two that began
+    BOOST_TEST(told({{"-", "gmail", "g", "started"},
+                     {"-", "gmail", "h", "started"},
+                     {"-", "gmail", "h", "failed"},
+                     {"-", "gmail", "g", "completed"}}) == "1=sc, 1~gmail=sf");
+    BOOST_TEST(told({{"-", "gmail", "g", "started"}, {"-", "gmail", "g", "started"}, {"-", "gmail", "h", "failed"}}) ==
+               "1=ssf");
+    // who else is heard of a run is of it, in whatever trace
+    BOOST_TEST(told({{"-", "-", "o", "note"}, {"-", "gmail", "g", "started"}, {"-", "-", "o", "note"}}) == "1=nsn");
+    BOOST_TEST(told({{"-", "-", "d", "note"},
+                     {"-", "gmail", "g", "started"},
+                     {"-", "drive", "d", "started"},
+                     {"-", "gmail", "x", "completed"}}) == "1=ns, 1~gmail=sc");
+    BOOST_TEST(told({{"cin_a", "gmail", "g", "started"}, {"-", "gmail", "x", "completed"}}) == "1=sc");
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_is_here_is_the_same_when_its_connection_is_told_no_more) {
+    const auto ids = [](const SourceRun& run, const Owner& owner) {
+        Findings findings;
+        std::string text;
+        for (const auto& one : map_runs(run, {}, owner, findings)) {
+            text += (text.empty() ? "" : " ") + one.run_id;
+        }
+        return text;
+    };
+    const auto unnamed = source({event("e1", "run.started", std::nullopt)});
+    BOOST_TEST(ids(unnamed, {.connection = "cin_a", .connector = "gmail", .trace_id = "trc_x"}) == "run_1");
+    BOOST_TEST(ids(unnamed, {.connection = "cin_a", .connector = "drive", .trace_id = "trc_none"}) == "run_1");
+    BOOST_TEST(ids(unnamed, {.connection = "cin_a", .connector = "drive", .trace_id = "trc_x"}) == "run_1~gmail");
+    const auto two = source({event("e1", "run.started", "cin_b"), event("e2", "run.started", std::nullopt)});
+    BOOST_TEST(ids(two, {.connection = "cin_a", .connector = "gmail", .trace_id = "trc_x"}) == "run_1 run_1~cin_b");
+    const auto named = source({event("e1", "run.started", "cin_b"), event("e2", "run.started", "cin_a")});
+    BOOST_TEST(ids(named, {.connection = "gmail", .connector = "gmail", .trace_id = "trc_cin_a"}) ==
+               "run_1 run_1~cin_b");
 }
 
 BOOST_AUTO_TEST_CASE(where_the_connection_is_said) {
@@ -185,15 +277,114 @@ BOOST_AUTO_TEST_CASE(nobody_is_ended_who_may_go_on) {
     BOOST_TEST(mapped(run, rules).at(0).here == "active");
 }
 
-BOOST_AUTO_TEST_CASE(what_cannot_be_taken_is_named) {
-    auto run = source({event("", "run.note", "cin_a"), event("e2", "run.note", "cin_a", "{}", "soon"),
-                       event("e3", "run.completed", "cin_a")});
+BOOST_AUTO_TEST_CASE(what_the_history_knows_counts_more_than_a_row_in_flight) {
+    const std::optional<std::string> at = "2026-08-01T09:00:05Z";
+    auto run = source({}, {flight("cin_f", "2026-08-01T09:00:00Z")});
+    const auto here = [&](const Rules& rules, const std::string& status,
+                          const std::optional<std::string>& completed_at) {
+        run.history = {history(status, completed_at)};
+        const auto told = mapped(run, rules).at(0);
+        return told.here + (told.in_flight ? " in flight" : "") + (told.waits_for_history ? " waits" : "");
+    };
+    const Rules gone{.adjudicate = true, .source_is_stopped = true, .now = 1785574800000000};
+    for (const auto& rules : {Rules{}, gone}) {
+        BOOST_TEST(here(rules, "completed", at) == "completed");
+        BOOST_TEST(here(rules, "timed_out", at) == "failed");
+    }
+    BOOST_TEST(here({}, "running", at) == "active in flight");
+    BOOST_TEST(here(gone, "running", at) == "abandoned");
+    BOOST_TEST(here({}, "failed", std::nullopt) == "active in flight"); // an attempt: another may follow
+    BOOST_TEST(here(gone, "failed", std::nullopt) == "failed");
+    run.events = {event("e1", "run.started", "cin_f", "{}", "2026-08-01T09:00:01Z")};
+    BOOST_TEST(here({}, "completed", at) == "completed");
+    BOOST_TEST(here({.trust_history = false}, "completed", at) == "active in flight waits");
+    run.flights.clear();
+    for (const char* const never : {"", "yesterday"}) {
+        const auto completed_at = *never == '\0' ? std::nullopt : std::optional<std::string>(never);
+        BOOST_TEST(here({}, "failed", completed_at) == "failed");
+        BOOST_TEST(here({}, "succeeded", completed_at) == "completed");
+        BOOST_TEST(here({}, "queued", completed_at) == "active");
+        BOOST_TEST(here({}, "whatever", completed_at) == "active");
+    }
+    run.history = {history("failed", std::nullopt)};
+    BOOST_TEST(mapped(run).at(0).events.back().occurred_at == 1785574801000000); // last heard of
+    run.history = {history("completed", "2026-08-01T09:00:09Z"), history("failed", "2026-08-01T09:00:05Z")};
+    BOOST_TEST(mapped(run).at(0).here == "failed");
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_taken_as_it_is_is_mended_kept_and_named) {
+    const std::string long_id(300, 'x');
+    auto run =
+        source({event("", "run.started", "cin_a", "{}", "2026-08-01T10:00:01Z"),
+                event("e2", "run.note", "cin_a", "{}", "soon"), event(std::string("e\0", 2), "run.note", "cin_a"),
+                event("e4", "", "cin_a", R"({"a": 1})"), event("evt_run_1_7", "run.note", "cin_a"),
+                event("e6", "run.note", "cin_a"), event("e6", "run.note", "cin_a"), event(long_id, "run.note", "cin_a"),
+                event("e9", "run.completed", "cin_a")});
+    run.events[5][event_column::actor_id] = long_id;
+    run.events[7][event_column::source_kind] = "import";
+    run.events[8][event_column::occurred_at] = "2026-08-01 10 o'clock";
+    auto again = run;
     Findings findings;
-    BOOST_TEST(map_runs(run, {}, std::nullopt, findings).at(0).events.size() == 1);
-    BOOST_TEST(findings.count(finding::not_taken) == 2);
+    mend(run, {.origin = DataOrigin::text}, findings);
+    BOOST_TEST(findings.count(finding::not_taken) == 9);
+    BOOST_TEST(findings.all().back().more.at("kept_as").as_string() == "run.completed");
+    BOOST_TEST(findings.all().at(2).more.at("reason").as_string() == "NUL in a text");
+    const auto mapped_run = map_runs(run, {}, std::nullopt, findings).at(0);
+    BOOST_TEST(mapped_run.here == "completed");
+    BOOST_REQUIRE_EQUAL(mapped_run.events.size(), 9);
+    std::set<std::string> ids;
+    for (const auto& each : mapped_run.events) {
+        ids.insert(*each.event_id);
+        BOOST_TEST(each.event_id->size() <= 256);
+    }
+    BOOST_TEST(ids.size() == 9);
+    BOOST_TEST(mapped_run.events[1].occurred_at == 1785578401000000); // that of the event before
+    BOOST_TEST(mapped_run.events[8].occurred_at == mapped_run.events[8].recorded_at);
+    BOOST_TEST(mapped_run.events[3].event_type == untyped_event);
+    BOOST_TEST(mapped_run.events[3].data == R"({"a": 1, "imported_columns": {"event_type": ""}})");
+    BOOST_TEST(mapped_run.events[5].data.find(long_id) != std::string::npos);
+    BOOST_TEST(mapped_run.events[5].row->at(event_column::actor_id)->size() == 256);
+    BOOST_TEST(!mapped_run.events[7].row->at(event_column::source_kind));
+    BOOST_TEST(mapped_run.events[2].data == R"({"imported_columns": {"event_id": "e\\x00"}})");
+    again.events[0][event_column::event_seq].reset(); // what its server numbers later is known by the same id
+    mend(again, {.origin = DataOrigin::text}, findings);
+    BOOST_TEST(*again.events[0][event_column::event_id] == *run.events[0][event_column::event_id]);
+
     run.run_id = std::string("run\0", 4);
-    BOOST_TEST(map_runs(run, {}, std::nullopt, findings).empty());
-    BOOST_TEST(findings.count(finding::not_taken) == 3);
+    Findings refused;
+    mend(run, {}, refused);
+    BOOST_TEST(map_runs(run, {}, std::nullopt, refused).empty());
+    BOOST_TEST(refused.count(finding::not_taken) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(names_that_are_too_long_are_cut_and_stay_different) {
+    const std::string much(300, 'y');
+    auto run = source({event("e1", "run.started", much + "a"), event("e2", "run.started", much + "b"),
+                       event("e3", "run.completed", std::nullopt, R"({"connection_id": ")" + much + "a\"}")});
+    Findings findings;
+    mend(run, {}, findings);
+    const auto runs = map_runs(run, {}, std::nullopt, findings);
+    BOOST_REQUIRE_EQUAL(runs.size(), 2);
+    BOOST_TEST(runs[0].events.size() == 2);
+    BOOST_TEST(runs[0].connector_instance_id.size() == 256);
+    BOOST_TEST(runs[0].connector_instance_id != runs[1].connector_instance_id);
+    BOOST_TEST(runs[1].run_id.size() == 256);
+    BOOST_TEST(fit_id(std::string(223, 'x') + "\u00e9" + std::string(100, 'x')).starts_with(std::string(222, 'x')));
+    BOOST_TEST(fit_id(std::string(222, 'x') + "\u00e9" + std::string(100, 'x')).find('\xc3') == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(gaps_that_are_no_json_stay_within_their_value) {
+    auto run = source({});
+    run.history = {history("failed", "2026-08-01T09:00:05Z")};
+    const auto data = [&](const std::string& gaps) {
+        run.history[0][history_column::known_gaps_json] = gaps;
+        return json::parse(mapped(run).at(0).events.at(0).data).as_object();
+    };
+    BOOST_TEST(data("[1, 2]").at("known_gaps").as_array().size() == 2);
+    BOOST_TEST(data("7").at("known_gaps").as_int64() == 7);
+    BOOST_TEST(!data("1, \"reason\": \"else\"").contains("reason"));
+    BOOST_TEST(data("1}, {\"a\": 2").at("known_gaps").as_string() == "1}, {\"a\": 2");
+    BOOST_TEST(data("[\"\\u0000\"]").at("imported_known_gaps_json").as_string() == "[\"\\u0000\"]");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

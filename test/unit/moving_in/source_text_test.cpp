@@ -66,9 +66,13 @@ BOOST_AUTO_TEST_CASE(data_that_it_refuses_is_mended_and_kept) {
                R"({"a": "x\ufffdy", "imported_data_json": "{\"a\": \"x\\u0000y\"}"})");
     BOOST_TEST(
         fit_data(R"({"a": "\ud800"})", DataOrigin::text).starts_with(R"({"a": "\ufffd", "imported_data_json": )"));
-    for (const char* const text : {"", "no JSON", "[1]", "{\"a\": 1e9999}", "{\"a\": 1} x", "{"}) {
+    for (const char* const text :
+         {"", "no JSON", "[1]", "{\"a\": 1e9999}", "{\"a\": 1}, \"b\": {}", "{\"a\": 1} x", "{"}) {
         BOOST_TEST(fit_data(text, DataOrigin::text) == "{\"imported_data_json\": " + json_string(text) + "}");
     }
+    const std::string digits(140'000, '7');
+    BOOST_TEST(fit_data("{\"a\": " + digits + "}", DataOrigin::text).starts_with("{\"imported_data_json\""));
+    BOOST_TEST(fit_data("{\"a\": \"" + digits + "\"}", DataOrigin::text) == "{\"a\": \"" + digits + "\"}");
     BOOST_TEST(fit_data(std::string(9000, '['), DataOrigin::text).starts_with("{\"imported_data_json\""));
 }
 
