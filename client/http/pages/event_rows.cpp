@@ -8,7 +8,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+#include <cmath>
+#include <iterator>
+#include <map>
+#include <ranges>
 #include <string>
 #include <vector>
 
@@ -21,32 +24,32 @@ namespace {
 constexpr std::size_t gist_limit = 200;         // characters
 constexpr std::size_t small_data = 500;         // bytes
 constexpr std::size_t small_data_of_all = 6000; // of one page
-constexpr std::size_t streams_shown = 30;
+constexpr std::size_t name_limit = 200;         // characters
+constexpr std::size_t digits_limit = 60;
+constexpr std::size_t streams_shown = 50;
 
-std::optional<std::int64_t> count_at(const json::object& data, std::string_view key) {
-    const auto* const value = data.if_contains(key);
-    return value != nullptr && value->is_int64() && value->get_int64() >= 0 ? std::optional(value->get_int64())
-                                                                            : std::nullopt;
+/// How far, in words: `1,234 of 5,000`; empty if the event tells no count.
+std::string count_words(const ShownEvent& event) {
+    const auto shown = [](std::string_view number) { return storable(grouped(number), digits_limit); };
+    const auto count = number_at(event, "count");
+    const auto total = number_at(event, "total");
+    return total   ? fmt::format("{}of {}", count ? shown(*count) + " " : "", shown(*total))
+           : count ? shown(*count)
+                   : std::string{};
 }
 
-std::string progress_words(const json::object& data) {
-    std::string words{text_at(data, "stream")};
-    const auto add = [&](std::string_view more) {
+std::string progress_words(const ShownEvent& event) {
+    std::string words{stream_of(event)};
+    for (const std::string& more : {count_words(event), std::string{text_at(event.data, "message")}}) {
         words.append(words.empty() || more.empty() ? "" : " ").append(more);
-    };
-    const auto count = count_at(data, "count");
-    const auto total = count_at(data, "total");
-    if (count) {
-        add(total ? fmt::format("{} of {}", grouped(*count), grouped(*total)) : grouped(*count));
     }
-    add(text_at(data, "message"));
     return words;
 }
 
 /// What a row says of its event in one line.
 std::string gist_of(const ShownEvent& event) {
     if (event.type == "run.progress_reported") {
-        return progress_words(event.data);
+        return progress_words(event);
     }
     std::string words;
     for (const std::string_view key : {"reason", "failure_reason", "failure_message", "message", "outcome",
@@ -89,7 +92,7 @@ std::string size_text(std::size_t bytes) {
 
 } // namespace
 
-void add_event_rows(PageValues& page, std::string_view run_id, std::span<const ShownEvent> events) {
+void add_event_rows(PageValues& page, std::string_view run_id, std::span<const ShownEvent> events, const Room& room) {
     std::size_t shown = 0;
     for (const auto& event : events) {
         auto row = page.add("EVENT");
@@ -97,14 +100,15 @@ void add_event_rows(PageValues& page, std::string_view run_id, std::span<const S
         row.text("CLASS", class_of(event.type));
         row.text("TIME", event.occurred_at);
         row.text("TEXT", readable_time(event.occurred_at));
-        row.text("TYPE", event.type);
+        row.text("TYPE", storable(event.type, room.characters(name_limit)));
         if (const auto gist = gist_of(event); !gist.empty()) {
-            row.add("GIST").text("WORDS", storable(gist, gist_limit));
+            row.add("GIST").text("WORDS", storable(gist, room.characters(gist_limit)));
         }
         if (event.data_text == "{}") {
             continue;
         }
-        if (event.data_text.size() <= small_data && shown + event.data_text.size() <= small_data_of_all) {
+        if (event.data_text.size() <= small_data &&
+            shown + event.data_text.size() <= room.characters(small_data_of_all)) {
             shown += event.data_text.size();
             row.add("INLINE").text("DATA", event.data_text);
         } else {
@@ -115,41 +119,70 @@ void add_event_rows(PageValues& page, std::string_view run_id, std::span<const S
     }
 }
 
-void add_progress(PageValues& page, std::span<const ShownEvent> events) {
-    std::vector<const ShownEvent*> streams;
-    for (const auto& event : events) {
-        const auto is_same = [&](const ShownEvent* other) {
-            return text_at(other->data, "stream") == text_at(event.data, "stream");
-        };
-        if (event.type == "run.progress_reported" && std::ranges::none_of(streams, is_same)) {
-            streams.push_back(&event);
+namespace {
+
+/// The newest event of each stream that tells of its progress, by the streams' names: a stream keeps its place,
+/// whichever spoke last. `events` are newest first.
+std::vector<const ShownEvent*> newest_of_streams(std::span<const ShownEvent* const> events) {
+    std::map<std::string_view, const ShownEvent*> streams;
+    for (const auto* const event : events) {
+        if (event->type == "run.progress_reported") {
+            streams.try_emplace(stream_of(*event), event);
         }
     }
-    if (streams.empty()) {
+    std::vector<const ShownEvent*> newest;
+    std::ranges::copy(streams | std::views::values, std::back_inserter(newest));
+    return newest;
+}
+
+void add_stream(PageValues& list, const ShownEvent& event, std::int64_t looked_from, const Room& room) {
+    auto stream = list.add("STREAM");
+    const auto name = stream_of(event);
+    stream.text("NAME", name.empty() ? "run" : storable(name, room.characters(name_limit)));
+    const auto value_of = [&](std::string_view key) {
+        return number_at(event, key) ? event.data.at(key).to_number<double>() : std::nan("");
+    };
+    const double count = value_of("count");
+    const double total = value_of("total");
+    if (const auto words = count_words(event); count >= 0 && total > 0 && std::isfinite(total)) {
+        auto bar = stream.add("BAR");
+        bar.text("COUNT", fmt::format("{}", std::min(count, total)));
+        bar.text("TOTAL", fmt::format("{}", total));
+        bar.text("COUNT_TEXT", words);
+    } else if (!words.empty()) {
+        stream.add("COUNTER").text("COUNT_TEXT", words);
+    }
+    if (const auto message = text_at(event.data, "message"); !message.empty()) {
+        stream.add("SAYS").text("MESSAGE", storable(message, room.characters(gist_limit)));
+    }
+    if (event.seq < looked_from) {
+        stream.add("TOLD").number("SEQ", event.seq);
+    }
+}
+
+} // namespace
+
+void add_progress(PageValues& page, const LookedAt& looked_at, std::string_view more_url, const Room& room) {
+    const auto streams = newest_of_streams(looked_at.events);
+    if (streams.empty() && looked_at.is_all()) {
         return;
     }
-    // a stream keeps its place, whichever spoke last
-    std::ranges::sort(streams, {}, [](const ShownEvent* event) { return text_at(event->data, "stream"); });
-    streams.resize(std::min(streams.size(), streams_shown));
     auto list = page.add("PROGRESS");
-    for (const auto* const event : streams) {
-        auto stream = list.add("STREAM");
-        const auto name = text_at(event->data, "stream");
-        stream.text("NAME", name.empty() ? "run" : name);
-        const auto count = count_at(event->data, "count");
-        const auto total = count_at(event->data, "total");
-        if (count && total && *total > 0) {
-            auto bar = stream.add("BAR");
-            bar.number("COUNT", std::min(*count, *total));
-            bar.number("TOTAL", *total);
-            bar.text("COUNT_TEXT", grouped(*count));
-            bar.text("TOTAL_TEXT", grouped(*total));
-        } else if (count) {
-            stream.add("COUNTER").text("COUNT_TEXT", grouped(*count));
-        }
-        if (const auto message = text_at(event->data, "message"); !message.empty()) {
-            stream.add("SAYS").text("MESSAGE", storable(message, gist_limit));
-        }
+    list.text("MORE_URL", more_url);
+    const auto shown = std::min(streams.size(), room.rows(streams_shown));
+    for (const auto* const event : std::span{streams}.first(shown)) {
+        add_stream(list, *event, looked_at.from, room);
+    }
+    if (shown < streams.size()) {
+        list.add("MORE_STREAMS")
+            .text("MORE_WORDS", fmt::format("{} of {} streams are shown here.", shown, streams.size()));
+    }
+    if (!looked_at.is_all()) {
+        auto few = list.add("FEW_LOOKED");
+        few.text("FEW_WORDS",
+                 fmt::format("{} among the newest {} of {} events or the first {}.",
+                             streams.empty() ? "No stream spoke" : "Streams that spoke",
+                             grouped(looked_at.last - looked_at.from + 1), grouped(looked_at.last), looked_at.first));
     }
 }
 

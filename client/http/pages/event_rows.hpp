@@ -3,6 +3,7 @@
 
 #include "http/pages/page.hpp"
 #include "http/pages/reading.hpp"
+#include "http/pages/run_parts.hpp"
 
 #include <span>
 #include <string_view>
@@ -10,9 +11,10 @@
 namespace pdpp::http {
 
 /// Adds a row for each. Data of some size is not in it but fetched when it is unfolded, so that a page stays small.
-void add_event_rows(PageValues& page, std::string_view run_id, std::span<const ShownEvent> events);
+void add_event_rows(PageValues& page, std::string_view run_id, std::span<const ShownEvent> events, const Room& room);
 
-/// Adds what the newest event of each stream says of its progress, if any does. `events` are newest first.
-void add_progress(PageValues& page, std::span<const ShownEvent> events);
+/// Adds what the newest event of each stream says of its progress, if any does, and where else one would have to look:
+/// at `more_url`.
+void add_progress(PageValues& page, const LookedAt& looked_at, std::string_view more_url, const Room& room);
 
 } // namespace pdpp::http

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 namespace pdpp::http {
@@ -31,7 +32,22 @@ class Scale {
     double span_;
 };
 
-std::string words_of(const LifeTimes& times, std::string_view status, std::size_t late) {
+/// What an event that came late is evidence of. Imports keep a second start the same way.
+enum class Evidence { start, earlier_outcome, late_outcome };
+
+Evidence evidence_in(const ShownEvent& event, const LifeTimes& times) {
+    if (text_at(event.data, "event_type") == "run.started") {
+        return Evidence::start;
+    }
+    return times.ended && event.millis < *times.ended ? Evidence::earlier_outcome : Evidence::late_outcome;
+}
+
+std::string counted(std::size_t count, std::string_view what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+std::string words_of(const LifeTimes& times, std::string_view status, const std::map<Evidence, std::size_t>& evidence,
+                     bool more_late) {
     std::string words;
     const auto end = times.ended.value_or(times.now);
     if (times.started) {
@@ -45,15 +61,19 @@ std::string words_of(const LifeTimes& times, std::string_view status, std::size_
     if (times.ended) {
         words += fmt::format("ended as {}", status);
     }
-    if (late > 0) {
-        words += fmt::format("; {} late outcome{} afterwards", late, late == 1 ? "" : "s");
+    for (const auto& [kind, count] : evidence) {
+        words += kind == Evidence::start ? "; " + counted(count, "further start")
+                 : kind == Evidence::earlier_outcome
+                     ? fmt::format("; {} before that", counted(count, "other outcome"))
+                     : fmt::format("; {}{} afterwards", more_late ? "at least " : "", counted(count, "late outcome"));
     }
     return words + ".";
 }
 
 } // namespace
 
-Life draw_life(const LifeTimes& times, std::string_view status, std::span<const ShownEvent* const> events) {
+Life draw_life(const LifeTimes& times, std::string_view status, std::span<const ShownEvent* const> events,
+               bool more_late) {
     Life life{.from = times.admitted,
               .until = times.ended,
               .parts = {},
@@ -62,13 +82,15 @@ Life draw_life(const LifeTimes& times, std::string_view status, std::span<const 
               .tick_path = {},
               .words = {},
               .scale = {}};
-    std::size_t late = 0;
+    std::map<Evidence, std::size_t> evidence;
     for (const auto* const event : events) {
         life.ticks.push_back(event->millis);
         if (times.ended && event->millis > *life.until) {
             life.until = event->millis;
         }
-        late += event->type == "run.late_outcome" ? 1 : 0;
+        if (event->type == "run.late_outcome") {
+            ++evidence[evidence_in(*event, times)];
+        }
     }
     std::ranges::sort(life.ticks);
     const Scale scale(life.from, life.until.value_or(times.now));
@@ -89,16 +111,25 @@ Life draw_life(const LifeTimes& times, std::string_view status, std::span<const 
         add_part("after", end, *life.until, false);
     }
 
+    const auto add_sign = [&](std::string_view kind, std::int64_t at, std::string_view words) {
+        const auto is_same = [&](const LifeSign& other) { return other.x == scale.x(at) && other.words == words; };
+        if (std::ranges::none_of(life.signs, is_same)) { // several at one place are one
+            life.signs.push_back({.kind = kind, .x = scale.x(at), .at = at, .words = std::string{words}});
+        }
+    };
     for (const auto* const event : events) {
         if (event->type == "run.cancel_requested") {
-            life.signs.push_back(
-                {.kind = "cancel", .x = scale.x(event->millis), .at = event->millis, .words = "cancel requested"});
+            add_sign("cancel", event->millis, "cancel requested");
         } else if (event->type == "run.late_outcome") {
-            life.signs.push_back({.kind = "late",
-                                  .x = scale.x(event->millis),
-                                  .at = event->millis,
-                                  .words = "a late outcome, kept as evidence"});
+            const auto what = evidence_in(*event, times);
+            add_sign("late", event->millis,
+                     what == Evidence::start             ? "a further start, kept as evidence"
+                     : what == Evidence::earlier_outcome ? "another outcome, kept as evidence"
+                                                         : "a late outcome, kept as evidence");
         }
+    }
+    if (times.cancel_requested && std::ranges::find(life.signs, "cancel", &LifeSign::kind) == life.signs.end()) {
+        add_sign("cancel", *times.cancel_requested, "cancel requested");
     }
     if (times.ended) {
         life.signs.push_back({.kind = "end", .x = scale.x(end), .at = end, .words = std::string{status}});
@@ -109,7 +140,7 @@ Life draw_life(const LifeTimes& times, std::string_view status, std::span<const 
             life.tick_path += fmt::format("M{} 48v10", *place);
         }
     }
-    life.words = words_of(times, status, late);
+    life.words = words_of(times, status, evidence, more_late);
     life.scale = duration(life.until.value_or(times.now) - life.from);
     return life;
 }

@@ -19,6 +19,7 @@ struct LifeTimes {
     std::optional<std::int64_t> started;
     std::optional<std::int64_t> ended;
     std::int64_t now = 0;
+    std::optional<std::int64_t> cancel_requested = {};
 };
 
 struct LifePart {
@@ -47,6 +48,8 @@ struct Life {
     std::string scale; ///< how long it is from left to right
 };
 
-Life draw_life(const LifeTimes& times, std::string_view status, std::span<const ShownEvent* const> events);
+/// `more_late` says that there may be more late outcomes than those among `events`.
+Life draw_life(const LifeTimes& times, std::string_view status, std::span<const ShownEvent* const> events,
+               bool more_late = false);
 
 } // namespace pdpp::http

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace pdpp::http {
 
@@ -121,10 +122,14 @@ void add_page_headers(Response& response) {
 } // namespace
 
 Response page_response(status code, const Page& page) {
+    return page_response(code, page.text());
+}
+
+Response page_response(status code, std::string text) {
     Response response{code, 11};
     response.set(field::content_type, "text/html; charset=utf-8");
     add_page_headers(response);
-    response.body() = page.text();
+    response.body() = std::move(text);
     response.content_length(response.body().size());
     return response;
 }

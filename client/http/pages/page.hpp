@@ -3,6 +3,8 @@
 
 #include "http/wire/message.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,6 +18,26 @@ namespace pdpp::http {
 
 /// Where the list of runs is, which all pages lead to.
 constexpr std::string_view list_path = "/_ref/runs";
+
+/// The most bytes of a page: with the style, the script and an icon, as they are sent, under 60 kB.
+constexpr std::size_t page_limit = 48'000;
+
+/// How much of what is long a page has room for. What it comes to shows when all is escaped: a page that is over its
+/// limit is filled anew with half of each text, then with a quarter, and from there on with fewer rows as well.
+class Room {
+  public:
+    static constexpr int fewest = 9; ///< the halvings after which any page is under the limit
+
+    explicit Room(int halvings = 0) : halvings_(halvings) {}
+
+    [[nodiscard]] std::size_t characters(std::size_t most) const { return halved(most, halvings_); }
+    [[nodiscard]] std::size_t rows(std::size_t most) const { return halved(most, std::max(halvings_ - 2, 0)); }
+
+  private:
+    static std::size_t halved(std::size_t most, int times) { return std::max<std::size_t>(most >> times, 1); }
+
+    int halvings_;
+};
 
 /// What a template is filled with, by name; a part of it once for each time it was added. Whatever is put in shows as
 /// text: the template library escapes by what stands around it, and what could not be seen is made visible here.
@@ -62,6 +84,7 @@ class Page {
 /// The page as an answer: never kept, and under a policy that lets it load nothing from elsewhere and be shown in no
 /// other page.
 Response page_response(status code, const Page& page);
+Response page_response(status code, std::string text);
 
 /// 303: go and GET that.
 Response see_other(std::string_view location);

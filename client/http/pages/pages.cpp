@@ -16,7 +16,10 @@
 #include "http/wire/errors.hpp"
 #include "log/log.hpp"
 #include "pq/body.hpp"
+#include "pq/jsonb_text.hpp"
+#include "pq/timeline_cursor.hpp"
 #include "run/link.hpp"
+#include "run/timeline.hpp"
 
 #include <boost/beast/core/string.hpp>
 
@@ -32,11 +35,21 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// For the drawing, and for the progress of streams.
+/// For the drawing.
 constexpr int newest_events = 200;
-/// Among which is the start of any run that was not cancelled again and again before.
+/// Among which is the start of nearly any run.
 constexpr int first_events = 10;
-constexpr int connections_shown = 20;
+/// How many of the newest events are looked through for the progress of streams, which may be told by each of them, and
+/// for what is rare.
+constexpr int looked_at_for_progress = 1000;
+constexpr int looked_at_for_signs = 5000;
+constexpr int signs_found = 100; // of either kind, beside those among the newest
+/// How many events the database may look through for those of a type. It takes as long for them as for a hundredth of
+/// that to be handed out, so that in more events the search goes on by pages of those.
+constexpr std::int64_t searched_at_once = 20'000;
+constexpr int searched_on_page = 1000;
+constexpr std::size_t connections_shown = 20;
+constexpr std::size_t type_limit = 256; // bytes
 
 /// Whether `accept` says `text/html`, in whatever letters.
 bool speaks_of_pages(std::string_view accept) {
@@ -74,6 +87,9 @@ RunPageView view_of(const Target& target) {
         } else if (parameter.name == "order") {
             throw invalid_request("order must be newest or oldest.", "order");
         } else if (parameter.name == "type") {
+            if (parameter.value.size() > type_limit) {
+                throw invalid_request("type must be at most 256 bytes.", "type");
+            }
             view.event_type = parameter.value;
         } else if (parameter.name == "cursor") {
             view.cursor = parameter.value;
@@ -95,6 +111,36 @@ std::vector<pq::Argument> events_question(std::string_view run_id, int limit, co
         arguments.push_back({"cursor", "text", view.cursor});
     }
     return arguments;
+}
+
+/// How many events there are in the direction of a search, `last` being the number of the newest.
+std::int64_t events_ahead(const RunPageView& view, std::int64_t last) {
+    const auto cursor = run::decode_cursor(view.cursor);
+    if (view.oldest_first) {
+        return last - (cursor ? cursor->event_seq : 0);
+    }
+    return cursor ? cursor->event_seq - 1 : last;
+}
+
+/// Keeps what a search is for, up to a page of it; where it goes on, and what was looked at.
+void keep_found(ShownEvents& read, std::string_view run_id, std::string_view type) {
+    if (read.events.empty()) {
+        return;
+    }
+    const auto begin = read.events.front().seq;
+    auto end = read.events.back().seq;
+    std::erase_if(read.events, [&](const ShownEvent& event) { return event.type != type; });
+    if (read.events.size() > events_on_page) {
+        read.events.resize(events_on_page);
+        end = read.events.back().seq;
+        read.next_cursor = pq::timeline_cursor(run_id, end);
+        read.truncated = true;
+    }
+    read.looked_at = grouped(std::min(begin, end)) + " to " + grouped(std::max(begin, end));
+}
+
+std::size_t rows_in(std::string_view list) {
+    return pq::elements_of(pq::member_of(list, "data").value_or("[]")).size();
 }
 
 } // namespace
@@ -222,37 +268,104 @@ asio::awaitable<ShownEvents> Pages::read_page(const Asked& asked, int limit, con
     co_return read_events(timeline);
 }
 
+/// Those of a type among the newest events. They are read from the oldest on: from the newest on, the database would
+/// look for a rare type all the way to the run's beginning.
+asio::awaitable<RecentEvents> Pages::read_recent(const Asked& asked, std::string_view type, std::int64_t last,
+                                                 int reach, int most) {
+    RecentEvents recent;
+    recent.from = std::max<std::int64_t>(last - reach + 1, 1);
+    RunPageView view;
+    view.oldest_first = true;
+    view.event_type = type;
+    if (recent.from > 1) {
+        view.cursor = pq::timeline_cursor(asked.run_id, recent.from - 1);
+    }
+    recent.found = co_await read_page(asked, most, view);
+    std::ranges::reverse(recent.found.events);
+    co_return recent;
+}
+
+/// What the address asks for where it names a type, `last` being the number of the newest event.
+asio::awaitable<ShownEvents> Pages::search(const Asked& asked, const RunPageView& view, std::int64_t last) {
+    if (events_ahead(view, last) <= searched_at_once) {
+        co_return co_await read_page(asked, events_on_page, view);
+    }
+    auto any = view;
+    any.event_type.clear();
+    auto read = co_await read_page(asked, searched_on_page, any);
+    keep_found(read, asked.run_id, view.event_type);
+    co_return read;
+}
+
+/// What the newest events alone do not show of a run that has many.
+asio::awaitable<void> Pages::read_beyond_newest(const Asked& asked, RunPageParts& parts) {
+    RunPageView from_start;
+    from_start.oldest_first = true;
+    parts.first = co_await read_page(asked, first_events, from_start);
+    parts.progress = co_await read_recent(asked, "run.progress_reported", last_seq(parts), looked_at_for_progress,
+                                          looked_at_for_progress);
+}
+
+/// What the life of a run with many events has signs for. While it goes on its status tells of a cancel request.
+asio::awaitable<void> Pages::read_signs(const Asked& asked, RunPageParts& parts) {
+    constexpr std::array<std::string_view, 2> signs{"run.cancel_requested", "run.late_outcome"};
+    for (const auto sign : signs) {
+        auto found = co_await read_recent(asked, sign, last_seq(parts), looked_at_for_signs, signs_found);
+        parts.signs.push_back(std::move(found));
+    }
+}
+
 /// Events first, the status last: where one server answers both, what is shown of the events is in the status as well.
 asio::awaitable<Response> Pages::show_run(const Asked& asked) {
     const auto view = view_of(asked.target);
     const RunPageView from_end;
     RunPageParts parts;
     parts.newest = co_await read_page(asked, newest_events, from_end);
-    if (!view.is_plain()) {
+    if (!view.event_type.empty()) {
+        parts.asked = co_await search(asked, view, last_seq(parts));
+    } else if (!view.is_plain()) {
         parts.asked = co_await read_page(asked, events_on_page, view);
     }
     if (parts.newest.truncated) {
-        RunPageView from_start;
-        from_start.oldest_first = true;
-        parts.first = co_await read_page(asked, first_events, from_start);
-        RunPageView of_progress;
-        of_progress.event_type = "run.progress_reported";
-        parts.progress = co_await read_page(asked, newest_events, of_progress);
+        co_await read_beyond_newest(asked, parts);
     }
     const auto status = co_await read_status(asked);
     parts.status = status;
-    Page page("run");
-    if (owner_.has_sessions()) {
-        page.values().add("LOGOUT");
+    if (parts.newest.truncated && pq::string_in(status, "status") != "active") {
+        co_await read_signs(asked, parts);
     }
-    fill_run_page(page, view, parts, return_path(asked.request), millis_now());
-    co_return page_response(status::ok, page);
+    for (int halvings = 0;; ++halvings) {
+        Page page("run");
+        if (owner_.has_sessions()) {
+            page.values().add("LOGOUT");
+        }
+        fill_run_page(page, view, parts, return_path(asked.request), millis_now(), Room{halvings});
+        auto text = page.text();
+        if (text.size() <= page_limit || halvings == Room::fewest) {
+            co_return page_response(status::ok, std::move(text));
+        }
+    }
+}
+
+/// The list, of at most `limit` runs where the address does not say how many.
+asio::awaitable<std::string> Pages::read_runs(const Asked& asked, std::span<const QueryParameter> query,
+                                              std::optional<std::size_t> limit) {
+    std::vector<QueryParameter> filters{query.begin(), query.end()};
+    std::erase_if(filters, [&](const QueryParameter& each) {
+        return each.name == "connections" || (limit && each.name == "limit");
+    });
+    if (limit) {
+        filters.push_back({"limit", std::to_string(*limit)});
+    }
+    auto arguments = bind_arguments(list_call(), {}, filters, asked.request);
+    co_return co_await database_.ask(list_call(), std::move(arguments), asked.request_id);
 }
 
 /// What can be started: of the connections that the list is about, those on record. Empty where it cannot be said: the
 /// list is there without it.
-asio::awaitable<std::string> Pages::read_connections(const Asked& asked, std::span<const QueryParameter> query) {
-    auto filters = connections_query(query, connections_shown);
+asio::awaitable<std::string> Pages::read_connections(const Asked& asked, std::span<const QueryParameter> query,
+                                                     std::size_t limit) {
+    auto filters = connections_query(query, limit);
     auto arguments = bind_arguments(connections_call(), {}, filters, asked.request);
     try {
         co_return co_await database_.ask(connections_call(), std::move(arguments), asked.request_id);
@@ -267,18 +380,34 @@ asio::awaitable<std::string> Pages::read_connections(const Asked& asked, std::sp
 asio::awaitable<Response> Pages::show_runs(const Asked& asked) {
     auto query = asked.target.query;
     std::erase_if(query, [](const QueryParameter& each) { return each.value.empty(); }); // a filter that is left open
-    auto filters = query;
-    std::erase_if(filters, [](const QueryParameter& each) { return each.name == "connections"; });
-    auto arguments = bind_arguments(list_call(), {}, filters, asked.request);
-    const auto runs = co_await database_.ask(list_call(), std::move(arguments), asked.request_id);
-    const auto connections = co_await read_connections(asked, query);
-    Page page("runs");
-    if (owner_.has_sessions()) {
-        page.values().add("LOGOUT");
+    const auto all_runs = co_await read_runs(asked, query, {});
+    const auto most = rows_in(all_runs);
+    auto runs = all_runs;
+    auto connections = co_await read_connections(asked, query, connections_shown);
+    for (int halvings = 0;; ++halvings) {
+        const Room room{halvings};
+        // where it goes on is the database's to say, so that fewer are asked for anew
+        if (rows_in(runs) > room.rows(most)) {
+            runs = co_await read_runs(asked, query, room.rows(most));
+        }
+        if (rows_in(connections) > room.rows(connections_shown)) {
+            connections = co_await read_connections(asked, query, room.rows(connections_shown));
+        }
+        Page page("runs");
+        if (owner_.has_sessions()) {
+            page.values().add("LOGOUT");
+        }
+        fill_runs_page(page, query,
+                       {.runs = runs,
+                        .all_runs = all_runs,
+                        .connections = connections,
+                        .connections_limit = room.rows(connections_shown)},
+                       return_path(asked.request), millis_now(), room);
+        auto text = page.text();
+        if (text.size() <= page_limit || halvings == Room::fewest) {
+            co_return page_response(status::ok, std::move(text));
+        }
     }
-    fill_runs_page(page, query, {.runs = runs, .connections = connections, .connections_limit = connections_shown},
-                   return_path(asked.request), millis_now());
-    co_return page_response(status::ok, page);
 }
 
 asio::awaitable<Response> Pages::act_on_run(const Asked& asked, const SqlCall& call) {

@@ -12,6 +12,8 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,8 +44,16 @@ class Pages {
     Response log_in(const Request& request, const std::string& peer);
     Response show_login(const Target& target, const Request& request);
     boost::asio::awaitable<ShownEvents> read_page(const Asked& asked, int limit, const RunPageView& view);
+    boost::asio::awaitable<RecentEvents> read_recent(const Asked& asked, std::string_view type, std::int64_t last,
+                                                     int reach, int most);
+    boost::asio::awaitable<ShownEvents> search(const Asked& asked, const RunPageView& view, std::int64_t last);
+    boost::asio::awaitable<void> read_beyond_newest(const Asked& asked, RunPageParts& parts);
+    boost::asio::awaitable<void> read_signs(const Asked& asked, RunPageParts& parts);
     boost::asio::awaitable<Response> show_run(const Asked& asked);
-    boost::asio::awaitable<std::string> read_connections(const Asked& asked, std::span<const QueryParameter> query);
+    boost::asio::awaitable<std::string> read_runs(const Asked& asked, std::span<const QueryParameter> query,
+                                                  std::optional<std::size_t> limit);
+    boost::asio::awaitable<std::string> read_connections(const Asked& asked, std::span<const QueryParameter> query,
+                                                         std::size_t limit);
     boost::asio::awaitable<Response> show_runs(const Asked& asked);
     boost::asio::awaitable<Response> act_on_run(const Asked& asked, const SqlCall& call);
     boost::asio::awaitable<Response> start(const Asked& asked, const SqlCall& call, std::string_view argument);

@@ -17,6 +17,8 @@ ShownEvent read_event(std::string_view text) {
     auto& object = body.get_object();
     ShownEvent event{.type = std::string{text_at(object, "event_type")},
                      .occurred_at = std::string{text_at(object, "occurred_at")},
+                     .stream_id = std::string{text_at(object, "stream_id")},
+                     .source_kind = std::string{text_at(object, "source_kind")},
                      .data_text = std::string{pq::member_of(text, "data").value_or("{}")},
                      .data = {}};
     if (const auto* const seq = object.if_contains("event_seq"); seq != nullptr && seq->is_int64()) {
@@ -34,6 +36,19 @@ ShownEvent read_event(std::string_view text) {
 std::string_view text_at(const json::object& object, std::string_view key) {
     const auto* const value = object.if_contains(key);
     return value != nullptr && value->is_string() ? std::string_view{value->get_string()} : std::string_view{};
+}
+
+std::string_view stream_of(const ShownEvent& event) {
+    const auto named = text_at(event.data, "stream");
+    return named.empty() ? std::string_view{event.stream_id} : named;
+}
+
+std::optional<std::string> number_at(const ShownEvent& event, std::string_view key) {
+    const auto* const value = event.data.if_contains(key);
+    if (value == nullptr || !value->is_number()) {
+        return std::nullopt;
+    }
+    return std::string{pq::member_of(event.data_text, key).value_or(std::string_view{})};
 }
 
 ShownEvents read_events(std::string_view timeline) {

@@ -19,15 +19,24 @@ struct ShownEvent {
     std::int64_t seq = 0;
     std::string type;
     std::string occurred_at;
-    std::int64_t millis = 0; ///< the same
-    std::string data_text;   ///< as the database printed it, every digit
+    std::int64_t millis = 0;      ///< the same
+    std::string stream_id = {};   ///< its column, which an imported one may have alone
+    std::string source_kind = {}; ///< `import` of an admission that is not ours
+    std::string data_text;        ///< as the database printed it, every digit
     boost::json::object data;
 };
+
+/// The name of the stream whose progress the event tells; empty if it names none.
+std::string_view stream_of(const ShownEvent& event);
+
+/// The number at `key` of the event's data, with every digit that was printed; nothing if there is none.
+std::optional<std::string> number_at(const ShownEvent& event, std::string_view key);
 
 /// A page of a timeline.
 struct ShownEvents {
     std::vector<ShownEvent> events;
     std::string next_cursor; ///< empty if there is none
+    std::string looked_at;   ///< `1 to 1,000`: the events looked at, if more may match beyond; else empty
     bool truncated = false;
     bool pruned = false;
 };

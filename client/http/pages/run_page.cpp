@@ -2,6 +2,7 @@
 
 #include "http/pages/event_rows.hpp"
 #include "http/pages/life.hpp"
+#include "http/pages/life_figure.hpp"
 #include "http/pages/times.hpp"
 #include "http/pages/words.hpp"
 #include "http/syntax/entity_tag.hpp"
@@ -14,6 +15,8 @@
 
 #include <fmt/format.h>
 
+#include <boost/json/serialize.hpp>
+
 #include <algorithm>
 #include <span>
 #include <vector>
@@ -25,6 +28,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t message_limit = 4000; // characters
+constexpr std::size_t fact_limit = 1000;
 
 /// The status, as the page needs it again and again.
 struct Shown {
@@ -37,7 +41,27 @@ struct Shown {
     std::string started_at = {}; ///< of run.started itself; empty if it has not been started
     std::string path = {};       ///< of its page
 
+    bool is_imported = false; ///< of another server, which alone may end it
+
     [[nodiscard]] bool is_active() const { return status == "active"; }
+};
+
+/// Cuts what is long to the room that there is, and keeps in mind that it did.
+class Cutter {
+  public:
+    Cutter(const Room& room, std::size_t most) : limit_(room.characters(most)) {}
+
+    std::string operator()(std::string_view text) {
+        auto shown = storable(text, limit_);
+        has_cut_ = has_cut_ || (shown.ends_with("…") && !text.ends_with("…"));
+        return shown;
+    }
+
+    [[nodiscard]] bool has_cut() const { return has_cut_; }
+
+  private:
+    std::size_t limit_;
+    bool has_cut_ = false;
 };
 
 const ShownEvent* event_of_type(const RunPageParts& parts, std::string_view type) {
@@ -60,10 +84,10 @@ struct Listed {
     std::string next_cursor; ///< empty if there are no more
 };
 
-Listed listed(const RunPageParts& parts, std::string_view run_id) {
+Listed listed(const RunPageParts& parts, std::string_view run_id, const Room& room) {
     const auto& read = parts.asked ? *parts.asked : parts.newest;
-    if (read.events.size() > events_on_page) {
-        const std::span page = std::span{read.events}.first(events_on_page);
+    if (const auto rows = room.rows(events_on_page); read.events.size() > rows) {
+        const std::span page = std::span{read.events}.first(rows);
         return {page, pq::timeline_cursor(run_id, page.back().seq)};
     }
     return {read.events, read.truncated ? read.next_cursor : std::string{}};
@@ -71,14 +95,19 @@ Listed listed(const RunPageParts& parts, std::string_view run_id) {
 
 Shown read_shown(const json::object& body, const RunPageParts& parts, std::int64_t now) {
     Shown shown{.body = body};
-    const auto* const start = event_of_type(parts, "run.started");
-    if (start != nullptr || !shown.is_active()) { // before its start it has the admission's time
-        shown.started_at = text_at(body, "started_at");
+    const auto admitted_at = text_at(body, "admitted_at");
+    const auto started_at = text_at(body, "started_at");
+    // before its start it has the admission's time
+    if (event_of_type(parts, "run.started") != nullptr || !shown.is_active() || started_at != admitted_at) {
+        shown.started_at = started_at;
     }
-    shown.times = {.admitted = millis_of(text_at(body, "admitted_at")).value_or(now),
+    const auto* const admission = event_of_type(parts, "run.admitted");
+    shown.is_imported = admission != nullptr && admission->source_kind == "import";
+    shown.times = {.admitted = millis_of(admitted_at).value_or(now),
                    .started = millis_of(shown.started_at),
                    .ended = millis_of(text_at(body, "completed_at")),
-                   .now = now};
+                   .now = now,
+                   .cancel_requested = millis_of(shown.cancel_requested_at)};
     shown.path = run::self_link(shown.run_id).view();
     return shown;
 }
@@ -99,7 +128,7 @@ void add_headline(PageValues& page, const Shown& run) {
     if (run.is_active()) {
         page.add("RUNNING").number("SINCE", began);
         if (!run.times.started) {
-            page.add("WAITING");
+            page.add(run.is_imported ? "IMPORTED" : "WAITING");
         }
         if (!run.cancel_requested_at.empty()) {
             auto asked = page.add("CANCEL_ASKED").add("AT");
@@ -112,7 +141,7 @@ void add_headline(PageValues& page, const Shown& run) {
 }
 
 /// Why it went wrong, in the connector's own words.
-void add_failure(PageValues& page, const Shown& run) {
+void add_failure(PageValues& page, const Shown& run, const Room& room) {
     const auto* const failure = run.body.if_contains("failure");
     if (failure == nullptr || !failure->is_object()) {
         return;
@@ -120,13 +149,10 @@ void add_failure(PageValues& page, const Shown& run) {
     const auto& what = failure->get_object();
     auto box = page.add("FAILURE");
     box.text("WHY", run.status == "abandoned" ? "Why it was abandoned:" : "Why it failed:");
-    bool is_cut = false;
+    Cutter cut(room, message_limit);
     const auto add = [&](std::string_view section, std::string_view name, std::string_view key) {
-        const auto text = text_at(what, key);
-        if (!text.empty()) {
-            auto shown = storable(text, message_limit);
-            is_cut = is_cut || shown.size() < text.size();
-            box.add(section).text(name, shown);
+        if (const auto text = text_at(what, key); !text.empty()) {
+            box.add(section).text(name, cut(text));
         }
     };
     add("REASON", "REASON", "reason");
@@ -135,25 +161,35 @@ void add_failure(PageValues& page, const Shown& run) {
         add("HAS_CONNECTOR_ERROR", "CONNECTOR_ERROR", "connector_error_message");
     }
     add("HAS_ORIGIN", "ORIGIN", "origin");
-    if (is_cut) {
+    if (cut.has_cut()) {
         box.add("CUT");
     }
 }
 
-void add_facts(PageValues& page, const Shown& run, const RunPageParts& parts) {
+/// How many gaps are known of; what is neither a list nor an object as it is.
+std::string gaps_words(const json::value& gaps) {
+    const auto count = gaps.is_array()    ? gaps.get_array().size()
+                       : gaps.is_object() ? gaps.get_object().size()
+                                          : std::size_t{0};
+    return gaps.is_structured() ? grouped(static_cast<std::int64_t>(count)) : json::serialize(gaps);
+}
+
+void add_facts(PageValues& page, const Shown& run, const RunPageParts& parts, const Room& room) {
+    Cutter cut(room, fact_limit);
     page.text("CONNECTION", run.connection);
     page.text("CONNECTION_URL", run::runs_link(run.connection).view());
     page.text("CONNECTOR", text_at(run.body, "connector_id"));
-    page.text("TRACE", text_at(run.body, "trace_id"));
+    page.text("TRACE", cut(text_at(run.body, "trace_id")));
     const auto* const start = event_of_type(parts, "run.started");
     const auto controller = start == nullptr ? std::string_view{} : text_at(start->data, "controller_id");
     if (!controller.empty()) {
-        page.add("HAS_CONTROLLER").text("CONTROLLER", controller);
+        page.add("HAS_CONTROLLER").text("CONTROLLER", cut(controller));
     } else {
         page.add("NO_CONTROLLER")
-            .text("NO_CONTROLLER_WORDS", start != nullptr || run.times.started ? "none: by a session of its own"
-                                         : run.is_active()                     ? "none yet"
-                                                                               : "none: it was never started");
+            .text("NO_CONTROLLER_WORDS", run.is_imported                         ? "of another server"
+                                         : start != nullptr || run.times.started ? "none: by a session of its own"
+                                         : run.is_active()                       ? "none yet"
+                                                                                 : "none: it was never started");
     }
     const auto add_run = [&](std::string_view section, std::string_view key) {
         if (const auto id = text_at(run.body, key); !id.empty()) {
@@ -166,10 +202,13 @@ void add_facts(PageValues& page, const Shown& run, const RunPageParts& parts) {
     add_run("REPEATED", "retried_by");
     if (const auto reason = text_at(run.body, "terminal_reason");
         !reason.empty() && (run.status == "completed" || run.status == "cancelled")) {
-        page.add("ENDED_BY").text("REASON", reason);
+        page.add("ENDED_BY").text("REASON", cut(reason));
     }
-    if (const auto* const gaps = run.body.if_contains("known_gaps"); gaps != nullptr && gaps->is_array()) {
-        page.add("GAPS").text("COUNT", grouped(static_cast<std::int64_t>(gaps->get_array().size())));
+    if (const auto* const gaps = run.body.if_contains("known_gaps"); gaps != nullptr && !gaps->is_null()) {
+        page.add("GAPS").text("COUNT", cut(gaps_words(*gaps)));
+    }
+    if (cut.has_cut()) {
+        page.add("FACTS_CUT");
     }
 }
 
@@ -212,78 +251,11 @@ void add_moments(PageValues& page, const Shown& run) {
     }
 }
 
-void add_life(PageValues& page, const Shown& run, const RunPageParts& parts) {
-    std::vector<const ShownEvent*> events;
-    for (const auto& event : parts.newest.events) {
-        events.push_back(&event);
-    }
-    for (const auto& event :
-         parts.first ? std::span<const ShownEvent>{parts.first->events} : std::span<const ShownEvent>{}) {
-        if (std::ranges::find(events, event.seq, &ShownEvent::seq) == events.end()) {
-            events.push_back(&event);
-        }
-    }
-    const auto life = draw_life(run.times, run.status, events);
-    page.text("LIFE_WORDS", life.words);
-    page.text("LIFE_SCALE", life.scale);
-    page.number("LIFE_FROM", life.from);
-    page.text("LIFE_UNTIL", life.until ? std::to_string(*life.until) : "");
-    for (const auto& part : life.parts) {
-        auto drawn = page.add("PART");
-        const bool is_thick = part.kind == "running";
-        drawn.text("CLASS", part.kind);
-        drawn.text("X", fmt::format("{}", part.x));
-        drawn.text("WIDTH", fmt::format("{:.1f}", part.width));
-        drawn.text("Y", is_thick ? "12" : part.kind == "waiting" ? "20" : "25");
-        drawn.text("HEIGHT", is_thick ? "28" : part.kind == "waiting" ? "12" : "2");
-        drawn.number("FROM", part.from);
-        drawn.text("TO", part.to ? std::to_string(*part.to) : "");
-    }
-    for (const auto& sign : life.signs) {
-        auto drawn = page.add("SIGN");
-        drawn.text("CLASS", sign.kind);
-        drawn.text("PATH", fmt::format("M{} 4v44", sign.x));
-        drawn.number("AT", sign.at);
-        drawn.text("WORDS", sign.words);
-    }
-    std::string times;
-    for (const auto at : life.ticks) {
-        times += fmt::format("{}{}", times.empty() ? "" : " ", at - life.from);
-    }
-    page.text("TICKS", life.tick_path);
-    page.text("TICK_TIMES", times);
-    const auto key = [&](std::string_view kind, std::string_view words) {
-        auto shown = page.add("KEY");
-        shown.text("CLASS", kind);
-        shown.text("WORDS", words);
-    };
-    for (const auto& part : life.parts) {
-        key(part.kind, part.kind == "waiting" ? "waiting for launch"
-                       : part.kind == "after" ? "after the end"
-                                              : "running");
-    }
-    key("tick", "event");
-    const auto has = [&](std::string_view kind) {
-        return std::ranges::find(life.signs, kind, &LifeSign::kind) != life.signs.end();
-    };
-    if (has("cancel")) {
-        key("cancel", "cancel request");
-    }
-    if (has("late")) {
-        key("late", "late outcome");
-    }
-    const auto count = parts.newest.events.empty() ? 0 : parts.newest.events.front().seq;
-    if (parts.newest.truncated) {
-        auto few = page.add("FEW_MARKS");
-        few.text("MARKS", grouped(static_cast<std::int64_t>(parts.newest.events.size())));
-        few.text("EVENT_COUNT", grouped(count));
-    }
-    page.text("EVENT_COUNT_WORDS", grouped(count));
-}
-
 void add_acts(PageValues& page, const Shown& run) {
     if (run.is_active()) {
-        if (run.cancel_requested_at.empty()) {
+        if (run.is_imported) {
+            page.add("ELSEWHERE");
+        } else if (run.cancel_requested_at.empty()) {
             page.add("CAN_CANCEL").text("CANCEL_URL", run.path + "/cancel");
         }
         return;
@@ -297,7 +269,17 @@ void add_acts(PageValues& page, const Shown& run) {
     }
 }
 
-void add_list(PageValues& page, const Shown& run, const RunPageView& view, const RunPageParts& parts) {
+/// What of the events is not on the page.
+std::string words_of_rest(const RunPageParts& parts, std::size_t shown) {
+    const auto words = shown == 0 ? std::string{} : fmt::format("{} events on a page; there may be more.", shown);
+    if (!parts.asked || parts.asked->looked_at.empty()) {
+        return fmt::format("{} events on a page; there are more.", shown);
+    }
+    return fmt::format("{}{}Events {} were looked at.", words, words.empty() ? "" : " ", parts.asked->looked_at);
+}
+
+void add_list(PageValues& page, const Shown& run, const RunPageView& view, const RunPageParts& parts,
+              const Room& room) {
     page.text("PATH", run.path);
     page.text("TYPE", view.event_type);
     page.add(view.oldest_first ? "OLDEST" : "NEWEST");
@@ -312,12 +294,15 @@ void add_list(PageValues& page, const Shown& run, const RunPageView& view, const
     if (parts.newest.pruned) {
         page.add("PRUNED");
     }
-    const auto [events, next_cursor] = listed(parts, run.run_id);
+    const auto [events, next_cursor] = listed(parts, run.run_id, room);
+    const bool goes_on = parts.asked && !parts.asked->looked_at.empty();
     if (events.empty()) {
         page.add("NONE").text("NONE_WORDS",
-                              !view.event_type.empty() ? "No event of this type here." : "No events beyond.");
+                              goes_on ? fmt::format("No event of this type among events {}.", parts.asked->looked_at)
+                              : !view.event_type.empty() ? "No event of this type here."
+                                                         : "No events beyond.");
     }
-    add_event_rows(page, run.run_id, events);
+    add_event_rows(page, run.run_id, events, room);
     if (!view.cursor.empty()) {
         auto first = page.add("FIRST");
         first.text("FIRST_URL", address(run.path, view, {}));
@@ -326,16 +311,19 @@ void add_list(PageValues& page, const Shown& run, const RunPageView& view, const
     if (!next_cursor.empty()) {
         auto next = page.add("NEXT");
         next.text("NEXT_URL", address(run.path, view, next_cursor));
-        next.text("NEXT_WORDS", view.oldest_first ? "Newer events" : "Older events");
-        page.add("TRUNCATED")
-            .text("TRUNCATED_WORDS", fmt::format("{} events on a page; there are more.", events.size()));
+        next.text("NEXT_WORDS", goes_on ? "Look further" : view.oldest_first ? "Newer events" : "Older events");
+        page.add("TRUNCATED").text("TRUNCATED_WORDS", words_of_rest(parts, events.size()));
+        if (goes_on) {
+            const std::vector<QueryParameter> all{{"event_type", view.event_type}, {"as", "json"}};
+            page.add("ALL_OF_TYPE").text("ALL_URL", with_query(run.path + "/timeline", all));
+        }
     }
 }
 
 } // namespace
 
 void fill_run_page(Page& page, const RunPageView& view, const RunPageParts& parts, std::string_view here,
-                   std::int64_t now) {
+                   std::int64_t now, const Room& room) {
     const auto body = pq::parse_body(parts.status);
     const auto run = read_shown(body.get_object(), parts, now);
     page.title(fmt::format("{} {} · {} · {}", sign_of(run.status), run.status, run.connection, run.run_id),
@@ -350,19 +338,21 @@ void fill_run_page(Page& page, const RunPageView& view, const RunPageParts& part
     values.text("TIMELINE_URL", run.path + "/timeline?as=json");
     values.text("LINES_URL", run.path + "/timeline?as=ndjson");
     if (run.is_active()) {
-        const auto last = parts.newest.events.empty() ? 0 : parts.newest.events.front().seq;
+        const auto last = last_seq(parts);
         values.text("EVENTS_URL",
                     last > 0 ? fmt::format("{}/timeline?cursor={}", run.path, pq::timeline_cursor(run.run_id, last))
                              : run.path + "/timeline");
     }
     add_headline(values, run);
-    add_failure(values, run);
-    add_facts(values, run, parts);
+    add_failure(values, run, room);
+    add_facts(values, run, parts, room);
     add_moments(values, run);
-    add_progress(values, (parts.progress ? *parts.progress : parts.newest).events);
-    add_life(values, run, parts);
+    RunPageView told;
+    told.event_type = "run.progress_reported";
+    add_progress(values, looked_for_progress(parts), address(run.path, told, {}), room);
+    add_life(values, run.times, run.status, parts, room);
     add_acts(values, run);
-    add_list(values, run, view, parts);
+    add_list(values, run, view, parts, room);
 }
 
 } // namespace pdpp::http

@@ -39,7 +39,7 @@ std::string list_address(std::span<const QueryParameter> query, std::string_view
     return with_query(list_path, with);
 }
 
-void add_run_row(PageValues& page, const json::object& run, std::int64_t now) {
+void add_run_row(PageValues& page, const json::object& run, std::int64_t now, const Room& room) {
     auto row = page.add("RUN");
     const auto run_id = text_at(run, "run_id");
     const auto status = text_at(run, "status");
@@ -72,7 +72,7 @@ void add_run_row(PageValues& page, const json::object& run, std::int64_t now) {
         reason = "cancel requested";
     }
     std::ranges::replace(reason, '\n', ' ');
-    row.text("REASON", storable(reason, reason_limit));
+    row.text("REASON", storable(reason, room.characters(reason_limit)));
 }
 
 void add_connections(PageValues& page, std::span<const QueryParameter> query, std::string_view body) {
@@ -131,7 +131,7 @@ std::string heading_of(std::span<const QueryParameter> query) {
 
 } // namespace
 
-std::vector<QueryParameter> connections_query(std::span<const QueryParameter> query, int limit) {
+std::vector<QueryParameter> connections_query(std::span<const QueryParameter> query, std::size_t limit) {
     std::vector<QueryParameter> filters{{"limit", std::to_string(limit)}};
     for (const std::string_view name : {"connector_id", "connector_instance_id"}) {
         filters.push_back({std::string{name}, std::string{value_in(query, name)}});
@@ -142,14 +142,14 @@ std::vector<QueryParameter> connections_query(std::span<const QueryParameter> qu
 }
 
 void fill_runs_page(Page& page, std::span<const QueryParameter> query, const RunsPageParts& parts,
-                    std::string_view here, std::int64_t now) {
+                    std::string_view here, std::int64_t now, const Room& room) {
     const auto list = pq::parse_body(parts.runs);
     const auto& runs = list.at("data").as_array();
     auto& values = page.values();
     const auto heading = heading_of(query);
     page.title(heading + " · pdpp", "pdpp");
     values.text("HEADING", heading);
-    values.text("TAG", entity_tag(parts.runs));
+    values.text("TAG", entity_tag(parts.all_runs));
     values.number("NOW", now);
     values.text("NOW_TIME", time_of(now));
     values.text("NOW_TEXT", readable_time(time_of(now)));
@@ -182,10 +182,17 @@ void fill_runs_page(Page& page, std::span<const QueryParameter> query, const Run
         values.add(is_filtered || is_older ? "NONE_MATCH" : "NONE_AT_ALL");
     }
     for (const auto& each : runs) {
-        add_run_row(values, each.as_object(), now);
+        add_run_row(values, each.as_object(), now, room);
     }
     if (const auto cursor = text_at(list.as_object(), "next_cursor"); !cursor.empty()) {
-        values.add("NEXT").text("NEXT_URL", list_address(query, cursor));
+        auto next = values.add("NEXT");
+        next.text("NEXT_URL", list_address(query, cursor));
+        if (parts.runs != parts.all_runs) {
+            next.add("FEWER").text("FEWER_WORDS",
+                                   fmt::format("{} runs on this page, which has no room for more of such "
+                                               "length; there are more.",
+                                               runs.size()));
+        }
     }
     add_connections(values, query, parts.connections);
     if (!parts.connections.empty()) {

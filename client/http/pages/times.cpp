@@ -88,9 +88,13 @@ std::string duration(std::int64_t millis) {
 }
 
 std::string grouped(std::int64_t number) {
-    auto text = std::to_string(number);
-    const std::size_t first_digit = number < 0 ? 1 : 0;
-    for (std::size_t place = text.size(); place > first_digit + 3;) {
+    return grouped(std::to_string(number));
+}
+
+std::string grouped(std::string_view number) {
+    std::string text{number};
+    const std::size_t first_digit = text.starts_with('-') ? 1 : 0;
+    for (std::size_t place = std::min(text.find('.'), text.size()); place > first_digit + 3;) {
         place -= 3;
         text.insert(place, 1, ',');
     }

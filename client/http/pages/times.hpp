@@ -24,4 +24,7 @@ std::string duration(std::int64_t millis);
 /// `12,345`
 std::string grouped(std::int64_t number);
 
+/// The same of a number as it is printed, `-12,345.6`.
+std::string grouped(std::string_view number);
+
 } // namespace pdpp::http

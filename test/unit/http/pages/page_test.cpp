@@ -59,7 +59,7 @@ std::string run_page(const std::string& status, const std::string& events) {
     RunPageParts parts;
     parts.status = status;
     parts.newest = read_events(R"({"data": [)" + events + R"(], "truncated": false, "next_cursor": null})");
-    fill_run_page(page, {}, parts, "/_ref/runs/run_1", millis_of("2026-01-31T08:10:00.000Z").value());
+    fill_run_page(page, {}, parts, "/_ref/runs/run_1", millis_of("2026-01-31T08:10:00.000Z").value(), Room{});
     return page.text();
 }
 
@@ -200,6 +200,11 @@ BOOST_AUTO_TEST_CASE(life_is_drawn_to_scale) {
     BOOST_TEST(life.tick_path == "M252 48v10M996 48v10");
     BOOST_TEST(life.words == "Waited 250 ms for its launch, ran 250 ms, ended as failed; 1 late outcome afterwards.");
     BOOST_TEST(life.scale == "1.0 s");
+    const auto cancelled = draw_life({.admitted = 1000, .started = 1000, .ended = {}, .now = 2000, .cancel_requested = 1500},
+                                     "active", {});
+    BOOST_TEST_REQUIRE(cancelled.signs.size() == 1U);
+    BOOST_TEST(cancelled.signs[0].kind == "cancel");
+    BOOST_TEST(cancelled.signs[0].x == 500);
     const auto waiting = draw_life({.admitted = 1000, .started = {}, .ended = {}, .now = 1000}, "active", {});
     BOOST_TEST(!waiting.until.has_value());
     BOOST_TEST(waiting.words == "Has waited 0 ms for its launch so far.");
@@ -220,6 +225,9 @@ BOOST_AUTO_TEST_CASE(times_and_numbers) {
     BOOST_TEST(grouped(0) == "0");
     BOOST_TEST(grouped(1234567) == "1,234,567");
     BOOST_TEST(grouped(-1234) == "-1,234");
+    BOOST_TEST(grouped("12345678901234567890.25") == "12,345,678,901,234,567,890.25");
+    BOOST_TEST(grouped("-123") == "-123");
+    BOOST_TEST(grouped("0.0001") == "0.0001");
 }
 
 BOOST_AUTO_TEST_CASE(errors_are_pages) {
