@@ -3,12 +3,15 @@
 #include "text/mended_json.hpp"
 #include "text/text.hpp"
 
+#include <boost/json/error.hpp>
 #include <boost/json/parse.hpp>
+#include <boost/json/stream_parser.hpp>
 #include <boost/json/value.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -20,8 +23,6 @@ namespace {
 
 /// How many characters of a status that nobody knows are told.
 constexpr std::size_t status_word_limit = 40;
-/// The parser calls itself for what is nested.
-constexpr std::size_t depth_limit = 1000;
 
 std::optional<std::string> text(const json::object& object, std::string_view key, std::size_t limit) {
     const auto* value = object.if_contains(key);
@@ -86,13 +87,103 @@ ConnectorMessage parse_done(const json::object& object) {
 
 /// As it is if that can be read, else mended.
 json::value parse(std::string_view text, boost::system::error_code& error) {
-    json::parse_options options;
-    options.max_depth = depth_limit;
-    auto value = json::parse(text, error, {}, options);
+    auto value = json::parse(text, error, {}, parse_options());
     if (!error) {
         return value;
     }
-    return json::parse(mended_json(text), error, {}, options);
+    return json::parse(mended_json(text), error, {}, parse_options());
+}
+
+std::string_view type_of(const json::value& value) {
+    const auto* object = value.if_object();
+    const auto* type = object == nullptr ? nullptr : object->if_contains("type");
+    return type != nullptr && type->is_string() ? std::string_view(type->get_string()) : "";
+}
+
+ClaimScanner scanned(std::string_view text, ClaimScanner::Words words) {
+    ClaimScanner scanner(words);
+    scanner.feed(text);
+    return scanner;
+}
+
+/// What `value`, which `text` is, says.
+ConnectorMessage message_of(const json::value& value, std::string_view text, ClaimScanner::Words words) {
+    const auto scanner = scanned(text, words);
+    const auto type = type_of(value);
+    if (type == "DONE") {
+        return scanner.statuses() > 1 ? unreadable_done("it says its status more than once")
+                                      : parse_done(value.get_object());
+    }
+    const auto claim = scanner.claim(true);
+    if (type == "PROGRESS" && claim != Claim::done) {
+        return parse_progress(value.get_object());
+    }
+    if (claim == Claim::none) {
+        return {};
+    }
+    return Unreadable{claim, scanner.types() > 1 ? "it says its type more than once" : "its type is unclear"};
+}
+
+/// What text that is no JSON says.
+ConnectorMessage message_of(const boost::system::error_code& error, std::string_view text, ClaimScanner::Words words) {
+    const auto claim = scanned(text, words).claim(false);
+    if (claim == Claim::none) {
+        return {};
+    }
+    return Unreadable{claim, "it cannot be parsed: " + error.message()};
+}
+
+Reading read_object(std::string_view text) {
+    boost::system::error_code error;
+    const auto value = parse(text, error);
+    if (error) {
+        return {message_of(error, text, ClaimScanner::Words::any), error == json::error::incomplete};
+    }
+    return {message_of(value, text, ClaimScanner::Words::any), false};
+}
+
+bool is_done(const ConnectorMessage& message, DoneStatus status) {
+    const auto* const done = std::get_if<Done>(&message);
+    return done != nullptr && done->status == status;
+}
+
+bool is_unreadable_done(const ConnectorMessage& message) {
+    const auto* const unreadable = std::get_if<Unreadable>(&message);
+    return unreadable != nullptr && unreadable->claim == Claim::done;
+}
+
+/// The objects among other text, of which the last counts that says something. That something succeeded is not
+/// believed there: a log may speak of another's success, and the exit code tells of ours.
+Reading read_text(std::string_view line) {
+    constexpr auto words = ClaimScanner::Words::quoted;
+    const auto mended = mended_json(line.substr(std::min(line.find('{'), line.size())));
+    std::string_view rest = mended.empty() ? line : std::string_view(mended);
+    ConnectorMessage last;
+    for (auto start = rest.find('{'); start != std::string_view::npos; start = rest.find('{')) {
+        rest.remove_prefix(start);
+        json::stream_parser parser({}, parse_options());
+        boost::system::error_code error;
+        const auto size = parser.write_some(rest, error);
+        const bool is_open = !error && !parser.done();
+        if (is_open) {
+            error = json::error::incomplete;
+        }
+        if (error) {
+            auto message = message_of(error, rest, words);
+            return {std::holds_alternative<std::monostate>(message) ? std::move(last) : std::move(message), is_open};
+        }
+        auto message = message_of(parser.release(), rest.substr(0, size), words);
+        rest.remove_prefix(size);
+        if (is_unreadable_done(message)) {
+            return {std::move(message), false};
+        }
+        if (!std::holds_alternative<std::monostate>(message) && !is_done(message, DoneStatus::succeeded)) {
+            last = std::move(message);
+        }
+    }
+    // a piece of an object that goes over several lines, and is no JSON
+    auto message = message_of(json::error::syntax, rest, words);
+    return {std::holds_alternative<std::monostate>(message) ? std::move(last) : std::move(message), false};
 }
 
 template <class Value>
@@ -109,35 +200,26 @@ json::object progress_data(const Progress& progress) {
             {"total", or_null(progress.total)}};
 }
 
-ConnectorMessage parse_line(const Line& line) {
+json::parse_options parse_options() {
+    constexpr std::size_t depth_limit = 1000; // the parser calls itself for what is nested
+    json::parse_options options;
+    options.max_depth = depth_limit;
+    return options;
+}
+
+Reading read_line(const Line& line) {
     if (line.is_too_long) {
-        return line.claim == Claim::none
-                   ? ConnectorMessage{}
-                   : Unreadable{line.claim, fmt::format("it is longer than {} bytes", line_limit)};
+        if (line.claim == Claim::none) {
+            return {};
+        }
+        return {Unreadable{line.claim, fmt::format("it is longer than {} bytes", line_limit)}, false};
     }
-    // Most lines are not JSON at all: the parser need not see them.
-    const auto text = object_in(line.text);
-    if (text.empty()) {
-        return {};
+    const auto object = object_in(line.text);
+    if (!object.empty()) {
+        return read_object(object);
     }
-    boost::system::error_code error;
-    const auto value = parse(text, error);
-    ClaimScanner scanner;
-    scanner.feed(text);
-    const auto* object = error ? nullptr : value.if_object();
-    const auto* type = object == nullptr ? nullptr : object->if_contains("type");
-    const auto word = type != nullptr && type->is_string() ? std::string_view(type->get_string()) : "";
-    if (word == "DONE") {
-        return scanner.statuses() > 1 ? unreadable_done("it says its status more than once") : parse_done(*object);
-    }
-    const auto claim = scanner.claim(!error);
-    if (word == "PROGRESS" && claim != Claim::done) {
-        return parse_progress(*object);
-    }
-    if (claim == Claim::none) {
-        return {};
-    }
-    return Unreadable{claim, error ? "it cannot be parsed: " + error.message() : "it says its type more than once"};
+    // most lines are not JSON at all, and have nothing of it
+    return line.text.find_first_of("{\"") == std::string_view::npos ? Reading{} : read_text(line.text);
 }
 
 void LineSplitter::take(std::string_view bytes) {
@@ -145,11 +227,12 @@ void LineSplitter::take(std::string_view bytes) {
         const auto fitting = limit_ - line_.size();
         line_ += bytes.substr(0, fitting);
         bytes.remove_prefix(fitting);
-        rest_.emplace().feed(object_in(line_));
+        const bool is_object = !object_in(line_).empty();
+        rest_.emplace(is_object ? ClaimScanner::Words::any : ClaimScanner::Words::quoted).feed(line_);
     }
     if (!rest_) {
         line_ += bytes;
-    } else if (!object_in(line_).empty()) {
+    } else {
         rest_->feed(bytes);
     }
 }

@@ -1,10 +1,12 @@
 #pragma once
-// What a connector says about its run: lines of its standard output that are JSON objects of type PROGRESS or DONE.
-// Everything else a connector prints is its own business and may hold secrets, so nothing of it gets past this file.
+// What a connector says about its run: JSON objects of type PROGRESS or DONE in its standard output, a line each, or
+// more. Everything else a connector prints is its own business and may hold secrets, so nothing of it gets past this
+// file.
 
 #include "controller/lenient_json.hpp"
 
 #include <boost/json/object.hpp>
+#include <boost/json/parse_options.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -59,8 +61,16 @@ struct Line {
     Claim claim = Claim::none; ///< what a line that is too long claims to be
 };
 
-/// std::monostate: the line is not for us.
-ConnectorMessage parse_line(const Line& line);
+struct Reading {
+    ConnectorMessage message; ///< std::monostate: the line is not for us
+    bool is_open = false;     ///< it ends within an object, of which the next lines may be the rest
+};
+
+/// What a line says by itself.
+Reading read_line(const Line& line);
+
+/// How connectors' JSON is parsed.
+boost::json::parse_options parse_options();
 
 /// Cuts a stream of bytes into lines. Of one longer than `limit` only the beginning is kept; what it claims to be is
 /// found out all the same.

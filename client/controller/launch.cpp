@@ -168,7 +168,7 @@ asio::awaitable<bool> Launch::record_start() {
 
 asio::awaitable<void> Launch::supervise(Process& process) {
     co_await pq::first_of(read_to_end(process), enforce_limits(process));
-    lines_.finish([this](const Line& line) { hear(line); });
+    reader_.finish([this](ConnectorMessage message) { hear(std::move(message)); });
     observed_.exit = co_await process.finish();
     if (process.left_behind() > 0) {
         log::write(log::Level::warning, "could not kill all processes",
@@ -180,11 +180,11 @@ asio::awaitable<void> Launch::supervise(Process& process) {
 
 /// Ends when the process has ended and its output is read, or is no longer waited for.
 asio::awaitable<void> Launch::read_to_end(Process& process) {
-    const auto hear_lines = [this](std::string_view bytes) {
-        lines_.feed(bytes, [this](const Line& line) { hear(line); });
+    const auto hear_messages = [this](std::string_view bytes) {
+        reader_.feed(bytes, [this](ConnectorMessage message) { hear(std::move(message)); });
     };
     const auto ignore = [](std::string_view) {};
-    co_await pq::first_of(pump(process.output(), output_, hear_lines) && pump(process.errors(), errors_, ignore),
+    co_await pq::first_of(pump(process.output(), output_, hear_messages) && pump(process.errors(), errors_, ignore),
                           wait_for_last_words(process));
     co_await process.ended();
 }
@@ -246,8 +246,7 @@ asio::awaitable<void> Launch::enforce_limits(Process& process) {
     }
 }
 
-void Launch::hear(const Line& line) {
-    auto message = parse_line(line);
+void Launch::hear(ConnectorMessage message) {
     if (auto* progress = std::get_if<Progress>(&message)) {
         progress_.push(std::move(*progress));
         heard_.up();

@@ -5,6 +5,7 @@
 
 #include "controller/deadline.hpp"
 #include "controller/ending.hpp"
+#include "controller/message_reader.hpp"
 #include "controller/output.hpp"
 #include "controller/process.hpp"
 #include "controller/progress_queue.hpp"
@@ -77,7 +78,7 @@ class Launch {
     boost::asio::awaitable<bool> record_start();
     boost::asio::awaitable<void> record_progress();
     boost::asio::awaitable<bool> record(Progress progress);
-    void hear(const Line& line);
+    void hear(ConnectorMessage message);
     void hear_unreadable(Unreadable message);
 
     Recorder& recorder_;
@@ -88,7 +89,7 @@ class Launch {
     Output& errors_;
 
     Observed observed_;
-    LineSplitter lines_;
+    MessageReader reader_;
     ProgressQueue progress_;
     bool over_ = false;          ///< the process has ended and been reaped, or there is none
     std::string launch_trouble_; ///< why there was no launch, or none that could be recorded

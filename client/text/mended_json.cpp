@@ -59,11 +59,15 @@ std::string_view take_escape(std::string_view& rest) {
 } // namespace
 
 std::string mended_json(std::string_view text) {
+    bool in_string = false;
+    return mended_json(text, in_string);
+}
+
+std::string mended_json(std::string_view piece, bool& in_string) {
     // whole characters first, so that what follows may go by bytes
-    const auto characters = storable(text, std::string_view::npos);
+    const auto characters = storable(piece, std::string_view::npos);
     std::string mended;
     mended.reserve(characters.size());
-    bool in_string = false;
     for (std::string_view rest = characters; !rest.empty();) {
         const char byte = rest.front();
         if (in_string && byte == '\\') {

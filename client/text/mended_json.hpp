@@ -11,4 +11,8 @@ namespace pdpp {
 /// Whatever else is wrong stays so.
 std::string mended_json(std::string_view text);
 
+/// The same of a piece of a text, which ends with a whole character: whether it begins, and then whether it ends,
+/// within a string.
+std::string mended_json(std::string_view piece, bool& in_string);
+
 } // namespace pdpp

@@ -165,6 +165,15 @@ subtest 'DONE that is hard to read' => sub {
 		[ 'NUL', $failed->("a\0b"), 'ab' ],
 		[ 'a byte order mark', "\xef\xbb\xbf" . $failed->('x'), 'x' ],
 		[ 'no line end', $failed->('x'), 'x', '' ],
+		[ 'printed over several lines', qq({\n  "type": "DONE",\n  "status": "failed",\n  "error": {\n    "message": "x"\n  }\n}), 'x' ],
+		[ 'a line end within a string, before the type', qq({"error":{"message":"a\nb"},"status":"failed","type":"DONE"}), "a\nb" ],
+		[ 'behind what a carriage return overwrites', "50%\r" . $failed->('x'), 'x' ],
+		[ 'behind a sequence of the terminal', "\e[0m" . $failed->('x'), 'x' ],
+		[ 'behind other text', 'loading... ' . $failed->('x'), 'x' ],
+		[ 'in an array', '[ ' . $failed->('x') . ' ]', 'x' ],
+		[ 'behind a no-break space', "\xc2\xa0" . $failed->('x'), 'x' ],
+		[ 'behind a blank without a width', "\xe2\x80\x8b" . $failed->('x'), 'x' ],
+		[ 'escaped keys', '{"\u0074ype":"DO\u004eE","\u0073tatus":"failed","error":{"message":"x"}}', 'x' ],
 		[ 'blanks and another order', qq( { "error" : {"message": "x"} , "status" : "failed", "type" : "DONE" }\r), 'x' ])
 	{
 		my ($name, $line, $message, $end) = @{$case};
@@ -186,6 +195,13 @@ subtest 'DONE that is hard to read' => sub {
 		[ 'nested too deep', '{"type":"DONE","status":"succeeded","a":' . ('[' x 5000) . (']' x 5000) . '}', qr/cannot be parsed: \w/ ],
 		[ 'too long', qq({"type":"DONE","status":"succeeded","a":"$long"}), qr/longer than 1048576 bytes/ ],
 		[ 'too long, its type behind', qq({"a":"$long","status":"failed","type":"DONE"}), qr/longer than 1048576 bytes/ ],
+		[ 'two of them, one escaped', '{"type":"DONE","status":"failed","\u0073tatus":"succeeded"}', qr/status more than once$/ ],
+		[ 'an escaped word and a trailing comma', '{"type":"DO\u004eE","status":"failed",}', qr/cannot be parsed: \w/ ],
+		[ 'an escaped word, too long', qq({"type":"DO\\u004eE","status":"failed","a":"$long"}), qr/longer than 1048576 bytes/ ],
+		[ 'blanks in front, too long', (' ' x (1 << 20)) . $failed->('x'), qr/longer than 1048576 bytes/ ],
+		[ 'NUL in front, too long', ("\0" x (1 << 20)) . $failed->('x'), qr/longer than 1048576 bytes/ ],
+		[ 'over several lines, with a trailing comma', qq({\n  "type": "DONE",\n  "status": "failed",\n}), qr/cannot be parsed: \w/ ],
+		[ 'over several lines, and cut short', qq({\n  "type": "DONE",\n  "status":), qr/cannot be parsed: \w/ ],
 		[ 'one behind it that can be read', qq({"type":"DONE"}\n{"type":"DONE","status":"succeeded"}), qr/it has no status$/ ],
 		[ 'one before it that can be read', qq({"type":"DONE","status":"succeeded"}\n{"type":"DONE"}), qr/it has no status$/ ])
 	{
@@ -203,6 +219,12 @@ subtest 'DONE that is hard to read' => sub {
 	is($run->{types}, 'run.admitted run.started run.progress_reported run.progress_reported run.completed', 'loses itself alone');
 	is_deeply($run->{data}, { unreadable_progress => 2 }, 'and is counted');
 	is(scalar(grep { /connector report unreadable .*message=PROGRESS: / } @{ $run->{lines} }), 1, 'one log line for all');
+	$run = $says->(join("\n", 'done with {"x":1}', 'DONE', 'type: DONE', 'function () {', qq({\n  "type": "RECORD",\n  "data": {\n    "type": "DONE"\n  }\n}),
+			'sent {"type":"RECORD","data":{"type":"DONE","status":"failed"}}', 'sent {"type":"DONE","status":"succeeded"}', '{"text":"{\"type\":\"DONE\"}"}'));
+	ended_as($run, 0, 'completed', undef, 'text that mentions DONE');
+	is_deeply($run->{data}, {}, 'claims nothing');
+	$run = run_shell(q(echo 'sent {"type":"DONE","status":"succeeded"}'; exit 3));
+	ended_as($run, 1, 'failed', 'connector_exit_nonzero', 'success that is told behind other text is not believed');
 };
 
 subtest 'what cannot be launched' => sub {

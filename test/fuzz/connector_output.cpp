@@ -39,7 +39,7 @@ std::string messages_of(std::string_view stream, std::size_t piece) {
     LineSplitter splitter(200);
     std::string all;
     const auto use = [&](const Line& line) {
-        const auto message = parse_line(line);
+        const auto message = read_line(line).message;
         if (const auto* const progress = std::get_if<Progress>(&message)) {
             all += json::serialize(progress_data(*progress));
             check_text(progress->stream);

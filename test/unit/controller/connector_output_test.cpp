@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "controller/connector_output.hpp"
+#include "controller/message_reader.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -13,7 +14,7 @@ using namespace std::string_literals;
 namespace {
 
 ConnectorMessage read(std::string_view line) {
-    return parse_line({.text = line});
+    return read_line({.text = line}).message;
 }
 
 bool is_nothing(std::string_view line) {
@@ -43,24 +44,23 @@ bool is_unreadable_progress(std::string_view line) {
 
 /// The word for each message, of a stream that comes in pieces of this size.
 std::string messages_of(std::string_view stream, std::size_t piece, std::size_t limit = line_limit) {
-    LineSplitter splitter(limit);
+    MessageReader reader(limit);
     std::string words;
-    const auto use = [&](const Line& line) {
-        const auto message = parse_line(line);
+    const auto use = [&](const ConnectorMessage& message) {
         if (std::holds_alternative<Progress>(message)) {
             words += "progress ";
         }
         if (std::holds_alternative<Done>(message)) {
-            words += "done ";
+            words += std::get<Done>(message).status == DoneStatus::failed ? "done " : "done-well ";
         }
         if (const auto* unreadable = std::get_if<Unreadable>(&message)) {
             words += unreadable->claim == Claim::done ? "unreadable-done " : "unreadable-progress ";
         }
     };
     for (; !stream.empty(); stream.remove_prefix(std::min(piece, stream.size()))) {
-        splitter.feed(stream.substr(0, piece), use);
+        reader.feed(stream.substr(0, piece), use);
     }
-    splitter.finish(use);
+    reader.finish(use);
     return words;
 }
 
@@ -81,10 +81,27 @@ std::vector<std::string> lines_of(LineSplitter& splitter, const std::vector<std:
 BOOST_AUTO_TEST_SUITE(connector_output)
 
 BOOST_AUTO_TEST_CASE(other_lines_are_ignored) {
-    for (const auto* line :
-         {"", "   ", "hello", "PROGRESS", "[1]", "\"PROGRESS\"", "{", "{}", "{\"type\":null}", "{\"type\":1}",
-          "{\"type\":\"progress\"}", "{\"type\":\"RECORD\",\"data\":{}}", "{\"type\":\"RECORD\",\"data\":NaN}",
-          "[{\"type\":\"DONE\",\"status\":\"failed\"}]", "x{\"type\":\"DONE\",\"status\":\"failed\"}"}) {
+    for (const auto* line : {"",
+                             "   ",
+                             "hello",
+                             "PROGRESS",
+                             "[1]",
+                             "\"PROGRESS\"",
+                             "{",
+                             "{}",
+                             "{\"type\":null}",
+                             "{\"type\":1}",
+                             "{\"type\":\"progress\"}",
+                             "{\"type\":\"RECORD\",\"data\":{}}",
+                             "{\"type\":\"RECORD\",\"data\":NaN}",
+                             "done with {\"x\":1}",
+                             "DONE",
+                             "type: DONE",
+                             "12:30 {DONE} \"type\"",
+                             "{DONE}",
+                             "[\"type\",\"DONE\"]",
+                             "sent {\"type\":\"DONE\",\"status\":\"succeeded\"}",
+                             "sent {'type': 'DONE', 'status': 'failed'}"}) {
         BOOST_TEST(is_nothing(line), line);
     }
     // what is nested, or quoted, is not the line's own type
@@ -92,7 +109,10 @@ BOOST_AUTO_TEST_CASE(other_lines_are_ignored) {
          {R"({"type":"RECORD","data":{"type":"DONE","status":"failed"}})",
           R"({"type":"RECORD","data":{"type":"DONE","ratio":NaN}})",
           R"({"type":"RECORD","line":"{\"type\":\"DONE\",\"status\":\"failed\"}"})", R"({"data":[{"type":"DONE"}]})",
-          R"({"record_type":"DONE"})", R"({"type":["DONE"]})", R"({"value":"type","DONE":"type"})"}) {
+          R"(sent {"type":"RECORD","data":{"type":"DONE","status":"failed"}})",
+          R"(msg="{\"type\":\"DONE\",\"status\":\"failed\"}" level=info)",
+          R"({"msg":"{\"type\":\"DONE\",\"status\":\"failed\"}"})", R"("type":"DONEE")", R"({"record_type":"DONE"})",
+          R"({"type":["DONE"]})", R"({"value":"type","DONE":"type"})"}) {
         BOOST_TEST(is_nothing(line), line);
     }
 }
@@ -179,6 +199,91 @@ BOOST_AUTO_TEST_CASE(what_is_around_an_object_does_not_matter) {
     BOOST_TEST((done_of(utf16).status == DoneStatus::failed));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_not_seen_in_front_does_not_matter) {
+    const std::string done = R"({"type":"DONE","status":"succeeded"})";
+    for (const std::string front : {"50%\r", "loading...\x1b[K\r\x1b[2K", "\x1b[0m", "\x1b[38;5;1m ", "\xc2\xa0",
+                                    "\u200b", "\u2028", "\u3000", "\ufeff", "\u2060", "\u202f"}) {
+        BOOST_TEST((done_of(front + done).status == DoneStatus::succeeded), front);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(done_behind_other_text) {
+    const std::string done = R"({"type":"DONE","status":"failed","error":{"message":"boom"}})";
+    for (const auto& line :
+         {"loading... " + done, "INFO " + done + " (sent)", "[ " + done + " ]", "[" + done + "]", "it's " + done,
+          "5\" " + done, "\u2026" + done, R"(x {"type":"RECORD"})" + done, "hello\rx" + done + "\r"}) {
+        BOOST_TEST(done_of(line).error_message.value() == "boom", line);
+    }
+    for (const auto* line : {R"(50% {"type":"DONE","status":"failed")", R"(50% {"type":"DONE","status":"failed",})",
+                             R"(50% {"type":"DONE","status":"well"})", R"(x {y} {"type":"DONE","status":"failed"})",
+                             R"(x { {"type":"DONE","status":"failed"})", R"(x {"a":"5" disk","type":"DONE"})",
+                             R"("type": "DONE",)", R"(12:30 "type": "DONE")", R"(}, "type" :"D\u004fNE")"}) {
+        BOOST_TEST(!why_not(line).empty(), line);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(escapes_are_read_everywhere) {
+    BOOST_TEST((done_of(R"({"\u0074ype":"\u0044ONE","\u0073tatus":"failed"})").status == DoneStatus::failed));
+    for (const auto* line : {R"({"type":"DONE","status":"failed","\u0073tatus":"succeeded"})",
+                             R"({"type":"DONE","\u0073tatus":"failed","status":"succeeded"})"}) {
+        BOOST_TEST(why_not(line) == "it says its status more than once", line);
+    }
+    BOOST_TEST(why_not(R"({"type":"DONE","status":"failed","\u0074ype":"RECORD"})") ==
+               "it says its type more than once");
+    for (const auto* line : {R"({"type":"DO\u004eE","status":"failed",})", R"({"\u0074ype":"DONE","status":"failed",})",
+                             R"({"a":"5" disk,"typ\u0065":"DO\u004EE"})", R"({"type":"DO\u004eE","status":"fai)",
+                             R"({\"type\":\"DONE\",\"status\":\"failed\"})", R"({"type":"DO\u0000NE"})"}) {
+        BOOST_TEST(!why_not(line).empty(), line);
+    }
+    const std::string long_text(100, 'x');
+    BOOST_TEST(messages_of(R"({"a":")" + long_text + R"(\\","type":"DO\u004eE"})", 1, 50) == "unreadable-done ");
+    BOOST_TEST(messages_of(std::string(100, ' ') + R"({"type":"DONE"})" + "\n" + std::string(100, '\0') +
+                               R"({"type":"DONE"})" + "\n[ " + long_text + R"({"type":"DONE"} ])" + "\n" + long_text +
+                               R"( {"type":"RECORD","data":{"type":"DONE"}})",
+                           7, 50) == "unreadable-done unreadable-done unreadable-done ");
+}
+
+BOOST_AUTO_TEST_CASE(several_lines_may_be_one_message) {
+    const auto said = [](const std::string& stream) {
+        const auto words = messages_of(stream, 1);
+        BOOST_TEST(words == messages_of(stream, 1000), stream);
+        return words;
+    };
+    const std::string pretty = "{\n  \"type\": \"DONE\",\n\n  \"status\": \"failed\",\r\n  \"a\": [\n    {}\n  ]\n}";
+    BOOST_TEST(said(pretty) == "done ");
+    BOOST_TEST(said("hello\n" + pretty + "\nbye\n" + R"({"type":"PROGRESS"})") == "done progress ");
+    BOOST_TEST(said("50%\r" + pretty) == "done ");
+    BOOST_TEST(said("result: " + pretty + " bye") == "done ");
+    BOOST_TEST(said("x {} y " + pretty) == "done ");
+    BOOST_TEST(said("[\n" + pretty + "\n]\n") == "done ");
+    BOOST_TEST(said("[\n" + pretty + ",\n" + pretty + "\n]\n") == "unreadable-done done ");
+    BOOST_TEST(said("{\n\"type\":\n\"DONE\",\n\"status\":\"succeeded\"}") == "done-well ");
+    BOOST_TEST(said("{\"type\":\"DONE\",\n\"status\":\"failed\"}") == "done ");
+    BOOST_TEST(said("{\n\"type\":\"PROGRESS\",\n\"count\": 1}") == "progress ");
+    // a line end within a string
+    BOOST_TEST(said("{\"type\":\"DONE\",\"status\":\"failed\",\"error\":{\"message\":\"a\nb\"}}") == "done ");
+    BOOST_TEST(said("{\"error\":{\"message\":\"a\nb\xe9\n{\"},\"type\":\"DONE\",\"status\":\"failed\"}") == "done ");
+    // nested is no message, in several lines either
+    const std::string record =
+        "{\n \"type\": \"RECORD\",\n \"data\": {\n  \"type\": \"DONE\",\n  \"status\": \"failed\"\n }\n}";
+    BOOST_TEST(said(record) == "");
+    BOOST_TEST(said("record: " + record + "\nnext: " + record + ",\n") == "");
+    // and what is no JSON, or has no end, is a claim
+    for (const std::string torn :
+         {"{\n\"type\": \"DONE\",\n\"status\": \"failed\",\n}\n", "{\n\"type\": \"DONE\",\n\"status\"",
+          "{\n\"a\": NaN,\n\"type\": \"DONE\",\n\"status\": \"failed\"\n}", "{\"a\":\"\nb\", NaN, \"type\": \"DONE\"}",
+          "{\"type\":\"DONE\"\n"}) {
+        BOOST_TEST(said(torn) == "unreadable-done ", torn);
+    }
+    // lines that follow what is open for good are heard
+    BOOST_TEST(said("{\"a\":[\n{\"type\":\"PROGRESS\"}\n{\"type\":\"DONE\",\"status\":\"failed\"}\n") ==
+               "progress done ");
+    BOOST_TEST(said("function () {\n{\"type\":\"PROGRESS\"}\n}\n{\n" + pretty) == "progress done ");
+    BOOST_TEST(said("{\"a\":\"\n{\"type\":\"DONE\",\"status\":\"failed\"}\n") == "done ");
+    const std::string blanks(line_limit / 2, ' ');
+    BOOST_TEST(messages_of("{\n" + blanks + "\n" + blanks + "\n\"type\":\"DONE\"}", 65536) == "unreadable-done ");
+}
+
 BOOST_AUTO_TEST_CASE(what_else_an_object_holds_does_not_matter) {
     const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']') + "}"; };
     BOOST_TEST((done_of(R"({"type":"DONE","status":"failed","a":)" + nested(900)).status == DoneStatus::failed));
@@ -261,10 +366,10 @@ BOOST_AUTO_TEST_CASE(a_line_too_long_is_known_by_its_type_wherever_that_stands) 
         "\"}\n" +                                                                      //
         R"({"type":"DONE","status":"failed"})" + "\n" + R"({"type":"DONE","a":")" + x; // cut short, too
     for (const std::size_t piece : {1, 2, 3, 7, 64, 10'000}) {
-        BOOST_TEST(messages_of(stream, piece, 50) ==
-                   "unreadable-done unreadable-done unreadable-progress unreadable-done done unreadable-done ");
+        BOOST_TEST(messages_of(stream, piece, 50) == "unreadable-done unreadable-done unreadable-progress "
+                                                     "unreadable-done unreadable-done done unreadable-done ");
     }
-    const auto message = parse_line({.text = "{", .is_too_long = true, .claim = Claim::done});
+    const auto message = read_line({.text = "{", .is_too_long = true, .claim = Claim::done}).message;
     BOOST_TEST(std::get<Unreadable>(message).why == "it is longer than 1048576 bytes");
 }
 
