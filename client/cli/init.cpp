@@ -455,8 +455,7 @@ asio::awaitable<int> init(Session session, InitOptions options) {
     const Wishes wishes{.database = is_there ? "" : destination.database,
                         .role = destination.role,
                         .password_file = password.is_there ? "" : password.path,
-                        // under sudo the next commands are the caller's; else a unix user's connectors could read it
-                        .password_owner = destination.role == asking_user() ? destination.role : ""};
+                        .password_owner = reader_of_password(destination.role, asking_user())};
     const Quoting quoting{.identifier = [&](std::string_view name) { return connection.identifier(name); },
                           .literal = [&](std::string_view text) { return connection.literal(text); }};
     auto plan = plan_for(facts, role, wishes, quoting);

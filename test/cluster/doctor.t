@@ -168,6 +168,11 @@ subtest 'replication' => sub {
 	finds('replication', qr/^warning: the standby connected are asynchronous/, 'an asynchronous one');
 	my $both = sprintf 'host=%s,%s port=%d,%d dbname=app', $standby->host, $node->host, $standby->port, $node->port;
 	finds('host', qr/^ok: .*a standby/, 'each host is looked at', $both);
+	my ($file, $kept) = ($standby->data_dir . '/postgresql.conf', slurp_file($standby->data_dir . '/postgresql.conf'));
+	append_to_file($file, 'bad line here !!');
+	finds('host', qr/^warning: .*a standby, which would not start again: .*syntax error/, 'one that a restart would end', $both);
+	append_to_file("$file.new", $kept);
+	rename "$file.new", $file or die;
 	finds('server', qr/^ok: .*a primary/, 'and the primary is found', $both);
 	finds('writes', qr/^warning: this is a standby/, 'a standby alone', 'host=' . $standby->host . ' port=' . $standby->port . ' dbname=app');
 	$standby->append_conf('postgresql.auto.conf', q{shared_preload_libraries = ''});

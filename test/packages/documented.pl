@@ -125,6 +125,12 @@ subtest 'the services of the packages' => sub {
 	begin_anew();
 	do_line($_) for commands('packages', 'As services');
 	runs_over_http();
+	is_deeply([ (stat '/etc/pdpp/owner-password')[ 2, 4 ] ], [ oct 100600, 0 ], "the password is root's alone");
+	# what root is told comes next can be run as it stands
+	my ($said) = result_of('pdpp', 'init', '--db', 'app', '--role', 'pdpp-gateway');
+	my $next = decode_json((split /\n/, $said)[-1])->{next};
+	succeeds($_, 'bash', '-c', $_) for @{$next}[ 1, 2 ];
+	like($next->[0], qr/^PDPP_OWNER_PASSWORD="\$\(cat \S+\)" runuser -u pdpp-gateway -- pdpp serve --db app$/, 'a gateway by hand gets the password too');
 };
 
 subtest 'the services by hand' => sub {

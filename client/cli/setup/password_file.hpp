@@ -17,6 +17,11 @@ std::string own_password_file();
 /// Where it is looked for, in this order: the user's own file and that of the machine.
 std::vector<std::string> usual_password_files();
 
+/// Who is to read the file that is made for a role: under sudo its caller, if the next commands are theirs; else
+/// whoever makes it, for the unix user called like the role may be a controller's, whose connectors are anybody's
+/// programs.
+std::string reader_of_password(const std::string& role, const std::string& asking_user);
+
 /// Makes a file with a random password that only whoever makes it can read, or, where root does, `owner`, a unix user;
 /// empty for root itself. Throws std::system_error.
 void make_password_file(const std::string& path, const std::string& owner);
