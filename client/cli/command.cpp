@@ -1,5 +1,8 @@
 #include "cli/command.hpp"
 
+#include "pq/advice.hpp"
+#include "pq/mistake.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
@@ -25,7 +28,15 @@ void print(std::string_view text) {
     }
 }
 
+void refuse_mistake(const Session& session) {
+    if (const auto mistake = pq::mistake_in(session.database)) {
+        throw Failure{
+            exit_code::usage, "usage", "the connection string is wrong: " + *mistake, pq::check_what_is_said, {}};
+    }
+}
+
 int run_to_end(asio::awaitable<int> work, const Session& session) {
+    refuse_mistake(session);
     asio::io_context loop;
     std::exception_ptr error;
     int result = exit_code::other_ending;

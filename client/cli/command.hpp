@@ -23,7 +23,11 @@ int report(const Failure& failure, bool json);
 /// Prints on standard output. Throws std::system_error if it cannot be written.
 void print(std::string_view text);
 
-/// Runs `work` on an event loop of its own. What it throws is reported, but for Failure, which is thrown on.
+/// Throws Failure if the connection string can be that of no database.
+void refuse_mistake(const Session& session);
+
+/// Runs `work` on an event loop of its own, if there may be a database to work on (refuse_mistake). What it throws is
+/// reported, but for Failure, which is thrown on.
 int run_to_end(boost::asio::awaitable<int> work, const Session& session);
 
 } // namespace pdpp::cli

@@ -16,7 +16,9 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 namespace pdpp::cli {
@@ -112,16 +114,25 @@ Failure failure_of_source(const moving_in::SourceError& error) {
     return {error.is_passing() ? exit_code::cannot_connect : exit_code::refused,
             "source_unavailable",
             error.what(),
-            "It is read and never written: see that this program may reach and read it.",
+            error.hint().empty() ? "It is read and never written: see that this program may reach and read it."
+                                 : error.hint(),
             {}};
 }
 
-asio::awaitable<int> work(Session session, MoveInOptions options) {
-    auto database = moving_in::database_for(options.from);
-    if (!database) {
-        throw Failure{exit_code::usage, "usage", "--from must be postgres:CONNINFO or sqlite:PATH", "", {}};
+/// Throws Failure.
+std::unique_ptr<moving_in::Database> source_of(const MoveInOptions& options) {
+    try {
+        if (auto database = moving_in::database_for(options.from)) {
+            return database;
+        }
+    } catch (const std::invalid_argument& wrong) {
+        throw Failure{exit_code::usage, "usage", fmt::format("--from: {}", wrong.what()), "", {}};
     }
-    moving_in::Importer importer(std::move(database),
+    throw Failure{exit_code::usage, "usage", "--from must be postgres:CONNINFO or sqlite:PATH", "", {}};
+}
+
+asio::awaitable<int> work(Session session, MoveInOptions options) {
+    moving_in::Importer importer(source_of(options),
                                  {.target = session.database,
                                   .dry_run = options.dry_run,
                                   .follow = options.follow,

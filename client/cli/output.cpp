@@ -92,13 +92,13 @@ Failure doubt(const pq::Error& error) {
 Failure failure_of(const pq::Error& error, const std::string& conninfo) {
     const auto message = first_line(error.what());
     switch (error.kind()) {
-    case pq::ErrorKind::cannot_connect: {
-        auto hint = pq::advice(error, conninfo);
-        if (hint.empty()) {
-            hint = "Check --db, or the environment: PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE.";
-        }
-        return {exit_code::cannot_connect, "cannot_connect", "cannot connect to the database: " + message, hint, {}};
-    }
+    case pq::ErrorKind::cannot_connect:
+    case pq::ErrorKind::not_let_in:
+        return {exit_code::cannot_connect,
+                "cannot_connect",
+                "cannot connect to the database: " + message,
+                error.hint().empty() ? std::string{pq::check_what_is_said} : error.hint(),
+                {}};
     case pq::ErrorKind::connection_lost:
         return {exit_code::cannot_connect,
                 "connection_lost",

@@ -267,6 +267,7 @@ class Serving {
 
 // NOLINTNEXTLINE(performance-unnecessary-value-param): all commands take the same
 int serve(Session session, ServeCommandLine command_line) {
+    refuse_mistake(session);
     asio::io_context loop(1);
     Serving serving(loop, command_line, std::move(session.database));
     std::signal(SIGPIPE, SIG_IGN); // whoever reads our log may go away

@@ -12,6 +12,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value_to.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -139,7 +141,7 @@ asio::awaitable<void> Boot::restore(const Renewed& renewed) {
             co_await tell_if_renewed(renewed);
             co_return;
         } catch (const pq::Error& error) {
-            trouble = error.what();
+            trouble = fmt::format("{}{}{}", error.what(), error.hint().empty() ? "" : ": ", error.hint());
         }
         if (trouble != known_trouble) {
             log::write(log::Level::warning, "no database", {{"controller_id", controller_id_}}, log::because(trouble));

@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pdpp::moving_in {
@@ -22,13 +23,17 @@ class SourceError : public std::runtime_error {
   public:
     enum class Kind : std::uint8_t { lost, refused };
 
-    SourceError(Kind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+    /// `hint` is what to do about it, where that is known.
+    SourceError(Kind kind, const std::string& message, std::string hint = {})
+        : std::runtime_error(message), kind_(kind), hint_(std::move(hint)) {}
 
     /// Whether trying again can help.
     [[nodiscard]] bool is_passing() const { return kind_ == Kind::lost; }
+    [[nodiscard]] const std::string& hint() const noexcept { return hint_; }
 
   private:
     Kind kind_;
+    std::string hint_;
 };
 
 /// Rows one after the other, a few of them in memory at a time.
@@ -87,7 +92,8 @@ class Database {
     virtual void close() noexcept = 0;
 };
 
-/// `postgres:CONNINFO` or `sqlite:PATH`; a null pointer for anything else.
+/// `postgres:CONNINFO` or `sqlite:PATH`; a null pointer for anything else. Throws std::invalid_argument for a
+/// connection string that can be that of no database.
 std::unique_ptr<Database> database_for(std::string_view source);
 
 } // namespace pdpp::moving_in

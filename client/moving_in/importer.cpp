@@ -470,9 +470,8 @@ asio::awaitable<void> Importer::follow() {
             }
             failure = error.what();
         } catch (const pq::Error& error) {
-            const bool passes = error.kind() != pq::ErrorKind::misused &&
-                                (error.kind() != pq::ErrorKind::refused || pq::is_passing(error)) &&
-                                !pq::is_not_let_in(error);
+            const bool passes = error.kind() != pq::ErrorKind::misused && error.kind() != pq::ErrorKind::not_let_in &&
+                                (error.kind() != pq::ErrorKind::refused || pq::is_passing(error));
             if (!passes) {
                 throw;
             }

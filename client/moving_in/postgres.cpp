@@ -1,12 +1,14 @@
 #include "moving_in/postgres.hpp"
 
 #include "pq/connection.hpp"
+#include "pq/mistake.hpp"
 
 #include <boost/asio/this_coro.hpp>
 
 #include <fmt/format.h>
 
 #include <chrono>
+#include <stdexcept>
 #include <utility>
 
 namespace pdpp::moving_in {
@@ -27,7 +29,7 @@ constexpr int fetched_at_once = 2000;
 
 SourceError as_source_error(const pq::Error& error) {
     const auto kind = pq::is_passing(error) ? SourceError::Kind::lost : SourceError::Kind::refused;
-    return {kind, fmt::format("the source: {}", error.what())};
+    return {kind, fmt::format("the source: {}", error.what()), error.hint()};
 }
 
 Row row_in(const pq::Result& result, int number) {
@@ -186,6 +188,9 @@ class Postgres : public Database {
 } // namespace
 
 std::unique_ptr<Database> open_postgres(std::string conninfo) {
+    if (const auto mistake = pq::mistake_in(conninfo)) {
+        throw std::invalid_argument("the connection string is wrong: " + *mistake);
+    }
     return std::make_unique<Postgres>(std::move(conninfo));
 }
 

@@ -1,15 +1,19 @@
 #pragma once
-// What to do about a refusal of the server that its own words do not say.
+// What to do about a connection that is not allowed, which the words of the server and of libpq do not say.
 
-#include "pq/error.hpp"
+#include "pq/connect_failure.hpp"
 
 #include <string>
 
 namespace pdpp::pq {
 
-/// For a connection that the server does not allow (is_not_let_in); empty for any other error, and where there is
-/// nothing to add. In one line; it is about what `conninfo` and the environment say.
-std::string advice(const Error& error, const std::string& conninfo);
+/// Where a connection string can be wrong.
+inline constexpr const char* check_what_is_said =
+    "Check --db, or the environment: PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE, PGSSLMODE.";
+
+/// For a failure that is lasting, of a connection as `role` to `database`; empty where there is nothing to add. In one
+/// line.
+std::string advice(const ConnectFailure& failure, const std::string& role, const std::string& database);
 
 /// Whom `conninfo`, its service file and the environment log in as, or libpq by itself: the unix user's name.
 std::string role_in(const std::string& conninfo);

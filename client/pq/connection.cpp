@@ -2,9 +2,10 @@
 
 #include "pq/connection.hpp"
 
+#include "pq/advice.hpp"
 #include "pq/connect_failure.hpp"
-#include "pq/conninfo.hpp"
 #include "pq/hosts.hpp"
+#include "pq/mistake.hpp"
 #include "pq/wire.hpp"
 
 #include <boost/asio/use_awaitable.hpp>
@@ -19,15 +20,10 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Refuses what libpq cannot parse, in words of our own: libpq would print the string, with the password in it.
+/// Refuses what libpq would refuse: it would print the string, with the password in it.
 void check_readable(const std::string& conninfo) {
-    if (is_database_name(conninfo)) {
-        return; // a plain database name
-    }
-    const ConninfoOptions options{PQconninfoParse(conninfo.c_str(), nullptr)};
-    if (!options) {
-        throw Error(ErrorKind::cannot_connect, "the connection string cannot be read: it must be a list of "
-                                               "keyword=value pairs, a postgresql:// URI or a database name");
+    if (const auto mistake = mistake_in(conninfo)) {
+        throw Error(ErrorKind::not_let_in, "the connection string is wrong: " + *mistake, {}, {}, check_what_is_said);
     }
 }
 
@@ -81,14 +77,22 @@ std::string said_of_itself(const PGconn* handle) {
     return is_on("default_transaction_read_only") ? " (its default_transaction_read_only is on)" : "";
 }
 
-/// Why libpq could not connect.
-Error cannot_connect(const PGconn* handle) {
-    const auto failure = read_connect_failure(PQerrorMessage(handle));
-    return {ErrorKind::cannot_connect, failure.message + said_of_itself(handle), failure.sqlstate};
-}
-
 std::string text_of(const char* value) {
     return value == nullptr ? "" : value;
+}
+
+/// Why libpq could not connect.
+Error cannot_connect(const PGconn* handle) {
+    auto failure = read_connect_failure(PQerrorMessage(handle));
+    failure.lacks_password = PQconnectionNeedsPassword(handle) != 0;
+    if (is_lasting(failure)) {
+        return {ErrorKind::not_let_in,
+                failure.message,
+                failure.sqlstate,
+                {},
+                advice(failure, text_of(PQuser(handle)), text_of(PQdb(handle)))};
+    }
+    return {ErrorKind::cannot_connect, failure.message + said_of_itself(handle), failure.sqlstate};
 }
 
 } // namespace
@@ -180,7 +184,7 @@ asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::millis
     const auto end = asio::steady_timer::clock_type::now() + timeout;
     const auto attempts = attempts_for(conninfo);
     std::string failures;
-    std::string sqlstate;
+    std::optional<Error> first; ///< that says more than others: the server of one host does not let in, or has spoken
     for (std::size_t i = 0; i < attempts.size(); ++i) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(end - asio::steady_timer::clock_type::now());
@@ -190,17 +194,20 @@ asio::awaitable<void> Connection::open(std::string conninfo, std::chrono::millis
             co_await open_one(attempts[i], left / hosts_left, application_name, extension);
             co_return;
         } catch (const Error& error) {
-            if (error.kind() != ErrorKind::cannot_connect || attempts.size() == 1) {
+            const bool is_let_in = error.kind() != ErrorKind::not_let_in;
+            if ((is_let_in && error.kind() != ErrorKind::cannot_connect) || attempts.size() == 1) {
                 throw;
             }
             const std::string failure = error.what();
             if (failures.find(failure) == std::string::npos) { // a host that is tried twice may say the same again
                 failures.append(failures.empty() ? "" : "; ").append(failure);
             }
-            sqlstate = sqlstate.empty() ? error.sqlstate() : sqlstate;
+            if (!first || (first->kind() != ErrorKind::not_let_in && (!is_let_in || first->sqlstate().empty()))) {
+                first = error;
+            }
         }
     }
-    throw Error(ErrorKind::cannot_connect, failures, sqlstate);
+    throw Error(first->kind(), failures, first->sqlstate(), {}, first->hint());
 }
 
 asio::awaitable<void> Connection::open_primary(std::string conninfo, Effect effect, std::chrono::milliseconds timeout,

@@ -58,8 +58,8 @@ class Connection {
     /// Connects, and finds the schema that the extension was installed in. `conninfo` is a keyword string, a URI or a
     /// plain database name; what it leaves out comes from the environment and the service file, as libpq does it.
     /// Several hosts are tried one after the other, each with its share of `timeout` (pq/hosts.hpp).
-    /// Throws Error: `cannot_connect`, with its SQLSTATE if it is the server that refuses, or `refused` if the database
-    /// has no extension pdpp, which may not be needed.
+    /// Throws Error: `cannot_connect` or, where one of the hosts tells so, `not_let_in`, with its SQLSTATE if it is the
+    /// server that refuses, or `refused` if the database has no extension pdpp, which may not be needed.
     /// `application_name` is how the session is called in pg_stat_activity, whatever `conninfo` says; empty: as it
     /// says.
     boost::asio::awaitable<void> open(std::string conninfo, std::chrono::milliseconds timeout = default_timeout,

@@ -62,13 +62,6 @@ bool is_passing(const Error& error) {
     return is_passing(error.sqlstate());
 }
 
-bool is_not_let_in(const Error& error) {
-    const auto& state = error.sqlstate();
-    return error.kind() == ErrorKind::cannot_connect &&
-           (state.starts_with("28") || state == sqlstate::invalid_catalog_name ||
-            state == sqlstate::insufficient_privilege);
-}
-
 std::optional<TypedRefusal> typed_refusal(const Error& error) {
     const auto status = http_status_of(error.sqlstate());
     if (error.kind() != ErrorKind::refused || !status) {

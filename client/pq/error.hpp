@@ -13,7 +13,9 @@
 namespace pdpp::pq {
 
 enum class ErrorKind {
-    cannot_connect,  ///< no connection could be made, or none came free in time: nothing was sent
+    cannot_connect, ///< no connection could be made, or none came free in time: nothing was sent
+    not_let_in, ///< the same, for a reason that does not pass by itself: the server allows none, or libpq takes none
+                ///< of what is said to it; hint() says what to do about it
     connection_lost, ///< lost before the statement can have committed, or while it only read
     in_doubt,        ///< lost while a statement that may have committed was in flight
     timeout,         ///< no answer in time; the connection was closed, and a write may still commit
@@ -52,6 +54,7 @@ constexpr std::string_view invalid_catalog_name = "3D000"; ///< no such database
 constexpr std::string_view insufficient_privilege = "42501";
 constexpr std::string_view undefined_function = "42883";
 constexpr std::string_view configuration_limit_exceeded = "53400";
+constexpr std::string_view object_not_in_prerequisite_state = "55000"; ///< such as a database that is closed
 constexpr std::string_view lock_not_available = "55P03";
 constexpr std::string_view query_canceled = "57014"; ///< by the statement_timeout, as a rule
 constexpr std::string_view snapshot_too_old = "72000";
@@ -62,10 +65,6 @@ bool is_passing(std::string_view sqlstate);
 
 /// Whether trying again can help: the connection was at fault and not the call, or the SQLSTATE is a passing one.
 bool is_passing(const Error& error);
-
-/// Whether it is the server that allows no connection, for a reason that does not pass by itself: there is no such role
-/// or database, the role may not come in from here, or its password is wrong.
-bool is_not_let_in(const Error& error);
 
 /// A refusal in the convention that PostgREST speaks too: SQLSTATE `PTnnn`, MESSAGE for people, DETAIL a JSON object.
 struct TypedRefusal {

@@ -67,7 +67,8 @@ asio::awaitable<void> Pool::State::open(Connection& connection, Clock::time_poin
         }
         trouble.reset();
     } catch (const Error& error) {
-        const bool is_lost = error.kind() != ErrorKind::refused && error.kind() != ErrorKind::cannot_connect;
+        const bool is_lost = error.kind() != ErrorKind::refused && error.kind() != ErrorKind::cannot_connect &&
+                             error.kind() != ErrorKind::not_let_in;
         trouble = is_lost ? Error(ErrorKind::cannot_connect, error.what(), error.sqlstate()) : error;
         throw *trouble;
     }
@@ -95,7 +96,7 @@ asio::awaitable<Pool::Lease> Pool::acquire() {
             lease.connection_ = std::move(connection);
             lease.is_new_ = true;
         } catch (const Error& error) {
-            if (error.kind() == ErrorKind::refused || is_not_let_in(error) ||
+            if (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::not_let_in ||
                 until(deadline) <= state->options.backoff) {
                 throw;
             }

@@ -95,7 +95,7 @@ asio::awaitable<bool> SharedReads::State::ask(Question& question) {
         question.body = std::make_shared<const std::string>(std::move(body));
     } catch (const Error& error) {
         failure = std::current_exception();
-        is_connected = error.kind() != ErrorKind::cannot_connect;
+        is_connected = error.kind() != ErrorKind::cannot_connect && error.kind() != ErrorKind::not_let_in;
     } catch (...) {
         failure = std::current_exception();
     }

@@ -28,7 +28,7 @@ class SharedReads {
     SharedReads(const boost::asio::any_io_executor& executor, std::size_t at_once, Call call);
 
     /// What `function` answers, asked after this call: an answer under way, which may be older, is not shared. Throws
-    /// what the call does; when that is Error `cannot_connect`, all who queue are told so at once.
+    /// what the call does; when that is Error `cannot_connect` or `not_let_in`, all who queue are told so at once.
     boost::asio::awaitable<Body> read(std::string_view function, std::vector<Argument> arguments);
 
   private:

@@ -1,4 +1,4 @@
-# A gateway whose database is not set up for it: no such role or database, no grant, no extension. It says what is wrong, in its
+# A gateway whose database is not set up for it: no such role or database, no password, no grant, no extension. It says what is wrong, in its
 # log and to clients as far as that is their business, and serves as soon as it is mended.
 
 use strict;
@@ -11,12 +11,20 @@ use PostgreSQL::Test::Utils;
 use Programs;
 use Test::More;
 
-delete @ENV{qw(PGDATABASE PGUSER PGSERVICE)};
+delete @ENV{qw(PGDATABASE PGUSER PGSERVICE PGPASSWORD)};
+my $passfile = $ENV{PGPASSFILE} = PostgreSQL::Test::Utils::tempdir() . '/passfile';
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-$node->append_conf('postgresql.conf', 'log_connections = on');
+$node->append_conf('postgresql.conf', "log_connections = on\nlisten_addresses = '127.0.0.1'");
+my $hba = $node->data_dir . '/pg_hba.conf';
+my $entries = slurp_file($hba);
+unlink $hba;
+append_to_file($hba, "local all knocks scram-sha-256\nlocal all hasty scram-sha-256\n$entries");
 $node->start;
-$node->safe_psql('postgres', q{CREATE EXTENSION pdpp; SELECT pdpp_run_now('c', run_id => 'run_1')});
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION pdpp; SELECT pdpp_run_now('c', run_id => 'run_1');
+	SET password_encryption = 'scram-sha-256';
+	CREATE ROLE late SUPERUSER; CREATE ROLE knocks SUPERUSER LOGIN PASSWORD 'geheim'; CREATE ROLE hasty SUPERUSER LOGIN PASSWORD 'geheim'});
 
 sub start_as { my ($rest, %more) = @_; return PdppGateway->start(conninfo => 'host=' . $node->host . ' port=' . $node->port . " $rest", %more) }
 
@@ -31,6 +39,8 @@ sub together
 
 for my $case (
 	[ 'role', 'dbname=postgres user=nobody', qr/role \\"nobody\\" does not exist.*pdpp init --role nobody/, 'CREATE ROLE nobody SUPERUSER LOGIN' ],
+	[ 'login of the role', 'dbname=postgres user=late', qr/role \\"late\\" is not permitted to log in.*alter role late login/, 'ALTER ROLE late LOGIN' ],
+	[ 'password', 'dbname=postgres user=knocks', qr/no password supplied.*Give the password of the role knocks/, sub { append_to_file($passfile, "*:*:*:knocks:geheim\n"); chmod 0600, $passfile } ],
 	[ 'database', 'dbname=nowhere', qr/database \\"nowhere\\" does not exist.*pdpp init --db nowhere --create-db/, 'CREATE DATABASE nowhere TEMPLATE postgres' ])
 {
 	my ($what, $conninfo, $cause, $mended) = @$case;
@@ -47,22 +57,45 @@ for my $case (
 		unlike($gateway->log, qr/in use/, 'no connection is in use, and none is said to be');
 		my $ready = $gateway->admin->get('/ready');
 		is($ready->{json}{checks}{database}{message}, 'the database does not let the gateway in', '/ready says so');
-		$node->safe_psql('postgres', $mended);
+		ref $mended ? $mended->() : $node->safe_psql('postgres', $mended);
 		is($gateway->get_as_owner('/_ref/runs/run_1')->{status}, 200, 'once it is there, it is asked');
 		$gateway->await_log(qr/the database is there, and grants what is needed/);
 		is($gateway->stop, 0, 'stops');
 	};
 }
 
-subtest 'one attempt for a request, where trying again does not help' => sub {
-	my $attempts = sub { return scalar(() = slurp_file($node->logfile) =~ /FATAL:  role "never" does not exist/g) };
-	my $gateway = start_as('dbname=postgres user=never');
+# What is counted is connections that the server was asked for, beside the gateway's own looks; a request that tried on for two seconds
+# would make twenty of them.
+for my $case ([ 'no such role', 'dbname=postgres user=never' ], [ 'no password', 'dbname=postgres user=hasty' ], [ 'a wrong password', 'dbname=postgres user=hasty password=x' ],
+	[ 'TLS that is not spoken', 'dbname=postgres host=127.0.0.1 sslmode=require' ])
+{
+	my ($what, $conninfo) = @$case;
+	subtest "one attempt for a request, where trying again does not help: $what" => sub {
+		my $attempts = sub { return scalar(() = slurp_file($node->logfile) =~ /connection received/g) };
+		my $gateway = start_as($conninfo);
+		$gateway->await_log(qr/answering 503 until/);
+		my $before = $attempts->();
+		my $asked = 5;
+		for (1 .. $asked)
+		{
+			my $answer = $gateway->get_as_owner('/_ref/runs/run_1');
+			is($answer->{status}, 503, '503');
+			is($answer->{json}{error}{message}, 'The database does not let this server in, whose log says why.', 'what is so');
+		}
+		cmp_ok($attempts->() - $before, '<', 10 * $asked, 'a request is one attempt');
+		is($gateway->stop, 0, 'stops');
+	};
+}
+
+subtest 'a server that is away is waited for' => sub {
+	$node->stop;
+	my $gateway = start_as('dbname=postgres');
 	$gateway->await_log(qr/answering 503 until/);
-	my $before = $attempts->();
-	my $asked = 5;
-	is($gateway->get_as_owner('/_ref/runs/run_1')->{status}, 503, '503') for 1 .. $asked;
-	# beside the gateway's own looks; a request that tried on for two seconds would make twenty of them
-	cmp_ok($attempts->() - $before, '<', 10 * $asked, 'a request is one attempt');
+	my $answer = $gateway->get_as_owner('/_ref/runs/run_1');
+	is($answer->{status}, 503, '503');
+	like($answer->{json}{error}{message}, qr/cannot be reached just now/, 'not one that does not let in');
+	$node->start;
+	is($gateway->get_as_owner('/_ref/runs/run_1')->{status}, 200, 'once it is there, it is asked');
 	is($gateway->stop, 0, 'stops');
 };
 

@@ -179,8 +179,9 @@ asio::awaitable<Readiness::Report> Readiness::look() {
             checks["database"] = json::object{{"ok", true}};
             checks["extension"] = extension_check("");
         } else {
-            checks["database"] = failed(has_several_hosts_         ? "no server that takes writes answers"
-                                        : pq::is_not_let_in(error) ? "the database does not let the gateway in"
+            checks["database"] =
+                failed(has_several_hosts_                          ? "no server that takes writes answers"
+                       : error.kind() == pq::ErrorKind::not_let_in ? "the database does not let the gateway in"
                                                                    : "the database does not answer");
         }
     }

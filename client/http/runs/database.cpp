@@ -248,7 +248,7 @@ asio::awaitable<void> Database::meet_primary(pq::Connection& connection) {
 }
 
 asio::awaitable<void> Database::watch_setup() {
-    co_await http::watch_setup(primary_.pool, conninfo_);
+    co_await http::watch_setup(primary_.pool);
 }
 
 std::string Database::explained(const pq::Error& error, std::string_view function) const {

@@ -85,12 +85,10 @@ Refusal refusal_for(const pq::Error& error) {
         return in_doubt(doubt->ids());
     }
     switch (error.kind()) {
+    case pq::ErrorKind::not_let_in:
+        return refusal(ErrorKind::database_unavailable,
+                       "The database does not let this server in, whose log says why.");
     case pq::ErrorKind::cannot_connect:
-        if (pq::is_not_let_in(error)) {
-            return refusal(ErrorKind::database_unavailable,
-                           "The database does not let this server in, whose log says why.");
-        }
-        return refusal(ErrorKind::database_unavailable);
     case pq::ErrorKind::connection_lost:
     case pq::ErrorKind::in_doubt:
         return refusal(ErrorKind::database_unavailable);

@@ -1,7 +1,6 @@
 #include "http/runs/setup_watch.hpp"
 
 #include "log/log.hpp"
-#include "pq/advice.hpp"
 #include "pq/grants.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -38,26 +37,25 @@ std::string lacking_grants(const pq::Grants& grants, const std::string& role) {
 }
 
 /// What keeps the gateway from its work; empty if nothing does.
-asio::awaitable<std::string> trouble_with(pq::Pool& pool, const std::string& conninfo) {
+asio::awaitable<std::string> trouble_with(pq::Pool& pool) {
     try {
         const auto connection = co_await pool.acquire();
         const auto grants = co_await pq::grants_of(*connection, {});
         co_return lacking_grants(grants, connection->role());
     } catch (const pq::Error& error) {
-        const auto advice = pq::advice(error, conninfo);
         co_return fmt::format("answering 503 until the database is there: {:?}{}{}", error.what(),
-                              advice.empty() ? "" : " ", advice);
+                              error.hint().empty() ? "" : " ", error.hint());
     }
 }
 
 } // namespace
 
-asio::awaitable<void> watch_setup(pq::Pool& pool, std::string conninfo) {
+asio::awaitable<void> watch_setup(pq::Pool& pool) {
     asio::steady_timer timer(co_await asio::this_coro::executor);
     std::string known;
     Clock::time_point said;
     for (;;) {
-        auto trouble = co_await trouble_with(pool, conninfo);
+        auto trouble = co_await trouble_with(pool);
         const auto now = Clock::now();
         if (!trouble.empty() && (trouble != known || now - said >= said_again_after)) {
             log::write(log::Level::warning, "{}", trouble);

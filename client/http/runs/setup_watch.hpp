@@ -5,12 +5,10 @@
 
 #include <boost/asio/awaitable.hpp>
 
-#include <string>
-
 namespace pdpp::http {
 
 /// Looks again and again, until the loop ends. What is wrong is logged when it is first seen, once a minute from then
-/// on, and when it is over. `pool` is one of connections as `conninfo` has them, and must outlive this.
-boost::asio::awaitable<void> watch_setup(pq::Pool& pool, std::string conninfo);
+/// on, and when it is over. `pool` must outlive this.
+boost::asio::awaitable<void> watch_setup(pq::Pool& pool);
 
 } // namespace pdpp::http

@@ -113,6 +113,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_run_is_an_envelope) {
 BOOST_AUTO_TEST_CASE(failures_have_their_exit_codes) {
     const auto code = [](pq::ErrorKind kind) { return failure_of(pq::Error(kind, "m")).exit_code; };
     BOOST_TEST(code(pq::ErrorKind::cannot_connect) == exit_code::cannot_connect);
+    BOOST_TEST(code(pq::ErrorKind::not_let_in) == exit_code::cannot_connect);
     BOOST_TEST(code(pq::ErrorKind::connection_lost) == exit_code::cannot_connect);
     BOOST_TEST(code(pq::ErrorKind::in_doubt) == exit_code::cannot_connect);
     BOOST_TEST(code(pq::ErrorKind::timeout) == exit_code::cannot_connect);

@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(other_failures_of_the_database_tell_nothing_of_it) {
     };
     for (const auto& [kind, sqlstate, expected, code] : {
              Case{pq::ErrorKind::cannot_connect, "", 503, "database_unavailable"},
-             {pq::ErrorKind::cannot_connect, "28000", 503, "database_unavailable"},
+             {pq::ErrorKind::not_let_in, "28000", 503, "database_unavailable"},
              {pq::ErrorKind::connection_lost, "57P01", 503, "database_unavailable"},
              {pq::ErrorKind::in_doubt, "", 503, "database_unavailable"},
              {pq::ErrorKind::timeout, "", 504, "timeout"},
@@ -107,8 +107,8 @@ BOOST_AUTO_TEST_CASE(a_database_that_is_not_set_up_is_not_called_unreachable) {
     };
     BOOST_TEST(message(pq::ErrorKind::cannot_connect, "").find("cannot be reached") != std::string::npos);
     BOOST_TEST(message(pq::ErrorKind::cannot_connect, "53300").find("cannot be reached") != std::string::npos);
-    for (const auto* const not_let_in : {"28000", "28P01", "3D000", "42501"}) {
-        BOOST_TEST(message(pq::ErrorKind::cannot_connect, not_let_in).find("does not let this server in") !=
+    for (const auto* const sqlstate : {"28000", "28P01", "3D000", "42501", ""}) {
+        BOOST_TEST(message(pq::ErrorKind::not_let_in, sqlstate).find("does not let this server in") !=
                    std::string::npos);
     }
     BOOST_TEST(message(pq::ErrorKind::refused, "").find("no extension") != std::string::npos);
