@@ -442,8 +442,8 @@ std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, con
             run.data += fmt::format(R"(, "shared_run_id": {}, "connector_instance_ids": [{}])",
                                     json_string(source.run_id), names);
             if (is_others) {
-                run.run_id = id_beside(run, [&](const std::string& id) {
-                    return !taken.contains({id, run.trace_id}) && given.insert(id).second;
+                run.run_id = id_beside(run, [&, &trace_id = run.trace_id](const std::string& id) {
+                    return !taken.contains({id, trace_id}) && given.insert(id).second;
                 });
             }
             findings.add({.kind = finding::shared_id,
