@@ -2,10 +2,10 @@
 
 #include "boundary.hpp"
 #include "run/id.hpp"
+#include "run/notify_queue.hpp"
 #include "run/text.hpp"
 #include "settings.hpp"
 #include "store/digest.hpp"
-#include "store/notify_queue.hpp"
 #include "store/shared_memory.hpp"
 #include "store/wake.hpp"
 
@@ -238,7 +238,7 @@ void unlock_queue() {
 /// With the lock of the queue in hand.
 void notify_what_fits(std::span<const std::uint64_t> hints) {
     const std::size_t fitting =
-        std::min(hints.size(), hints_that_fit(pg::notify_queue_usage(), pg::notify_queue_pages()));
+        std::min(hints.size(), run::hints_that_fit(pg::notify_queue_usage(), pg::notify_queue_pages()));
     for (const std::uint64_t hint : hints.first(fitting)) {
         notify(hint);
     }

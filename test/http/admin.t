@@ -282,8 +282,28 @@ subtest 'not ready where no run can be started' => sub {
 	$database->safe_psql('postgres', q{ALTER SYSTEM SET synchronous_standby_names = '*'});
 	$database->reload;
 	PdppGateway::await(sub { !defined $durability->()->{message} }, 'no longer, where the standby is waited for');
+
+	# Each setting, and how many more standbys its commits wait for than there are. It is seen without rights, too.
+	$database->safe_psql('postgres', q{CREATE ROLE modest LOGIN; SELECT pdpp_grant('modest', 'owner'), pdpp_grant('modest', 'controller')});
+	my $modest = PdppGateway->start(conninfo => $database->connstr('postgres') . ' user=modest', admin => 1);
+	my $name = $database->safe_psql('postgres', 'SELECT application_name FROM pg_stat_replication');
+	for my $case ([ "ANY 1 (nobody, $name)", 0 ], [ 'nobody', 1 ], [ "FIRST 2 (nobody, $name)", 1 ], [ uc $name, 0 ], [ '2 (*)', 1 ])
+	{
+		my ($setting, $lacking) = @$case;
+		$database->safe_psql('postgres', qq{SET synchronous_commit = local; ALTER SYSTEM SET synchronous_standby_names = '$setting'});
+		$database->reload;
+		$database->poll_query_until('postgres', qq{SELECT current_setting('synchronous_standby_names') = '$setting'});
+		for my $of ($probed, $modest)
+		{
+			PdppGateway::await(sub { $ready->($of)->{status} == ($lacking ? 503 : 200) }, "$setting: " . ($lacking ? 'not ready' : 'ready'));
+			my $checks = $ready->($of)->{json}{checks};
+			like($checks->{writes}{message}, qr/every commit waits for \d of the standbys.* and (?:one is|0 are) connected/, 'which it says') if $lacking;
+		}
+	}
+	is($modest->stop, 0, 'stops');
 	$database->safe_psql('postgres', q{SET synchronous_commit = local; ALTER SYSTEM RESET synchronous_standby_names});
 	$database->reload;
+	PdppGateway::await(sub { $ready->()->{status} == 200 }, 'ready where none is waited for');
 	my $alone = PdppGateway->start(conninfo => $standby->connstr('postgres'), admin => 1);
 	$answer = $ready->($alone);
 	is($answer->{status}, 503, 'a standby alone: 503');
@@ -321,7 +341,8 @@ subtest 'the queue of notifications' => sub {
 	PdppGateway::await(sub { (metric($probed, 'pdpp_notification_queue_usage') // 0) > 0 }, 'and a metric');
 	# To fill it takes 8 GB. So the function says it instead; SQL is put in its place where it is called.
 	$idler->quit;
-	for my $case ([ '0.49', 200, undef ], [ '0.5', 200, qr/fills/ ], [ '0.9999', 503, qr/is full.*pg_stat_activity/ ])
+	for my $case ([ '0.49', 200, undef ], [ '0.5', 200, qr/fills/ ], [ '0.874', 200, qr/fills/ ],
+		[ '0.875', 503, qr/is full, and ours are dropped.*pg_stat_activity/ ], [ '0.9999', 503, qr/is full.*pg_stat_activity/ ])
 	{
 		my ($level, $status, $message) = @$case;
 		$node->safe_psql('postgres',

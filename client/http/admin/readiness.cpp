@@ -5,6 +5,7 @@
 #include "pq/hosts.hpp"
 #include "pq/standbys.hpp"
 #include "run/grant.hpp"
+#include "run/notify_queue.hpp"
 #include "version.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -32,8 +33,6 @@ constexpr auto least_patience = std::chrono::milliseconds(100);
 /// A pass of our own guard is due every second; one that takes longer is still at work.
 constexpr auto guard_silence = std::chrono::seconds(20);
 
-/// A queue of which so much is used takes nothing more, or will in a moment: it is given back in whole segments.
-constexpr double full_queue = 0.99;
 /// The server itself begins to warn here.
 constexpr double filling_queue = 0.5;
 
@@ -48,7 +47,13 @@ const std::string question =
     " pg_catalog.pg_notification_queue_usage(), " +
     pq::count_of_lacking(run::owner_functions) +
     ", pg_catalog.current_setting('fsync'), pg_catalog.current_setting('synchronous_standby_names') <> ''," +
-    std::string{pq::count_of_standbys};
+    std::string{pq::count_of_standbys} +
+    // who sends no WAL to anybody waits for nobody
+    ", case when pg_catalog.current_setting('max_wal_senders') <> '0'"
+    "       then pg_catalog.current_setting('synchronous_standby_names') end, " +
+    std::string{pq::names_of_standbys} +
+    // a setting since PostgreSQL 17; in pages
+    ", coalesce(pg_catalog.current_setting('max_notify_queue_pages', true), '1048576')";
 
 using Version = std::array<int, 3>;
 
@@ -67,12 +72,18 @@ json::object failed(std::string_view message) {
     return {{"ok", false}, {"message", message}};
 }
 
-json::object writes_check(bool is_standby, bool is_read_only) {
+json::object writes_check(bool is_standby, bool is_read_only, const pq::AwaitedStandbys& awaited,
+                          std::string_view connected_names) {
     if (is_standby) {
         return failed("there is a standby only: no run can be started, and only endings are told");
     }
     if (is_read_only) {
         return failed("the database takes no writes: default_transaction_read_only is on");
+    }
+    if (const auto there = pq::count_of(awaited, connected_names); there < awaited.number) {
+        return failed(fmt::format("every commit waits for {} of the standbys in synchronous_standby_names, and {} "
+                                  "connected: bring one back, or take its name out and reload",
+                                  awaited.number, there == 1 ? "one is" : fmt::format("{} are", there)));
     }
     return {{"ok", true}};
 }
@@ -131,11 +142,12 @@ bool fits(std::string_view extension_version) {
     return theirs[0] == ours[0] && theirs >= ours;
 }
 
-json::object notifications_check(double queue_usage) {
-    json::object check{{"ok", queue_usage < full_queue}, {"queue_usage", queue_usage}};
-    if (queue_usage >= full_queue) {
-        check["message"] = "the server's queue of notifications is full: end the session that listens and idles in a "
-                           "transaction, see pg_stat_activity";
+json::object notifications_check(double queue_usage, double queue_pages) {
+    const bool has_room = run::hints_that_fit(queue_usage, queue_pages) > 0;
+    json::object check{{"ok", has_room}, {"queue_usage", queue_usage}};
+    if (!has_room) {
+        check["message"] = "the server's queue of notifications is full, and ours are dropped: end the session that "
+                           "listens and idles in a transaction, see pg_stat_activity";
     } else if (queue_usage >= filling_queue) {
         check["message"] = "the server's queue of notifications fills: a session listens and idles in a transaction";
     }
@@ -159,13 +171,17 @@ asio::awaitable<Readiness::Report> Readiness::look() {
         const auto row = co_await connection->query(
             question, {}, std::max<std::chrono::milliseconds>(left, least_patience), pq::Effect::reads);
         const auto is_true = [&](int column) { return row.text(0, column) == "t"; };
-        const auto number = row.text(0, 5).value_or("0");
-        double queue_usage = 0;
-        std::from_chars(number.data(), number.data() + number.size(), queue_usage);
+        const auto number = [&](int column) {
+            const auto text = row.text(0, column).value_or("0");
+            double value = 0;
+            std::from_chars(text.data(), text.data() + text.size(), value);
+            return value;
+        };
         checks["database"] = json::object{{"ok", true}};
-        checks["writes"] = writes_check(is_true(3), is_true(4));
+        checks["writes"] = writes_check(is_true(3), is_true(4), pq::awaited_standbys(row.text(0, 10).value_or("")),
+                                        row.text(0, 11).value_or(""));
         checks["extension"] = extension_check(row.text(0, 0).value_or(""), row.text(0, 6) == "0");
-        checks["notifications"] = notifications_check(queue_usage);
+        checks["notifications"] = notifications_check(number(5), number(12));
         checks["reconciler"] = reconciler_check(guard_, is_true(1), is_true(2));
         checks["durability"] =
             durability_check(row.text(0, 7) == "on", is_true(8) || is_true(3), row.text(0, 9).value_or("0") != "0");

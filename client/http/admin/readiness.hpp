@@ -17,8 +17,8 @@ namespace pdpp::http {
 /// Whether the program works with an extension of this version: of the same major version, and not older than itself.
 bool fits(std::string_view extension_version);
 
-/// What is said about a queue of notifications that is filled so far, from 0 to 1.
-boost::json::object notifications_check(double queue_usage);
+/// What is said about a queue of notifications of so many pages that is filled so far, from 0 to 1.
+boost::json::object notifications_check(double queue_usage, double queue_pages);
 
 class Readiness {
   public:

@@ -2,13 +2,14 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "run/notify_queue.hpp"
 #include "store/hint_ring.hpp"
-#include "store/notify_queue.hpp"
 
 #include <memory>
 #include <vector>
 
 using namespace pdpp::store;
+using pdpp::run::hints_that_fit;
 
 namespace {
 

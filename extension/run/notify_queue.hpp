@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
-namespace pdpp::store {
+namespace pdpp::run {
 
 /// How many hints the queue takes, `pages` long and full to `usage` (0 to 1). An eighth of it is left to what others
 /// have to say.
@@ -14,4 +14,4 @@ namespace pdpp::store {
     return static_cast<std::size_t>(std::max(free_pages, 0.0) * hints_of_page);
 }
 
-} // namespace pdpp::store
+} // namespace pdpp::run
