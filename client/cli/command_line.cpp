@@ -539,6 +539,11 @@ void add_serve_options(CLI::App* command, ServeOptions& options) {
     command
         ->add_option("--admin", options.admin, "where to serve /live, /ready and /metrics, to everybody; else nowhere")
         ->option_text("HOST:PORT|unix:/PATH");
+    command
+        ->add_option("--admin-host", options.admin_hosts,
+                     "a name that --admin may be asked by, beside its address and those of this machine; repeatable")
+        ->allow_extra_args(false)
+        ->option_text("NAME");
     command->add_option("--public-url", options.public_url, "how browsers reach this server, if not by that address")
         ->option_text("URL");
     command->add_option("--pool", options.pool_size, "database connections at most")

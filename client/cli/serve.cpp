@@ -82,6 +82,23 @@ http::LocalHosts local_hosts(const ServeOptions& options, const std::optional<ht
     return http::LocalHosts(std::move(more));
 }
 
+/// Whom the admin listener answers; none if no browser reaches it.
+std::optional<http::LocalHosts> admin_hosts(const ServeOptions& options, const http::Endpoint& address) {
+    if (options.admin.starts_with("unix:")) {
+        return std::nullopt;
+    }
+    auto names = options.admin_hosts;
+    names.push_back(options.admin.substr(0, options.admin.rfind(':')));
+    const auto url = http::to_string(address); // of the address that a name stands for
+    const auto start = url.find("//") + 2;
+    names.push_back(url.substr(start, url.rfind(':') - start));
+    http::LocalHosts hosts(std::move(names));
+    if (hosts.accept("0.0.0.0") || hosts.accept("[::]")) {
+        hosts.accept_addresses();
+    }
+    return hosts;
+}
+
 /// Whoever wants no owner is not given the password of a file that happens to be there.
 UsualFiles usual_files(const ServeOptions& options) {
     return options.insecure_no_owner ? UsualFiles::left_alone : UsualFiles::looked_for;
@@ -168,6 +185,9 @@ class Serving {
         server_.count_in(gateway_.metrics());
         if (!options_.admin.empty()) {
             admin_server_.emplace(loop, listener(loop, "--admin", options_.admin, options_.socket_mode), admin_);
+            if (auto hosts = admin_hosts(options_, admin_server_->endpoint())) {
+                admin_.set_hosts(std::move(*hosts));
+            }
         }
     }
 

@@ -14,6 +14,7 @@ std::string needing_restart(const ServeOptions& running, const ServeOptions& wan
     compare("--listen", running.listen, wanted.listen);
     compare("--socket-mode", running.socket_mode, wanted.socket_mode);
     compare("--admin", running.admin, wanted.admin);
+    compare("--admin-host", running.admin_hosts, wanted.admin_hosts);
     compare("--public-url", running.public_url, wanted.public_url);
     compare("--pool", running.pool_size, wanted.pool_size);
     compare("--statement-timeout", running.statement_timeout_ms, wanted.statement_timeout_ms);

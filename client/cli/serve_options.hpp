@@ -8,6 +8,7 @@
 #include <chrono>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace pdpp::cli {
 
@@ -16,6 +17,7 @@ struct ServeOptions {
     std::string listen = "127.0.0.1:8080";
     std::string socket_mode = "0660";
     std::string admin; ///< empty: no such listener
+    std::vector<std::string> admin_hosts;
     std::string public_url;
     std::size_t pool_size = 4;
     long statement_timeout_ms = 10'000;

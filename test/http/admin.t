@@ -40,6 +40,30 @@ subtest 'what it serves, and nothing else' => sub {
 	is($plain->stop, 0, 'stops');
 };
 
+subtest 'a strange Host is not answered' => sub {
+	my $status = sub { my ($of, $host) = @_; my $client = $of->connect; $client->send("GET /metrics HTTP/1.1\r\nHost: $host\r\n\r\n"); return $client->receive->{status} };
+	my $named = PdppGateway->start(conninfo => $node->connstr('served'), admin => 1, args => [ '--admin-host', 'gateway.internal', '--admin-host', 'other' ]);
+	for my $of ($gateway->admin, $named->admin)
+	{
+		is($status->($of, $_), 200, "Host: $_") for '127.0.0.1', '127.0.0.1:' . $of->{port}, 'localhost:1', 'x.localhost', '[::1]:9090';
+		is($status->($of, $_), 421, "Host: $_") for 'evil.example', 'evil.example:9090', '192.0.2.1', '127.0.0.1.evil.example', '[2001:db8::1]', '0.0.0.0';
+	}
+	is($status->($gateway->admin, 'gateway.internal:9090'), 421, 'a name that was not given');
+	is($status->($named->admin, $_), 200, "one that was: $_") for 'gateway.internal:9090', 'GATEWAY.INTERNAL', 'other';
+	my $nameless = $gateway->admin->connect;
+	$nameless->send("GET /live HTTP/1.0\r\n\r\n");
+	is($nameless->receive->{status}, 200, 'none at all');
+	is($named->stop, 0, 'stops');
+
+	my $open = PdppGateway->start(conninfo => $node->connstr('served'), args => [ '--admin', '0.0.0.0:0' ]);
+	$open->await_log(qr{admin listening on http://0.0.0.0:\d+});
+	my ($port) = $open->log =~ m{admin listening on http://0.0.0.0:(\d+)};
+	my $everywhere = bless { host => '127.0.0.1', port => $port }, 'PdppGateway';
+	is($status->($everywhere, $_), 200, "where it listens everywhere: $_") for 'localhost', "192.0.2.1:$port", '[2001:db8::1]';
+	is($status->($everywhere, 'evil.example'), 421, 'but not by any name');
+	is($open->stop, 0, 'stops');
+};
+
 subtest 'not ready without the extension, ready with it' => sub {
 	my $answer = $gateway->admin->get('/ready');
 	is($answer->{status}, 503, 'no extension: 503');

@@ -34,6 +34,9 @@ Response Admin::refuse(const Refusal& refusal, const std::string&) {
 }
 
 asio::awaitable<Response> Admin::respond(const Request& request) {
+    if (hosts_) {
+        hosts_->check(request);
+    }
     const std::string_view path = request.target();
     if (path != "/live" && path != "/ready" && path != "/metrics") {
         throw refusal(ErrorKind::no_such_path);

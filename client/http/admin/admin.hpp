@@ -3,9 +3,11 @@
 
 #include "http/admin/ending_counts.hpp"
 #include "http/admin/readiness.hpp"
+#include "http/owner/local_hosts.hpp"
 #include "http/wire/handler.hpp"
 
 #include <functional>
+#include <optional>
 
 namespace pdpp::http {
 
@@ -18,6 +20,9 @@ class Admin : public Handler {
     boost::asio::awaitable<Reply> answer(const Request& request, Peer& peer) override;
     Response refuse(const Refusal& refusal, const std::string& peer) override;
 
+    /// The only hosts that requests may be for.
+    void set_hosts(LocalHosts hosts) { hosts_ = std::move(hosts); }
+
     /// The gateway is stopping: from now on it is not ready, whatever the checks say.
     void begin_draining() noexcept { draining_ = true; }
 
@@ -28,6 +33,7 @@ class Admin : public Handler {
     Readiness& readiness_;
     EndingCounts& endings_;
     std::function<std::string()> metrics_;
+    std::optional<LocalHosts> hosts_;
     bool draining_ = false;
 };
 

@@ -56,8 +56,10 @@ bool LocalHosts::accept(std::string_view host) const {
     if (!authority || authority->has_userinfo()) {
         return false;
     }
-    if (authority->host_type() == urls::host_type::ipv6) {
-        return is_loopback(authority->host_ipv6_address());
+    const bool is_v6 = authority->host_type() == urls::host_type::ipv6;
+    if ((is_v6 && is_loopback(authority->host_ipv6_address())) ||
+        (any_address_ && (is_v6 || authority->host_type() == urls::host_type::ipv4))) {
+        return true;
     }
     // percent-encoded names are not decoded: no client that means a host by its name writes it so
     const auto name = normalized(authority->encoded_host());

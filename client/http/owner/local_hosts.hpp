@@ -1,5 +1,5 @@
 #pragma once
-// Under which names a server that lets everybody in may be addressed. A page of any site can have its own name resolved
+// Under which names what lets everybody in may be addressed. A page of any site can have its own name resolved
 // to 127.0.0.1 and then read what such a server answers, as its own; only the name in the request tells it apart.
 
 #include "http/wire/message.hpp"
@@ -16,6 +16,10 @@ class LocalHosts {
     /// up: localhost and what ends in .localhost, 127.0.0.0/8 and [::1].
     explicit LocalHosts(std::vector<std::string> more);
 
+    /// Addresses are accepted too, whichever: for one that listens on all of its machine's. No page has an address that
+    /// is not its own.
+    void accept_addresses() noexcept { any_address_ = true; }
+
     /// Whether `host`, perhaps with a port, is one of these; the port does not matter, since it may be forwarded.
     [[nodiscard]] bool accept(std::string_view host) const;
 
@@ -25,6 +29,7 @@ class LocalHosts {
 
   private:
     std::vector<std::string> more_; ///< as normalized() has them
+    bool any_address_ = false;
 };
 
 } // namespace pdpp::http

@@ -31,6 +31,28 @@ BOOST_AUTO_TEST_CASE(names_and_addresses_of_this_machine) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(those_that_were_given) {
+    const LocalHosts hosts({"192.0.2.1", "[2001:db8::1]", "Gateway.internal"});
+    for (const auto* host :
+         {"192.0.2.1:9090", "[2001:DB8::1]", "gateway.internal.", "GATEWAY.internal:1", "localhost"}) {
+        BOOST_TEST(hosts.accept(host), host);
+    }
+    for (const auto* host : {"192.0.2.2", "[2001:db8::2]", "x.gateway.internal", "0.0.0.0"}) {
+        BOOST_TEST(!hosts.accept(host), host);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(any_address_but_no_name) {
+    LocalHosts hosts({});
+    hosts.accept_addresses();
+    for (const auto* host : {"192.0.2.1:9090", "[2001:db8::1]", "0.0.0.0", "localhost"}) {
+        BOOST_TEST(hosts.accept(host), host);
+    }
+    for (const auto* host : {"example.org", "192.0.2.1.example.org", "2130706433", "[v1.localhost]", ""}) {
+        BOOST_TEST(!hosts.accept(host), host);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(all_others_are_not) {
     const LocalHosts hosts({});
     for (const auto* host : {"",
