@@ -13,7 +13,7 @@ namespace json = boost::json;
 
 namespace {
 
-void tell(ConnectorMessage message, const MessageReader::Use& use) {
+void pass_on(ConnectorMessage message, const MessageReader::Use& use) {
     if (!std::holds_alternative<std::monostate>(message)) {
         use(std::move(message));
     }
@@ -76,7 +76,7 @@ void MessageReader::finish(const Use& use) {
 void MessageReader::read(const Line& line, const Use& use) {
     if (open_ && !line.is_too_long && open_->add(line.text)) {
         if (open_->is_complete()) {
-            tell(read_line({.text = open_->text()}).message, use);
+            pass_on(read_line({.text = open_->text()}).message, use);
             open_.reset();
         }
         return;
@@ -86,14 +86,14 @@ void MessageReader::read(const Line& line, const Use& use) {
     if (reading.is_open) {
         open_.emplace(line.text);
     } else {
-        tell(std::move(reading.message), use);
+        pass_on(std::move(reading.message), use);
     }
 }
 
 /// What was open is no JSON, or never ended: each of its lines counts for itself.
 void MessageReader::close(const Use& use) {
     if (open_) {
-        open_->each_line([&](std::string_view line) { tell(read_line({.text = line}).message, use); });
+        open_->each_line([&](std::string_view line) { pass_on(read_line({.text = line}).message, use); });
         open_.reset();
     }
 }
