@@ -88,6 +88,10 @@ subtest 'headers of requests' => sub {
 	my $told = told('GET', '/headers_in', [
 		'Cookie' => 'pdpp_owner_session=x; a=b', 'Authorization' => 'Bearer x', 'X-Forwarded-For' => '6.6.6.6', 'X-Forwarded-Proto' => 'https',
 		'X-Forwarded-Host' => 'evil.example', 'X-Forwarded-Port' => '1', 'X-Forwarded-Whatever' => 'x', 'Forwarded' => 'for=6.6.6.6', 'X-Real-IP' => '6.6.6.6',
+		(map { $_ => '6.6.6.6' } qw(X-Forwarded Forwarded-For X-Client-IP Client-IP True-Client-IP Fastly-Client-IP X-Cluster-Client-IP WL-Proxy-Client-IP CF-Connecting-IP CF-Connecting-IPv6
+			X-Azure-ClientIP X-Azure-SocketIP X-Envoy-External-Address X-Remote-IP X-Remote-Addr X-ProxyUser-Ip X_Client_IP X-Forward-For X-Real-Port)),
+		(map { $_ => 'evil.example' } qw(X-Host X-Original-Host X-HTTP-Host-Override)), (map { $_ => '/admin' } qw(X-Original-URL X-Rewrite-URL)),
+		(map { $_ => 'https' } qw(X-Scheme X-URL-Scheme)), 'Front-End-Https' => 'on',
 		'X_Forwarded_For' => '6.6.6.6', 'Proxy' => 'http://evil', 'Connection' => 'keep-alive, X-Secret', 'X-Secret' => 's', 'Keep-Alive' => 'timeout=1',
 		'TE' => 'trailers', 'Upgrade' => 'h2c', 'Proxy-Authorization' => 'Basic x', 'Proxy-Connection' => 'close', 'Trailer' => 'X', 'X-Kept' => '1', 'x-kept' => '2',
 		'Origin' => 'https://elsewhere.example', 'Via' => '1.0 before', 'Request-Id' => 'req_mine' ]);

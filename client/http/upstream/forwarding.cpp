@@ -39,9 +39,17 @@ constexpr std::array of_connection{"connection",
                                    "proxy-authorization",
                                    "proxy-authentication-info"};
 
-/// What the server behind may take our word for, and nobody else's. `Proxy` is what some hand to programs as
-/// HTTP_PROXY.
-constexpr std::array of_sender{"forwarded", "x-real-ip", "proxy"};
+/// What tells a server behind who asks, for what, and how: it may take our word for that, and nobody else's. `Proxy` is
+/// what some hand to programs as HTTP_PROXY.
+constexpr std::array of_sender{"proxy",    "x-host",       "x-http-host-override",
+                               "x-scheme", "x-url-scheme", "front-end-https"};
+
+/// Names of that kind, as proxies and their makers have invented them, by how they begin, and by what is in them:
+/// X-Forwarded-For, Forwarded-For, X-Original-URL; X-Client-IP, CF-Connecting-IPv6, X-Remote-Addr, X-Azure-SocketIP.
+constexpr std::array<std::string_view, 6> beginnings_of_sender{"forwarded",   "x-forward",  "x-real-",
+                                                               "x-original-", "x-rewrite-", "x-envoy-"};
+constexpr std::array<std::string_view, 8> parts_of_sender{"client-ip", "clientip",    "connecting-ip", "user-ip",
+                                                          "socketip",  "remote-addr", "remote-ip",     "client-addr"};
 
 bool is_among(std::string_view name, const auto& names) {
     return std::ranges::find(names, name) != names.end();
@@ -60,7 +68,9 @@ bool is_of_connection(const beast::http::header<IsRequest>& head, std::string_vi
 }
 
 bool is_of_sender(std::string_view plain_name) {
-    return is_among(plain_name, of_sender) || plain_name.starts_with("x-forwarded-");
+    return is_among(plain_name, of_sender) ||
+           std::ranges::any_of(beginnings_of_sender, [&](auto part) { return plain_name.starts_with(part); }) ||
+           std::ranges::any_of(parts_of_sender, [&](auto part) { return plain_name.find(part) != plain_name.npos; });
 }
 
 /// As Forwarded writes it (RFC 7239, 6).
