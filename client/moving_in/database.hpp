@@ -51,6 +51,8 @@ struct Dialect {
     std::string_view schema;   ///< of the tables, with its point
     std::string_view by_bytes; ///< behind what is compared and ordered by its bytes
     bool tells_writes;         ///< the database knows which rows were written since: Database::written_since
+    /// What rows have in the order in which they came, until one of them is gone; empty where there is no such thing.
+    std::string_view row_number;
 };
 
 class Database {
@@ -59,8 +61,8 @@ class Database {
 
     [[nodiscard]] virtual const Dialect& dialect() const = 0;
 
-    /// Connects, unless that is done. Throws SourceError.
-    virtual boost::asio::awaitable<void> open() = 0;
+    /// Connects, unless that is done, and gives whether it was not. Throws SourceError.
+    virtual boost::asio::awaitable<bool> open() = 0;
 
     /// From here until end() everything is read as it is now.
     virtual boost::asio::awaitable<void> begin() = 0;

@@ -26,6 +26,7 @@
 namespace pdpp::moving_in {
 
 namespace asio = boost::asio;
+namespace json = boost::json;
 
 namespace {
 
@@ -34,10 +35,18 @@ constexpr std::size_t events_in_batch = 4000;
 constexpr std::size_t runs_in_batch = 400;
 constexpr std::size_t bytes_in_batch = std::size_t{4} << 20;
 
+/// What one call takes of one run: several times as much becomes a jsonb, which holds 256 MB. And what a message takes.
+constexpr std::size_t bytes_in_payload = std::size_t{16} << 20;
+constexpr std::size_t bytes_in_message = std::size_t{1000} << 20;
+
 constexpr auto longest_call = std::chrono::minutes(30);
 constexpr auto between_looks = std::chrono::milliseconds(200);
 constexpr auto between_looks_at_boots = std::chrono::seconds(10);
 constexpr std::size_t runs_read_at_once = 500;
+
+/// How long a run must have been without an ending and a flight row, and its controller in another life, before it is
+/// taken for one that nobody will end: its server may take the row away first, and repairs after it has begun.
+constexpr auto patience_with_repair = std::chrono::seconds(10);
 
 /// An ending is written down in two places, one after the other: the second is waited for.
 constexpr auto patience_with_events = std::chrono::seconds(5);
@@ -68,6 +77,13 @@ std::int64_t unix_micros_now() {
         .count();
 }
 
+/// Whether a call was refused for what it said of its runs, and not for what holds for others too.
+bool is_of_run(const pq::Error& error) {
+    return error.kind() == pq::ErrorKind::refused && !pq::is_passing(error) &&
+           error.sqlstate() != pq::sqlstate::insufficient_privilege &&
+           error.sqlstate() != pq::sqlstate::undefined_function;
+}
+
 } // namespace
 
 Importer::Importer(std::unique_ptr<Database> database, ImportOptions options,
@@ -78,7 +94,8 @@ Importer::Importer(std::unique_ptr<Database> database, ImportOptions options,
 Rules Importer::rules() const {
     return {.origin = source_.data_origin(),
             .source = std::string(source_.dialect().name),
-            .adjudicate = options_.adjudicate,
+            .adjudicate =
+                options_.adjudicate && (options_.source_is_stopped || !options_.follow), // else when it is due
             .source_is_stopped = options_.source_is_stopped,
             .trust_history = true,
             .newest_boots = boots_,
@@ -218,12 +235,17 @@ asio::awaitable<std::vector<MappedRun>> Importer::map(const SourceRun& source, c
 
 asio::awaitable<void> Importer::add(Batch& batch, SourceRun& source, const KnownRuns& known, const Rules& rules) {
     mend(source, rules, findings_);
-    const auto runs = co_await map(source, known, rules);
+    auto by = rules;
+    by.adjudicate = rules.adjudicate && !was_in_flight_.contains(source.run_id);
+    const auto runs = co_await map(source, known, by);
     // of the runs that share an id one may be
     if (std::ranges::any_of(runs, [](const MappedRun& run) { return run.here == "active" && !run.in_flight; })) {
-        stranded_.insert(source.run_id);
+        if (stranded_.insert(source.run_id).second) {
+            to_be_judged_[source.run_id] = Clock::now() + patience_with_repair;
+        }
     } else {
         stranded_.erase(source.run_id);
+        to_be_judged_.erase(source.run_id);
     }
     for (const MappedRun& run : runs) {
         ++totals_.runs;
@@ -240,8 +262,12 @@ asio::awaitable<void> Importer::add(Batch& batch, SourceRun& source, const Known
             }
             continue;
         }
-        std::string payload;
-        append_payload(payload, run);
+        auto payloads = payloads_of(run, bytes_in_payload);
+        if (payloads.size() > 1 || payloads.front().text.size() > bytes_in_payload) {
+            batch.large.push_back({.run_id = run.run_id, .today = run.today, .payloads = std::move(payloads)});
+            continue;
+        }
+        auto& payload = payloads.front().text;
         batch.payload += batch.payload.empty() ? "[" : ",";
         batch.payload += payload;
         batch.payloads.push_back(std::move(payload));
@@ -275,77 +301,158 @@ asio::awaitable<void> Importer::fill(RunStream& stream, Batch& batch, const Rule
     }
 }
 
+asio::awaitable<void> Importer::execute(std::string sql) {
+    std::vector<pq::Parameter> none;
+    co_await target_->query(std::move(sql), std::move(none), longest_call);
+}
+
 asio::awaitable<std::string> Importer::call(std::string payload) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"runs", "jsonb", std::move(payload)});
     co_return co_await target_->body("pdpp_run_import", std::move(arguments), longest_call);
 }
 
-void Importer::take_result(std::string_view body, const Batch& batch, std::size_t first) {
+std::vector<Importer::Taken> Importer::taken_in(std::string_view body) {
+    std::vector<Taken> runs;
     const auto parsed = pq::parse_body(body);
-    std::size_t place = first;
     for (const auto& run : parsed.at("runs").as_array()) {
-        const auto run_id = boost::json::value_to<std::string>(run.at("run_id"));
-        const auto result = boost::json::value_to<std::string>(run.at("result"));
-        const auto& today = batch.today.at(place++);
-        totals_.written += boost::json::value_to<std::int64_t>(run.at("events"));
-        if (result == "ours") {
-            findings_.add({.kind = finding::ours, .run_id = run_id, .more = {}});
-            continue;
-        }
-        (result == "imported" ? totals_.imported : result == "extended" ? totals_.extended : totals_.unchanged) += 1;
-        const auto here = boost::json::value_to<std::string>(run.at("status"));
-        if (here != today) {
-            findings_.add(
-                {.kind = finding::ending_differs, .run_id = run_id, .more = {{"here", here}, {"there", today}}});
-        }
+        const auto& status = run.at("status"); // null of a run of ours
+        runs.push_back({.run_id = boost::json::value_to<std::string>(run.at("run_id")),
+                        .result = boost::json::value_to<std::string>(run.at("result")),
+                        .status = status.is_string() ? std::string(status.get_string()) : std::string(),
+                        .events = boost::json::value_to<std::int64_t>(run.at("events"))});
     }
+    return runs;
+}
+
+void Importer::count(const Taken& run, const std::string& today) {
+    totals_.written += run.events;
+    if (run.result == "ours") {
+        findings_.add({.kind = finding::ours, .run_id = run.run_id, .more = {}});
+        return;
+    }
+    (run.result == "imported"   ? totals_.imported
+     : run.result == "extended" ? totals_.extended
+                                : totals_.unchanged) += 1;
+    if (run.status != today) {
+        findings_.add(
+            {.kind = finding::ending_differs, .run_id = run.run_id, .more = {{"here", run.status}, {"there", today}}});
+    }
+}
+
+void Importer::take_result(std::string_view body, const Batch& batch, std::size_t first) {
+    for (const Taken& run : taken_in(body)) {
+        count(run, batch.today.at(first++));
+    }
+}
+
+void Importer::refuse(const std::string& run_id, json::value row, std::string_view reason) {
+    findings_.add({.kind = finding::not_taken,
+                   .run_id = run_id,
+                   .more = {{"table", "spine_events"}, {"row", std::move(row)}, {"reason", reason}}});
 }
 
 /// What one run is refused for is no reason to refuse the others.
 asio::awaitable<void> Importer::send_one_by_one(Batch batch) {
     for (std::size_t i = 0; i < batch.payloads.size(); ++i) {
-        std::optional<pq::Error> refusal;
         try {
             take_result(co_await call("[" + batch.payloads[i] + "]"), batch, i);
         } catch (const pq::Error& error) {
-            if (error.kind() != pq::ErrorKind::refused || pq::is_passing(error) ||
-                error.sqlstate() == pq::sqlstate::insufficient_privilege) {
+            if (!is_of_run(error)) {
                 throw;
             }
-            refusal = error;
+            refuse(batch.run_ids[i], nullptr, error.what());
+        }
+    }
+}
+
+/// A run that is too large for one call comes in several, and in one transaction all the same.
+asio::awaitable<void> Importer::send_large(LargeRun run) {
+    Taken whole{.run_id = run.run_id, .result = {}, .status = {}, .events = 0};
+    std::optional<pq::Error> refusal;
+    co_await execute("BEGIN");
+    for (auto& [text, event_id] : run.payloads) {
+        const bool may_be_too_large = text.size() > bytes_in_payload;
+        std::optional<pq::Error> too_large;
+        if (may_be_too_large) {
+            co_await execute("SAVEPOINT before_event");
+        }
+        try {
+            if (text.size() > bytes_in_message) {
+                throw pq::Error(pq::ErrorKind::refused, "it is too large to be sent",
+                                std::string(pq::sqlstate::program_limit_exceeded));
+            }
+            auto body = "[" + std::exchange(text, {}) + "]";
+            body = co_await call(std::move(body));
+            const auto taken = taken_in(body).at(0);
+            if (whole.result.empty() || whole.result == "unchanged") {
+                whole.result = taken.result;
+            }
+            whole.events += taken.events;
+            whole.status = taken.status;
+        } catch (const pq::Error& error) {
+            const bool is_of_event = may_be_too_large && event_id && error.kind() == pq::ErrorKind::refused &&
+                                     error.sqlstate() == pq::sqlstate::program_limit_exceeded;
+            if (!is_of_event && !is_of_run(error)) {
+                throw;
+            }
+            (is_of_event ? too_large : refusal) = error;
         }
         if (refusal) {
-            findings_.add({.kind = finding::not_taken,
-                           .run_id = batch.run_ids[i],
-                           .more = {{"table", "spine_events"}, {"row", nullptr}, {"reason", refusal->what()}}});
+            break;
         }
+        if (too_large) {
+            co_await execute("ROLLBACK TO SAVEPOINT before_event");
+            refuse(run.run_id, json::value(*event_id), too_large->what());
+        }
+    }
+    std::string end = refusal ? "ROLLBACK" : "COMMIT";
+    co_await execute(std::move(end));
+    if (refusal) {
+        refuse(run.run_id, nullptr, refusal->what());
+    } else if (!whole.result.empty()) {
+        count(whole, run.today);
     }
 }
 
 asio::awaitable<void> Importer::send(Batch batch) {
-    if (batch.run_ids.empty()) {
-        co_return;
-    }
-    bool is_refused = false;
-    try {
-        take_result(co_await call(batch.payload + "]"), batch, 0);
-    } catch (const pq::Error& error) {
-        is_refused = error.kind() == pq::ErrorKind::refused && !pq::is_passing(error) &&
-                     error.sqlstate() != pq::sqlstate::insufficient_privilege &&
-                     error.sqlstate() != pq::sqlstate::undefined_function;
-        if (!is_refused) {
-            throw;
+    auto large = std::exchange(batch.large, {});
+    if (!batch.run_ids.empty()) {
+        bool is_refused = false;
+        try {
+            take_result(co_await call(batch.payload + "]"), batch, 0);
+        } catch (const pq::Error& error) {
+            is_refused = is_of_run(error);
+            if (!is_refused) {
+                throw;
+            }
+        }
+        if (is_refused) {
+            co_await send_one_by_one(std::move(batch));
         }
     }
-    if (is_refused) {
-        co_await send_one_by_one(std::move(batch));
+    for (LargeRun& run : large) {
+        co_await send_large(std::move(run));
     }
     progress_(totals_);
 }
 
+/// So that whatever has no flight row when it is looked at had none for a while, or is known to have had one.
+asio::awaitable<void> Importer::look_before() {
+    co_await source_.begin();
+    for (const auto& [run_id, started_at] : co_await source_.flights()) {
+        was_in_flight_.insert(run_id);
+    }
+    co_await source_.end();
+    asio::steady_timer pause(co_await asio::this_coro::executor, patience_with_repair);
+    co_await pause.async_wait(asio::use_awaitable);
+}
+
 asio::awaitable<void> Importer::import_all() {
     co_await open_target();
+    if (options_.adjudicate && !options_.source_is_stopped && !options_.follow) {
+        co_await look_before();
+    }
     co_await source_.begin();
     if (options_.follow) {
         co_await source_.check_followable();
@@ -356,7 +463,10 @@ asio::awaitable<void> Importer::import_all() {
         boots_ = co_await source_.newest_boots();
         boots_read_at_ = Clock::now();
     }
-    auto all = co_await source_.everything();
+    Look all;
+    if (options_.follow) {
+        all = co_await source_.everything();
+    }
     {
         auto stream = co_await source_.runs();
         const auto by = rules();
@@ -397,44 +507,55 @@ asio::awaitable<void> Importer::import_some(const std::set<std::string>& run_ids
 }
 
 /// A controller that began another life ends the hope for what its lives before left.
-asio::awaitable<void> Importer::refresh_boots(std::set<std::string>& run_ids) {
+asio::awaitable<void> Importer::refresh_boots() {
     if (options_.adjudicate && Clock::now() >= boots_read_at_ + between_looks_at_boots) {
         auto boots = co_await source_.newest_boots();
         boots_read_at_ = Clock::now();
-        has_new_boots_ = has_new_boots_ || boots != boots_;
+        if (boots != boots_) {
+            for (const auto& run_id : stranded_) {
+                to_be_judged_[run_id] = boots_read_at_ + patience_with_repair;
+            }
+        }
         boots_ = std::move(boots);
-    }
-    if (has_new_boots_) {
-        run_ids.insert(stranded_.begin(), stranded_.end());
     }
 }
 
-asio::awaitable<void> Importer::look_again() {
-    std::set<std::string> due;
-    for (const auto& [run_id, at] : until_ended_) {
+std::set<std::string> Importer::due(const Times& times) {
+    std::set<std::string> run_ids;
+    for (const auto& [run_id, at] : times) {
         if (at <= Clock::now()) {
-            due.insert(run_id);
+            run_ids.insert(run_id);
         }
     }
+    return run_ids;
+}
+
+asio::awaitable<void> Importer::look_again() {
+    const auto by_history = due(until_ended_);
+    const auto judged = options_.adjudicate ? due(to_be_judged_) : std::set<std::string>();
     const bool may_have_changed = co_await source_.may_have_changed();
     const bool looks_at_boots = options_.adjudicate && Clock::now() >= boots_read_at_ + between_looks_at_boots;
-    if (!may_have_changed && !has_failed_ && due.empty() && !looks_at_boots) {
+    if (!may_have_changed && !has_failed_ && by_history.empty() && judged.empty() && !looks_at_boots) {
         co_return;
     }
     has_failed_ = true; // until all went well
     co_await open_target();
     co_await source_.begin();
     auto look = co_await source_.changes();
-    co_await refresh_boots(look.run_ids);
+    co_await refresh_boots();
     auto by = rules();
-    co_await import_some(due, by);
+    co_await import_some(by_history, by);
     by.trust_history = false;
     co_await import_some(look.run_ids, by);
+    by.adjudicate = true;
+    co_await import_some(judged, by);
     co_await source_.end();
     source_.keep(std::move(look));
-    has_new_boots_ = false;
-    for (const auto& run_id : due) {
+    for (const auto& run_id : by_history) {
         until_ended_.erase(run_id);
+    }
+    for (const auto& run_id : judged) {
+        to_be_judged_.erase(run_id);
     }
     has_failed_ = false;
 }

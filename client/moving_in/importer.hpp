@@ -54,14 +54,32 @@ class Importer {
   private:
     using Clock = std::chrono::steady_clock;
 
+    /// One that goes in several calls.
+    struct LargeRun {
+        std::string run_id;
+        std::string today;
+        std::vector<Payload> payloads;
+    };
+
     /// Runs on their way to the target.
     struct Batch {
         std::string payload;
         std::vector<std::string> payloads; ///< of each run, in case that one of them is refused
         std::vector<std::string> run_ids;
         std::vector<std::string> today;
+        std::vector<LargeRun> large;
         std::int64_t events = 0;
     };
+
+    /// What became of a run.
+    struct Taken {
+        std::string run_id;
+        std::string result;
+        std::string status;
+        std::int64_t events;
+    };
+
+    using Times = std::map<std::string, Clock::time_point>;
 
     boost::asio::awaitable<void> open_target();
     /// The runs that are here already, by their ids.
@@ -84,12 +102,19 @@ class Importer {
     boost::asio::awaitable<void> fill(RunStream& stream, Batch& batch, const Rules& rules, bool& more);
     boost::asio::awaitable<void> send(Batch batch);
     boost::asio::awaitable<void> send_one_by_one(Batch batch);
+    boost::asio::awaitable<void> send_large(LargeRun run);
     boost::asio::awaitable<std::string> call(std::string payload);
+    boost::asio::awaitable<void> execute(std::string sql);
+    static std::vector<Taken> taken_in(std::string_view body);
+    void count(const Taken& run, const std::string& today);
+    void refuse(const std::string& run_id, boost::json::value row, std::string_view reason);
     void take_result(std::string_view body, const Batch& batch, std::size_t first);
     boost::asio::awaitable<void> import_some(const std::set<std::string>& run_ids, const Rules& rules);
     boost::asio::awaitable<void> look_again();
     void tell_findings();
-    boost::asio::awaitable<void> refresh_boots(std::set<std::string>& run_ids);
+    boost::asio::awaitable<void> refresh_boots();
+    boost::asio::awaitable<void> look_before();
+    static std::set<std::string> due(const Times& times);
     [[nodiscard]] Rules rules() const;
 
     Source source_;
@@ -103,11 +128,12 @@ class Importer {
     std::vector<TableSize> sizes_;
     Boots boots_;
     Clock::time_point boots_read_at_{};
-    bool has_new_boots_ = false;                           ///< for which what is stranded has not been judged yet
-    std::set<std::string> told_;                           ///< what a follower has said already
-    bool has_failed_ = false;                              ///< the last look: it has to be repeated
-    std::set<std::string> stranded_;                       ///< ids of runs that nobody ends, as far as is known
-    std::map<std::string, Clock::time_point> until_ended_; ///< when the history of runs is to be believed of a run
+    std::set<std::string> told_;          ///< what a follower has said already
+    bool has_failed_ = false;             ///< the last look: it has to be repeated
+    std::set<std::string> stranded_;      ///< ids of runs that nobody ends, as far as is known
+    Times to_be_judged_;                  ///< when that may be known of them
+    std::set<std::string> was_in_flight_; ///< a moment before
+    Times until_ended_;                   ///< when the history of runs is to be believed of a run
 };
 
 } // namespace pdpp::moving_in

@@ -79,7 +79,14 @@ std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, con
 /// The connections of the runs that share the id.
 std::vector<std::string> connections_of(const SourceRun& source, const Rules& rules);
 
-/// The run as an element of what pdpp_run_import() takes.
-void append_payload(std::string& payload, const MappedRun& run);
+/// A run, or a part of its events, as an element of what pdpp_run_import() takes.
+struct Payload {
+    std::string text;
+    std::optional<std::string> event_id; ///< of the event that is there alone
+};
+
+/// The whole run as such elements, most often one: no more of its events in each than make it `bytes` long, or one.
+/// They are to be sent one after the other.
+std::vector<Payload> payloads_of(const MappedRun& run, std::size_t bytes);
 
 } // namespace pdpp::moving_in

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <iterator>
 #include <numeric>
+#include <utility>
 
 namespace pdpp::moving_in {
 
@@ -105,26 +106,43 @@ void append_event(std::string& payload, const MappedEvent& event, const MappedRu
 
 } // namespace
 
-void append_payload(std::string& payload, const MappedRun& run) {
-    payload += "{\"run_id\":";
-    payload += json_string(run.run_id);
-    append_member(payload, "connector_id", run.connector_id);
-    append_member(payload, "connector_instance_id", run.connector_instance_id);
-    append_member(payload, "trace_id", run.trace_id);
+std::vector<Payload> payloads_of(const MappedRun& run, std::size_t bytes) {
+    std::string head = "{\"run_id\":" + json_string(run.run_id);
+    append_member(head, "connector_id", run.connector_id);
+    append_member(head, "connector_instance_id", run.connector_instance_id);
+    append_member(head, "trace_id", run.trace_id);
     if (run.scenario_id) {
-        append_member(payload, "scenario_id", *run.scenario_id);
+        append_member(head, "scenario_id", *run.scenario_id);
     }
-    append_member(payload, "admitted_at", instant_text(run.admitted_at));
-    fmt::format_to(std::back_inserter(payload), R"(,"data":{},"in_flight":{})", run.data, run.in_flight);
+    append_member(head, "admitted_at", instant_text(run.admitted_at));
+    fmt::format_to(std::back_inserter(head), R"(,"data":{},"in_flight":{})", run.data, run.in_flight);
     if (run.run_generation) {
-        fmt::format_to(std::back_inserter(payload), R"(,"run_generation":{})", *run.run_generation);
+        fmt::format_to(std::back_inserter(head), R"(,"run_generation":{})", *run.run_generation);
     }
-    payload += ",\"events\":[";
-    for (std::size_t i = 0; i < run.events.size(); ++i) {
-        payload += i == 0 ? "" : ",";
-        append_event(payload, run.events[i], run);
+    head += ",\"events\":[";
+
+    std::vector<Payload> payloads;
+    Payload payload{.text = head, .event_id = {}};
+    std::size_t count = 0;
+    for (const MappedEvent& event : run.events) {
+        const auto before = payload.text.size();
+        payload.text += count == 0 ? "" : ",";
+        append_event(payload.text, event, run);
+        if (count > 0 && payload.text.size() > bytes) {
+            std::string last = payload.text.substr(before + 1);
+            payload.text.resize(before);
+            payload.text += "]}";
+            payload.event_id = count == 1 ? payload.event_id : std::nullopt;
+            payloads.push_back(std::exchange(payload, {.text = head + last, .event_id = {}}));
+            count = 0;
+        }
+        ++count;
+        payload.event_id = event.event_id;
     }
-    payload += "]}";
+    payload.text += "]}";
+    payload.event_id = count == 1 ? payload.event_id : std::nullopt;
+    payloads.push_back(std::move(payload));
+    return payloads;
 }
 
 } // namespace pdpp::moving_in

@@ -20,7 +20,8 @@ namespace {
 constexpr Dialect postgres_dialect{.name = "postgresql",
                                    .schema = "public.",
                                    .by_bytes = R"( collate "C")",
-                                   .tells_writes = true};
+                                   .tells_writes = true,
+                                   .row_number = ""};
 
 /// The whole history is put in order before its first row comes.
 constexpr auto longest_statement = std::chrono::hours(24);
@@ -79,24 +80,26 @@ class Postgres : public Database {
 
     [[nodiscard]] const Dialect& dialect() const override { return postgres_dialect; }
 
-    asio::awaitable<void> open() override {
+    asio::awaitable<bool> open() override {
         if (connection_ && connection_->usable()) {
-            co_return;
+            co_return false;
         }
         const auto executor = co_await asio::this_coro::executor;
         connection_.emplace(executor);
         try {
             co_await connection_->open(conninfo_, pq::default_timeout, "pdpp import", pq::Extension::not_needed);
-            // whatever it is told by its role or database; a sort is read to its end
+            // whatever it is told by its role or database; a sort is read to its end; rows that are kept from the role
+            // are an error and not absent
             co_await run(
                 "SELECT pg_catalog.set_config(s.name, s.value, false) FROM (VALUES"
                 " ('default_transaction_read_only', 'on'), ('statement_timeout', '0'), ('cursor_tuple_fraction', '1'),"
                 " ('idle_in_transaction_session_timeout', '0'), ('standard_conforming_strings', 'on'),"
-                " ('work_mem', '64MB')) AS s(name, value)");
+                " ('work_mem', '64MB'), ('row_security', 'off')) AS s(name, value)");
         } catch (const pq::Error& error) {
             connection_.reset();
             throw as_source_error(error);
         }
+        co_return true;
     }
 
     asio::awaitable<void> begin() override {
@@ -133,7 +136,7 @@ class Postgres : public Database {
                  "SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL) FROM pg_catalog.pg_class AS c"
                  " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
                  " JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-                 " WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v')")) {
+                 " WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')")) {
             found[*row[0]][*row[1]] = *row[2];
         }
         co_return found;

@@ -1,6 +1,6 @@
 #pragma once
-// Which numbers of the other server's events have been seen. A number belongs to one row for ever, so a row that has
-// not been seen has a number that has not been seen: whatever commits late, or out of its order, is among those.
+// Which numbers of the other server's events have been seen. As long as a number is one row's, a row that has not been
+// seen has a number that has not been seen: whatever commits late, or out of its order, is among those.
 
 #include <cstddef>
 #include <cstdint>

@@ -74,11 +74,13 @@ constexpr std::array receipts{
 static_assert(receipts.size() == receipt_column::count);
 
 constexpr std::array tables{
-    Table{"spine_events", "", true, events},
-    Table{"controller_active_runs", "", true, flights},
-    Table{"run_history", "scheduler_run_history", false, history},
-    Table{"source_webhook_run_receipts", "", false, receipts},
+    Table{"spine_events", true, events},
+    Table{"controller_active_runs", true, flights},
+    Table{"run_history", false, history},
+    Table{"scheduler_run_history", false, history}, // as it was called, and may have been left
+    Table{"source_webhook_run_receipts", false, receipts},
 };
+static_assert(tables.size() == all_tables.size());
 
 /// Whether a type, by the name that its database has for it, holds such values.
 bool holds(std::string_view type, Kind kind) {
@@ -128,10 +130,7 @@ const Table& table(TableId id) {
 
 Shape shape_of(TableId id, const FoundTables& found) {
     const Table& known = table(id);
-    auto there = found.find(known.name);
-    if (there == found.end() && !known.older_name.empty()) {
-        there = found.find(known.older_name);
-    }
+    const auto there = found.find(known.name);
     if (there == found.end()) {
         if (!known.needed) {
             return {};

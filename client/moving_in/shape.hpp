@@ -3,6 +3,7 @@
 
 #include "moving_in/rows.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -24,12 +25,14 @@ struct Column {
 
 struct Table {
     std::string_view name;
-    std::string_view older_name; ///< empty if it was always called so
-    bool needed;                 ///< every installation has it
+    bool needed; ///< every installation has it
     std::span<const Column> columns;
 };
 
-enum class TableId : std::uint8_t { events, flights, history, receipts };
+enum class TableId : std::uint8_t { events, flights, history, older_history, receipts };
+
+inline constexpr std::array all_tables{TableId::events, TableId::flights, TableId::history, TableId::older_history,
+                                       TableId::receipts};
 
 const Table& table(TableId id);
 

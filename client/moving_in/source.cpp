@@ -23,6 +23,44 @@ constexpr std::size_t gaps_a_look = 2000;
 /// Rows are compared for a fifth of the time at most, however many there are.
 constexpr int share_of_comparing = 4;
 
+/// Numbers whose events have one digest, blocks of them that are compared at once, and how long nothing is compared
+/// then: so many times as long as that took.
+constexpr std::int64_t numbers_in_block = 256;
+constexpr std::size_t blocks_at_once = 64;
+constexpr int rest_from_comparing = 24;
+
+constexpr auto lowest_number = std::numeric_limits<std::int64_t>::min();
+
+std::int64_t block_of(std::int64_t number) {
+    return number & ~(numbers_in_block - 1);
+}
+
+std::int64_t end_of(std::int64_t block) {
+    return block + (numbers_in_block - 1);
+}
+
+/// Those of a block are added up, so it does not matter in which order they come.
+std::uint64_t digest_of_event(const Row& event) {
+    std::string text;
+    for (const auto& field : event) {
+        text += field ? fmt::format("{} {}", field->size(), *field) : "-";
+    }
+    return std::hash<std::string_view>()(text);
+}
+
+void add_number(std::vector<Range>& numbers, std::int64_t number) {
+    if (!numbers.empty() && numbers.back().last < number && numbers.back().last + 1 == number) {
+        numbers.back().last = number;
+    } else {
+        numbers.push_back({number, number});
+    }
+}
+
+/// As SQL has it, where the lowest number there is has no literal of its own.
+std::int64_t literal_number(std::int64_t number) {
+    return std::max(number, lowest_number + 1);
+}
+
 std::string literal(std::string_view text) {
     std::string quoted = "'";
     for (const char letter : text) {
@@ -60,11 +98,16 @@ asio::awaitable<std::optional<SourceRun>> RunStream::next() {
     co_return run;
 }
 
+asio::awaitable<void> Source::open() {
+    const bool opened = co_await database_->open();
+    is_anew_ = is_anew_ || opened;
+}
+
 asio::awaitable<void> Source::begin() {
-    co_await database_->open();
+    co_await open();
     co_await database_->begin();
     const auto found = co_await database_->tables();
-    for (const auto id : {TableId::events, TableId::flights, TableId::history, TableId::receipts}) {
+    for (const auto id : all_tables) {
         shapes_.at(static_cast<std::size_t>(id)) = shape_of(id, found);
     }
     const auto& events = found.at(shape(TableId::events).name);
@@ -101,6 +144,7 @@ asio::awaitable<RunStream> Source::stream(std::string condition) {
     co_await add_input(stream, TableId::events, &SourceRun::events, condition);
     co_await add_input(stream, TableId::flights, &SourceRun::flights, condition);
     co_await add_input(stream, TableId::history, &SourceRun::history, condition);
+    co_await add_input(stream, TableId::older_history, &SourceRun::history, condition);
     co_await add_input(stream, TableId::receipts, &SourceRun::receipts, condition);
     co_return stream;
 }
@@ -129,7 +173,7 @@ asio::awaitable<std::vector<SourceRun>> Source::runs(const std::set<std::string>
 
 asio::awaitable<std::vector<TableSize>> Source::sizes() {
     std::vector<TableSize> sizes;
-    for (const auto id : {TableId::events, TableId::flights, TableId::history, TableId::receipts}) {
+    for (const auto id : all_tables) {
         if (const auto& name = shape(id).name; !name.empty()) {
             const auto count = co_await database_->rows("select cast(count(*) as text)" + from(id));
             const auto bytes = co_await database_->bytes(name);
@@ -192,7 +236,7 @@ asio::awaitable<RowDigests> Source::compare(TableId id, std::set<std::string>& r
 
 /// What was written to the tables whose rows may change: as the database tells, or as it turns out.
 asio::awaitable<void> Source::find_written(Look& look) {
-    constexpr std::array tables{TableId::history, TableId::receipts};
+    constexpr std::array tables{TableId::history, TableId::older_history, TableId::receipts};
     look.mark = co_await database_->mark();
     if (!dialect().tells_writes && Clock::now() < compares_at_) {
         has_to_compare_ = true;
@@ -203,9 +247,9 @@ asio::awaitable<void> Source::find_written(Look& look) {
         if (shape(id).name.empty()) {
             continue;
         }
-        if (!dialect().tells_writes) {
+        if (!dialect().tells_writes || is_anew_) { // it may be another server, which counts otherwise
             look.rows[id] = co_await compare(id, look.run_ids);
-        } else if (!mark_.empty()) {
+        } else {
             for (const Row& row :
                  co_await database_->rows("select t.run_id" + from(id) + " where t.run_id is not null and " +
                                           database_->written_since(mark_))) {
@@ -228,9 +272,23 @@ asio::awaitable<void> Source::check_followable() {
 }
 
 asio::awaitable<bool> Source::may_have_changed() {
-    co_await database_->open();
+    co_await open();
     const bool has_changed = co_await database_->may_have_changed();
-    co_return has_changed || (has_to_compare_ && Clock::now() >= compares_at_);
+    if (has_changed) {
+        uncompared_ = blocks_.size();
+        co_return true;
+    }
+    const auto now = Clock::now();
+    co_return (has_to_compare_ && now >= compares_at_) || (uncompared_ > 0 && now >= compares_events_at_) ||
+        (has_to_find_without_number_ && now >= finds_without_number_at_);
+}
+
+/// What tells which event it is that has a number.
+constexpr std::string_view numbered_event = "select cast(t.event_seq as text), t.event_id, t.run_id";
+
+std::uint64_t& Source::digest_of(Look& look, std::int64_t block) const {
+    const auto known = blocks_.find(block);
+    return look.blocks.try_emplace(block, known == blocks_.end() ? 0 : known->second).first->second;
 }
 
 asio::awaitable<Look> Source::everything() {
@@ -238,41 +296,142 @@ asio::awaitable<Look> Source::everything() {
     co_await find_written(look);
     look.run_ids.clear(); // of all runs
     look.flights = co_await flights();
-    auto islands = co_await database_->cursor(
-        fmt::format("select cast(min(n.event_seq) as text), cast(max(n.event_seq) as text) from ("
-                    "select t.event_seq, t.event_seq - row_number() over (order by t.event_seq) as island{} where "
-                    "t.event_seq is not null) as n"
-                    " group by n.island",
-                    from(TableId::events)));
-    while (const auto row = co_await islands->next()) {
-        look.numbers.push_back({std::stoll(*row->at(0)), std::stoll(*row->at(1))});
+    co_await read_newest_row(look);
+    auto events = co_await database_->cursor(
+        fmt::format("{}{} where t.event_seq is not null order by t.event_seq", numbered_event, from(TableId::events)));
+    while (const auto row = co_await events->next()) {
+        const auto number = std::stoll(*row->front());
+        add_number(look.numbers, number);
+        look.blocks[block_of(number)] += digest_of_event(*row);
     }
     co_return look;
+}
+
+/// Those whose numbers were not seen.
+asio::awaitable<void> Source::find_events(Look& look) {
+    std::string ranges;
+    for (const auto& [first, last] : seen_.missing(next_gap_, gaps_a_look)) {
+        ranges += fmt::format("{}({}, {})", ranges.empty() ? "" : ", ", literal_number(first), last);
+    }
+    for (const Row& row :
+         co_await database_->rows(fmt::format("with missing(low, high) as (values {}) {} from missing as m"
+                                              " join {}{} as t on t.event_seq between m.low and m.high",
+                                              ranges, numbered_event, dialect().schema, shape(TableId::events).name))) {
+        const auto number = std::stoll(*row[0]);
+        add_number(look.numbers, number);
+        digest_of(look, block_of(number)) += digest_of_event(row);
+        if (row[2]) {
+            look.run_ids.insert(*row[2]);
+        }
+    }
+}
+
+/// The events of these blocks as they are: where they are not as they were, their runs are read again. Whether any was.
+asio::awaitable<bool> Source::compare_blocks(Look& look, std::int64_t first, std::int64_t last) {
+    struct Found {
+        std::uint64_t digest = 0;
+        std::vector<std::int64_t> numbers;
+        std::set<std::string> run_ids;
+    };
+    std::map<std::int64_t, Found> found;
+    for (auto block = blocks_.lower_bound(first); block != blocks_.end() && block->first <= last; ++block) {
+        found[block->first]; // of which there may be no event any more
+    }
+    auto events = co_await database_->cursor(fmt::format("{}{} where t.event_seq between {} and {}", numbered_event,
+                                                         from(TableId::events), literal_number(first), end_of(last)));
+    while (const auto row = co_await events->next()) {
+        const auto number = std::stoll(*row->front());
+        auto& block = found[block_of(number)];
+        block.digest += digest_of_event(*row);
+        block.numbers.push_back(number);
+        if (row->at(2)) {
+            block.run_ids.insert(*row->at(2));
+        }
+    }
+    bool is_other = false;
+    for (auto& [block, now] : found) {
+        if (auto& digest = digest_of(look, block); digest != now.digest) {
+            is_other = true;
+            digest = now.digest;
+            look.run_ids.merge(now.run_ids);
+            std::ranges::for_each(now.numbers, [&](std::int64_t number) { add_number(look.numbers, number); });
+        }
+    }
+    co_return is_other;
+}
+
+/// A number that was seen may be another event's now: SQLite gives that of the newest row again when it is gone, and a
+/// server that was restored from a copy, or whose standby took its place, has forgotten what it gave. The newest are
+/// compared in each look, and if they are not what they were, all; else some after the others.
+asio::awaitable<void> Source::compare_events(Look& look) {
+    if (blocks_.empty()) {
+        co_return;
+    }
+    const auto newest = blocks_.rbegin()->first;
+    const bool compares_all = co_await compare_blocks(look, newest, newest);
+    const auto began = Clock::now();
+    if (!compares_all && (began < compares_events_at_ || uncompared_ == 0)) {
+        co_return;
+    }
+    auto block = compares_all ? blocks_.begin() : blocks_.lower_bound(compares_from_);
+    if (block == blocks_.end()) {
+        block = blocks_.begin();
+    }
+    do {
+        const auto first = block->first;
+        auto last = first;
+        for (std::size_t count = 0; block != blocks_.end() && count < blocks_at_once; ++count) {
+            last = (block++)->first;
+            ++look.compared;
+        }
+        (void)co_await compare_blocks(look, first, last);
+    } while (compares_all && block != blocks_.end());
+    look.compared_from = block == blocks_.end() ? lowest_number : block->first;
+    compares_events_at_ = Clock::now() + rest_from_comparing * (Clock::now() - began);
+}
+
+asio::awaitable<void> Source::read_newest_row(Look& look) {
+    if (dialect().row_number.empty()) {
+        co_return;
+    }
+    try {
+        const auto newest = co_await database_->rows(
+            fmt::format("select cast(max({}) as text){}", dialect().row_number, from(TableId::events)));
+        look.newest_row = newest.front().front() ? std::stoll(*newest.front().front()) : 0;
+    } catch (const SourceError& error) {
+        if (error.is_passing()) {
+            throw;
+        }
+        // the table was made WITHOUT ROWID
+    }
+}
+
+/// Those that have no number. Where they cannot be looked for but among all rows, the newest rows are looked at each
+/// time, and the others now and then.
+asio::awaitable<void> Source::find_without_number(Look& look) {
+    co_await read_newest_row(look);
+    const auto began = Clock::now();
+    const bool looks_at_all = !look.newest_row || !newest_row_ || began >= finds_without_number_at_;
+    auto sql =
+        fmt::format("select t.run_id{} where t.event_seq is null and t.run_id is not null", from(TableId::events));
+    if (!looks_at_all) {
+        sql += fmt::format(" and {} > {}", dialect().row_number, *newest_row_);
+    }
+    for (const Row& row : co_await database_->rows(sql)) {
+        look.run_ids.insert(*row[0]);
+    }
+    if (looks_at_all) {
+        finds_without_number_at_ = Clock::now() + share_of_comparing * (Clock::now() - began);
+    }
+    has_to_find_without_number_ = !looks_at_all;
 }
 
 asio::awaitable<Look> Source::changes() {
     Look look;
     co_await find_written(look);
-    std::string ranges;
-    for (const auto& [first, last] : seen_.missing(next_gap_, gaps_a_look)) {
-        // the lowest number there is has no literal of its own
-        ranges += fmt::format("{}({}, {})", ranges.empty() ? "" : ", ",
-                              std::max(first, std::numeric_limits<std::int64_t>::min() + 1), last);
-    }
-    for (const Row& row : co_await database_->rows(fmt::format(
-             "with missing(low, high) as (values {}) select cast(t.event_seq as text), t.run_id from missing as m"
-             " join {}{} as t on t.event_seq between m.low and m.high",
-             ranges, dialect().schema, shape(TableId::events).name))) {
-        const auto number = std::stoll(*row[0]);
-        look.numbers.push_back({number, number});
-        if (row[1]) {
-            look.run_ids.insert(*row[1]);
-        }
-    }
-    for (const Row& row : co_await database_->rows("select t.run_id" + from(TableId::events) +
-                                                   " where t.event_seq is null and t.run_id is not null")) {
-        look.run_ids.insert(*row[0]);
-    }
+    co_await find_events(look);
+    co_await compare_events(look);
+    co_await find_without_number(look);
     look.flights = co_await flights();
     for (const auto& [one, other] : {std::pair{&look.flights, &flights_}, std::pair{&flights_, &look.flights}}) {
         for (const auto& [run_id, started_at] : *one) {
@@ -289,8 +448,15 @@ void Source::keep(Look look) {
     for (const Range& range : look.numbers) {
         seen_.add(range);
     }
+    for (const auto& [block, digest] : look.blocks) {
+        blocks_[block] = digest;
+    }
+    compares_from_ = look.compared_from.value_or(compares_from_);
+    uncompared_ -= std::min(uncompared_, look.compared);
+    newest_row_ = look.newest_row;
     flights_ = std::move(look.flights);
     mark_ = std::move(look.mark);
+    is_anew_ = false;
     for (auto& [id, digests] : look.rows) {
         rows_[id] = std::move(digests);
     }

@@ -9,6 +9,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,10 +49,18 @@ class RunStream {
 /// What tells the rows of a table from what they were, where their database cannot.
 using RowDigests = std::unordered_set<std::uint64_t>;
 
+/// What tells the events of so many numbers from what they were, by the first of the numbers: whichever event it is
+/// that has a number, of whichever run.
+using BlockDigests = std::map<std::int64_t, std::uint64_t>;
+
 /// What a look found that was not there at the look before. It counts as seen once keep() is told so.
 struct Look {
     std::set<std::string> run_ids;
     std::vector<Range> numbers;
+    BlockDigests blocks;                       ///< those that are other than before
+    std::optional<std::int64_t> compared_from; ///< where the next look goes on to compare
+    std::size_t compared = 0;                  ///< how many blocks
+    std::optional<std::int64_t> newest_row;    ///< Dialect::row_number
     std::map<std::string, std::string> flights;
     std::string mark;
     std::map<TableId, RowDigests> rows; ///< of tables that were compared
@@ -84,6 +93,9 @@ class Source {
 
     boost::asio::awaitable<Boots> newest_boots();
 
+    /// The runs in flight, and since when.
+    boost::asio::awaitable<std::map<std::string, std::string>> flights();
+
     /// Before a snapshot is taken: whether a look can find anything.
     boost::asio::awaitable<bool> may_have_changed();
 
@@ -99,23 +111,37 @@ class Source {
   private:
     using Clock = std::chrono::steady_clock;
 
+    boost::asio::awaitable<void> open();
     [[nodiscard]] const Shape& shape(TableId id) const { return shapes_.at(static_cast<std::size_t>(id)); }
     [[nodiscard]] std::string from(TableId id) const;
     [[nodiscard]] std::string select(TableId id, const std::string& condition) const;
     boost::asio::awaitable<void> add_input(RunStream& stream, TableId id, std::vector<Row> SourceRun::*rows,
                                            std::string condition);
     boost::asio::awaitable<RunStream> stream(std::string condition);
-    boost::asio::awaitable<std::map<std::string, std::string>> flights();
     boost::asio::awaitable<RowDigests> compare(TableId id, std::set<std::string>& run_ids);
     boost::asio::awaitable<void> find_written(Look& look);
+    boost::asio::awaitable<void> find_events(Look& look);
+    boost::asio::awaitable<void> find_without_number(Look& look);
+    boost::asio::awaitable<bool> compare_blocks(Look& look, std::int64_t first, std::int64_t last);
+    boost::asio::awaitable<void> compare_events(Look& look);
+    boost::asio::awaitable<void> read_newest_row(Look& look);
+    std::uint64_t& digest_of(Look& look, std::int64_t block) const;
 
     std::unique_ptr<Database> database_;
     DataOrigin data_origin_ = DataOrigin::text;
-    std::array<Shape, 4> shapes_;
+    std::array<Shape, all_tables.size()> shapes_;
     SeenNumbers seen_;
+    BlockDigests blocks_;
+    std::int64_t compares_from_ = std::numeric_limits<std::int64_t>::min(); ///< the block that is next
+    std::size_t uncompared_ = 0;             ///< blocks that were not compared since something changed
+    Clock::time_point compares_events_at_{}; ///< next, at the earliest
+    std::optional<std::int64_t> newest_row_;
+    bool has_to_find_without_number_ = false; ///< among all rows
+    Clock::time_point finds_without_number_at_{};
     std::size_t next_gap_ = 0;
     std::map<std::string, std::string> flights_;
     std::string mark_;
+    bool is_anew_ = false; ///< connected since the look that was kept
     std::map<TableId, RowDigests> rows_;
     Clock::time_point compares_at_{}; ///< next, at the earliest
     bool has_to_compare_ = false;     ///< something changed, and rows were not compared since

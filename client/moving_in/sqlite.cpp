@@ -2,8 +2,11 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -20,7 +23,8 @@ namespace {
 constexpr Dialect sqlite_dialect{.name = "sqlite",
                                  .schema = "main.",
                                  .by_bytes = " collate binary",
-                                 .tells_writes = false};
+                                 .tells_writes = false,
+                                 .row_number = "t.rowid"};
 
 constexpr int patience_with_writers = 5000; // milliseconds
 
@@ -89,6 +93,27 @@ bool has_log(const std::string& path) {
     return file.get() == 2;
 }
 
+/// Whether another process has the file open: whoever keeps a log holds a lock on it all the while, by whatever name he
+/// opened it.
+bool is_locked(const std::string& path) {
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return false;
+    }
+    struct flock lock {}; // a whole file, of which SQLite locks bytes that it has none of
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    const bool is_asked = ::fcntl(file, F_GETLK, &lock) == 0;
+    ::close(file);
+    return is_asked && lock.l_type != F_UNLCK;
+}
+
+/// What tells a file from another that came to bear its name.
+std::optional<std::pair<dev_t, ino_t>> identity_of(const std::string& path) {
+    struct stat found {};
+    return ::stat(path.c_str(), &found) == 0 ? std::optional(std::pair{found.st_dev, found.st_ino}) : std::nullopt;
+}
+
 /// A path as a URI has it.
 std::string uri_of(const std::string& path) {
     std::string uri = "file:";
@@ -108,17 +133,25 @@ struct FileState {
     friend bool operator==(const FileState&, const FileState&) = default;
 };
 
+/// What a column holds by the rules of SQLite: `VARCHAR(64)` is a text. Other types by their names.
+std::string affinity_of(const std::string& type) {
+    const auto has = [&](std::string_view word) { return type.find(word) != std::string::npos; };
+    return has("int") ? "integer" : has("char") || has("clob") || has("text") ? "text" : type;
+}
+
 class Sqlite : public Database {
   public:
     explicit Sqlite(std::string path) : path_(std::move(path)) {}
 
     [[nodiscard]] const Dialect& dialect() const override { return sqlite_dialect; }
 
-    asio::awaitable<void> open() override {
-        if (!database_ || is_still_) {
+    asio::awaitable<bool> open() override {
+        const bool is_replaced = database_ && identity_of(path_).value_or(opened_) != opened_;
+        const bool opens = !database_ || is_still_ || is_replaced;
+        if (opens) {
             open_file();
         }
-        co_return;
+        co_return opens;
     }
 
     asio::awaitable<void> begin() override {
@@ -162,7 +195,7 @@ class Sqlite : public Database {
         FoundTables found;
         for (const Row& row : co_await rows("SELECT m.name, c.name, lower(c.type) FROM sqlite_master AS m"
                                             " JOIN pragma_table_info(m.name) AS c WHERE m.type IN ('table', 'view')")) {
-            found[*row[0]][*row[1]] = *row[2];
+            found[*row[0]][*row[1]] = affinity_of(*row[2]);
         }
         co_return found;
     }
@@ -200,13 +233,16 @@ class Sqlite : public Database {
     /// index of it is there.
     void open_file() {
         std::error_code error;
-        if (!std::filesystem::is_regular_file(path_, error)) {
+        file_ = std::filesystem::canonical(path_, error);
+        const auto identity = identity_of(file_);
+        if (error || !identity || !std::filesystem::is_regular_file(file_, error)) {
             throw SourceError(SourceError::Kind::refused,
                               fmt::format("the source: {} is no file that can be read", path_));
         }
-        is_still_ = has_log(path_) && !has_writer();
-        const auto uri = uri_of(path_) + (is_still_        ? "?mode=ro&immutable=1"
-                                          : has_log(path_) ? "?mode=ro&readonly_shm=1"
+        opened_ = *identity;
+        is_still_ = has_log(file_) && !has_writer();
+        const auto uri = uri_of(file_) + (is_still_        ? "?mode=ro&immutable=1"
+                                          : has_log(file_) ? "?mode=ro&readonly_shm=1"
                                                            : "?mode=ro");
         sqlite3* opened = nullptr;
         const int result = sqlite3_open_v2(uri.c_str(), &opened, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr);
@@ -221,10 +257,30 @@ class Sqlite : public Database {
         data_version_.reset();
     }
 
-    /// Whether somebody has a log beside the file, or had when it crashed.
+    /// Whether somebody has a log beside the file, or had when it crashed. A log is called after the name by which its
+    /// writer opened the file: throws SourceError if it may be one that is not seen from here.
     [[nodiscard]] bool has_writer() const {
         std::error_code error;
-        return std::filesystem::exists(path_ + "-wal", error);
+        const auto has_log_beside = [&] { return std::filesystem::exists(file_ + "-wal", error); };
+        if (has_log_beside()) {
+            return true;
+        }
+        if (is_locked(file_)) {
+            if (has_log_beside()) {
+                return true;
+            }
+            throw SourceError(SourceError::Kind::lost,
+                              fmt::format("the source: somebody has {} open, whose log is not beside it: it has to be "
+                                          "named as he names it",
+                                          path_));
+        }
+        if (std::filesystem::hard_link_count(file_, error) > 1 && !error) {
+            throw SourceError(SourceError::Kind::refused,
+                              fmt::format("the source: {} has several names, and a log may lie beside another of them: "
+                                          "a copy of its own has to be read",
+                                          path_));
+        }
+        return false;
     }
 
     void execute(const char* sql) {
@@ -235,11 +291,13 @@ class Sqlite : public Database {
 
     [[nodiscard]] FileState state() const {
         std::error_code error;
-        return {.written = std::filesystem::last_write_time(path_, error),
-                .size = std::filesystem::file_size(path_, error)};
+        return {.written = std::filesystem::last_write_time(file_, error),
+                .size = std::filesystem::file_size(file_, error)};
     }
 
-    std::string path_;
+    std::string path_; ///< as it was named
+    std::string file_; ///< without links: a log is called after that
+    std::pair<dev_t, ino_t> opened_{};
     std::unique_ptr<sqlite3, CloseDatabase> database_;
     bool is_still_ = false;
     FileState before_{};

@@ -54,6 +54,7 @@ constexpr std::string_view invalid_catalog_name = "3D000"; ///< no such database
 constexpr std::string_view insufficient_privilege = "42501";
 constexpr std::string_view undefined_function = "42883";
 constexpr std::string_view configuration_limit_exceeded = "53400";
+constexpr std::string_view program_limit_exceeded = "54000";
 constexpr std::string_view object_not_in_prerequisite_state = "55000"; ///< such as a database that is closed
 constexpr std::string_view lock_not_available = "55P03";
 constexpr std::string_view query_canceled = "57014"; ///< by the statement_timeout, as a rule

@@ -43,10 +43,13 @@ sub in_postgres
 	return bless { node => $node, database => $database, count => 0 }, $class;
 }
 
+# A file of SQLite as it is.
+sub at_path { my ($class, $path) = @_; return bless { path => $path, count => 0 }, $class; }
+
 sub in_sqlite
 {
 	my ($class, $path, %without) = @_;
-	my $self = bless { path => $path, count => 0 }, $class;
+	my $self = $class->at_path($path);
 	$self->do('PRAGMA journal_mode = wal; ' . tables('integer', 'text', %without) . '
 		CREATE UNIQUE INDEX spine_events_seq ON spine_events (event_seq) WHERE event_seq IS NOT NULL');
 	return $self;

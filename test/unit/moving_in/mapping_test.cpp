@@ -59,6 +59,10 @@ SourceRun source(std::vector<Row> events, std::vector<Row> flights = {}) {
         .run_id = "run_1", .events = std::move(events), .flights = std::move(flights), .history = {}, .receipts = {}};
 }
 
+void append_payload(std::string& payload, const MappedRun& run) {
+    payload += payloads_of(run, 1U << 20).at(0).text;
+}
+
 std::vector<MappedRun> mapped(const SourceRun& run, const Rules& rules = {}) {
     Findings findings;
     return map_runs(run, rules, std::nullopt, findings);
@@ -107,6 +111,31 @@ BOOST_AUTO_TEST_CASE(an_event_leaves_out_what_goes_without_saying_and_is_in_the_
     BOOST_TEST(keys_of("run.started", "run_1") == "data event_id actor_type event_type occurred_at recorded_at");
     BOOST_TEST(keys_of("run.note", "run_2") ==
                "data event_id object_id event_type object_type occurred_at recorded_at");
+}
+
+BOOST_AUTO_TEST_CASE(a_long_run_comes_in_parts) {
+    std::vector<Row> events;
+    for (int i = 0; i < 7; ++i) {
+        const std::size_t length = i == 3 ? 5000 : 100;
+        events.push_back(
+            event(std::to_string(i), "run.note", "cin_a", "{\"text\": \"" + std::string(length, 'x') + "\"}"));
+    }
+    const auto run = source(std::move(events));
+    const auto whole = mapped(run).at(0);
+    const auto parts = payloads_of(whole, 1000);
+    std::string order;
+    for (const Payload& part : parts) {
+        const auto read = json::parse(part.text);
+        BOOST_TEST(read.at("connector_instance_id").as_string() == "cin_a");
+        for (const auto& event : read.at("events").as_array()) {
+            order += event.at("event_id").as_string();
+        }
+        order += part.event_id.value_or("") == "3" ? "!" : "|";
+        BOOST_TEST((part.text.size() <= 1010) != (part.event_id == "3"));
+    }
+    BOOST_TEST(order == "01|2|3!45|6|");
+    BOOST_TEST(payloads_of(whole, 100000).size() == 1);
+    BOOST_TEST(payloads_of(mapped(source({}, {flight("cin_f", "2026-08-01T09:00:00Z")})).at(0), 1).size() == 1);
 }
 
 BOOST_AUTO_TEST_CASE(the_generation_is_a_number_or_is_not_told) {
