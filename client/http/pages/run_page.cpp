@@ -97,8 +97,9 @@ Shown read_shown(const json::object& body, const RunPageParts& parts, std::int64
     Shown shown{.body = body};
     const auto admitted_at = text_at(body, "admitted_at");
     const auto started_at = text_at(body, "started_at");
-    // before its start it has the admission's time
-    if (event_of_type(parts, "run.started") != nullptr || !shown.is_active() || started_at != admitted_at) {
+    // before its start it has the admission's time, which tells where not all events were read
+    if (event_of_type(parts, "run.started") != nullptr || !shown.is_active() ||
+        (parts.newest.truncated && started_at != admitted_at)) {
         shown.started_at = started_at;
     }
     const auto* const admission = event_of_type(parts, "run.admitted");

@@ -175,6 +175,17 @@ BOOST_AUTO_TEST_CASE(a_run_that_waits_is_not_said_to_have_started) {
     BOOST_TEST(!has(text, "2026-01-31 08:09:10.500 UTC"));
 }
 
+BOOST_AUTO_TEST_CASE(a_start_among_events_that_were_not_read_shows) {
+    const auto status = status_body("active", times);
+    RunPageParts parts;
+    parts.status = status;
+    parts.newest = read_events(R"({"data": [)" + event(300, "run.note", "2026-01-31T08:09:20.000Z", "{}") +
+                               R"(], "truncated": true, "next_cursor": "tl_00000000000000000000000000000000"})");
+    Page page("run");
+    fill_run_page(page, {}, parts, "/_ref/runs/run_1", millis_of("2026-01-31T08:10:00.000Z").value(), Room{});
+    BOOST_TEST(has(page.text(), "has run 49.5 s so far."));
+}
+
 BOOST_AUTO_TEST_CASE(large_data_is_fetched_when_it_is_unfolded) {
     const auto text = run_page(
         status_body("active", times),
@@ -200,8 +211,8 @@ BOOST_AUTO_TEST_CASE(life_is_drawn_to_scale) {
     BOOST_TEST(life.tick_path == "M252 48v10M996 48v10");
     BOOST_TEST(life.words == "Waited 250 ms for its launch, ran 250 ms, ended as failed; 1 late outcome afterwards.");
     BOOST_TEST(life.scale == "1.0 s");
-    const auto cancelled = draw_life({.admitted = 1000, .started = 1000, .ended = {}, .now = 2000, .cancel_requested = 1500},
-                                     "active", {});
+    const auto cancelled = draw_life(
+        {.admitted = 1000, .started = 1000, .ended = {}, .now = 2000, .cancel_requested = 1500}, "active", {});
     BOOST_TEST_REQUIRE(cancelled.signs.size() == 1U);
     BOOST_TEST(cancelled.signs[0].kind == "cancel");
     BOOST_TEST(cancelled.signs[0].x == 500);
