@@ -9,9 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <map>
-#include <ranges>
 #include <string>
 #include <vector>
 
@@ -131,7 +129,9 @@ std::vector<const ShownEvent*> newest_of_streams(std::span<const ShownEvent* con
         }
     }
     std::vector<const ShownEvent*> newest;
-    std::ranges::copy(streams | std::views::values, std::back_inserter(newest));
+    for (const auto& [name, event] : streams) {
+        newest.push_back(event);
+    }
     return newest;
 }
 

@@ -4,7 +4,6 @@
 #include <functional>
 #include <iterator>
 #include <map>
-#include <ranges>
 
 namespace pdpp::http {
 
@@ -23,7 +22,9 @@ std::vector<const ShownEvent*> events_read(const RunPageParts& parts, std::span<
         add(*parts.first);
     }
     std::vector<const ShownEvent*> read;
-    std::ranges::copy(events | std::views::values, std::back_inserter(read));
+    for (const auto& [seq, event] : events) {
+        read.push_back(event);
+    }
     return read;
 }
 
