@@ -17,11 +17,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr Dialect postgres_dialect{.name = "postgresql",
-                                   .schema = "public.",
-                                   .by_bytes = R"( collate "C")",
-                                   .tells_writes = true,
-                                   .row_number = ""};
+constexpr Dialect postgres_dialect{
+    .name = "postgresql", .schema = "public.", .by_bytes = R"( collate "C")", .tells_writes = true, .row_number = ""};
 
 /// The whole history is put in order before its first row comes.
 constexpr auto longest_statement = std::chrono::hours(24);

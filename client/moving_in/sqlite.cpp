@@ -20,11 +20,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr Dialect sqlite_dialect{.name = "sqlite",
-                                 .schema = "main.",
-                                 .by_bytes = " collate binary",
-                                 .tells_writes = false,
-                                 .row_number = "t.rowid"};
+constexpr Dialect sqlite_dialect{
+    .name = "sqlite", .schema = "main.", .by_bytes = " collate binary", .tells_writes = false, .row_number = "t.rowid"};
 
 constexpr int patience_with_writers = 5000; // milliseconds
 
