@@ -294,7 +294,7 @@ subtest 'refusals' => sub {
 	{
 		(undef, $output, $error) = run_pdpp('import', '--from', $conninfo =~ m{^postgres://} ? $conninfo : "postgres:host=127.0.0.1 $conninfo", '--dry-run');
 		unlike($output . $error, qr/eheim/, "nor where it is written so: $conninfo");
-		like($error, qr/the source: /, 'but what is wrong');
+		like($error, qr{the source: |--from: the connection string is wrong: }, 'but what is wrong');
 		(undef, $output, $error) = run_pdpp('import', $conninfo);
 		unlike($output . $error, qr/eheim/, 'nor where an option was forgotten');
 	}

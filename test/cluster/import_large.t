@@ -10,6 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TheirServer;
 
+plan skip_all => 'PDPP_LARGE=yes tries it, with gigabytes of memory and minutes' unless $ENV{PDPP_LARGE};
 $ENV{LC_MESSAGES} = 'C';
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $node = PdppCluster->bare('main');
