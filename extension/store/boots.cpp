@@ -160,7 +160,7 @@ Boot begin_boot(std::string_view controller_id) {
 
 std::optional<Boot> rejoin_boot(const pg_uuid_t& epoch) {
     // waits for a guard that is judging this boot, and reads its verdict
-    static Statement lock{"select controller_id, seq, booted_at from pdpp.controller_boots"
+    static Statement lock{"select controller_id, seq, booted_at, lost_at from pdpp.controller_boots"
                           " where boot_epoch = $1 and dead_at is null for no key update"};
     static Statement clear{
         "update pdpp.controller_boots set lost_at = null where boot_epoch = $1 and lost_at is not null"};
@@ -174,8 +174,12 @@ std::optional<Boot> rejoin_boot(const pg_uuid_t& epoch) {
                     .seq = required(rows.int8(0, 1)),
                     .epoch = epoch,
                     .booted_at = required(rows.instant(0, 2))};
+    const bool was_lost = rows.instant(0, 3).has_value();
     end_doubt(); // for the same reason as in own_boot()
-    clear.execute({epoch});
+    // else it would be judged by what it has come back from
+    if (clear.change({epoch}) == 0 && was_lost) {
+        refuse_unwritten("controller_boots");
+    }
     return boot;
 }
 

@@ -4,6 +4,8 @@
 #include "store/flight.hpp"
 #include "store/statement.hpp"
 
+#include <utility>
+
 namespace pdpp::store {
 
 namespace {
@@ -159,6 +161,9 @@ std::int64_t record_offer(const Jsonb* connections, const pg_uuid_t& boot_epoch)
     withdraw.execute({connections, boot_epoch});
     const std::int64_t count =
         required((keeps_deadlines() ? offer_timed : offer).execute({connections, boot_epoch}).int8(0, 0));
+    if (std::cmp_not_equal(count, JB_ROOT_COUNT(connections))) {
+        refuse_unwritten("connections");
+    }
     if (keeps_offers()) {
         note_offer(connections, boot_epoch);
     }

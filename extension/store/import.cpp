@@ -238,8 +238,13 @@ constexpr auto is_of_theirs = [](const Run& run) { return !run.is_ours; };
 /// Of those that had one: the row goes with the ending.
 void remove_ended_flights(std::span<const Run> runs) {
     static Statement remove{"delete from pdpp.controller_active_runs as f where f.run_id = any ($1)"};
-    remove.change({column_of(
-        runs, TEXTOID, [](const Run& run) { return is_of_theirs(run) && !run.ending.empty(); }, run_id_of)});
+    static Statement find{"select from pdpp.controller_active_runs as f where f.run_id = any ($1) limit 1"};
+    const ArrayOf run_ids = column_of(
+        runs, TEXTOID, [](const Run& run) { return is_of_theirs(run) && !run.ending.empty(); }, run_id_of);
+    remove.change({run_ids});
+    if (find.execute({run_ids}).any()) {
+        refuse_unwritten("controller_active_runs");
+    }
 }
 
 /// By name: they have no ending, and a row without one that goes otherwise is refused.
@@ -288,9 +293,12 @@ void enter_flights(std::span<const Run> runs) {
         " from unnest($1, $2, $3, $4, $5, $6, $7) as r(connector_instance_id, connector_id, run_id, trace_id,"
         "   scenario_id, admitted_at, run_generation)"
         " join pdpp.connections as c on c.connector_instance_id = r.connector_instance_id on conflict do nothing"};
+    static Statement find_free{"select from unnest($1) as r(connector_instance_id)"
+                               " left join pdpp.controller_active_runs as f using (connector_instance_id)"
+                               " where f.run_id is null limit 1"};
     const auto column = [&](Oid type, const auto& value_of) { return column_of(runs, type, is_in_flight, value_of); };
-    enter.change({
-        column(TEXTOID, [](const Run& run) { return run.identity.connector_instance_id; }),
+    const auto entered = enter.change({
+        column(TEXTOID, connection_of),
         column(TEXTOID, [](const Run& run) { return run.identity.connector_id; }),
         column(TEXTOID, run_id_of),
         column(TEXTOID, [](const Run& run) { return run.identity.trace_id; }),
@@ -302,6 +310,10 @@ void enter_flights(std::span<const Run> runs) {
                    return generation ? std::optional(Int64GetDatum(*generation)) : std::nullopt;
                }),
     });
+    if (std::cmp_less(entered, std::ranges::count_if(runs, is_in_flight)) &&
+        find_free.execute({column(TEXTOID, connection_of)}).any()) {
+        refuse_unwritten("controller_active_runs");
+    }
 }
 
 std::span<Run> in_memory(std::span<const GivenRun> given) {

@@ -1,7 +1,7 @@
 -- A trigger of somebody's that keeps a row of ours from being written: what should have written it is refused, and acknowledges nothing.
 \i test/sql/include/prelude.psql
 begin;
-select plan(22);
+select plan(27);
 
 create function pg_temp.swallow() returns trigger language plpgsql as 'begin return null; end';
 -- What a call is refused with while rows of this table are swallowed, and what is on record of the run afterwards.
@@ -40,6 +40,22 @@ select pg_temp.swallowed('delete', 'controller_active_runs', $$select pdpp_run_s
 select pg_temp.swallowed('delete', 'controller_active_runs', $$select pdpp_run_cancel('un-active')$$);
 select pg_temp.swallowed('insert', 'spine_events', $$select pdpp_run_import('[{"run_id": "un-new", "connector_id": "c", "connector_instance_id": "un-new",
     "trace_id": "t", "admitted_at": "2026-08-01T10:00:00Z", "events": []}]')$$);
+
+-- one that is in flight there, its ending, and an event of it
+create function pg_temp.given(in_flight boolean, events jsonb) returns text language sql as $$
+    select format('select pdpp_run_import(%L)', jsonb_build_array(jsonb_build_object('run_id', 'un-theirs', 'connector_id', 'c', 'connector_instance_id', 'un-theirs',
+        'trace_id', 't', 'admitted_at', '2026-08-01T10:00:00Z', 'in_flight', in_flight, 'events', events)))
+$$;
+select pg_temp.swallowed('insert', 'controller_active_runs', pg_temp.given(true, '[]'));
+select pdpp_run_import('[{"run_id": "un-theirs", "connector_id": "c", "connector_instance_id": "un-theirs", "trace_id": "t", "admitted_at": "2026-08-01T10:00:00Z",
+    "in_flight": true, "events": []}]');
+select pg_temp.swallowed('delete', 'controller_active_runs', pg_temp.given(false, '[{"event_id": "un", "event_type": "run.completed", "occurred_at": "2026-08-01T10:00:01Z"}]'));
+select pg_temp.swallowed('insert', 'spine_events', pg_temp.given(true, '[{"event_id": "un", "event_type": "note", "occurred_at": "2026-08-01T10:00:01Z"}]'));
+-- a boot that was lost and comes back, and what it offers
+select pdpp_controller_boot('un')->>'boot_epoch' as epoch \gset
+select pg_temp.swallowed('insert', 'connections', $$select pdpp_controller_offer('[{"connector_instance_id": "un-o", "connector_id": "c"}]')$$);
+update pdpp.controller_boots set lost_at = now() where boot_epoch = :'epoch';
+select pg_temp.swallowed('update', 'controller_boots', format('select pdpp_controller_rejoin(%L)', :'epoch'));
 
 select is(pdpp_run_status('un-new')#>>'{error,code}', 'not_found', 'nothing of all that is on record');
 select is(array(select pdpp_run_status(id)->>'status' from unnest(array['un-active', 'un-started']) as id), '{active,active}', 'and nothing has ended');
