@@ -2,6 +2,7 @@
 
 #include "pq/jsonb_text.hpp"
 #include "run/event.hpp"
+#include "text/json_handler.hpp"
 #include "text/mended_json.hpp"
 #include "text/text.hpp"
 
@@ -17,38 +18,8 @@
 namespace pdpp::moving_in {
 
 namespace json = boost::json;
-using boost::system::error_code; // json's own name for it is gone in Boost 1.92
 
 namespace {
-
-/// Takes whatever comes, and keeps nothing: whether it is JSON is all that is asked.
-struct Ignore {
-    static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
-    static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
-    static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
-    static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
-
-    // NOLINTBEGIN(readability-convert-member-functions-to-static): called as members
-    bool on_document_begin(error_code&) { return true; }
-    bool on_document_end(error_code&) { return true; }
-    bool on_object_begin(error_code&) { return true; }
-    bool on_object_end(std::size_t, error_code&) { return true; }
-    bool on_array_begin(error_code&) { return true; }
-    bool on_array_end(std::size_t, error_code&) { return true; }
-    bool on_key_part(json::string_view, std::size_t, error_code&) { return true; }
-    bool on_key(json::string_view, std::size_t, error_code&) { return true; }
-    bool on_string_part(json::string_view, std::size_t, error_code&) { return true; }
-    bool on_string(json::string_view, std::size_t, error_code&) { return true; }
-    bool on_number_part(json::string_view, error_code&) { return true; }
-    bool on_int64(std::int64_t, json::string_view, error_code&) { return true; }
-    bool on_uint64(std::uint64_t, json::string_view, error_code&) { return true; }
-    bool on_double(double, json::string_view, error_code&) { return true; }
-    bool on_bool(bool, error_code&) { return true; }
-    bool on_null(error_code&) { return true; }
-    bool on_comment_part(json::string_view, error_code&) { return true; }
-    bool on_comment(json::string_view, error_code&) { return true; }
-    // NOLINTEND(readability-convert-member-functions-to-static)
-};
 
 /// Exponents of four digits, and more digits than numeric has room for, are beyond what it holds, or make kilobytes of
 /// one number.
@@ -81,8 +52,8 @@ bool has_huge_number(std::string_view text) {
 bool is_json_for_jsonb(std::string_view text, int most_levels) {
     json::parse_options options;
     options.max_depth = static_cast<std::size_t>(most_levels);
-    json::basic_parser<Ignore> parser{options};
-    error_code error;
+    json::basic_parser<JsonHandler> parser{options};
+    boost::system::error_code error;
     const auto read = parser.write_some(false, text.data(), text.size(), error);
     return !error && parser.done() && text.find_first_not_of(" \t\r\n", read) == std::string_view::npos &&
            !has_huge_number(text);
@@ -114,7 +85,7 @@ std::optional<std::string> as_string(std::optional<std::string_view> value) {
     if (!value || !value->starts_with('"') || *value == "\"\"") {
         return std::nullopt;
     }
-    error_code error;
+    boost::system::error_code error;
     const auto text = json::parse(*value, error);
     return error ? std::nullopt : std::optional(std::string(text.get_string()));
 }

@@ -38,9 +38,9 @@ sub run_pdpp
 sub import_from
 {
 	my ($theirs, $name, @options) = @_;
-	my ($code, $output, $error) = run_pdpp('--db', db($name), 'import', '--from', $theirs->source, '--json', @options);
-	diag($error) if $output eq '';
-	return ($code, $output eq '' ? {} : decode_json($output));
+	my ($code, $report, $error) = TheirServer::import_from($theirs->source, db($name), @options);
+	diag($error) if !%$report;
+	return ($code, $report);
 }
 
 sub status { my ($name, $run_id) = @_; return decode_json($node->safe_psql($name, 'SELECT pdpp_run_status($$' . $run_id . '$$)')); }

@@ -3,8 +3,6 @@
 use strict;
 use warnings;
 
-use IPC::Run ();
-use JSON::PP qw(decode_json);
 use PdppCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -12,7 +10,6 @@ use TheirServer;
 
 plan skip_all => 'PDPP_LARGE=yes tries it, with gigabytes of memory and minutes' unless $ENV{PDPP_LARGE};
 $ENV{LC_MESSAGES} = 'C';
-my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $node = PdppCluster->bare('main');
 my $folder = PostgreSQL::Test::Utils::tempdir();
 my @cin = (connector_instance_id => 'cin_a');
@@ -20,9 +17,7 @@ my @cin = (connector_instance_id => 'cin_a');
 sub import_from
 {
 	my ($source) = @_;
-	my ($output, $error) = ('', '');
-	IPC::Run::run([ $pdpp, '--db', $node->connstr('postgres'), 'import', '--from', $source, '--json' ], '<', \undef, '>', \$output, '2>', \$error);
-	return ($? >> 8, $output eq '' ? {} : decode_json($output), $error);
+	return TheirServer::import_from($source, $node->connstr('postgres'));
 }
 
 sub status { my ($run_id) = @_; return $node->safe_psql('postgres', "SELECT pdpp_run_status('$run_id')->>'status'"); }

@@ -6,7 +6,6 @@ use warnings;
 
 use Cwd qw(abs_path);
 use IPC::Run ();
-use JSON::PP qw(decode_json);
 use PdppCluster;
 use PdppServer;
 use PostgreSQL::Test::Utils;
@@ -28,13 +27,10 @@ sub fresh
 	return $name;
 }
 
-# Imports, and gives the exit code, the report, and what was said on standard error.
 sub import_from
 {
 	my ($source, $name, @options) = @_;
-	my ($output, $error) = ('', '');
-	IPC::Run::run([ $pdpp, '--db', $node->connstr($name), 'import', '--from', $source, '--json', @options ], '<', \undef, '>', \$output, '2>', \$error);
-	return ($? >> 8, $output eq '' ? {} : decode_json($output), $error);
+	return TheirServer::import_from($source, $node->connstr($name), @options);
 }
 
 sub status { my ($name, $run_id) = @_; return $node->safe_psql($name, "SELECT coalesce((SELECT pdpp_run_status('$run_id')->>'status' WHERE EXISTS (SELECT FROM pdpp.spine_events WHERE run_id = '$run_id')), 'none')"); }

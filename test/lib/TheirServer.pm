@@ -3,6 +3,7 @@
 #   my $theirs = TheirServer->in_postgres($node, 'theirs');      or ->in_sqlite("$folder/theirs.db")
 #   $theirs->event('run_1', 'run.started', connector_instance_id => 'cin_a');
 #   $theirs->source                                              what --from takes
+#   my ($code, $report, $error) = TheirServer::import_from($theirs->source, $conninfo, '--dry-run');
 
 package TheirServer;
 
@@ -12,6 +13,15 @@ use warnings;
 use Digest::SHA ();
 use IPC::Run ();
 use JSON::PP ();
+
+# Imports, and gives the exit code, the report and what was said on standard error.
+sub import_from
+{
+	my ($source, $conninfo, @options) = @_;
+	my ($output, $error) = ('', '');
+	IPC::Run::run([ $ENV{PDPP_PROGRAM} // 'pdpp', '--db', $conninfo, 'import', '--from', $source, '--json', @options ], '<', \undef, '>', \$output, '2>', \$error);
+	return ($? >> 8, $output eq '' ? {} : JSON::PP::decode_json($output), $error);
+}
 
 my @texts = qw(event_type occurred_at recorded_at scenario_id trace_id actor_type actor_id object_type object_id status version);
 my @nullable = qw(subject_type subject_id request_id grant_id run_id source_kind source_id client_id stream_id token_id interaction_id

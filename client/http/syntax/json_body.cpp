@@ -4,11 +4,11 @@
 
 #include "http/syntax/header_list.hpp"
 #include "http/wire/errors.hpp"
+#include "text/json_handler.hpp"
 
 #include <boost/beast/core/string.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 
-#include <limits>
 #include <set>
 #include <vector>
 
@@ -19,20 +19,12 @@ using boost::system::error_code;
 
 namespace {
 
-/// What Boost's parser calls for each thing that it comes across. Returning false stops it.
-class Reader {
+/// The members of the body, as the parser comes across them.
+class Reader : public JsonHandler {
   public:
-    static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
-    static constexpr std::size_t max_array_size = max_object_size;
-    static constexpr std::size_t max_key_size = max_object_size;
-    static constexpr std::size_t max_string_size = max_object_size;
-
     explicit Reader(JsonBody& body) : body_(body) {}
 
     [[nodiscard]] const std::string& fault() const { return fault_; }
-
-    bool on_document_begin(error_code&) { return true; }
-    bool on_document_end(error_code&) { return true; }
 
     bool on_object_begin(error_code&) {
         names_.emplace_back();
@@ -79,15 +71,6 @@ class Reader {
         }
         return true;
     }
-
-    bool on_number_part(json::string_view, error_code&) { return true; }
-    bool on_int64(std::int64_t, json::string_view, error_code&) { return true; }
-    bool on_uint64(std::uint64_t, json::string_view, error_code&) { return true; }
-    bool on_double(double, json::string_view, error_code&) { return true; }
-    bool on_bool(bool, error_code&) { return true; }
-    bool on_null(error_code&) { return true; }
-    bool on_comment_part(json::string_view, error_code&) { return true; }
-    bool on_comment(json::string_view, error_code&) { return true; }
 
     [[nodiscard]] bool is_object() const { return is_object_; }
 
