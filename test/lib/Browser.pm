@@ -15,7 +15,7 @@ use warnings;
 
 use HTTP::Tiny;
 use JSON::PP ();
-use MIME::Base64 qw(decode_base64);
+use MIME::Base64 qw(decode_base64 encode_base64);
 use POSIX ();
 use PostgreSQL::Test::Utils;
 use Programs qw(child within);
@@ -259,6 +259,37 @@ sub picture
 	print {$file} decode_base64($picture->{data});
 	close $file or die "$folder/$name.$format: $!";
 	return;
+}
+
+# How far two pictures are from each other, as files: from 0, the same, to 1, black and white. They are looked at from afar, in squares
+# of 20 pixels, where a digit more or less does not count; pictures of other sizes are 1 apart. In a tab of no site, whose policy would
+# not let them in.
+sub distance
+{
+	my ($self, @files) = @_;
+	my $before = $self->window;
+	$self->open_tab;
+	my $distance = $self->later(<<'SCRIPT', map { 'data:image/' . (/(\w+)$/)[0] . ';base64,' . encode_base64(slurp_file($_), '') } @files);
+const [sources, done] = [[...arguments].slice(0, 2), arguments[2]];
+(async () => {
+	const seen = [];
+	for (const source of sources) {
+		const picture = Object.assign(new Image(), {src: source});
+		await picture.decode();
+		const [width, height] = [picture.width, picture.height];
+		const canvas = Object.assign(document.createElement('canvas'), {width: Math.ceil(width / 20), height: Math.ceil(height / 20)});
+		const context = canvas.getContext('2d');
+		context.imageSmoothingQuality = 'high';
+		context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+		seen.push({size: `${width} ${height}`, pixels: context.getImageData(0, 0, canvas.width, canvas.height).data});
+	}
+	const [one, other] = seen;
+	done(one.size !== other.size ? 1 : one.pixels.reduce((sum, value, i) => sum + Math.abs(value - other.pixels[i]), 0) / one.pixels.length / 255);
+})().catch((error) => done(String(error)));
+SCRIPT
+	$self->command('DELETE', '/window');
+	$self->turn_to($before);
+	return $distance;
 }
 
 1;
