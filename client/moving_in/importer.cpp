@@ -5,12 +5,14 @@
 #include "pq/backoff.hpp"
 #include "pq/body.hpp"
 #include "pq/jsonb_text.hpp"
+#include "pq/wake.hpp"
 #include "run/event.hpp"
 #include "run/id.hpp"
 #include "text/text.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -20,6 +22,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <utility>
 
@@ -86,6 +89,29 @@ bool is_of_run(const pq::Error& error) {
 
 } // namespace
 
+/// Three read the source in turns, and each sends what it has read by a session of its own: while the server writes
+/// what it was given by one, as imports write one at a time, it reads what another gives it, and the third reads on.
+struct Importer::Turns {
+    explicit Turns(const asio::any_io_executor& executor) : turn(executor, 1), sent(executor) { give(); }
+
+    /// Waits for the turn; whether there is something left to do.
+    asio::awaitable<bool> take() {
+        co_await turn.async_receive(asio::use_awaitable);
+        const bool goes_on = more && !has_failed;
+        if (!goes_on) {
+            give(); // the others end too
+        }
+        co_return goes_on;
+    }
+    void give() { turn.try_send(boost::system::error_code()); }
+
+    asio::experimental::channel<void(boost::system::error_code)> turn; ///< holds it while nobody has it
+    bool more = true;                                                  ///< in the source
+    bool has_failed = false;
+    int sending = 0;
+    pq::Wake sent; ///< for the one whose turn it is
+};
+
 Importer::Importer(std::unique_ptr<Database> database, ImportOptions options,
                    std::function<void(const Totals&)> progress, std::function<void(const std::string&)> said)
     : source_(std::move(database)), options_(std::move(options)), progress_(std::move(progress)),
@@ -102,15 +128,17 @@ Rules Importer::rules() const {
             .now = unix_micros_now()};
 }
 
-asio::awaitable<void> Importer::open_target() {
-    const auto executor = co_await asio::this_coro::executor;
-    for (auto* const connection : {&target_, &asked_}) {
-        if (!options_.dry_run && !(*connection && (*connection)->usable())) {
-            connection->emplace(executor);
-            co_await (*connection)
-                ->open_primary(options_.target, pq::Effect::writes, pq::default_timeout, "pdpp import");
-        }
+/// Nothing for a doctor.
+asio::awaitable<void> Importer::open(std::optional<pq::Connection>& connection) {
+    if (!options_.dry_run && !(connection && connection->usable())) {
+        connection.emplace(co_await asio::this_coro::executor);
+        co_await connection->open_primary(options_.target, pq::Effect::writes, pq::default_timeout, "pdpp import");
     }
+}
+
+asio::awaitable<void> Importer::open_target() {
+    co_await open(target_);
+    co_await open(asked_);
 }
 
 asio::awaitable<Importer::KnownRuns> Importer::known_among(std::vector<std::string> ids) {
@@ -251,6 +279,7 @@ asio::awaitable<void> Importer::add(Batch& batch, SourceRun& source, const Known
         ++totals_.runs;
         totals_.events += static_cast<std::int64_t>(run.events.size());
         batch.events += static_cast<std::int64_t>(run.events.size());
+        batch.is_alone = batch.is_alone || run.run_generation;
         if (run.waits_for_history) {
             until_ended_.try_emplace(source.run_id, Clock::now() + patience_with_events);
         }
@@ -264,6 +293,7 @@ asio::awaitable<void> Importer::add(Batch& batch, SourceRun& source, const Known
         }
         auto payloads = payloads_of(run, bytes_in_payload);
         if (payloads.size() > 1 || payloads.front().text.size() > bytes_in_payload) {
+            batch.is_alone = true;
             batch.large.push_back({.run_id = run.run_id, .today = run.today, .payloads = std::move(payloads)});
             continue;
         }
@@ -301,15 +331,15 @@ asio::awaitable<void> Importer::fill(RunStream& stream, Batch& batch, const Rule
     }
 }
 
-asio::awaitable<void> Importer::execute(std::string sql) {
+asio::awaitable<void> Importer::execute(pq::Connection& target, std::string sql) {
     std::vector<pq::Parameter> none;
-    co_await target_->query(std::move(sql), std::move(none), longest_call);
+    co_await target.query(std::move(sql), std::move(none), longest_call);
 }
 
-asio::awaitable<std::string> Importer::call(std::string payload) {
+asio::awaitable<std::string> Importer::call(pq::Connection& target, std::string payload) {
     std::vector<pq::Argument> arguments;
     arguments.push_back({"runs", "jsonb", std::move(payload)});
-    co_return co_await target_->body("pdpp_run_import", std::move(arguments), longest_call);
+    co_return co_await target.body("pdpp_run_import", std::move(arguments), longest_call);
 }
 
 std::vector<Importer::Taken> Importer::taken_in(std::string_view body) {
@@ -353,10 +383,10 @@ void Importer::refuse(const std::string& run_id, json::value row, std::string_vi
 }
 
 /// What one run is refused for is no reason to refuse the others.
-asio::awaitable<void> Importer::send_one_by_one(Batch batch) {
+asio::awaitable<void> Importer::send_one_by_one(pq::Connection& target, Batch batch) {
     for (std::size_t i = 0; i < batch.payloads.size(); ++i) {
         try {
-            take_result(co_await call("[" + batch.payloads[i] + "]"), batch, i);
+            take_result(co_await call(target, "[" + batch.payloads[i] + "]"), batch, i);
         } catch (const pq::Error& error) {
             if (!is_of_run(error)) {
                 throw;
@@ -367,15 +397,15 @@ asio::awaitable<void> Importer::send_one_by_one(Batch batch) {
 }
 
 /// A run that is too large for one call comes in several, and in one transaction all the same.
-asio::awaitable<void> Importer::send_large(LargeRun run) {
+asio::awaitable<void> Importer::send_large(pq::Connection& target, LargeRun run) {
     Taken whole{.run_id = run.run_id, .result = {}, .status = {}, .events = 0};
     std::optional<pq::Error> refusal;
-    co_await execute("BEGIN");
+    co_await execute(target, "BEGIN");
     for (auto& [text, event_id] : run.payloads) {
         const bool may_be_too_large = text.size() > bytes_in_payload;
         std::optional<pq::Error> too_large;
         if (may_be_too_large) {
-            co_await execute("SAVEPOINT before_event");
+            co_await execute(target, "SAVEPOINT before_event");
         }
         try {
             if (text.size() > bytes_in_message) {
@@ -383,7 +413,7 @@ asio::awaitable<void> Importer::send_large(LargeRun run) {
                                 std::string(pq::sqlstate::program_limit_exceeded));
             }
             auto body = "[" + std::exchange(text, {}) + "]";
-            body = co_await call(std::move(body));
+            body = co_await call(target, std::move(body));
             const auto taken = taken_in(body).at(0);
             if (whole.result.empty() || whole.result == "unchanged") {
                 whole.result = taken.result;
@@ -402,12 +432,12 @@ asio::awaitable<void> Importer::send_large(LargeRun run) {
             break;
         }
         if (too_large) {
-            co_await execute("ROLLBACK TO SAVEPOINT before_event");
+            co_await execute(target, "ROLLBACK TO SAVEPOINT before_event");
             refuse(run.run_id, json::value(*event_id), too_large->what());
         }
     }
     std::string end = refusal ? "ROLLBACK" : "COMMIT";
-    co_await execute(std::move(end));
+    co_await execute(target, std::move(end));
     if (refusal) {
         refuse(run.run_id, nullptr, refusal->what());
     } else if (!whole.result.empty()) {
@@ -415,12 +445,12 @@ asio::awaitable<void> Importer::send_large(LargeRun run) {
     }
 }
 
-asio::awaitable<void> Importer::send(Batch batch) {
+asio::awaitable<void> Importer::send(pq::Connection& target, Batch batch) {
     auto large = std::exchange(batch.large, {});
     if (!batch.run_ids.empty()) {
         bool is_refused = false;
         try {
-            take_result(co_await call(batch.payload + "]"), batch, 0);
+            take_result(co_await call(target, batch.payload + "]"), batch, 0);
         } catch (const pq::Error& error) {
             is_refused = is_of_run(error);
             if (!is_refused) {
@@ -428,11 +458,11 @@ asio::awaitable<void> Importer::send(Batch batch) {
             }
         }
         if (is_refused) {
-            co_await send_one_by_one(std::move(batch));
+            co_await send_one_by_one(target, std::move(batch));
         }
     }
     for (LargeRun& run : large) {
-        co_await send_large(std::move(run));
+        co_await send_large(target, std::move(run));
     }
     progress_(totals_);
 }
@@ -446,6 +476,45 @@ asio::awaitable<void> Importer::look_before() {
     co_await source_.end();
     asio::steady_timer pause(co_await asio::this_coro::executor, patience_with_repair);
     co_await pause.async_wait(asio::use_awaitable);
+}
+
+/// Reads a batch and sends it, and so on, to the end of the source or until another has failed.
+asio::awaitable<void> Importer::import_in_turns(std::optional<pq::Connection>& target, RunStream& stream,
+                                                Turns& turns) {
+    const auto by = rules();
+    std::exception_ptr failure;
+    try {
+        while (co_await turns.take()) {
+            Batch batch;
+            co_await fill(stream, batch, by, turns.more);
+            const bool is_alone = batch.is_alone;
+            while (is_alone && turns.sending > 0) {
+                co_await turns.sent.wait();
+            }
+            ++turns.sending;
+            if (!is_alone) {
+                turns.give();
+            }
+            if (target) {
+                co_await send(*target, std::move(batch));
+            }
+            progress_(totals_);
+            --turns.sending;
+            turns.sent.up();
+            if (is_alone) {
+                turns.give();
+            }
+        }
+    } catch (...) {
+        failure = std::current_exception();
+        turns.has_failed = true;
+        turns.sending = 0;
+        turns.sent.up();
+        turns.give();
+    }
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
 }
 
 asio::awaitable<void> Importer::import_all() {
@@ -469,16 +538,13 @@ asio::awaitable<void> Importer::import_all() {
     }
     {
         auto stream = co_await source_.runs();
-        const auto by = rules();
-        Batch ready;
-        for (bool more = true; more;) {
-            Batch next;
-            Batch sent = std::exchange(ready, Batch{});
-            co_await both(send(std::move(sent)), fill(stream, next, by, more));
-            ready = std::move(next);
-            progress_(totals_);
+        Turns turns(co_await asio::this_coro::executor);
+        std::array<std::optional<pq::Connection>, 2> others;
+        for (auto& other : others) {
+            co_await open(other);
         }
-        co_await send(std::move(ready));
+        co_await both(import_in_turns(target_, stream, turns),
+                      both(import_in_turns(others[0], stream, turns), import_in_turns(others[1], stream, turns)));
     }
     co_await source_.end();
     source_.keep(std::move(all));
@@ -499,10 +565,10 @@ asio::awaitable<void> Importer::import_some(const std::set<std::string>& run_ids
             co_await add(batch, run, known, rules);
             if (std::cmp_greater_equal(batch.events, events_in_batch) || batch.payload.size() >= bytes_in_batch) {
                 Batch full = std::exchange(batch, Batch{});
-                co_await send(std::move(full));
+                co_await send(*target_, std::move(full));
             }
         }
-        co_await send(std::move(batch));
+        co_await send(*target_, std::move(batch));
     }
 }
 

@@ -69,6 +69,9 @@ class Importer {
         std::vector<std::string> today;
         std::vector<LargeRun> large;
         std::int64_t events = 0;
+        /// What it says of a connection, or how long it takes, depends on what is sent before it and after it: nothing
+        /// is sent beside it.
+        bool is_alone = false;
     };
 
     /// What became of a run.
@@ -81,6 +84,9 @@ class Importer {
 
     using Times = std::map<std::string, Clock::time_point>;
 
+    struct Turns;
+
+    boost::asio::awaitable<void> open(std::optional<pq::Connection>& connection);
     boost::asio::awaitable<void> open_target();
     /// The runs that are here already, by their ids.
     using KnownRuns = std::map<std::string, Owner>;
@@ -100,15 +106,17 @@ class Importer {
                                                        const Rules& rules);
     boost::asio::awaitable<void> add(Batch& batch, SourceRun& run, const KnownRuns& known, const Rules& rules);
     boost::asio::awaitable<void> fill(RunStream& stream, Batch& batch, const Rules& rules, bool& more);
-    boost::asio::awaitable<void> send(Batch batch);
-    boost::asio::awaitable<void> send_one_by_one(Batch batch);
-    boost::asio::awaitable<void> send_large(LargeRun run);
-    boost::asio::awaitable<std::string> call(std::string payload);
-    boost::asio::awaitable<void> execute(std::string sql);
+    boost::asio::awaitable<void> send(pq::Connection& target, Batch batch);
+    boost::asio::awaitable<void> send_one_by_one(pq::Connection& target, Batch batch);
+    boost::asio::awaitable<void> send_large(pq::Connection& target, LargeRun run);
+    boost::asio::awaitable<std::string> call(pq::Connection& target, std::string payload);
+    boost::asio::awaitable<void> execute(pq::Connection& target, std::string sql);
     static std::vector<Taken> taken_in(std::string_view body);
     void count(const Taken& run, const std::string& today);
     void refuse(const std::string& run_id, boost::json::value row, std::string_view reason);
     void take_result(std::string_view body, const Batch& batch, std::size_t first);
+    boost::asio::awaitable<void> import_in_turns(std::optional<pq::Connection>& target, RunStream& stream,
+                                                 Turns& turns);
     boost::asio::awaitable<void> import_some(const std::set<std::string>& run_ids, const Rules& rules);
     boost::asio::awaitable<void> look_again();
     void tell_findings();

@@ -357,7 +357,7 @@ subtest 'a writer meanwhile' => sub {
 		$holder->query_safe('BEGIN; LOCK TABLE pdpp.connections IN EXCLUSIVE MODE');
 		my ($output, $error) = ('', '');
 		my $import = IPC::Run::start([ $pdpp, '--db', db($name), 'import', '--from', $theirs->source, '--json' ], '<', \undef, '>', \$output, '2>', \$error);
-		$node->poll_query_until($name, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'pdpp import' AND wait_event_type = 'Lock'}) or die 'it does not wait';
+		$node->poll_query_until($name, q{SELECT count(*) = 3 FROM pg_stat_activity WHERE application_name = 'pdpp import' AND wait_event_type = 'Lock'}) or die 'it does not wait';
 		$write->();
 		$holder->query_safe('COMMIT');
 		$holder->quit;
@@ -396,6 +396,23 @@ subtest 'a writer meanwhile' => sub {
 		cmp_ok($node->safe_psql($name, q{SELECT count(*) FROM pdpp.spine_events WHERE event_type = 'run.completed' AND data_json ? 'later'}), '>=', 3000 - 100 - $here, 'the rest comes');
 		is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
 	}
+};
+
+# Runs are sent beside one another. What one says of its connection holds for those after it, whoever is quicker.
+subtest 'the order of generations' => sub {
+	my $theirs = TheirServer->in_postgres($node, 'ordered');
+	$theirs->do(q{INSERT INTO spine_events (run_id, event_id, event_seq, event_type, occurred_at, recorded_at, scenario_id, trace_id, actor_type, actor_id, object_type, object_id, status,
+			version, connector_instance_id, data_json)
+		SELECT 'run_' || n, 'e' || n, n, CASE n WHEN 1600 THEN 'run.started' ELSE 'run.completed' END, '2026-08-01T00:00:00.000Z', '2026-08-01T00:00:00.000Z', 's', 't' || n, 'runtime',
+			'gmail', 'run', 'run', 's', '1', 'cin_a',
+			CASE WHEN n BETWEEN 1400 AND 1799 THEN (SELECT jsonb_build_object('numbers', jsonb_agg(i)) FROM generate_series(1, 1000) AS i) ELSE '{}' END
+		FROM generate_series(1000, 2999) AS n;
+		INSERT INTO controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, scenario_id, started_at, run_generation)
+		VALUES ('cin_a', 'gmail', 'run_1600', 't1600', 's', '2026-08-01T00:00:00.000Z', 10000)});
+	my $name = fresh('from_ordered');
+	is((import_from($theirs, $name))[1]{runs}, 2000, 'all are imported');
+	# four hundred at a time: the second of five says 10,000, and takes long to read
+	is($node->safe_psql($name, 'SELECT run_generation FROM pdpp.connections'), 11200, 'what one run says holds for those behind it');
 };
 
 # One bad row: the run is here all the same, and all of it.
