@@ -55,11 +55,11 @@ my @suites = (
         '--outputdir=build/check/isolation', "--bindir=$bindir", '--dbname=pdpp_isolation',
         names_of('test/isolation/specs/*.spec') ] },
     # clusters that are killed, dumped and restored, and processes that are; they mostly wait, so several go at once
-    { name => 'cluster', count => $tap, lane => 'waits', run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/cluster/*.t'] },
+    { name => 'cluster', count => $tap, lane => 'cluster', run => ['test/as-postgres', 'bash', '-c', 'prove -j4 -v test/cluster/*.t'] },
     # the gateway over real sockets
-    { name => 'http', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -j2 -v test/http/*.t'] },
+    { name => 'http', count => $tap, lane => 'http', run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/http/*.t'] },
     # pages in a real browser, and pictures of them in build/pictures
-    { name => 'page', count => $tap, run => ['test/as-postgres', 'bash', '-c', 'prove -v test/page/*.t'] },
+    { name => 'page', count => $tap, lane => 'http', run => ['test/as-postgres', 'bash', '-c', 'prove -j2 -v test/page/*.t'] },
     # everything that can die is killed at random, for a short while; `make chaos` does it for longer
     { name => 'chaos', count => $tap, lane => 'alone', run => ['test/as-postgres', 'perl', 'test/chaos/chaos.pl', '--seconds', '20'] },
     # the same with three servers that fail over, where Patroni and etcd are installed; `make chaos-ha` does it for longer
@@ -123,7 +123,7 @@ sub run_suite {
 open my $screen, '>&', \*STDOUT or die "cannot copy the standard output: $!";
 $screen->autoflush(1);
 
-# Suites that mostly wait go beside those that compute: two at a time, each line one after the other. The numbers come
+# Suites that mostly wait go beside those that compute: in lanes, and in each lane one after the other. The numbers come
 # back over a pipe, a line for each suite; what is printed is printed whole.
 sub run_beside {
     my ($all_passed, $all_failed, $all_skipped) = (0, 0, 0);
@@ -163,8 +163,7 @@ if (!$isolation_regress) {
     @chosen = grep { $_->{name} ne 'isolation' } @chosen;
 }
 my ($all_passed, $all_failed, $all_skipped) = run_beside(
-    [ grep { ($_->{lane} // '') eq 'waits' } @chosen ],
-    [ grep { !$_->{lane} } @chosen ]);
+    map { my $lane = $_; [ grep { ($_->{lane} // '') eq $lane } @chosen ] } 'cluster', 'http', '');
 my ($passed, $failed, $skipped) = run_beside([ grep { ($_->{lane} // '') eq 'alone' } @chosen ]);
 $all_passed += $passed;
 $all_failed += $failed;

@@ -15,7 +15,7 @@ use Programs;
 use Test::More;
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
-use constant { HOUR => 3600, SECOND => 1 };
+use constant { HOUR => 3600, SECOND => 1, TIME => 4 }; # TIME: what runs are given
 my $folder = abs_path($PostgreSQL::Test::Utils::tmp_check); # the server has another working directory
 my ($module, $clock) = ("$folder/set_clock.so", "$folder/clock");
 system_or_bail('gcc', '-shared', '-fPIC', '-o', $module, dirname(__FILE__) . '/../lib/set_clock.c');
@@ -40,7 +40,7 @@ sub new_node
 	my ($name, $conf) = @_;
 	my $node = PdppCluster->new($name);
 	$node->init;
-	$node->append_conf('postgresql.conf', "pdpp.reconcile_interval = 200ms\npdpp.liveness_grace = 6s\npdpp.launch_deadline = 6s\nautovacuum = off\n$conf");
+	$node->append_conf('postgresql.conf', "pdpp.reconcile_interval = 200ms\npdpp.liveness_grace = @{[TIME]}s\npdpp.launch_deadline = @{[TIME]}s\nautovacuum = off\n$conf");
 	return $node;
 }
 
@@ -54,7 +54,7 @@ sub start_server
 }
 
 # The server has served for longer than runs are given.
-sub await_age { return within(sub { steady() - $started_at > 7 }) || die 'the clock that nobody sets stands still' }
+sub await_age { return within(sub { steady() - $started_at > TIME + 1 }) || die 'the clock that nobody sets stands still' }
 
 my $node;
 my $database;
@@ -108,27 +108,27 @@ sub survive
 	my ($name, $step) = @_;
 	my $admitted = steady();
 	admit("$name: unclaimed");
-	give("$name: timed", '6s');
+	give("$name: timed", TIME . 's');
 	my $lost = lose("$name: lost");
 	set_clock($ahead + $step);
 	my $server_time = sql('select extract(epoch from clock_timestamp())');
 	ok(abs($server_time - time - $ahead) < 60, "$name: the server's clock is " . $ahead / HOUR . ' hours ahead');
 	ok(ends("$name: unclaimed", 'failed launch_failed'), "$name: a run that nobody starts is ended");
-	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before its time');
+	cmp_ok(steady() - $admitted, '>=', TIME - SECOND, 'not before its time');
 	ok(ends("$name: timed", 'failed run_timed_out'), "$name: so is one that is over its deadline");
-	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before that');
+	cmp_ok(steady() - $admitted, '>=', TIME - SECOND, 'not before that');
 	ok(ends("$name: lost", 'abandoned'), "$name: so is one whose controller was lost");
-	cmp_ok(steady() - $lost, '>=', 6 - SECOND, 'not before the grace was over');
+	cmp_ok(steady() - $lost, '>=', TIME - SECOND, 'not before the grace was over');
 	$admitted = steady();
 	admit("$name: after");
-	give("$name: timed after", '6s');
+	give("$name: timed after", TIME . 's');
 	ok(ends("$name: after", 'failed launch_failed'), "$name: and one of the new time");
-	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'which is given as much');
+	cmp_ok(steady() - $admitted, '>=', TIME - SECOND, 'which is given as much');
 	ok(ends("$name: timed after", 'failed run_timed_out'), "$name: and one that has a deadline");
-	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'which is given as much');
+	cmp_ok(steady() - $admitted, '>=', TIME - SECOND, 'which is given as much');
 	$lost = lose("$name: lost after");
 	ok(ends("$name: lost after", 'abandoned'), "$name: controllers too");
-	cmp_ok(steady() - $lost, '>=', 6 - SECOND, 'as much');
+	cmp_ok(steady() - $lost, '>=', TIME - SECOND, 'as much');
 	return;
 }
 
@@ -164,8 +164,8 @@ sub live_on
 	my $epoch = sql("select boot_epoch from pdpp.controller_boots where controller_id = 'controller of $name: lost'");
 	is($controller->query_safe("select pdpp_controller_rejoin('$epoch')->>'object'"), 'controller_rejoin', 'and rejoined');
 	$controller->quit;
-	set_deadline('6s');
-	set_grace('6s');
+	set_deadline(TIME . 's');
+	set_grace(TIME . 's');
 	return;
 }
 
@@ -183,15 +183,15 @@ sub set_back_a_little
 		admit("$name: $n");
 		set_clock($ahead - 0.9);
 		sql('select pdpp_reconcile()') for 1 .. 3;
-		is(status_of("$name: $n"), 'active', "$name: run $n has its time") if steady() - $admitted < 5;
+		is(status_of("$name: $n"), 'active', "$name: run $n has its time") if steady() - $admitted < TIME - SECOND;
 		ok(ends("$name: $n", 'failed launch_failed'), 'and ends after it') if $n == 3;
-		cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before') if $n == 3;
+		cmp_ok(steady() - $admitted, '>=', TIME - SECOND, 'not before') if $n == 3;
 		next if $n == 3;
 		$node->psql($database, "select pdpp_run_cancel('$name: $n')"); # unless it has ended, on a slow machine
 		ends("$name: $n", '(?:cancelled|failed)');
 	}
 	ok(ends("$name: lost", 'abandoned'), "$name: so does one whose controller was lost");
-	cmp_ok(steady() - $lost, '>=', 6 - SECOND, 'not before the grace was over');
+	cmp_ok(steady() - $lost, '>=', TIME - SECOND, 'not before the grace was over');
 	set_clock($ahead + 2.7);
 	return;
 }
@@ -204,14 +204,14 @@ sub set_unseen
 	set_clock($ahead + HOUR);
 	my $admitted = steady();
 	admit("$name: of the hour");
-	give("$name: timed", '6s');
+	give("$name: timed", TIME . 's');
 	set_clock($ahead - HOUR);
 	sql('select pdpp_reconcile()');
-	is(status_of("$name: of the hour"), 'active', "$name: a run has its time") if steady() - $admitted < 5;
+	is(status_of("$name: of the hour"), 'active', "$name: a run has its time") if steady() - $admitted < TIME - SECOND;
 	ok(ends("$name: of the hour", 'failed launch_failed'), 'and ends after it');
-	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before');
+	cmp_ok(steady() - $admitted, '>=', TIME - SECOND, 'not before');
 	ok(ends("$name: timed", 'failed run_timed_out'), 'so does one that has a deadline');
-	cmp_ok(steady() - $admitted, '>=', 6 - SECOND, 'not before that');
+	cmp_ok(steady() - $admitted, '>=', TIME - SECOND, 'not before that');
 	return;
 }
 
@@ -243,7 +243,7 @@ sub put_right
 	await_deadline_anew("$name: while serving");
 	set_clock(0);
 	ok(ends("$name: while serving", 'failed launch_failed'), "$name: a run that nobody starts is ended");
-	cmp_ok(steady() - $since, '>=', 6 - SECOND, 'not before its time');
+	cmp_ok(steady() - $since, '>=', TIME - SECOND, 'not before its time');
 
 	admit("$name: $_") for 'over a restart', 'claimed';
 	restart_at(-&HOUR());
@@ -252,22 +252,22 @@ sub put_right
 	my $controller = $node->background_psql($database);
 	$controller->query_safe("select pdpp_controller_boot('controller of $name')");
 	my $claimed = $controller->query_safe("select pdpp_run_claim('$name: claimed')->>'run_id'");
-	is($claimed, "$name: claimed", "$name: after a restart a run can be claimed") if steady() - $since < 5;
+	is($claimed, "$name: claimed", "$name: after a restart a run can be claimed") if steady() - $since < TIME - SECOND;
 	ok(ends("$name: over a restart", 'failed launch_failed'), 'and one that nobody starts is ended');
-	cmp_ok(steady() - $since, '>=', 6 - SECOND, 'not before its time');
+	cmp_ok(steady() - $since, '>=', TIME - SECOND, 'not before its time');
 	$controller->quit;
 
 	# the admission comes sooner than a new deadline would
-	set_deadline('12s');
+	set_deadline(2 * TIME . 's');
 	admit("$name: soon");
 	my $deadline = deadline_of("$name: soon");
-	$since = restart_at(-8);
+	$since = restart_at(-1.5 * TIME);
 	all_is_looked_at() for 1 .. 2;
-	is(deadline_of("$name: soon"), $deadline, "$name: nothing is written about a run whose admission comes soon") if steady() - $since < 10;
+	is(deadline_of("$name: soon"), $deadline, "$name: nothing is written about a run whose admission comes soon") if steady() - $since < 2 * TIME - SECOND;
 	set_clock(0);
 	ok(ends("$name: soon", 'failed launch_failed'), 'it is ended');
-	cmp_ok(steady() - $since, '>=', 12 - SECOND, 'not before its time');
-	set_deadline('6s');
+	cmp_ok(steady() - $since, '>=', 2 * TIME - SECOND, 'not before its time');
+	set_deadline(TIME . 's');
 	return;
 }
 
@@ -301,7 +301,7 @@ $listener->quit;
 set_deadline('10min');
 admit('over the restart');
 give('timed over the restart', '10min');
-set_deadline('6s');
+set_deadline(TIME . 's');
 $node->stop;
 set_clock($ahead + HOUR);
 start_server($node);
@@ -309,7 +309,7 @@ all_is_looked_at();
 is(status_of($_), 'active', "a restart with a clock that is ahead ends nothing: $_") for 'over the restart', 'timed over the restart';
 survive('ahead at the start', -&HOUR());
 admit('over another restart');
-give('timed over another restart', '6s');
+give('timed over another restart', TIME . 's');
 set_clock(0);
 $node->stop;
 set_clock(-&HOUR());

@@ -76,15 +76,18 @@ sub finish
 
 sub pid_of { my ($self) = @_; return $self->{handle}{KIDS}[0]{PID} }
 
-# Whether a condition comes true before the patience of the tests is over.
+# Whether a condition comes true before the patience of the tests is over. What takes longer is asked for less often: a condition is
+# often a psql with a server process of its own.
 sub within
 {
 	my ($condition) = @_;
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+	my $pause = 0.02;
 	until ($condition->())
 	{
 		return 0 if time > $deadline;
-		sleep 0.02;
+		sleep $pause;
+		$pause = 1.2 * $pause if $pause < 0.3;
 	}
 	return 1;
 }
