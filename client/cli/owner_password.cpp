@@ -114,9 +114,9 @@ std::string owner_subject() {
 }
 
 std::optional<std::string> hidden_password_file() {
-    for (auto& path : usual_password_files()) {
+    for (const auto& path : usual_password_files()) {
         if (::access(path.c_str(), F_OK) == 0 && ::access(path.c_str(), R_OK) != 0) {
-            return std::move(path);
+            return path;
         }
     }
     return std::nullopt;

@@ -177,11 +177,11 @@ asio::awaitable<Importer::Admission> Importer::admission_of(std::string run_id) 
     const auto timeline =
         co_await asked_->body("pdpp_run_timeline", std::move(arguments), pq::default_timeout, pq::Effect::reads);
     const auto events = pq::elements_of(pq::member_of(timeline, "data").value_or("[]"));
-    if (events.empty()) {
-        co_return Admission{};
+    if (!events.empty()) {
+        co_return Admission{.is_imported = string_at(events.front(), "source_kind") == run::imported,
+                            .shared_run_id = string_at(events.front(), "data", "shared_run_id")};
     }
-    co_return Admission{.is_imported = string_at(events.front(), "source_kind") == run::imported,
-                        .shared_run_id = string_at(events.front(), "data", "shared_run_id")};
+    co_return Admission{};
 }
 
 /// The run that has the id here, if that is not to be taken for granted: of those that share an id in the source, one

@@ -126,7 +126,8 @@ class Database {
     };
 
     boost::asio::awaitable<Turns::Turn> turn_to_write(const std::vector<pq::Argument>& arguments);
-    Refusal refusal_of_call(const pq::Error& error, std::string_view function, std::string_view request_id) const;
+    [[nodiscard]] Refusal refusal_of_call(const pq::Error& error, std::string_view function,
+                                          std::string_view request_id) const;
     boost::asio::awaitable<void> keep_as_primary_says(std::string run_id);
     boost::asio::awaitable<pq::Answer> read_final(std::function<boost::asio::awaitable<pq::Answer>(Side&)> read,
                                                   pq::Finality is_final);

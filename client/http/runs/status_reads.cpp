@@ -54,7 +54,7 @@ struct StatusReads::State : std::enable_shared_from_this<State> {
           sweep(executor) {}
 
     void enqueue(std::shared_ptr<Waiting> waiting);
-    bool may_board() const noexcept;
+    [[nodiscard]] bool may_board() const noexcept;
     void begin_call();
     asio::awaitable<void> call();
     asio::awaitable<void> call_once();

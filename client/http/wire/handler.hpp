@@ -20,7 +20,7 @@ class Handler {
     virtual ~Handler() = default;
 
     /// Whether the body of this request is for the answer to take as it comes, however large it is.
-    virtual bool takes_stream(const RequestHead& /*request*/) const { return false; }
+    [[nodiscard]] virtual bool takes_stream(const RequestHead& /*request*/) const { return false; }
 
     /// The answer to such a request, whose own body is empty. What `body` throws is why there is no more of it: a
     /// Refusal for what is no body, or that the client has gone.
