@@ -4,9 +4,11 @@
 #include "controller/exec.hpp"
 #include "controller/guardian.hpp"
 #include "controller/pidfd.hpp"
+#include "pq/first_of.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -18,6 +20,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <ctime>
 #include <fcntl.h>
@@ -26,6 +29,7 @@
 #include <poll.h>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 #include <unistd.h>
 #include <utility>
 
@@ -208,6 +212,22 @@ void kill_orphans(std::uint64_t born) noexcept {
     }
 }
 
+asio::awaitable<void> read_failure(asio::readable_pipe& from, Failure& reason, boost::system::error_code& error) {
+    const auto outcome =
+        co_await asio::async_read(from, asio::buffer(&reason, sizeof reason), asio::as_tuple(asio::use_awaitable));
+    error = std::get<0>(outcome);
+}
+
+/// Whoever stops a guardian would hold up its launcher, too. Never returns.
+asio::awaitable<void> keep_going(int guardian) {
+    asio::steady_timer pause(co_await asio::this_coro::executor);
+    for (;;) {
+        pause.expires_after(std::chrono::seconds(1));
+        co_await pause.async_wait(asio::use_awaitable);
+        ::pidfd_send_signal(guardian, SIGCONT, nullptr, 0);
+    }
+}
+
 } // namespace
 
 LaunchError::LaunchError(const std::string& step, int error_number)
@@ -272,8 +292,8 @@ asio::awaitable<Process> Process::start(Command command) {
     // Ends with nothing read as soon as exec has closed the other end.
     auto told = given_to_asio<asio::readable_pipe>(executor, std::move(failure.read));
     Failure reason{};
-    const auto [error, received] =
-        co_await asio::async_read(told, asio::buffer(&reason, sizeof reason), asio::as_tuple(asio::use_awaitable));
+    boost::system::error_code error;
+    co_await pq::first_of(read_failure(told, reason, error), keep_going(process.handle_.native_handle()));
     if (!error) {
         throw LaunchError(describe(reason.step, command), reason.error_number);
     }
@@ -313,7 +333,8 @@ Process::~Process() {
 }
 
 asio::awaitable<void> Process::ended() {
-    co_await channel_.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable);
+    co_await pq::first_of(channel_.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable),
+                          keep_going(handle_.native_handle()));
 }
 
 void Process::signal(int number) noexcept {
@@ -326,7 +347,8 @@ void Process::signal(int number) noexcept {
 
 asio::awaitable<ExitStatus> Process::finish() {
     release();
-    co_await handle_.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable);
+    co_await pq::first_of(handle_.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable),
+                          keep_going(handle_.native_handle()));
     co_return collect();
 }
 

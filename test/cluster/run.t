@@ -292,6 +292,17 @@ subtest 'over time' => sub {
 	ended_as($run, 0, 'completed', undef, 'in time');
 };
 
+subtest 'a guardian that somebody stops' => sub {
+	my $module = "$folder/stopped_guardian.so";
+	system_or_bail('gcc', '-shared', '-fPIC', '-o', $module, dirname(__FILE__) . '/../lib/stopped_guardian.c');
+	my %prctl = ('before it launches' => 36, 'while the connector runs' => 15); # PR_SET_CHILD_SUBREAPER, PR_SET_NAME
+	for my $when (sort keys %prctl)
+	{
+		local @ENV{qw(LD_PRELOAD STOPPED_AT)} = ($module, $prctl{$when});
+		ended_as(run_shell('exit 0'), 0, 'completed', undef, $when);
+	}
+};
+
 subtest 'the launcher is killed' => sub {
 	my $started = start_run('--connector', 'orphan', '--', 'sh', '-c', 'echo pid=$$; exec sleep 1000');
 	my $child = wait_for($started, 'out', qr/pid=(\d+)\n/);

@@ -58,7 +58,7 @@ asio::awaitable<std::pair<std::shared_ptr<Link>, Link::Failure>> Links::connect(
         co_return Connected{nullptr, failure};
     }
     link->give_forever();
-    co_return Connected{std::move(link), {}};
+    co_return Connected{link, {}};
 }
 
 asio::awaitable<std::shared_ptr<Link>> Links::open(std::string_view request_id) {

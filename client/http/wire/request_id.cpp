@@ -26,7 +26,7 @@ std::string new_request_id() {
         used = 0;
     }
     const auto [high, low] = numbers.at(used++);
-    std::string id(std::string_view{"req_"}.size() + 2 * 16, '\0');
+    std::string id(std::string_view{"req_"}.size() + std::size_t{2} * 16, '\0');
     fmt::format_to(id.data(), FMT_COMPILE("req_{:016x}{:016x}"), high, low);
     return id;
 }
