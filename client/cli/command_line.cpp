@@ -215,6 +215,11 @@ void add_timeout(CLI::App* command, std::optional<double>& seconds, const std::s
     command->add_option("--timeout", seconds, text)->check(CLI::Range(0.001, 1e9))->option_text("SECONDS");
 }
 
+void add_metrics_file(CLI::App* command, std::string& file) {
+    command->add_option("--metrics-file", file, "how many endings wait for the database, for Prometheus to read")
+        ->option_text("FILE");
+}
+
 void add_log_options(CLI::App* command, log::Options& options) {
     command->add_option("--log-format", options.format, "how the lines on standard error are written")
         ->check(CLI::IsMember({"text", "json"}))
@@ -382,6 +387,7 @@ void CommandLine::add_run() {
         ->option_text("ID");
     add_timeout(command, options->timeout_seconds, "stop the command after this time (default: never)");
     command->add_option("--cwd", options->working_directory, "the command's working directory")->option_text("DIR");
+    add_metrics_file(command, options->metrics_file);
     command->footer(help::run);
     // what goes to standard output is the child's
     on_parsed(command, options, launch_command, STDERR_FILENO, [this, options] {
@@ -453,6 +459,7 @@ void CommandLine::add_controller() {
         ->capture_default_str()
         ->option_text("SECONDS");
     command->add_flag("--show-output", options->show_output, "log what connectors print (it may hold secrets)");
+    add_metrics_file(command, options->metrics_file);
     add_log_options(command, options->log);
     command->footer(help::controller);
     on_parsed(command, options, launch_connections, STDERR_FILENO);

@@ -1,5 +1,6 @@
 #include "cli/controller.hpp"
 
+#include "cli/metrics_file.hpp"
 #include "cli/service_manager.hpp"
 #include "controller/controller.hpp"
 #include "log/log.hpp"
@@ -82,6 +83,7 @@ asio::awaitable<int> launch_connections(Session session, ControllerOptions optio
     auto connections = first_connections(options.connections_file); // before the database is asked
     const auto executor = co_await asio::this_coro::executor;
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
+    const MetricsFile metrics(std::move(options.metrics_file), options.controller_id);
     controller::Boot boot(executor, session.database, options.controller_id);
     co_await boot.begin();
     if (!boot.warning().empty()) {
@@ -92,7 +94,10 @@ asio::awaitable<int> launch_connections(Session session, ControllerOptions optio
                                                  .show_output = options.show_output,
                                                  .drain_limit = std::chrono::round<std::chrono::milliseconds>(
                                                      std::chrono::duration<double>(options.drain_seconds)),
-                                                 .endings_waiting = tell_waiting};
+                                                 .endings_waiting = [&metrics](std::size_t endings) {
+                                                     tell_waiting(endings);
+                                                     metrics.set_endings_waiting(endings);
+                                                 }};
     controller::Controller controller(executor, boot, std::move(connections), settings);
     std::size_t unrecorded = 0;
     co_await pq::first_of(work_to_end(controller, unrecorded),

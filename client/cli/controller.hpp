@@ -17,6 +17,7 @@ struct ControllerOptions {
     std::size_t parallel = 8;
     double drain_seconds = 60;
     bool show_output = false;
+    std::string metrics_file; ///< empty: none
     log::Options log;
 };
 

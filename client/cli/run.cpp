@@ -1,5 +1,6 @@
 #include "cli/run.hpp"
 
+#include "cli/metrics_file.hpp"
 #include "cli/setup/next_steps.hpp"
 #include "controller/boot.hpp"
 #include "controller/launch.hpp"
@@ -130,9 +131,11 @@ asio::awaitable<int> launch_command(Session session, RunOptions options) {
     std::signal(SIGPIPE, SIG_IGN);                       // a reader of our output that goes away does not end the run
     const auto executor = co_await asio::this_coro::executor;
     auto controller_id = fmt::format("run@{}:{}", asio::ip::host_name(), ::getpid());
+    const MetricsFile metrics(std::move(options.metrics_file), controller_id);
     controller::Boot boot(executor, session.database, std::move(controller_id));
     co_await boot.begin();
-    controller::Recorder recorder(executor, boot, 1);
+    controller::Recorder recorder(executor, boot, 1,
+                                  [&metrics](std::size_t endings) { metrics.set_endings_waiting(endings); });
     const auto connector_id = options.connector_id.empty() ? base_name(options.command.front()) : options.connector_id;
     auto admitted = co_await recorder.admit(connector_id, options.connector_instance_id);
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);

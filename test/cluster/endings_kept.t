@@ -88,7 +88,7 @@ my $incompressible = join '', map { chr(0x4e00 + int rand 20000) } 1 .. 1500;
 append_to_file("$folder/incompressible", Encode::encode_utf8(qq({"type":"DONE","status":"failed","error":{"message":"$incompressible"}}\n)));
 my $controller = PdppController->start(
 	conninfo => $db,
-	args => [ '--controller-id', 'keeper', '--parallel', '20' ],
+	args => [ '--controller-id', 'keeper', '--parallel', '20', '--metrics-file', "$folder/keeper.prom" ],
 	connections => {
 		(map { ("fenced-$_" => told("fenced-$_", 3)) } 1 .. 6), (map { ($_ => shell('exit 3')) } @refused), quick => ['true'],
 		readonly => told('readonly', 3), large => shell("while [ ! -e $folder/large ]; do sleep 0.05; done; $long"),
@@ -121,6 +121,7 @@ let_end('patient');
 
 subtest 'what others wait for holds nobody else up' => sub {
 	is_told($controller, $_) for values %fenced;
+	like(slurp_file("$folder/keeper.prom"), qr/^pdpp_launcher_endings_waiting\{controller_id="keeper"\} 6$/m, 'as many as are told to Prometheus');
 	for my $round (1 .. 5)
 	{
 		is(ending_of(run_now('quick'))->{ended_as}, 'run.completed', "another run, round $round");
@@ -306,6 +307,7 @@ subtest 'more than a minute' => sub {
 		my $ending = ending_of($run_id);
 		is("$ending->{ended_as} $ending->{reason}", 'run.failed connector_exit_nonzero', 'behind a fence');
 	}
+	ok(within(sub { slurp_file("$folder/keeper.prom") =~ /^pdpp_launcher_endings_waiting\{controller_id="keeper"\} 0$/m }), 'then there are none any more');
 	$away->start;
 	is(ending_of($patient, $away)->{exit_code}, 7, 'without a server');
 	is(types_of($patient, $away), 'run.admitted run.started run.failed', 'once');
