@@ -52,6 +52,8 @@ subtest 'who does not ask for a page gets what he got, byte for byte' => sub {
 			is_deeply($answer->{headers}, $copy->{headers}, "$target, $accept: the headers");
 		}
 	}
+	is($gateway->get_as_owner('/_ref/runs/run_1', Accept => $_)->{headers}{'content-type'}, 'text/html; charset=utf-8', "$_: is asked for a page, by its name")
+	  for 'text/html, */*', 'text/html, application/*, */*', '*/*, text/html;q=1';
 	is($gateway->get_as_owner('/_ref/runs/run_1')->{body}, sql(q{SELECT pdpp_run_status('run_1')}), 'a status is that of the function');
 	my $login = $gateway->get('/owner/login');
 	is($login->{status}, 405, 'a login that is asked for as JSON is none');

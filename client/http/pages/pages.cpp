@@ -155,7 +155,7 @@ bool wants_page(const Request& request) {
     }
     constexpr std::array<std::string_view, 4> offer{"application/json", "text/event-stream", "application/x-ndjson",
                                                     "text/html"};
-    return negotiate(header_list(request, field::accept), offer) == offer.back();
+    return negotiate(header_list(request, field::accept), offer, Ties::go_to_named) == offer.back();
 }
 
 std::optional<Request> as_asked(const Request& request) {

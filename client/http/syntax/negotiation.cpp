@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <compare>
 #include <vector>
 
 namespace pdpp::http {
@@ -88,23 +89,31 @@ int specificity(const MediaRange& range, const MediaRange& type) {
     return range.parameters.empty() ? 3 : 4;
 }
 
-int quality_of(const MediaRange& type, std::span<const MediaRange> ranges) {
-    int closest = 0;
+/// How much a type is liked. Orders by that, and then by whether it is named.
+struct Liking {
     int quality = 0;
+    bool is_named = false;
+
+    auto operator<=>(const Liking&) const = default;
+};
+
+Liking liking_of(const MediaRange& type, std::span<const MediaRange> ranges) {
+    int closest = 0;
+    Liking liking;
     for (const auto& range : ranges) {
         const auto closeness = specificity(range, type);
         if (closeness > closest) {
             closest = closeness;
-            quality = range.quality;
+            liking = {range.quality, range.subtype != "*"};
         }
     }
-    return quality;
+    return liking;
 }
 
 } // namespace
 
 std::optional<std::string_view> negotiate(const std::optional<std::string>& accept,
-                                          std::span<const std::string_view> offered) {
+                                          std::span<const std::string_view> offered, Ties ties) {
     if (!accept || trimmed(*accept).empty()) {
         return offered.front();
     }
@@ -115,12 +124,13 @@ std::optional<std::string_view> negotiate(const std::optional<std::string>& acce
         }
     }
     std::optional<std::string_view> best;
-    int highest = 0;
+    Liking most{.quality = 0, .is_named = true};
     for (const auto type : offered) {
         const auto parsed = parse_range(type);
-        const auto quality = parsed ? quality_of(*parsed, ranges) : 0;
-        if (quality > highest) {
-            highest = quality;
+        auto liking = parsed ? liking_of(*parsed, ranges) : Liking{};
+        liking.is_named = liking.is_named || ties == Ties::go_to_first;
+        if (liking > most) {
+            most = liking;
             best = type;
         }
     }

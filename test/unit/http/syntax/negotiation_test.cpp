@@ -49,6 +49,20 @@ BOOST_AUTO_TEST_CASE(the_most_specific_range_counts) {
     BOOST_TEST(chosen("application/json;q=0.1, application/*;q=0.9") == "application/x-ndjson");
 }
 
+BOOST_AUTO_TEST_CASE(of_equals_one_that_is_named_may_go_before_one_that_is_not) {
+    const auto named = [](std::string_view accept) {
+        return std::string{negotiate(std::string{accept}, offered, Ties::go_to_named).value_or("none")};
+    };
+    BOOST_TEST(named("text/event-stream, */*") == "text/event-stream");
+    BOOST_TEST(named("*/*, text/event-stream;q=1") == "text/event-stream");
+    BOOST_TEST(named("application/*, text/event-stream") == "text/event-stream");
+    BOOST_TEST(named("*/*") == "application/json");
+    BOOST_TEST(named("text/event-stream, application/json") == "application/json");
+    BOOST_TEST(named("text/event-stream;q=0.5, */*;q=0.6") == "application/json");
+    BOOST_TEST(named("text/event-stream;q=0") == "none");
+    BOOST_TEST(chosen("text/event-stream, */*") == "application/json");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_on_offer_is_not_given) {
     for (const auto* accept :
          {"text/html", "application/json;q=0", "*/*;q=0.000", "application/jsonx", "application/json;v=2", "json",
