@@ -221,6 +221,23 @@ subtest 'hostile text' => sub {
 	like(page('/_ref/runs/run_evil%3C%22%27%3E%26')->{body}, qr/&lt;img src=x onerror=alert\(1\)&gt;&quot;&#39;.*\\x1b\[31m/s, 'which shows as it is');
 };
 
+subtest 'ids and types with marks of direction' => sub {
+	sql(q{SELECT pdpp_run_now('mail' || chr(8207), 'c' || chr(8207) || 'd', 'run_' || chr(8207))});
+	sql(q{SELECT pdpp_run_event('run_' || chr(8207), 'type' || chr(8207))});
+	my $mark = "\xe2\x80\x8f";
+	my $value_of = sub { my ($text, $name) = @_; return ($text =~ /<input[^>]* name="$name"[^>]* value="([^"]*)"/)[0] };
+	my $list = page("/_ref/runs?connector_instance_id=c%E2%80%8Fd&connector_id=mail%E2%80%8F&retry_of=run_%E2%80%8F")->{body};
+	is($value_of->($list, 'connector_instance_id'), "c${mark}d", 'a field has what the filter was');
+	is($value_of->($list, 'connector_id'), "mail$mark", 'of the connector too');
+	is($value_of->($list, 'retry_of'), "run_$mark", 'and one that is not shown');
+	like($list, qr/<h1>Runs of c\\u200fd that repeat run_\\u200f</, 'in words it can be seen');
+	my $run = page('/_ref/runs/run_%E2%80%8F?type=type%E2%80%8F')->{body};
+	is($value_of->($run, 'type'), "type$mark", 'the type that was looked for');
+	like($run, qr/<button[^>]* data-copy="run_$mark"/, 'the id to be copied');
+	like($run, qr/<code id="run-id"><bdi>run_\\u200f</, 'in words it can be seen');
+	sql(q{SELECT pdpp_run_cancel('run_' || chr(8207))});
+};
+
 subtest 'many events' => sub {
 	sql(q{SELECT pdpp_run_now('long', 'long', 'run_long'); SELECT pdpp_run_started('run_long')});
 	sql(q{INSERT INTO pdpp.spine_events (run_id, event_seq, event_id, event_type, occurred_at, recorded_at, data_json)

@@ -124,7 +124,7 @@ Response error_page(const Request& request, const Refusal& refusal, std::string_
         values.add("TRIES_AGAIN");
     } else if (may_pass(refusal)) {
         auto again = values.add("SEND_AGAIN");
-        again.text("KEY", form_value(request.body(), "idempotency_key").value_or(""));
+        again.value("KEY", form_value(request.body(), "idempotency_key").value_or(""));
     }
     for (const auto& [name, value] : refusal.headers) {
         if (name == field::location && refusal.error_code == "run_already_active") {

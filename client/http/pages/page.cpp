@@ -72,6 +72,10 @@ void PageValues::text(std::string_view name, std::string_view value) {
     values_->SetValue(as_template_string(name), visible(value));
 }
 
+void PageValues::value(std::string_view name, std::string_view value) {
+    values_->SetValue(as_template_string(name), as_template_string(value));
+}
+
 void PageValues::number(std::string_view name, std::int64_t value) {
     values_->SetValue(as_template_string(name), std::to_string(value));
 }

@@ -40,12 +40,15 @@ class Room {
 };
 
 /// What a template is filled with, by name; a part of it once for each time it was added. Whatever is put in shows as
-/// text: the template library escapes by what stands around it, and what could not be seen is made visible here.
+/// text: the template library escapes by what stands around it, and what could not be seen is made visible by text().
 class PageValues {
   public:
     /// Text from anywhere. Control characters and marks that turn the direction of writing become `\x1b`, `\u202e`;
     /// line ends stay.
     void text(std::string_view name, std::string_view value);
+
+    /// What is sent back or copied and not shown: a form's value, letter for letter.
+    void value(std::string_view name, std::string_view value);
 
     void number(std::string_view name, std::int64_t value);
 

@@ -121,6 +121,7 @@ std::string address(std::string_view path, const RunPageView& view, std::string_
 
 void add_headline(PageValues& page, const Shown& run) {
     page.text("RUN_ID", run.run_id);
+    page.value("ID_VALUE", run.run_id);
     page.text("STATUS", run.status);
     page.text("SAID", run.is_active() && !run.cancel_requested_at.empty() ? "active, cancel requested" : run.status);
     page.text("MARK", mark_of(run.status));
@@ -282,7 +283,7 @@ std::string words_of_rest(const RunPageParts& parts, std::size_t shown) {
 void add_list(PageValues& page, const Shown& run, const RunPageView& view, const RunPageParts& parts,
               const Room& room) {
     page.text("PATH", run.path);
-    page.text("TYPE", view.event_type);
+    page.value("TYPE_VALUE", view.event_type);
     page.add(view.oldest_first ? "OLDEST" : "NEWEST");
     for (const std::string_view type :
          {"run.admitted", "run.started", "run.progress_reported", "run.cancel_requested", "run.deadline_extended",

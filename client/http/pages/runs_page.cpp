@@ -161,12 +161,12 @@ void fill_runs_page(Page& page, std::span<const QueryParameter> query, const Run
             choice.add("CHOSEN");
         }
     }
-    values.text("F_CONNECTION", value_in(query, "connector_instance_id"));
-    values.text("F_CONNECTOR", value_in(query, "connector_id"));
-    values.text("F_SINCE", value_in(query, "since"));
-    values.text("F_UNTIL", value_in(query, "until"));
+    values.value("F_CONNECTION", value_in(query, "connector_instance_id"));
+    values.value("F_CONNECTOR", value_in(query, "connector_id"));
+    values.value("F_SINCE", value_in(query, "since"));
+    values.value("F_UNTIL", value_in(query, "until"));
     if (const auto repeated = value_in(query, "retry_of"); !repeated.empty()) {
-        values.add("RETRIES").text("OF", repeated);
+        values.add("RETRIES").value("OF", repeated);
     }
     const bool is_older = !value_in(query, "cursor").empty();
     const bool is_filtered = std::ranges::any_of(query, [](const auto& each) {

@@ -360,11 +360,14 @@
       const next = held;
       mergeList(list(), next);
     } else if (button.dataset.copy) {
-      const text = document.getElementById(button.dataset.copy);
       try {
-        await navigator.clipboard.writeText(text.textContent);
+        await navigator.clipboard.writeText(button.dataset.copy);
       } catch { // where that is not allowed
-        getSelection().selectAllChildren(text);
+        getSelection().selectAllChildren(find('#run-id'));
+        document.addEventListener('copy', (copying) => {
+          copying.clipboardData.setData('text/plain', button.dataset.copy);
+          copying.preventDefault();
+        }, {once: true});
         document.execCommand('copy');
       }
       button.textContent = 'Copied';
