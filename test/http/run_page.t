@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use IPC::Run ();
 use JSON::PP ();
 use PdppCluster;
 use PdppGateway;
@@ -264,6 +265,58 @@ subtest 'small, whatever was written' => sub {
 	is($offered, 61, 'none of the connections is left out either');
 	my $asked_for_many = page('/_ref/runs?limit=500');
 	cmp_ok(whole($asked_for_many), '<', 60_000, 'a list of many: all of it');
+};
+
+subtest 'runs that end while their pages are read' => sub {
+	my $runs = 60; # of which a third was caught between the two reads when the status was the second
+	sql("SELECT pdpp_run_now('torn', 'torn ' || n, 'torn_' || n), pdpp_run_started('torn_' || n) FROM generate_series(1, $runs) AS n");
+	my ($in, $out, $reader, @torn) = ('', '', $gateway->connect);
+	my $ending = IPC::Run::start([ 'psql', '-Xqd', $node->connstr('postgres'), '-c',
+			"DO \$\$ BEGIN FOR n IN 1 .. $runs LOOP PERFORM pg_sleep(0.02); PERFORM pdpp_run_settle('torn_' || n, 'completed'); COMMIT; END LOOP; END \$\$" ], '<', \$in, '>', \$out);
+	for my $n (1 .. $runs)
+	{
+		my $text;
+		do { $text = $reader->request('GET', "/_ref/runs/torn_$n", [ Accept => $browser, Authorization => 'Bearer ' . PdppGateway::token() ])->{body} }
+		  while $text =~ /data-status="active"/;
+		push @torn, $n if $text !~ /<b class="type"><bdi>run\.completed</;
+	}
+	IPC::Run::finish($ending);
+	is("@torn", '', 'none is shown as ended without its ending');
+};
+
+subtest 'what is told of a run that has ended' => sub {
+	started('told');
+	sql(q{SELECT pdpp_run_settle('told', 'failed')});
+	my $seen = sub {
+		my ($also, $tag) = page('/_ref/runs/told') =~ /data-also="([^"]+)" data-also-tag="&quot;([\w-]+)&quot;"/ or return;
+		is($gateway->get_as_owner(unescaped($also))->{headers}{etag}, "\"$tag\"", 'the page names what its events change, as it is in the API');
+		return $tag;
+	};
+	my @tags = $seen->();
+	sql(q{SELECT pdpp_run_settle('told', 'completed')});
+	push @tags, $seen->();
+	sql(q{SET session_replication_role = replica; UPDATE pdpp.spine_events SET occurred_at = occurred_at - interval '2 years', recorded_at = recorded_at - interval '2 years',
+		admitted_at = admitted_at - interval '2 years' WHERE run_id = 'told'; SELECT pdpp_prune(now() - interval '1 year')});
+	push @tags, $seen->();
+	my %different = map { $_ => 1 } @tags;
+	is(scalar keys %different, 3, 'a late outcome changes it, and so does retention');
+};
+
+subtest 'a start after many events' => sub {
+	sql(q{SELECT pdpp_run_now('late', 'late', 'late')});
+	write_events('late', 2, 13, 'note.x', q('{}'::jsonb));
+	sql(q{SELECT pdpp_run_started('late', '{"controller_id": "host-7"}')});
+	write_events('late', 15, 300, 'note.x', q('{}'::jsonb));
+	my ($controller) = page('/_ref/runs/late') =~ m{<dt>Controller</dt><dd>(.*?)</dd>};
+	is(shown($controller), 'host-7', 'its controller is known');
+};
+
+subtest 'a text that is cut, and ends as what is cut does' => sub {
+	started($_) for 'cut', 'whole';
+	sql(q{SELECT pdpp_run_settle('cut', 'failed', jsonb_build_object('failure_message', repeat('x', 4200) || '…'))});
+	sql(q{SELECT pdpp_run_settle('whole', 'failed', jsonb_build_object('failure_message', repeat('x', 3000) || '…'))});
+	like(page('/_ref/runs/cut'), qr/What is longer is cut off here/, 'is said to be cut');
+	unlike(page('/_ref/runs/whole'), qr/What is longer is cut off here/, 'as one that is not is not');
 };
 
 is($gateway->stop, 0, 'the gateway ends');

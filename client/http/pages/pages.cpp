@@ -315,11 +315,32 @@ asio::awaitable<void> Pages::read_signs(const Asked& asked, RunPageParts& parts)
     }
 }
 
-/// Events first, the status last: where one server answers both, what is shown of the events is in the status as well.
+/// How it was started, where the events read so far do not have it though its status tells when.
+asio::awaitable<void> Pages::read_start(const Asked& asked, RunPageParts& parts) {
+    const auto is_start = [](const ShownEvent& event) { return event.type == "run.started"; };
+    if (std::ranges::any_of(parts.first->events, is_start) || std::ranges::any_of(parts.newest.events, is_start) ||
+        pq::string_in(parts.status, "started_at").empty()) {
+        co_return;
+    }
+    RunPageView from_start;
+    from_start.oldest_first = true;
+    from_start.event_type = "run.started";
+    parts.start = co_await read_page(asked, 1, from_start);
+}
+
+/// The status first, its events afterwards: what ends it meanwhile is among them, and its entity tag, which the page
+/// asks by whether anything has changed, is of no later state than what is shown.
 asio::awaitable<Response> Pages::show_run(const Asked& asked) {
     const auto view = view_of(asked.target);
     const RunPageView from_end;
     RunPageParts parts;
+    const auto status = co_await read_status(asked);
+    parts.status = status;
+    const bool has_ended = pq::string_in(status, "status") != "active";
+    if (has_ended) {
+        parts.last =
+            co_await database_.ask(timeline_call(), events_question(asked.run_id, 1, from_end), asked.request_id);
+    }
     parts.newest = co_await read_page(asked, newest_events, from_end);
     if (!view.event_type.empty()) {
         parts.asked = co_await search(asked, view, last_seq(parts));
@@ -328,10 +349,9 @@ asio::awaitable<Response> Pages::show_run(const Asked& asked) {
     }
     if (parts.newest.truncated) {
         co_await read_beyond_newest(asked, parts);
+        co_await read_start(asked, parts);
     }
-    const auto status = co_await read_status(asked);
-    parts.status = status;
-    if (parts.newest.truncated && pq::string_in(status, "status") != "active") {
+    if (parts.newest.truncated && has_ended) {
         co_await read_signs(asked, parts);
     }
     for (int halvings = 0;; ++halvings) {

@@ -48,6 +48,7 @@ class Pages {
                                                      int reach, int most);
     boost::asio::awaitable<ShownEvents> search(const Asked& asked, const RunPageView& view, std::int64_t last);
     boost::asio::awaitable<void> read_beyond_newest(const Asked& asked, RunPageParts& parts);
+    boost::asio::awaitable<void> read_start(const Asked& asked, RunPageParts& parts);
     boost::asio::awaitable<void> read_signs(const Asked& asked, RunPageParts& parts);
     boost::asio::awaitable<Response> show_run(const Asked& asked);
     boost::asio::awaitable<std::string> read_runs(const Asked& asked, std::span<const QueryParameter> query,

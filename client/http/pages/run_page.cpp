@@ -53,7 +53,7 @@ class Cutter {
 
     std::string operator()(std::string_view text) {
         auto shown = storable(text, limit_);
-        has_cut_ = has_cut_ || (shown.ends_with("…") && !text.ends_with("…"));
+        has_cut_ = has_cut_ || shown != text;
         return shown;
     }
 
@@ -65,8 +65,8 @@ class Cutter {
 };
 
 const ShownEvent* event_of_type(const RunPageParts& parts, std::string_view type) {
-    for (const auto* const read :
-         {parts.first ? &*parts.first : nullptr, &parts.newest, parts.asked ? &*parts.asked : nullptr}) {
+    for (const auto* const read : {parts.first ? &*parts.first : nullptr, parts.start ? &*parts.start : nullptr,
+                                   &parts.newest, parts.asked ? &*parts.asked : nullptr}) {
         if (read == nullptr) {
             continue;
         }
@@ -97,9 +97,8 @@ Shown read_shown(const json::object& body, const RunPageParts& parts, std::int64
     Shown shown{.body = body};
     const auto admitted_at = text_at(body, "admitted_at");
     const auto started_at = text_at(body, "started_at");
-    // before its start it has the admission's time, which tells where not all events were read
-    if (event_of_type(parts, "run.started") != nullptr || !shown.is_active() ||
-        (parts.newest.truncated && started_at != admitted_at)) {
+    // before its start it has the admission's time
+    if (event_of_type(parts, "run.started") != nullptr || !shown.is_active()) {
         shown.started_at = started_at;
     }
     const auto* const admission = event_of_type(parts, "run.admitted");
@@ -344,6 +343,9 @@ void fill_run_page(Page& page, const RunPageView& view, const RunPageParts& part
         values.text("EVENTS_URL",
                     last > 0 ? fmt::format("{}/timeline?cursor={}", run.path, pq::timeline_cursor(run.run_id, last))
                              : run.path + "/timeline");
+    } else {
+        values.text("ALSO_URL", run.path + "/timeline?limit=1&newest_first=true");
+        values.text("ALSO_TAG", entity_tag(parts.last));
     }
     add_headline(values, run);
     add_failure(values, run, room);

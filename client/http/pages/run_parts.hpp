@@ -30,9 +30,11 @@ struct RecentEvents {
 /// What was read for it. Of a run with few events all is in one read.
 struct RunPageParts {
     std::string_view status;              ///< the body
+    std::string last;                     ///< that of the timeline with the newest event alone, once the run has ended
     ShownEvents newest;                   ///< the newest of all, for the drawing
     std::optional<ShownEvents> asked;     ///< what the address asks for, if that is not the newest
     std::optional<ShownEvents> first;     ///< the first few, if those are not among the newest
+    std::optional<ShownEvents> start;     ///< how it was started, if that is not among those
     std::optional<RecentEvents> progress; ///< those that tell of progress, likewise
     std::vector<RecentEvents> signs;      ///< those that the drawing has a sign for, likewise
 };
