@@ -302,6 +302,12 @@ subtest 'the list' => sub {
 	like(page('/_ref/runs?connector_id=nobody')->{body}, qr/No run matches these filters/, 'none');
 	is(page('/_ref/runs?status=sleeping')->{status}, 400, 'a status that there is not');
 	is(page('/_ref/runs?nonsense=1')->{status}, 400, 'a filter that there is not');
+	sql('ALTER FUNCTION pdpp_connection_list RENAME TO pdpp_connection_list_away');
+	my $unread = page('/_ref/runs?connector_id=many')->{body};
+	like($unread, qr/<li id="run-many_120"/, 'where connections cannot be read: the runs');
+	like($unread, qr/could not be read/, 'and that it is so');
+	like($unread, qr/data-also="\Q$also\E"/, 'and where to ask again');
+	sql('ALTER FUNCTION pdpp_connection_list_away RENAME TO pdpp_connection_list');
 };
 
 subtest 'files' => sub {

@@ -382,7 +382,7 @@ asio::awaitable<std::string> Pages::read_runs(const Asked& asked, std::span<cons
 }
 
 /// What can be started: of the connections that the list is about, those on record. Empty where it cannot be said: the
-/// list is there without it.
+/// list is there without it, and says so.
 asio::awaitable<std::string> Pages::read_connections(const Asked& asked, std::span<const QueryParameter> query,
                                                      std::size_t limit) {
     auto filters = connections_query(query, limit);

@@ -77,6 +77,7 @@ void add_run_row(PageValues& page, const json::object& run, std::int64_t now, co
 
 void add_connections(PageValues& page, std::span<const QueryParameter> query, std::string_view body) {
     if (body.empty()) {
+        page.add("UNREAD_CONNECTIONS");
         return;
     }
     const auto list = pq::parse_body(body);
@@ -195,10 +196,8 @@ void fill_runs_page(Page& page, std::span<const QueryParameter> query, const Run
         }
     }
     add_connections(values, query, parts.connections);
-    if (!parts.connections.empty()) {
-        values.text("ALSO_URL", with_query("/_ref/connections", connections_query(query, parts.connections_limit)));
-        values.text("ALSO_TAG", entity_tag(parts.connections));
-    }
+    values.text("ALSO_URL", with_query("/_ref/connections", connections_query(query, parts.connections_limit)));
+    values.text("ALSO_TAG", parts.connections.empty() ? "" : entity_tag(parts.connections));
 }
 
 } // namespace pdpp::http

@@ -259,8 +259,9 @@
       for (const [address, tag] of shown) {
         const answer = await ask(address, 'application/json');
         if (answer.status === 401) { return over(); }
+        if (!answer.ok && !tag) { continue; } // it was not there when the page was made either
         if (!answer.ok) { throw new Error(answer.status); }
-        changed = changed || !isOf(answer.headers.get('ETag'), tag);
+        changed = changed || !tag || !isOf(answer.headers.get('ETag'), tag);
       }
       if (!changed) {
         find('#asof').dateTime = new Date(now()).toISOString();
