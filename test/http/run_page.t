@@ -263,6 +263,11 @@ subtest 'small, whatever was written' => sub {
 		$connections = unescaped($more);
 	}
 	is($offered, 61, 'none of the connections is left out either');
+	for my $target ('/_ref/runs?' . '"' x 8000, '/_ref/runs?status=' . '&' x 8000, '/_ref/runs/quiet?' . '"' x 8000, '/_ref/runs/quiet?' . '&' x 8000, '/owner/login?return_to=/' . '"' x 8000)
+	{
+		my $text = $gateway->get($target, Accept => $browser, $target =~ /login/ ? () : (Authorization => 'Bearer ' . PdppGateway::token()))->{body};
+		cmp_ok(whole($text), '<', 58_000, 'a page at a long address: all of it: ' . substr $target, 0, 30);
+	}
 	my $asked_for_many = page('/_ref/runs?limit=500');
 	cmp_ok(whole($asked_for_many), '<', 60_000, 'a list of many: all of it');
 };

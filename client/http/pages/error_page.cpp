@@ -3,6 +3,7 @@
 #include "http/pages/page.hpp"
 #include "http/syntax/form.hpp"
 #include "http/syntax/local_path.hpp"
+#include "text/text.hpp"
 
 #include <fmt/format.h>
 
@@ -12,6 +13,9 @@
 namespace pdpp::http {
 
 namespace {
+
+constexpr std::size_t said_limit = 1000; // characters of an error's message, which may name what was asked for
+constexpr std::size_t way_limit = 4000;  // bytes of an address that a login leads back to; from a longer one, to the list
 
 std::string heading_of(const Refusal& refusal) {
     switch (refusal.code) {
@@ -75,7 +79,7 @@ std::string return_path(const Request& request) {
 Response login_page(std::string_view return_to, const Refusal* refusal) {
     Page page("login");
     page.title("Log in · pdpp", "pdpp");
-    page.values().text("RETURN_TO", return_to);
+    page.values().value("RETURN_TO", return_to.size() <= way_limit ? return_to : list_path);
     if (refusal != nullptr) {
         auto problem = page.values().add("PROBLEM");
         problem.text("MESSAGE", refusal->message);
@@ -111,9 +115,8 @@ Response error_page(const Request& request, const Refusal& refusal, std::string_
     values.number("HTTP_STATUS", static_cast<int>(refusal.code));
     values.text("CODE", refusal.error_code);
     values.text("HEADING", heading);
-    values.text("MESSAGE", refusal.message);
+    values.text("MESSAGE", storable(refusal.message, said_limit));
     values.text("REQUEST_ID", request_id);
-    values.text("HERE", is_local_path(target) ? target : list_path);
     if (refusal.code == status::not_found) {
         values.add(refusal.param == "run_id"                              ? "NOT_FOUND_RUN"
                    : refusal.error_code == "connector_instance_not_found" ? "NOT_FOUND_CONNECTION"

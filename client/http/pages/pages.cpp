@@ -359,7 +359,7 @@ asio::awaitable<Response> Pages::show_run(const Asked& asked) {
         if (owner_.has_sessions()) {
             page.values().add("LOGOUT");
         }
-        fill_run_page(page, view, parts, return_path(asked.request), millis_now(), Room{halvings});
+        fill_run_page(page, view, parts, millis_now(), Room{halvings});
         auto text = page.text();
         if (text.size() <= page_limit || halvings == Room::fewest) {
             co_return page_response(status::ok, std::move(text));
@@ -422,7 +422,7 @@ asio::awaitable<Response> Pages::show_runs(const Asked& asked) {
                         .all_runs = all_runs,
                         .connections = connections,
                         .connections_limit = room.rows(connections_shown)},
-                       return_path(asked.request), millis_now(), room);
+                       millis_now(), room);
         auto text = page.text();
         if (text.size() <= page_limit || halvings == Room::fewest) {
             co_return page_response(status::ok, std::move(text));

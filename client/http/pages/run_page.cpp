@@ -323,8 +323,7 @@ void add_list(PageValues& page, const Shown& run, const RunPageView& view, const
 
 } // namespace
 
-void fill_run_page(Page& page, const RunPageView& view, const RunPageParts& parts, std::string_view here,
-                   std::int64_t now, const Room& room) {
+void fill_run_page(Page& page, const RunPageView& view, const RunPageParts& parts, std::int64_t now, const Room& room) {
     const auto body = pq::parse_body(parts.status);
     const auto run = read_shown(body.get_object(), parts, now);
     page.title(fmt::format("{} {} · {} · {}", sign_of(run.status), run.status, run.connection, run.run_id),
@@ -334,7 +333,6 @@ void fill_run_page(Page& page, const RunPageView& view, const RunPageParts& part
     values.number("NOW", now);
     values.text("NOW_TIME", time_of(now));
     values.text("NOW_TEXT", readable_time(time_of(now)));
-    values.text("HERE", here);
     values.text("JSON_URL", run.path + "?as=json");
     values.text("TIMELINE_URL", run.path + "/timeline?as=json");
     values.text("LINES_URL", run.path + "/timeline?as=ndjson");

@@ -11,8 +11,7 @@ namespace pdpp::http {
 
 constexpr int events_on_page = 50;
 
-/// `now` in milliseconds. `here` is the path with its query.
-void fill_run_page(Page& page, const RunPageView& view, const RunPageParts& parts, std::string_view here,
-                   std::int64_t now, const Room& room);
+/// `now` in milliseconds.
+void fill_run_page(Page& page, const RunPageView& view, const RunPageParts& parts, std::int64_t now, const Room& room);
 
 } // namespace pdpp::http

@@ -142,8 +142,8 @@ std::vector<QueryParameter> connections_query(std::span<const QueryParameter> qu
     return filters;
 }
 
-void fill_runs_page(Page& page, std::span<const QueryParameter> query, const RunsPageParts& parts,
-                    std::string_view here, std::int64_t now, const Room& room) {
+void fill_runs_page(Page& page, std::span<const QueryParameter> query, const RunsPageParts& parts, std::int64_t now,
+                    const Room& room) {
     const auto list = pq::parse_body(parts.runs);
     const auto& runs = list.at("data").as_array();
     auto& values = page.values();
@@ -154,7 +154,6 @@ void fill_runs_page(Page& page, std::span<const QueryParameter> query, const Run
     values.number("NOW", now);
     values.text("NOW_TIME", time_of(now));
     values.text("NOW_TEXT", readable_time(time_of(now)));
-    values.text("HERE", here);
     for (const std::string_view status : {"active", "completed", "failed", "cancelled", "abandoned"}) {
         auto choice = values.add("CHOICE");
         choice.text("WORD", status);

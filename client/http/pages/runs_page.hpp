@@ -24,8 +24,8 @@ struct RunsPageParts {
 /// What the list of connections is asked for in the API, beside a list of runs with this query.
 std::vector<QueryParameter> connections_query(std::span<const QueryParameter> query, std::size_t limit);
 
-/// `query` has filters of the API, none of them empty; `now` in milliseconds; `here` is the path with its query.
-void fill_runs_page(Page& page, std::span<const QueryParameter> query, const RunsPageParts& parts,
-                    std::string_view here, std::int64_t now, const Room& room);
+/// `query` has filters of the API, none of them empty; `now` in milliseconds.
+void fill_runs_page(Page& page, std::span<const QueryParameter> query, const RunsPageParts& parts, std::int64_t now,
+                    const Room& room);
 
 } // namespace pdpp::http

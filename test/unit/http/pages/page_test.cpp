@@ -59,7 +59,7 @@ std::string run_page(const std::string& status, const std::string& events) {
     RunPageParts parts;
     parts.status = status;
     parts.newest = read_events(R"({"data": [)" + events + R"(], "truncated": false, "next_cursor": null})");
-    fill_run_page(page, {}, parts, "/_ref/runs/run_1", millis_of("2026-01-31T08:10:00.000Z").value(), Room{});
+    fill_run_page(page, {}, parts, millis_of("2026-01-31T08:10:00.000Z").value(), Room{});
     return page.text();
 }
 
@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(a_start_among_events_that_were_not_read_shows) {
                                R"(], "truncated": true, "next_cursor": "tl_00000000000000000000000000000000"})");
     parts.start = read_events(R"({"data": [)" + event(2, "run.started", "2026-01-31T08:09:10.500Z", "{}") + "]}");
     Page page("run");
-    fill_run_page(page, {}, parts, "/_ref/runs/run_1", millis_of("2026-01-31T08:10:00.000Z").value(), Room{});
+    fill_run_page(page, {}, parts, millis_of("2026-01-31T08:10:00.000Z").value(), Room{});
     BOOST_TEST(has(page.text(), "has run 49.5 s so far."));
 }
 
