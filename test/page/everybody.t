@@ -27,6 +27,14 @@ $pages->sql(q{
 	SELECT pdpp_run_settle('run_abandoned', 'abandoned', '{"reason": "boot_lost"}');
 	SELECT pdpp_run_settle('run_failed', 'completed');
 });
+# what is long: a message, data, numbers
+$pages->sql(q{
+	SELECT pdpp_run_now('gmail', 'gmail-long', 'run_lengthy'), pdpp_run_started('run_lengthy');
+	SELECT pdpp_run_event('run_lengthy', 'note', jsonb_build_object('text', repeat(E'a line of some length, to be shown\n', n))) FROM unnest(ARRAY[12, 200]) AS n;
+	SELECT pdpp_run_event('run_lengthy', 'run.progress_reported', data) FROM unnest(ARRAY['{"stream": "bytes", "count": 1234567890, "total": 2345678901}',
+		'{"stream": "many", "count": 12345678901234567890, "total": 12345678901234567899}', '{"stream": "huge", "count": 1e300, "total": 1e301}', '{"stream": "counter", "count": 1e300}']::jsonb[]) AS data;
+	SELECT pdpp_run_settle('run_lengthy', 'failed', jsonb_build_object('reason', 'x', 'failure_message', repeat(E'a line of a traceback\n', 80), 'connector_error_message', repeat(E'another\n', 80)));
+});
 my $long = join '', map { chr(ord('a') + $_ % 26) } 1 .. 256;
 $pages->started($long, $long, $long);
 
@@ -34,6 +42,7 @@ my %page_of = (
 	'list' => '/_ref/runs',
 	'list that is empty' => '/_ref/runs?connector_id=none',
 	(map { ("run $_" => "/_ref/runs/run_$_") } qw(completed failed cancelled abandoned active waiting)),
+	'run of long texts' => '/_ref/runs/run_lengthy',
 	'run of a long id' => "/_ref/runs/$long",
 	'unknown run' => '/_ref/runs/run_unknown',
 	'unknown path' => '/nowhere');
@@ -65,6 +74,7 @@ subtest 'judged by axe-core' => sub {
 			$where->prefer('prefers-color-scheme' => $scheme);
 			$where->go($target);
 			$where->value(q{[...document.querySelectorAll('details')].forEach((details) => { details.open = true; })});
+			$where->await(q{!document.querySelector('details[open][data-load]')}, "$name, $scheme: what is unfolded is there");
 			my $found = judged($where);
 			is_deeply($found->{violations}, [], "$name, $scheme: no violation");
 			cmp_ok($found->{passes}, '>=', 10, "$name, $scheme: rules were applied");
@@ -145,6 +155,11 @@ subtest 'never colour alone' => sub {
 	is(scalar keys %different, 5, 'and a shape of its own');
 	my %icon = map { $browser->go("/_ref/runs/run_$_"); ($browser->value(q{document.querySelector('#icon').href}) => 1) } keys %mark;
 	is(scalar keys %icon, 5, 'also as the icon of its tab');
+};
+
+subtest 'nothing moves for long' => sub {
+	$browser->go('/_ref/runs/run_active');
+	is($browser->value(q{document.getAnimations().filter((each) => each.effect.getComputedTiming().endTime > 5000).length}), 0, 'on the page of a run that goes on');
 };
 
 subtest 'as the reader prefers' => sub {
