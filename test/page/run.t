@@ -172,6 +172,48 @@ subtest '10,000 events, followed' => sub {
 	is_deeply([ $browser->complaints ], [], 'nothing went wrong meanwhile');
 };
 
+sub is_live { return $browser->await(q{document.querySelector('#liveness').innerText.includes('up to date')}, 'live') }
+
+# Without waiting for the next time: whether anything has changed.
+sub look_now { return $browser->value(q{dispatchEvent(new Event('online'))}) }
+
+subtest 'after the end' => sub {
+	my $run = $pages->started('ended', 'ended', 'run_ended');
+	$pages->sql("SELECT pdpp_run_event('$run', 'note', jsonb_build_object('of', 'event ' || n, 'pad', repeat('p', 1000))) FROM generate_series(1, 3) AS n");
+	$pages->sql("SELECT pdpp_run_settle('$run', 'failed', jsonb_build_object('of', 'the end', 'pad', repeat('p', 1000)))");
+	$browser->go("/_ref/runs/$run");
+	is_live();
+	$browser->mark;
+	$pages->sql("SELECT pdpp_run_settle('$run', 'completed')");
+	look_now();
+	$browser->await(q{[...document.querySelectorAll('.events .type')].some((type) => type.innerText === 'run.late_outcome')}, 'a late outcome shows');
+	is_live();
+	$pages->sql(q{SET session_replication_role = replica; UPDATE pdpp.spine_events SET occurred_at = occurred_at - interval '2 years', recorded_at = recorded_at - interval '2 years',
+		admitted_at = admitted_at - interval '2 years' WHERE run_id = 'run_ended'; SELECT pdpp_prune(now() - interval '1 year')});
+	$browser->value(q{document.querySelector('#event-4 details').open = true});
+	$browser->await_text('#event-4 details', 'removed by retention', 'data of an event that was removed meanwhile is said to be');
+	$browser->value(q{document.querySelector('#event-6 details').open = true});
+	$browser->await_text('#event-6 pre', 'the end', 'as that of one which is there is shown');
+	look_now();
+	$browser->await_text('#list', 'Events of this run were removed by retention', 'retention shows');
+	ok($browser->is_marked, 'without a reload');
+	is_deeply([ $browser->complaints ], [], 'nothing went wrong meanwhile');
+};
+
+subtest 'an id with a mark of direction is copied as it is' => sub {
+	$pages->started('marked', 'marked', "run_\x{200f}marked");
+	$browser->go('/_ref/runs/run_%E2%80%8Fmarked');
+	for my $clipboard ('{writeText: async (text) => { window.copied = text; }}', '{writeText: async () => { throw new Error("no"); }}')
+	{
+		$browser->value("(() => { window.copied = null; Object.defineProperty(navigator, 'clipboard', {configurable: true, value: $clipboard});
+			document.addEventListener('copy', (event) => setTimeout(() => { window.copied = event.clipboardData.getData('text/plain'); })); })()");
+		$browser->value(q{(() => { const data = DataTransfer.prototype.setData; DataTransfer.prototype.setData = function (type, text) { window.copied = text; data.call(this, type, text); }; })()});
+		$browser->click('button.copy');
+		$browser->await(q{window.copied === 'run_\u200fmarked'}, 'letter for letter');
+	}
+	$browser->complaints;
+};
+
 subtest 'back and forward' => sub {
 	my $run = $pages->run_of('chat');
 	$browser->go('/_ref/runs');

@@ -324,11 +324,12 @@
 
   // ---- what the reader does -----------------------------------------------------------------------------------------------------
 
-  // data as text: every digit, and nothing invisible
-  function shown(text) {
+  // The data of an event as text: every digit, and nothing invisible. Nothing if the answer is of another event, since this one was removed.
+  function shown(text, seq) {
     const digits = (name, value, context) => (typeof value === 'number' && context && JSON.rawJSON ? JSON.rawJSON(context.source) : value);
-    const data = JSON.parse(text, digits).data[0].data;
-    return JSON.stringify(data, null, 2).replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    const event = JSON.parse(text, digits).data[0];
+    if (!event || JSON.stringify(event.event_seq) !== seq) { return null; }
+    return JSON.stringify(event.data, null, 2).replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
       (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
   }
 
@@ -340,9 +341,15 @@
     try {
       const answer = await ask(address, 'application/json');
       if (!answer.ok) { throw new Error(answer.status); }
-      const data = document.createElement('pre');
+      const text = shown(await answer.text(), details.closest('li').id.slice('event-'.length));
+      const data = document.createElement(text === null ? 'p' : 'pre');
       data.dir = 'auto';
-      data.textContent = shown(await answer.text());
+      data.textContent = text === null ? 'This event was removed by retention since the page was made.' : text;
+      if (text !== null) { // which may be long, and is scrolled by keys as well
+        data.tabIndex = 0;
+        data.setAttribute('role', 'group');
+        data.setAttribute('aria-label', find('summary', details).textContent);
+      }
       delete details.dataset.load;
       place.replaceWith(data);
     } catch { /* the link is there */ }
