@@ -114,6 +114,129 @@ subtest 'connections' => sub {
 	is_deeply([ $browser->complaints ], [], 'nothing went wrong meanwhile');
 };
 
+sub is_live { return $browser->await(q{document.querySelector('#liveness').innerText.includes('up to date')}, 'live') }
+
+# Remembers where the mouse is and what is under it; gives what is there now.
+sub remember_place
+{
+	my ($selector) = @_;
+	$browser->point($selector);
+	$browser->value(q{(() => { const box = document.querySelector(arguments[0]).getBoundingClientRect(); window.place = [box.left + box.width / 2, box.top + box.height / 2]; })()}, $selector);
+	return what_is_there();
+}
+sub what_is_there { return $browser->value(q{document.elementFromPoint(...place)?.closest('[id]').id}) }
+
+subtest 'rows that go' => sub {
+	$pages->started('act', "act $_", "run_act_$_") for 1 .. 4;
+	$browser->go('/_ref/runs?status=active&connector_id=act');
+	is_live();
+	my $under = remember_place('#list li:nth-child(2)');
+	is($under, 'run-run_act_3', 'the mouse is on a run');
+	$pages->sql("SELECT pdpp_run_settle('run_act_4', 'failed')");
+	$browser->await(q{document.querySelector('#run-run_act_4.failed .state')?.innerText === 'failed'}, 'one that has ended says so, though it is none of these any more');
+	is($browser->value(q{document.querySelector('#run-run_act_4 .mark path').getAttribute('d')}), $browser->value(q{fetch('/_ref/runs/run_act_4', {headers: {Accept: 'text/html'}}).then((answer) => answer.text()).then((text) => new DOMParser().parseFromString(text, 'text/html').querySelector('.mark path').getAttribute('d'))}), 'by its shape too');
+	is(what_is_there(), $under, 'it does not go while the mouse is there');
+	$browser->await_text('#fresh', 'The list has changed', 'which a button says');
+	$browser->point;
+	$browser->await(q{!document.querySelector('#run-run_act_4')}, 'but then');
+	is_deeply([ $browser->complaints ], [], 'nothing went wrong meanwhile');
+
+	$pages->sql("SELECT pdpp_run_now('full', 'full ' || n, 'run_full_' || lpad(n::text, 3, '0')) FROM generate_series(1, 60) AS n");
+	$browser->go('/_ref/runs?status=active&connector_id=full');
+	is_live();
+	my $row = $browser->value(q{document.querySelector('#list li:nth-child(2)').id});
+	$under = remember_place('#list li:nth-child(3)');
+	$pages->sql('SELECT pdpp_run_settle(' . "'" . substr($row, 4) . "', 'failed')");
+	$browser->await(q{document.getElementById(arguments[0])?.classList.contains('failed')}, 'where another comes for it: the same', $row);
+	is(what_is_there(), $under, 'still there');
+	$browser->point;
+};
+
+subtest 'the button is pressed while the mouse is in the list' => sub {
+	$browser->go('/_ref/runs');
+	is_live();
+	$browser->point('#list li:nth-child(3)');
+	$pages->started('hand', 'pressed', 'run_pressed');
+	$browser->await(q{!document.querySelector('#fresh').hidden}, 'it is there');
+	$browser->await_text('#announced', '1 new run', 'and spoken of');
+	$browser->value(q{document.querySelector('#fresh').focus()});
+	$browser->press('Enter');
+	$browser->await(q{document.querySelector('#list code').innerText === 'run_pressed'}, 'shows it');
+	is($browser->value(q{document.activeElement.id}), 'list', 'and the focus goes to the list');
+	$browser->press('Tab');
+	is($browser->value(q{document.activeElement.innerText}), 'run_pressed', 'from where it goes on to the first');
+	$browser->value(q{document.activeElement.blur()});
+	$browser->point;
+};
+
+subtest 'what becomes of a run is spoken' => sub {
+	$browser->go('/_ref/runs');
+	is_live();
+	$pages->sql("SELECT pdpp_run_settle('run_pressed', 'failed')");
+	$browser->await_text('#announced', 'run_pressed is failed', 'an ending');
+	$pages->started('hand', 'spoken', 'run_spoken');
+	$browser->await_text('#announced', '1 new run', 'and a new one');
+};
+
+subtest 'what can be started stays under the mouse and the focus' => sub {
+	for (2 .. 4) { $pages->started('b', "b $_", "run_b_$_"); $pages->sql("SELECT pdpp_run_settle('run_b_$_', 'completed')"); }
+	my $button = q{document.querySelector('form[action="/_ref/connections/b%203/run"] button')};
+	my $label = q{document.activeElement.getAttribute('aria-label')};
+	my $come = sub { my ($n) = @_; $pages->sql("SELECT pdpp_run_now('b', 'b $n', 'run_b_$n'), pdpp_run_settle('run_b_$n', 'completed')") };
+
+	$browser->go('/_ref/runs?connector_id=b');
+	is_live();
+	$browser->click('#starting > summary');
+	$browser->point;
+	$browser->value("$button.focus()");
+	$come->('1');
+	$browser->await_text('#list', 'run_b_1', 'there is a connection more');
+	is($browser->value($label), 'Start a run of b 3', 'the focus stays');
+	$browser->value(q{document.activeElement.blur()});
+	$browser->await(q{document.querySelectorAll('#starting li').length === 4}, 'then it shows');
+
+	remember_place('form[action="/_ref/connections/b%203/run"] button');
+	my $top = $browser->value("$button.getBoundingClientRect().top");
+	$come->('0');
+	$browser->await_text('#list', 'run_b_0', 'another one');
+	is($browser->value("$button.getBoundingClientRect().top"), $top, 'the button stays under the mouse');
+	ok($browser->value("document.elementFromPoint(...place) === $button"), 'and is the same');
+
+	my $under = remember_place('#list li:nth-child(2)');
+	$come->('00');
+	$browser->await(q{document.querySelectorAll('#starting li').length === 6}, 'they show, with the mouse in the list');
+	is(what_is_there(), $under, 'where nothing has moved');
+	$browser->point;
+	is_deeply([ $browser->complaints ], [], 'nothing went wrong meanwhile');
+};
+
+subtest 'a notice' => sub {
+	$browser->go('/_ref/runs');
+	is_live();
+	my $under = remember_place('#list li:nth-child(3)');
+	my $top = $browser->value(q{document.querySelector('#list').getBoundingClientRect().top});
+	$pages->stop_gateway;
+	$browser->await_text('#notice', 'Reconnecting', 'is shown');
+	is($browser->value(q{document.querySelector('#list').getBoundingClientRect().top}), $top, 'and moves nothing');
+	$pages->start_gateway;
+	$browser->await(q{document.querySelector('#notice').hidden}, 'nor does it when it goes');
+	is(what_is_there(), $under, 'the same is under the mouse');
+	$browser->point;
+	$browser->complaints;
+};
+
+subtest 'connections that cannot be read' => sub {
+	$pages->sql('ALTER FUNCTION pdpp_connection_list RENAME TO pdpp_connection_list_away');
+	$browser->go('/_ref/runs?connector_id=b');
+	$browser->await_text('#start', 'could not be read', 'is said');
+	is_live();
+	$browser->mark;
+	$pages->sql('ALTER FUNCTION pdpp_connection_list_away RENAME TO pdpp_connection_list');
+	$browser->await(q{document.querySelector('#starting form')}, 'they come back by themselves');
+	ok($browser->is_marked, 'without a reload');
+	$browser->complaints;
+};
+
 # A proxy that changes entity tags as those do that compress what passes, and keeps an account of what was asked for.
 sub start_proxy
 {
@@ -142,6 +265,7 @@ sub start_proxy
 }
 
 subtest 'behind a proxy that compresses' => sub {
+	$pages->sql('SELECT pdpp_run_settle(run_id, $$cancelled$$) FROM pdpp.controller_active_runs'); # so that none ends meanwhile
 	for my $change (sub { return qq(W/"$_[0]") }, sub { return qq("$_[0]-gzip") }, sub { return qq(W/"$_[0]--br") })
 	{
 		my $account = PostgreSQL::Test::Utils::tempdir() . '/account';

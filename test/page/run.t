@@ -177,6 +177,58 @@ sub is_live { return $browser->await(q{document.querySelector('#liveness').inner
 # Without waiting for the next time: whether anything has changed.
 sub look_now { return $browser->value(q{dispatchEvent(new Event('online'))}) }
 
+subtest 'the focus comes to no other act' => sub {
+	for my $selector ('#cancel > summary', '#cancel form button')
+	{
+		my $run = $pages->started('focus', "focus $selector", "run_$selector");
+		$browser->go('/_ref/runs/' . $run =~ s/([^a-z_])/sprintf '%%%02X', ord $1/ger);
+		is_live();
+		$browser->value(q{document.querySelector('#cancel').open = true});
+		$browser->value(q{document.querySelector(arguments[0]).focus()}, $selector);
+		$pages->sql("SELECT pdpp_run_settle('$run', 'failed')");
+		$browser->await_text('#acts', 'Repeat this run', 'it ends');
+		ok(!$browser->value(q{document.activeElement.closest('button, a, summary')}), "$selector is gone, and nothing that can be pressed has its focus");
+		is($browser->value(q{document.activeElement.id}), 'acts', 'but what is around it');
+	}
+	my $run = $pages->started('focus', 'focus', 'run_focus');
+	$browser->go("/_ref/runs/$run");
+	is_live();
+	for my $selector ('button.copy', '.facts a')
+	{
+		$browser->value(q{(() => { const part = document.querySelector(arguments[0]); part.focus(); part.id || (part.isOld = true); })()}, $selector);
+		$pages->sql("SELECT pdpp_run_event('$run', 'run.progress_reported', '{\"stream\": \"$selector\"}')");
+		$browser->await(q{!document.querySelector(arguments[0]).isOld}, "$selector is put there anew", $selector);
+		ok($browser->value(q{document.activeElement === document.querySelector(arguments[0])}, $selector), 'and has the focus');
+	}
+	$browser->value(q{document.activeElement.blur()});
+	$browser->point('#cancel > summary');
+	$pages->sql("SELECT pdpp_run_settle('$run', 'failed')");
+	$browser->await_text('#status', 'failed', 'it ends while the mouse is on an act');
+	is($browser->text('#acts'), 'Cancel the run…', 'which becomes no other one under it');
+	$browser->point;
+	$browser->await_text('#acts', 'Repeat this run', 'but then');
+	is_deeply([ $browser->complaints ], [], 'nothing went wrong meanwhile');
+};
+
+subtest 'progress that comes while the mouse is among the events' => sub {
+	my $run = $pages->started('moved', 'moved', 'run_moved');
+	$pages->sql("SELECT pdpp_run_event('$run', 'note') FROM generate_series(1, 5)");
+	for my $scrolled (0, 100)
+	{
+		$browser->go("/_ref/runs/$run");
+		is_live();
+		$browser->value('scrollTo(0, arguments[0])', $scrolled);
+		$browser->point('#event-4');
+		my $top = $browser->value(q{document.querySelector('#event-4').getBoundingClientRect().top});
+		$pages->sql("SELECT pdpp_run_event('$run', 'run.progress_reported', '{\"stream\": \"s $scrolled\", \"count\": 3, \"total\": 9}')");
+		$browser->await_text('.progress', "s $scrolled", 'it shows');
+		$browser->await(q{!document.querySelector('#fresh').hidden}, 'and waits as an event');
+		cmp_ok(abs($browser->value(q{document.querySelector('#event-4').getBoundingClientRect().top}) - $top), '<', 1, "what is under the mouse stays there, $scrolled pixels down");
+		$browser->point;
+	}
+	is_deeply([ $browser->complaints ], [], 'nothing went wrong meanwhile');
+};
+
 subtest 'after the end' => sub {
 	my $run = $pages->started('ended', 'ended', 'run_ended');
 	$pages->sql("SELECT pdpp_run_event('$run', 'note', jsonb_build_object('of', 'event ' || n, 'pad', repeat('p', 1000))) FROM generate_series(1, 3) AS n");

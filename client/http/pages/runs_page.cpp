@@ -93,6 +93,7 @@ void add_connections(PageValues& page, std::span<const QueryParameter> query, st
         const auto& connection = each.as_object();
         const auto id = text_at(connection, "connector_instance_id");
         auto shown = start.add("CONNECTION");
+        shown.text("ROW", percent_encoded(id));
         shown.text("NAME", id);
         shown.text("CONNECTOR", text_at(connection, "connector_id"));
         if (const auto* const active = connection.if_contains("active_run"); active != nullptr && active->is_object()) {

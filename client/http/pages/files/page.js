@@ -88,63 +88,149 @@
   const remember = (root) => { for (const part of all('[data-live], [data-rows] > li', root)) { served.set(part.id, part.innerHTML); } };
   const openIn = (root) => all('details[open][id]', root).map((details) => details.id);
 
+  // What is in a part of the page, by what it is and does, to find it again where all of that was put there anew.
+  const nameOf = (element) => [element.localName, element.closest('[id]').id, element.form?.getAttribute('action'), element.getAttribute('href'),
+    element.getAttribute('aria-labelledby')].join('\n');
+
+  // The focus stays on what it was on, wherever that is now. If it is gone, all of the part has it, and nothing that can be pressed.
+  function keepFocus(part, change) {
+    const focus = document.activeElement;
+    const name = focus !== part && part.contains(focus) ? nameOf(focus) : null;
+    change();
+    if (name === null || part.contains(document.activeElement)) { return; }
+    part.tabIndex = -1;
+    (all('*', part).find((element) => nameOf(element) === name) || part).focus({preventScroll: true});
+  }
+
+  // What the mouse is on stays under it, whatever has come or gone above: the page is scrolled by as much.
+  function keepPlace(change) {
+    const under = all('#main [id]:hover').pop();
+    const top = under && under.getBoundingClientRect().top;
+    change();
+    const same = under && document.getElementById(under.id);
+    const moved = same ? same.getBoundingClientRect().top - top : 0;
+    if (moved) {
+      const height = scrollY + innerHeight + moved;
+      if (document.documentElement.scrollHeight < height) { body.style.minHeight = `${height}px`; }
+      scrollBy(0, moved);
+    }
+  }
+
+  const reveal = (root) => { for (const button of all('.copy', root)) { button.hidden = false; } };
+
   function replace(part, next) {
     const open = openIn(part);
-    const focusable = 'a, button, summary, input, select';
-    const focus = all(focusable, part).indexOf(document.activeElement);
-    part.replaceChildren(...next.childNodes);
-    for (const id of open) { const details = document.getElementById(id); if (details) { details.open = true; } }
-    const again = focus >= 0 && all(focusable, part)[focus];
-    if (again) { again.focus({preventScroll: true}); }
+    keepFocus(part, () => {
+      part.replaceChildren(...next.childNodes);
+      reveal(part);
+      for (const id of open) { const details = document.getElementById(id); if (details) { details.open = true; } }
+    });
     localise(part);
   }
 
-  let held = null; // a newer list that is not shown yet
   const list = () => find('#list');
-  const isLookedAt = () => list().matches(':hover') || list().contains(document.activeElement);
+  const held = new Map(); // newer parts that are not shown yet, by id
+  const news = []; // to be spoken
+  const counted = (number, what) => `${number} ${what}${number === 1 ? '' : 's'}`;
 
-  // Rows keep their places and what is unfolded in them; new ones wait while somebody points into the list.
-  function mergeList(part, next) {
+  function speak() {
+    if (news.length > 0) { find('#announced').textContent = news.length > 3 ? `${news.length} changes.` : news.join(' '); }
+    news.length = 0;
+  }
+
+  const isPointedAt = (part) => part.matches(':hover') || (part === list() && find('#fresh').matches(':hover'));
+  const isLookedAt = (part) => isPointedAt(part) || (part !== document.activeElement && part.contains(document.activeElement));
+
+  // Rows keep their places and what is unfolded in them; while somebody points among them none comes and none goes, unless `now`.
+  function mergeRows(part, next, now) {
     const rows = find('[data-rows]', part);
     const nextRows = find('[data-rows]', next);
-    const come = all('li', nextRows).filter((row) => row.parentElement === nextRows);
+    const come = [...nextRows.children];
     const fresh = come.filter((row) => !rows.children.namedItem(row.id));
+    const gone = [...rows.children].filter((row) => !nextRows.children.namedItem(row.id));
+    const ofRuns = is.runs && part === list();
     for (const row of come) {
       const old = rows.children.namedItem(row.id);
       if (old && (served.get(row.id) !== row.innerHTML || old.className !== row.className)) {
+        if (ofRuns && !old.classList.contains(row.className)) { news.push(`${find('code', row).textContent} is ${row.className}.`); }
         served.set(row.id, row.innerHTML);
         old.className = row.className;
         replace(old, row.cloneNode(true));
       }
     }
     const button = find('#fresh');
-    if (fresh.length > 0 && rows.children.length > 0 && isLookedAt()) {
-      held = next;
-      button.textContent = `${fresh.length} new ${is.runs ? 'run' : 'event'}${fresh.length === 1 ? '' : 's'} – show`;
-      button.hidden = false;
+    if (!now && fresh.length + gone.length > 0 && rows.children.length > 0 && isLookedAt(part)) {
+      held.set(part.id, next);
+      if (part === list()) {
+        const text = fresh.length > 0 ? counted(fresh.length, is.runs ? 'new run' : 'new event') : 'The list has changed';
+        if (button.hidden) { news.push(`${text}.`); }
+        button.textContent = `${text} – show`;
+        button.hidden = false;
+      }
       return;
     }
-    held = null;
-    button.hidden = true;
+    held.delete(part.id);
+    if (part === list()) { button.hidden = true; }
+    if (ofRuns && fresh.length > 0 && !now) { news.push(`${counted(fresh.length, 'new run')}.`); }
     const had = rows.children.length > 0;
-    const stay = new Set(come.map((row) => row.id));
-    for (const row of [...rows.children]) { if (!stay.has(row.id)) { served.delete(row.id); row.remove(); } }
-    come.forEach((row, place) => {
-      let mine = rows.children.namedItem(row.id);
-      if (!mine) {
-        mine = document.importNode(row, true);
-        served.set(row.id, row.innerHTML);
-        if (had) { mine.classList.add('arrived'); }
-        localise(mine);
+    keepFocus(part, () => {
+      for (const row of gone) { served.delete(row.id); row.remove(); }
+      come.forEach((row, place) => {
+        let mine = rows.children.namedItem(row.id);
+        if (!mine) {
+          mine = document.importNode(row, true);
+          served.set(row.id, row.innerHTML);
+          if (had) { mine.classList.add('arrived'); }
+          localise(mine);
+        }
+        if (rows.children[place] !== mine) { rows.insertBefore(mine, rows.children[place] || null); }
+      });
+      // what stands around the rows
+      const around = (each) => [...each.parentElement.children].filter((child) => child !== each);
+      const said = (each) => around(each).map((child) => child.outerHTML).join('');
+      if (said(rows) === said(nextRows)) { return; }
+      for (const child of around(rows)) { child.remove(); }
+      let before = true;
+      for (const child of [...nextRows.parentElement.children]) {
+        if (child === nextRows) { before = false; } else if (before) { rows.before(child); } else { rows.parentElement.append(child); }
       }
-      if (rows.children[place] !== mine) { rows.insertBefore(mine, rows.children[place] || null); }
     });
-    // what stands around the rows
-    for (const child of [...part.children]) { if (child !== rows) { child.remove(); } }
-    let before = true;
-    for (const child of [...next.children]) {
-      if (child === nextRows) { before = false; } else if (before) { part.insertBefore(child, rows); } else { part.append(child); }
+  }
+
+  // What can be pressed does not become something else under the mouse.
+  function put(part, next, now = false) {
+    if (find('[data-rows]', part) && find('[data-rows]', next)) { mergeRows(part, next, now); return; }
+    if (served.get(part.id) === next.innerHTML) { held.delete(part.id); return; }
+    if (find('form', part) && isPointedAt(part)) { held.set(part.id, next); return; }
+    held.delete(part.id);
+    served.set(part.id, next.innerHTML);
+    replace(part, next);
+  }
+
+  function settle(part) {
+    if (held.has(part.id) && !isLookedAt(part)) { keepPlace(() => put(part, held.get(part.id))); }
+  }
+
+  const parse = (text) => new DOMParser().parseFromString(text, 'text/html');
+
+  // A run that the list has no more, and still shows: what has become of it stands on its own page.
+  async function askOfGone() {
+    if (!is.runs || !held.has('list')) { return; }
+    const next = find('[data-rows]', held.get('list'));
+    for (const row of [...find('[data-rows]', list()).children]) {
+      if (next.children.namedItem(row.id) || !row.classList.contains('active')) { continue; }
+      const answer = await ask(find('a', row).href, 'text/html');
+      if (!answer.ok) { continue; }
+      const page = parse(await answer.text());
+      const status = page.body.dataset.status;
+      if (status && status !== 'active') {
+        row.className = status;
+        find('.state', row).replaceChildren(find('.headline .mark', page), status);
+        find('.took', row).replaceChildren(...find('.headline .took', page).childNodes);
+        news.push(`${find('code', row).textContent} is ${status}.`);
+      }
     }
+    speak();
   }
 
   function apply(page) {
@@ -152,17 +238,15 @@
     document.title = page.title;
     const icon = find('#icon', page).getAttribute('href');
     if (find('#icon').getAttribute('href') !== icon) { find('#icon').setAttribute('href', icon); }
-    for (const part of all('[data-live]')) {
-      const next = page.getElementById(part.id);
-      if (!next) { continue; }
-      if (find('[data-rows]', next)) { mergeList(part, next); continue; }
-      if (served.get(part.id) !== next.innerHTML) {
-        served.set(part.id, next.innerHTML);
-        replace(part, next);
-      }
-    }
     const said = page.body.dataset.said;
-    if (said && said !== body.dataset.said) { find('#announced').textContent = `The run is ${said}.`; }
+    if (said && said !== body.dataset.said) { news.push(`The run is ${said}.`); }
+    keepPlace(() => {
+      for (const part of all('[data-live]')) {
+        const next = page.getElementById(part.id);
+        if (next) { put(part, next); }
+      }
+    });
+    speak();
     for (const name of ['events', 'status', 'said', 'tag', 'also', 'alsoTag']) { body.dataset[name] = page.body.dataset[name] || ''; }
     find('#asof').dateTime = find('#asof', page).dateTime;
     localise(find('.asof'));
@@ -264,6 +348,7 @@
         changed = changed || !tag || !isOf(answer.headers.get('ETag'), tag);
       }
       if (!changed) {
+        await askOfGone();
         find('#asof').dateTime = new Date(now()).toISOString();
         localise(find('.asof'));
         found();
@@ -285,7 +370,8 @@
       const answer = await ask(location.pathname + location.search, 'text/html');
       if (answer.redirected) { return over(); }
       if (!answer.ok) { throw new Error(answer.status); }
-      apply(new DOMParser().parseFromString(await answer.text(), 'text/html'));
+      apply(parse(await answer.text()));
+      await askOfGone();
       found();
     } catch {
       lost();
@@ -363,10 +449,10 @@
       try { localStorage.setItem('pdpp-times', inUtc ? 'utc' : 'local'); } catch { /* for this page, then */ }
       localise(document);
       nameZone();
-    } else if (button.id === 'fresh' && held) {
-      button.blur();
-      const next = held;
-      mergeList(list(), next);
+    } else if (button.id === 'fresh' && held.has('list')) {
+      list().tabIndex = -1;
+      list().focus({preventScroll: true});
+      mergeRows(list(), held.get('list'), true);
     } else if (button.dataset.copy) {
       try {
         await navigator.clipboard.writeText(button.dataset.copy);
@@ -390,16 +476,16 @@
     for (const [name, value] of [...event.formData]) { if (value === '') { event.formData.delete(name); } }
   });
 
-  const reveal = (root) => { for (const button of all('.copy', root)) { button.hidden = false; } };
-
   remember(document);
   localise(document);
   nameZone();
   reveal(document);
   if (!is.run && !is.runs) { return; }
-  list().addEventListener('mouseleave', () => { if (held && !isLookedAt()) { mergeList(list(), held); } });
-  list().addEventListener('focusout', () => setTimeout(() => { if (held && !isLookedAt()) { mergeList(list(), held); } }));
-  new MutationObserver(() => reveal(document)).observe(find('#main'), {childList: true, subtree: true});
+  for (const part of all('[data-live]')) {
+    part.addEventListener('mouseleave', () => settle(part));
+    part.addEventListener('focusout', () => setTimeout(() => settle(part)));
+  }
+  find('#fresh').addEventListener('mouseleave', () => settle(list()));
   document.addEventListener('visibilitychange', () => { follow(); plan(0); });
   addEventListener('online', () => plan(0));
   addEventListener('pagehide', stop);
