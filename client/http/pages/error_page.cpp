@@ -15,7 +15,7 @@ namespace pdpp::http {
 namespace {
 
 constexpr std::size_t said_limit = 1000; // characters of an error's message, which may name what was asked for
-constexpr std::size_t way_limit = 4000;  // bytes of an address that a login leads back to; from a longer one, to the list
+constexpr std::size_t way_limit = 4000;  // bytes of an address that a login leads back to, else to the list
 
 std::string heading_of(const Refusal& refusal) {
     switch (refusal.code) {
