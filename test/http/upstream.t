@@ -12,6 +12,7 @@ use PdppGateway;
 use POSIX ();
 use PostgreSQL::Test::Utils;
 use Programs;
+use Socket ();
 use Test::More;
 use Upstream;
 
@@ -263,6 +264,34 @@ subtest 'server-sent events' => sub {
 
 subtest 'WebSocket' => sub {
 	my @upgrade = (Connection => 'keep-alive, Upgrade', Upgrade => 'websocket', 'Sec-WebSocket-Key' => 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version' => '13');
+# It may have closed one side of its connection, and wait on the other.
+subtest 'a client that says no more' => sub {
+	my @clients = map { $gateway->connect } 1 .. 3;
+	$clients[0]->send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+	$clients[1]->send("POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+	$clients[2]->send("POST /later HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n");
+	shutdown $_->{socket}, 1 for @clients;
+	await(sub { $upstream->count('GET /later') == 1 && $upstream->count('POST /later') == 2 }, 'the server behind has them');
+	$upstream->allow('later');
+	for my $client (@clients)
+	{
+		my $answer = $client->receive;
+		is("$answer->{status} $answer->{body}", '200 later', 'gets its answer');
+	}
+	my $client = $gateway->connect;
+	$client->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nsome");
+	shutdown $client->{socket}, 1;
+	$client->fill until $client->{eof};
+	is($client->{buffer}, '', 'one that ends within a body gets none, as elsewhere');
+	$client = $gateway->connect;
+	$client->send_request('GET', '/never');
+	await(sub { $upstream->count('GET /never') }, 'a request is under way');
+	setsockopt $client->{socket}, Socket::SOL_SOCKET(), Socket::SO_LINGER(), pack('ii', 1, 0);
+	close $client->{socket};
+	await(sub { $upstream->progress('never') }, 'a connection that is cut is one there too');
+	await(sub { $gateway->log =~ /status.{1,3}499/ }, 'which the log says');
+};
+
 	my $client = $gateway->connect;
 	$client->send_request('GET', '/socket', \@upgrade);
 	$client->send('early');

@@ -335,6 +335,8 @@ sub path_wants { my ($self, $request) = @_; $self->await('wants'); $self->say("H
 
 # Closes without an answer if the connection has served before.
 sub path_stale { my ($self, $request) = @_; return $self->{served} ? 0 : $self->path_any($request) }
+# Answers when it is allowed.
+sub path_later { my ($self, $request) = @_; $self->body($request); $self->await('later'); return $self->answer('200 OK', 'later') }
 sub path_slowly { my ($self, $request) = @_; $self->await('slowly'); return $self->answer('200 OK', 'done') }
 
 # As the server of the protocol does.

@@ -128,12 +128,12 @@ asio::awaitable<void> Exchange::read_more(Peer& peer, bool is_endless) {
     while (is_reading_) {
         if (is_sending_) {
             co_await read_.until([this] { return !is_reading_ || !is_sending_; });
-        } else if (peer.is_draining() && !is_endless) {
+        } else if ((peer.is_draining() || peer.has_left()) && !is_endless) {
             co_await read_.until([this] { return !is_reading_; });
         } else {
             co_await peer.wait_until(Peer::Time::max());
         }
-        if (is_reading_ && peer.has_left()) {
+        if (is_reading_ && (peer.is_gone() || (peer.has_left() && is_endless))) {
             link_->close();
             throw LostClient();
         }

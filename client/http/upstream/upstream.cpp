@@ -75,10 +75,11 @@ bool may_have_body(const Request& request, const Response& answer) {
            answer.result() != status::not_modified;
 }
 
-Response answer_to_nobody() {
-    Response response;
-    response.result(client_has_left);
-    return response;
+Reply answer_to_nobody() {
+    Reply reply;
+    reply.head.result(client_has_left);
+    reply.is_for_nobody = true;
+    return reply;
 }
 
 /// Of a request's id.

@@ -45,6 +45,7 @@ void Peer::watch() {
                           [self = shared_from_this()](error_code failure, std::size_t) {
                               if (failure && failure != asio::error::operation_aborted) {
                                   self->has_left_ = true;
+                                  self->is_gone_ = failure != asio::error::eof;
                                   self->timer_.cancel();
                               }
                           });

@@ -29,8 +29,11 @@ class Peer : public std::enable_shared_from_this<Peer> {
     void wake();
     void drain();
 
-    /// It has closed its side of the connection: nobody waits for an answer any more.
+    /// It has closed its side of the connection, or all of it: what it waits for should come to an end, and the answer
+    /// may still be read.
     bool has_left() const noexcept { return has_left_; }
+    /// The connection is lost: nobody reads an answer any more.
+    bool is_gone() const noexcept { return is_gone_; }
     /// The server is to end: what waits has to come to an end too.
     bool is_draining() const noexcept { return is_draining_; }
 
@@ -55,6 +58,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
     bool is_watching_ = false;
     bool was_woken_ = false;
     bool has_left_ = false;
+    bool is_gone_ = false;
     bool is_draining_ = false;
 };
 

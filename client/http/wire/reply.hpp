@@ -48,6 +48,7 @@ struct Reply {
     Response head;                    ///< all of the answer, if there is no source
     std::unique_ptr<BodySource> body; ///< may be null
     std::unique_ptr<Tunnel> tunnel;   ///< of an answer that switches the protocol; else null
+    bool is_for_nobody = false;       ///< the client has gone: it is counted, and not sent
 };
 
 } // namespace pdpp::http

@@ -258,7 +258,9 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
             response.insert(field::date, http_date());
         }
         bool is_sent = false;
-        if (answer->body && !head) {
+        if (answer->is_for_nobody) {
+            connection.close();
+        } else if (answer->body && !head) {
             request.reset(); // a stream may be open for long
             is_sent = co_await send(connection, std::move(*answer), *session.peer);
         } else {
