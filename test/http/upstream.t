@@ -90,7 +90,9 @@ subtest 'headers of requests' => sub {
 		'Cookie' => 'pdpp_owner_session=x; a=b', 'Authorization' => 'Bearer x', 'X-Forwarded-For' => '6.6.6.6', 'X-Forwarded-Proto' => 'https',
 		'X-Forwarded-Host' => 'evil.example', 'X-Forwarded-Port' => '1', 'X-Forwarded-Whatever' => 'x', 'Forwarded' => 'for=6.6.6.6', 'X-Real-IP' => '6.6.6.6',
 		(map { $_ => '6.6.6.6' } qw(X-Forwarded Forwarded-For X-Client-IP Client-IP True-Client-IP Fastly-Client-IP X-Cluster-Client-IP WL-Proxy-Client-IP CF-Connecting-IP CF-Connecting-IPv6
-			X-Azure-ClientIP X-Azure-SocketIP X-Envoy-External-Address X-Remote-IP X-Remote-Addr X-ProxyUser-Ip X_Client_IP X-Forward-For X-Real-Port)),
+			X-Azure-ClientIP X-Azure-SocketIP X-Envoy-External-Address X-Remote-IP X-Remote-Addr X-ProxyUser-Ip X_Client_IP X-Forward-For X-Real-Port
+			X-Originating-IP Ali-CDN-Real-IP Cdn-Src-Ip X-Forwarder-For HTTP_X_FORWARDED_FOR X-Source-IP Client-Cert X-SSL-Client-Verify X-Remote-User)),
+		(map { $_ => '/a' } qw(X-Prefix X-Script-Name X-Base-Url X-Base-Path)), (map { $_ => 'https' } qw(X-Proto X-Protocol X-SSL)),
 		(map { $_ => 'evil.example' } qw(X-Host X-Original-Host X-HTTP-Host-Override)), (map { $_ => '/admin' } qw(X-Original-URL X-Rewrite-URL)),
 		(map { $_ => 'https' } qw(X-Scheme X-URL-Scheme)), 'Front-End-Https' => 'on',
 		'X_Forwarded_For' => '6.6.6.6', 'Proxy' => 'http://evil', 'Connection' => 'keep-alive, X-Secret', 'X-Secret' => 's', 'Keep-Alive' => 'timeout=1',
@@ -262,8 +264,6 @@ subtest 'server-sent events' => sub {
 	pass('a client that leaves is told to the server behind');
 };
 
-subtest 'WebSocket' => sub {
-	my @upgrade = (Connection => 'keep-alive, Upgrade', Upgrade => 'websocket', 'Sec-WebSocket-Key' => 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version' => '13');
 # It may have closed one side of its connection, and wait on the other.
 subtest 'a client that says no more' => sub {
 	my @clients = map { $gateway->connect } 1 .. 3;
@@ -292,6 +292,8 @@ subtest 'a client that says no more' => sub {
 	await(sub { $gateway->log =~ /status.{1,3}499/ }, 'which the log says');
 };
 
+subtest 'WebSocket' => sub {
+	my @upgrade = (Connection => 'keep-alive, Upgrade', Upgrade => 'websocket', 'Sec-WebSocket-Key' => 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version' => '13');
 	my $client = $gateway->connect;
 	$client->send_request('GET', '/socket', \@upgrade);
 	$client->send('early');

@@ -41,15 +41,18 @@ constexpr std::array of_connection{"connection",
 
 /// What tells a server behind who asks, for what, and how: it may take our word for that, and nobody else's. `Proxy` is
 /// what some hand to programs as HTTP_PROXY.
-constexpr std::array of_sender{"proxy",    "x-host",       "x-http-host-override",
-                               "x-scheme", "x-url-scheme", "front-end-https"};
+constexpr std::array of_sender{"proxy",           "x-host",   "x-http-host-override", "x-scheme",    "x-url-scheme",
+                               "front-end-https", "x-proto",  "x-protocol",           "x-https",     "x-ssl",
+                               "x-port",          "x-prefix", "x-base-url",           "x-base-path", "x-script-name"};
 
 /// Names of that kind, as proxies and their makers have invented them, by how they begin, and by what is in them:
-/// X-Forwarded-For, Forwarded-For, X-Original-URL; X-Client-IP, CF-Connecting-IPv6, X-Remote-Addr, X-Azure-SocketIP.
-constexpr std::array<std::string_view, 6> beginnings_of_sender{"forwarded",   "x-forward",  "x-real-",
-                                                               "x-original-", "x-rewrite-", "x-envoy-"};
-constexpr std::array<std::string_view, 8> parts_of_sender{"client-ip", "clientip",    "connecting-ip", "user-ip",
-                                                          "socketip",  "remote-addr", "remote-ip",     "client-addr"};
+/// X-Forward-For, X-Original-URL, X-Originating-IP; Forwarded-For, X-Client-IP, CF-Connecting-IPv6, X-Remote-Addr,
+/// X-Azure-SocketIP, Ali-CDN-Real-IP, Cdn-Src-Ip; and X-SSL-Client-Verify, X-Remote-User: who he has been shown to be.
+constexpr std::array<std::string_view, 6> beginnings_of_sender{"x-forward",      "x-real-",    "x-original-",
+                                                               "x-originating-", "x-rewrite-", "x-envoy-"};
+constexpr std::array<std::string_view, 15> parts_of_sender{
+    "forwarded", "client-ip", "clientip",    "connecting-ip", "user-ip",     "socketip",   "real-ip",    "src-ip",
+    "source-ip", "remote-ip", "remote-addr", "client-addr",   "client-cert", "ssl-client", "remote-user"};
 
 bool is_among(std::string_view name, const auto& names) {
     return std::ranges::find(names, name) != names.end();
