@@ -176,6 +176,8 @@ subtest 'what the body may say' => sub {
 		'before what data says under those names');
 	is(data_of(is_ack($try->('{"force": false}'), 'one of them')), '{"force": false}', 'alone');
 	is(data_of(is_ack(post('/_ref/connectors/keeping/run', qq({$kept})), 'of a connector')), sql("SELECT '{$kept}'::jsonb"), 'as well');
+	is(data_of(is_ack($try->('{"force": null, "run_admission": null, "resources": null, "data": {"force": null}}'), 'null')), '{"force": null}', 'says nothing');
+	is(data_of(is_ack($try->('{"force": null, "run_admission": "manual"}'), 'beside one that says something')), '{"run_admission": "manual"}', 'nor there');
 	is_ack($try->('{}'), 'an empty object');
 	is_ack($try->(''), 'an empty body with a content type');
 
@@ -191,9 +193,9 @@ subtest 'what the body may say' => sub {
 		[ 'data that is an array', '{"data": [1]}', 'data' ],
 		[ 'data that is text', '{"data": "{}"}', 'data' ],
 		(map { [ "a time that is $_", qq({"timeout_seconds": $_}), 'timeout_seconds' ] } qw(0 -1 1e-7 1000000001 1e400 null true "60" [60] {})),
-		(map { [ "force that is $_", qq({"force": $_}), 'force' ] } qw(null 0 "true" [] {})),
-		(map { [ "run_admission that is $_", qq({"run_admission": $_}), 'run_admission' ] } qw(null 1 true [] {})),
-		(map { [ "resources that is $_", qq({"force": true, "resources": $_}), 'resources' ] } qw(null 1 "a" true {})),
+		(map { [ "force that is $_", qq({"force": $_}), 'force' ] } qw(0 "true" [] {})),
+		(map { [ "run_admission that is $_", qq({"run_admission": $_}), 'run_admission' ] } qw(1 true [] {})),
+		(map { [ "resources that is $_", qq({"force": true, "resources": $_}), 'resources' ] } qw(1 "a" true {})),
 		(map { [ "data that is $_ beside force", qq({"data": $_, "force": true}), 'data' ] } qw(null 1 "a" true [1] [{}])),
 		[ 'a number that is too large', '{"data": {"n": 1e200000}}', 'data' ],
 		[ 'an array', '[]', undef ], [ 'text', '"run"', undef ], [ 'a number', '1', undef ], [ 'null', 'null', undef ],
@@ -219,7 +221,7 @@ subtest 'what the body may say' => sub {
 	is_error(post(connection("body-$count"), qq({"data": {"a": "\x00"}})), 400, 'invalid_request', undef, 'a NUL byte');
 	is_error($try->('{"data": {"a": "' . 'x' x 70000 . '"}}'), 413, 'event_too_large', 'data', 'data of 70 kB');
 	is_error($try->('{"data": {"a": "' . 'x' x 140000 . '"}}'), 413, 'body_too_large', undef, 'a body of 140 kB');
-	is(sql(q(SELECT count(*) FROM pdpp.spine_events WHERE connector_instance_id LIKE 'body-%' AND event_type = 'run.admitted')), 16, 'none of these left a run');
+	is(sql(q(SELECT count(*) FROM pdpp.spine_events WHERE connector_instance_id LIKE 'body-%' AND event_type = 'run.admitted')), 18, 'none of these left a run');
 
 	for my $type ('application/x-www-form-urlencoded', 'text/plain', 'application/jsonx', 'application/json+x', '')
 	{

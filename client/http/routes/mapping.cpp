@@ -57,7 +57,8 @@ constexpr std::string_view kept_in_data =
     "(select case when pg_catalog.jsonb_typeof(data) = 'object' then data || kept else data end"
     " from (select coalesce(body -> 'data', '{}') as data,"
     " (select pg_catalog.jsonb_object_agg(key, value) from pg_catalog.jsonb_each(body)"
-    " where key in ('force', 'run_admission', 'resources')) as kept from (select $::jsonb as body) as sent) as parts)";
+    " where key in ('force', 'run_admission', 'resources') and value <> 'null') as kept from (select $::jsonb as body) "
+    "as sent) as parts)";
 constexpr Binding force{Binding::Place::member_kept, "force", "data", kept_in_data, boolean};
 constexpr Binding run_admission{Binding::Place::member_kept, "run_admission", "data", kept_in_data, string};
 constexpr Binding resources{Binding::Place::member_kept, "resources", "data", kept_in_data, array};

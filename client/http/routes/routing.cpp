@@ -148,7 +148,11 @@ pq::Parameter kept_member(const Binding& binding, const Sources& sources) {
         return std::nullopt;
     }
     const auto body = pq::parse_body(sources.body.text);
-    check_format(binding, boost::json::serialize(body.get_object().at(binding.name)));
+    const auto& value = body.get_object().at(binding.name);
+    if (value.is_null()) { // as those clients write what they do not say
+        return std::nullopt;
+    }
+    check_format(binding, boost::json::serialize(value));
     return std::string{sources.body.text};
 }
 
