@@ -2,6 +2,7 @@
 
 #include "pq/jsonb_text.hpp"
 #include "run/event.hpp"
+#include "run/timeline.hpp"
 #include "text/json_handler.hpp"
 #include "text/mended_json.hpp"
 #include "text/text.hpp"
@@ -81,6 +82,23 @@ std::string without_nul(std::string_view text) {
     return fit;
 }
 
+/// Whether a text names a key whose value is a credential, with escapes or without.
+bool names_bearer_key(std::string_view text) {
+    constexpr std::string_view escape = "\\u00";
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        unsigned byte = 0;
+        const auto digits = text.substr(i, escape.size()) == escape ? text.substr(i + escape.size(), 2) : "";
+        if (digits.size() == 2 && std::from_chars(digits.begin(), digits.end(), byte, 16).ptr == digits.end()) {
+            plain += static_cast<char>(byte);
+            i += escape.size() + 1;
+        } else {
+            plain += text[i];
+        }
+    }
+    return std::ranges::any_of(run::bearer_keys, [&](auto key) { return plain.find(key) != std::string::npos; });
+}
+
 std::optional<std::string> as_string(std::optional<std::string_view> value) {
     if (!value || !value->starts_with('"') || *value == "\"\"") {
         return std::nullopt;
@@ -100,7 +118,7 @@ std::string fit_data(std::string_view text, DataOrigin origin) {
     if (is_object_for_jsonb(text) && is_storable(text) && text.find("\\u0000") == std::string_view::npos) {
         return std::string(text);
     }
-    const auto as_it_was = "\"imported_data_json\": " + json_string(text);
+    const auto as_it_was = "\"imported_data_json\": " + kept_as_string(text);
     auto mended = without_nul(mended_json(text));
     if (!is_object_for_jsonb(mended)) {
         return "{" + as_it_was + "}";
@@ -111,7 +129,7 @@ std::string fit_data(std::string_view text, DataOrigin origin) {
 std::string fit_value(std::string_view text) {
     constexpr int levels = run::max_data_depth - 1;
     const auto mended = without_nul(mended_json(text));
-    return is_storable(mended) && is_json_for_jsonb(mended, levels) ? mended : json_string(text);
+    return is_storable(mended) && is_json_for_jsonb(mended, levels) ? mended : kept_as_string(text);
 }
 
 std::optional<std::string> string_at(std::string_view object, std::string_view key) {
@@ -141,6 +159,10 @@ std::string with_members(std::string_view object, std::string_view members) {
     with += members;
     with += '}';
     return with;
+}
+
+std::string kept_as_string(std::string_view text) {
+    return json_string(names_bearer_key(text) ? run::redacted_bearer : text);
 }
 
 std::string json_string(std::string_view text) {

@@ -35,4 +35,8 @@ std::string with_members(std::string_view object, std::string_view members);
 /// `text` as a string of JSON, in its quotes.
 std::string json_string(std::string_view text);
 
+/// The same of data that stay a text. Nobody looks into that when it is served: what may have a credential in it is not
+/// kept.
+std::string kept_as_string(std::string_view text);
+
 } // namespace pdpp::moving_in

@@ -231,7 +231,7 @@ MappedEvent ending_by_history(const HistoricEnding& ending, std::int64_t at) {
     if (const auto gaps = text_in(row, history_column::known_gaps_json); !gaps.empty()) {
         const auto fit = fit_value(gaps);
         data += R"(, "known_gaps": )" + fit;
-        data += fit == gaps ? std::string() : R"(, "imported_known_gaps_json": )" + json_string(gaps);
+        data += fit == gaps ? std::string() : R"(, "imported_known_gaps_json": )" + kept_as_string(gaps);
     }
     data += '}';
     return {.row = nullptr,

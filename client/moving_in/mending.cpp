@@ -7,6 +7,7 @@
 #include "pq/sha256.hpp"
 #include "run/event.hpp"
 #include "run/id.hpp"
+#include "run/timeline.hpp"
 #include "text/text.hpp"
 
 #include <fmt/format.h>
@@ -44,12 +45,19 @@ std::string digest_of(const Row& row) {
     return digest_of(text);
 }
 
+/// Whether a column holds what no timeline shows.
+bool is_credential(TableId id, std::size_t column, const Row& row) {
+    return id == TableId::events &&
+           (column == event_column::token_id ||
+            (column == event_column::object_id && run::redacted_object_id(text_in(row, event_column::object_type))));
+}
+
 /// What is wrong with the texts of a row, and what they were.
 class Faults {
   public:
-    void add(TableId id, std::size_t column, const std::optional<std::string>& was, std::string_view reason) {
+    void add(TableId id, std::size_t column, const Row& row, std::string_view reason) {
         const auto name = table(id).columns[column].name;
-        if (was) {
+        if (const auto& was = row[column]; was && !is_credential(id, column, row)) {
             kept_ += fmt::format("{}\"{}\": {}", kept_.empty() ? "" : ", ", name,
                                  json_string(is_storable(*was) ? *was : printable(*was)));
         }
@@ -75,7 +83,7 @@ std::string_view fault_of_text(std::string_view text) {
 void mend_texts(TableId id, Row& row, std::initializer_list<std::size_t> left_alone, Faults& faults) {
     for (std::size_t column = 0; column < row.size(); ++column) {
         if (row[column] && !is_storable(*row[column]) && std::ranges::find(left_alone, column) == left_alone.end()) {
-            faults.add(id, column, row[column], fault_of_text(*row[column]));
+            faults.add(id, column, row, fault_of_text(*row[column]));
             row[column] = storable(*row[column], std::string_view::npos);
         }
     }
@@ -84,8 +92,7 @@ void mend_texts(TableId id, Row& row, std::initializer_list<std::size_t> left_al
 void mend_ids(TableId id, Row& row, std::initializer_list<std::size_t> columns, Faults& faults) {
     for (const auto column : columns) {
         if (row[column] && row[column]->size() > run::max_id_bytes) {
-            faults.add(id, column, row[column],
-                       fmt::format("{} must have 1 to 256 bytes", table(id).columns[column].name));
+            faults.add(id, column, row, fmt::format("{} must have 1 to 256 bytes", table(id).columns[column].name));
             row[column] = fit_id(*row[column]);
         }
     }
@@ -112,11 +119,11 @@ void mend_event_id(const SourceRun& source, Row& row, std::unordered_set<std::st
     auto& event_id = row[event_column::event_id];
     const auto text = text_in(row, event_column::event_id);
     if (const auto fault = fault_of_event_id(text, source.run_id); !fault.empty()) {
-        faults.add(TableId::events, event_column::event_id, event_id, fault);
+        faults.add(TableId::events, event_column::event_id, row, fault);
         event_id = "evt_imported_" + (text.empty() ? digest_of(row) : digest_of(text));
     }
     if (ids.contains(*event_id)) { // a view has no key
-        faults.add(TableId::events, event_column::event_id, event_id, "event_id is there twice");
+        faults.add(TableId::events, event_column::event_id, row, "event_id is there twice");
     }
     while (!ids.insert(*event_id).second) {
         event_id = "evt_imported_" + digest_of(row);
@@ -126,10 +133,10 @@ void mend_event_id(const SourceRun& source, Row& row, std::unordered_set<std::st
 void mend_event_type(Row& row, Faults& faults) {
     auto& event_type = row[event_column::event_type];
     if (text_in(row, event_column::event_type).empty()) {
-        faults.add(TableId::events, event_column::event_type, event_type, "no event_type");
+        faults.add(TableId::events, event_column::event_type, row, "no event_type");
         event_type = untyped_event;
     } else if (!is_storable(*event_type)) {
-        faults.add(TableId::events, event_column::event_type, event_type, fault_of_text(*event_type));
+        faults.add(TableId::events, event_column::event_type, row, fault_of_text(*event_type));
         event_type = untyped_event;
     }
 }
@@ -138,7 +145,7 @@ void mend_event_type(Row& row, Faults& faults) {
 void mend_source_kind(Row& row, Faults& faults) {
     auto& kind = row[event_column::source_kind];
     if (kind == run::retried_run || kind == run::imported) {
-        faults.add(TableId::events, event_column::source_kind, kind, "source_kind is one of this database's own");
+        faults.add(TableId::events, event_column::source_kind, row, "source_kind is one of this database's own");
         kind.reset();
     }
 }
@@ -180,7 +187,7 @@ void mend_times(SourceRun& source, std::size_t place, const Rules& rules, Faults
     const auto near = times[0] ? *times[0] : times[1] ? *times[1] : time_near(source, place, rules.now);
     for (const auto column : {event_column::occurred_at, event_column::recorded_at}) {
         if (!instant_in(row, column)) {
-            faults.add(TableId::events, column, row[column],
+            faults.add(TableId::events, column, row,
                        fmt::format("{} is no time: {}", table(TableId::events).columns[column].name,
                                    printable(text_in(row, column))));
             row[column] = instant_text(near);

@@ -1,5 +1,7 @@
 #include "run/timeline.hpp"
 
+#include <algorithm>
+
 namespace pdpp::run {
 
 namespace {
@@ -45,7 +47,7 @@ std::optional<std::string_view> redacted_object_id(std::string_view object_type)
 }
 
 bool is_bearer_key(std::string_view key) {
-    return key == "device_code" || key == "user_code" || key == "request_uri";
+    return std::ranges::find(bearer_keys, key) != bearer_keys.end();
 }
 
 } // namespace pdpp::run

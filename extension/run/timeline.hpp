@@ -4,6 +4,7 @@
 #include "run/error.hpp"
 #include "run/text.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -36,7 +37,8 @@ using CursorText = Text<3 + 16 + 16>;
 /// What stands in place of the object id of an object that is itself a credential; nothing for other objects.
 [[nodiscard]] std::optional<std::string_view> redacted_object_id(std::string_view object_type);
 
-/// Whether the value under this key of an event's data is a credential, at any depth.
+/// The keys of an event's data whose values are credentials, at any depth.
+inline constexpr std::array<std::string_view, 3> bearer_keys{"device_code", "user_code", "request_uri"};
 [[nodiscard]] bool is_bearer_key(std::string_view key);
 
 inline constexpr std::string_view redacted_bearer = "<redacted-bearer>";

@@ -76,6 +76,20 @@ BOOST_AUTO_TEST_CASE(data_that_it_refuses_is_mended_and_kept) {
     BOOST_TEST(fit_data(std::string(9000, '['), DataOrigin::text).starts_with("{\"imported_data_json\""));
 }
 
+BOOST_AUTO_TEST_CASE(what_stays_a_text_holds_no_credential) {
+    for (const char* const text :
+         {R"({"device_code": "x", "n": 1e9999})", R"([{"user_code": "x"}])",
+          R"({"a": {"request_uri": "x"}, "n": 1e9999})", R"({"\u0064evice\u005Fcode": "x", "n": 1e9999})",
+          "device_code=x", R"({"user_code": "x")"}) {
+        BOOST_TEST(fit_data(text, DataOrigin::text) == R"({"imported_data_json": "<redacted-bearer>"})");
+    }
+    BOOST_TEST(fit_data(R"({"device_code": "x", "note": "a\u0000b"})", DataOrigin::text) ==
+               R"({"device_code": "x", "note": "a\ufffdb", "imported_data_json": "<redacted-bearer>"})");
+    BOOST_TEST(fit_data(R"({"device": "\u00", "n": 1e9999})", DataOrigin::text).find("device") != std::string::npos);
+    BOOST_TEST(fit_value(R"([{"user_code": "x")") == R"("<redacted-bearer>")");
+    BOOST_TEST(fit_value(R"([{"user": "x")") == R"("[{\"user\": \"x\"")");
+}
+
 BOOST_AUTO_TEST_CASE(looking_into_data) {
     const std::string data = R"({"a": "x\ny", "n": 7, "o": {"b": "z"}, "empty": ""})";
     BOOST_TEST(*string_at(data, "a") == "x\ny");
