@@ -47,15 +47,15 @@ class Cursor {
 
 /// How its SQL differs.
 struct Dialect {
-    std::string_view name;     ///< `postgresql` or `sqlite`
-    std::string_view schema;   ///< of the tables, with its point
-    std::string_view by_bytes; ///< behind what is compared and ordered by its bytes
-    bool tells_writes;         ///< the database knows which rows were written since: Database::written_since
+    std::string_view name;   ///< `postgresql` or `sqlite`
+    std::string_view schema; ///< of the tables, with its point
+    bool tells_writes;       ///< the database knows which rows were written since: Database::written_since
     /// What rows have in the order in which they came, until one of them is gone; empty where there is no such thing.
     std::string_view row_number;
 };
 
 class Database {
+    bool holds_any_type; ///< a column may hold other values than its type says: texts for numbers, BLOBs for texts
   public:
     virtual ~Database() = default;
 
@@ -70,6 +70,13 @@ class Database {
 
     virtual boost::asio::awaitable<std::vector<Row>> rows(std::string sql) = 0;
     virtual boost::asio::awaitable<std::unique_ptr<Cursor>> cursor(std::string sql) = 0;
+
+    /// Since begin(): what orders by the bytes that a column's texts have in UTF-8, as which they are read, whatever
+    /// the encoding is that they are kept in.
+    [[nodiscard]] virtual std::string by_bytes(std::string_view column) const = 0;
+
+    /// Since begin(): whether its texts are UTF-8, or become it as they are read. Else they are bytes as they are.
+    [[nodiscard]] virtual bool has_characters() const { return true; }
 
     /// Throws SourceError if what was read since begin() may not be of one state.
     virtual void check_unchanged() const {}

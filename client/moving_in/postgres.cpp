@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr Dialect postgres_dialect{
-    .name = "postgresql", .schema = "public.", .by_bytes = R"( collate "C")", .tells_writes = true, .row_number = ""};
+    .name = "postgresql", .schema = "public.", .tells_writes = true, .row_number = "", .holds_any_type = false};
 
 /// The whole history is put in order before its first row comes.
 constexpr auto longest_statement = std::chrono::hours(24);
@@ -84,14 +84,7 @@ class Postgres : public Database {
         const auto executor = co_await asio::this_coro::executor;
         connection_.emplace(executor);
         try {
-            co_await connection_->open(conninfo_, pq::default_timeout, "pdpp import", pq::Extension::not_needed);
-            // whatever it is told by its role or database; a sort is read to its end; rows that are kept from the role
-            // are an error and not absent
-            co_await run(
-                "SELECT pg_catalog.set_config(s.name, s.value, false) FROM (VALUES"
-                " ('default_transaction_read_only', 'on'), ('statement_timeout', '0'), ('cursor_tuple_fraction', '1'),"
-                " ('idle_in_transaction_session_timeout', '0'), ('standard_conforming_strings', 'on'),"
-                " ('work_mem', '64MB'), ('row_security', 'off')) AS s(name, value)");
+            co_await connection_->open(conninfo_, pq::default_timeout, "pdpp import", pq::Extension::not_asked);
         } catch (const pq::Error& error) {
             connection_.reset();
             throw as_source_error(error);
@@ -99,9 +92,29 @@ class Postgres : public Database {
         co_return true;
     }
 
+    /// Whatever it is told by its role or database, a long import goes on; a sort is read to its end; rows that are
+    /// kept from the role are an error and not absent; and where texts are bytes of no known encoding, they come as
+    /// they are. All of it for this transaction: of a session behind a pooler the next one is somebody else's.
     asio::awaitable<void> begin() override {
         co_await run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         cursors_ = 0;
+        const auto set = co_await rows(
+            "SELECT pg_catalog.current_setting('server_encoding'), pg_catalog.set_config(s.name, s.value, true)"
+            " FROM (VALUES ('statement_timeout', '0'), ('transaction_timeout', '0'),"
+            " ('idle_in_transaction_session_timeout', '0'), ('cursor_tuple_fraction', '1'),"
+            " ('standard_conforming_strings', 'on'), ('work_mem', '64MB'), ('row_security', 'off'),"
+            " ('client_encoding', CASE pg_catalog.current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII'"
+            " ELSE 'UTF8' END)) AS s(name, value) WHERE pg_catalog.current_setting(s.name, true) IS NOT NULL");
+        encoding_ = set.front().front().value_or(std::string());
+    }
+
+    [[nodiscard]] bool has_characters() const override { return encoding_ != "SQL_ASCII"; }
+
+    [[nodiscard]] std::string by_bytes(std::string_view column) const override {
+        if (encoding_ == "UTF8" || !has_characters()) {
+            return fmt::format(R"({} collate "C")", column);
+        }
+        return fmt::format("pg_catalog.convert_to({}, 'UTF8')", column);
     }
 
     asio::awaitable<void> end() override { co_await run("COMMIT"); }
@@ -182,6 +195,7 @@ class Postgres : public Database {
 
     std::string conninfo_;
     std::optional<pq::Connection> connection_;
+    std::string encoding_; ///< of the texts that it keeps
     int cursors_ = 0;
 };
 

@@ -156,12 +156,20 @@ Shape shape_of(TableId id, const FoundTables& found) {
     return shape;
 }
 
-std::string select_list(TableId id, const Shape& shape, std::string_view alias) {
+std::string number_in(std::string_view column, bool holds_any_type) {
+    return holds_any_type ? fmt::format("case typeof({0}) when 'integer' then {0} end", column) : std::string(column);
+}
+
+std::string select_list(TableId id, const Shape& shape, std::string_view alias, bool holds_any_type) {
     std::string list;
     const auto& columns = table(id).columns;
     for (std::size_t i = 0; i < columns.size(); ++i) {
+        const auto column = fmt::format("{}.{}", alias, columns[i].name);
         list += i == 0 ? "" : ", ";
-        list += shape.has[i] ? fmt::format("cast({}.{} as text)", alias, columns[i].name) : "null";
+        list += !shape.has[i]
+                    ? "null"
+                    : fmt::format("cast({} as text)",
+                                  columns[i].kind == Kind::number ? number_in(column, holds_any_type) : column);
     }
     return list;
 }

@@ -52,8 +52,12 @@ struct Shape {
 /// found, if it is none that we know.
 Shape shape_of(TableId id, const FoundTables& found);
 
-/// Columns of a table as an expression each, in the order of rows: text, or NULL for one that is not there.
-std::string select_list(TableId id, const Shape& shape, std::string_view alias);
+/// Columns of a table as an expression each, in the order of rows: text, or NULL for one that is not there. Where a
+/// column `holds_any_type`, a number that is none is NULL too.
+std::string select_list(TableId id, const Shape& shape, std::string_view alias, bool holds_any_type);
+
+/// A column of numbers, or NULL where a column may hold what is none.
+std::string number_in(std::string_view column, bool holds_any_type);
 
 class UnknownShape : public std::runtime_error {
   public:

@@ -56,6 +56,15 @@ void add_number(std::vector<Range>& numbers, std::int64_t number) {
     }
 }
 
+/// A BLOB with these bytes, which is another value than the text.
+std::string blob_literal(std::string_view text) {
+    std::string quoted = "x'";
+    for (const unsigned char byte : text) {
+        quoted += fmt::format("{:02x}", byte);
+    }
+    return quoted + "'";
+}
+
 /// As SQL has it, where the lowest number there is has no literal of its own.
 std::int64_t literal_number(std::int64_t number) {
     return std::max(number, lowest_number + 1);
@@ -111,19 +120,32 @@ asio::awaitable<void> Source::begin() {
         shapes_.at(static_cast<std::size_t>(id)) = shape_of(id, found);
     }
     const auto& events = found.at(shape(TableId::events).name);
-    data_origin_ = events.at("data_json") == "jsonb" ? DataOrigin::jsonb : DataOrigin::text;
+    data_origin_ =
+        events.at("data_json") == "jsonb" && database_->has_characters() ? DataOrigin::jsonb : DataOrigin::text;
 }
 
 std::string Source::from(TableId id) const {
     return fmt::format(" from {}{} as t", dialect().schema, shape(id).name);
 }
 
+std::string Source::columns(TableId id) const {
+    return select_list(id, shape(id), "t", dialect().holds_any_type);
+}
+
+std::string Source::number() const {
+    return number_in("t.event_seq", dialect().holds_any_type);
+}
+
+/// What tells which event it is that has a number.
+std::string Source::numbered_event() const {
+    return fmt::format("select cast({} as text), t.event_id, t.run_id", number());
+}
+
 std::string Source::select(TableId id, const std::string& condition) const {
-    const auto by_bytes = dialect().by_bytes;
-    auto sql = fmt::format("select {}{} where t.run_id is not null and {} order by t.run_id{}",
-                           select_list(id, shape(id), "t"), from(id), condition, by_bytes);
+    auto sql = fmt::format("select {}{} where t.run_id is not null and {} order by {}", columns(id), from(id),
+                           condition, database_->by_bytes("t.run_id"));
     if (id == TableId::events) {
-        sql += fmt::format(", t.event_seq is null, t.event_seq, t.event_id{}", by_bytes);
+        sql += fmt::format(", {0} is null, {0}, {1}", number(), database_->by_bytes("t.event_id"));
     }
     return sql;
 }
@@ -133,10 +155,16 @@ asio::awaitable<void> Source::add_input(RunStream& stream, TableId id, std::vect
     if (shape(id).name.empty()) {
         co_return;
     }
-    RunStream::Input input{.cursor = nullptr, .rows = rows, .ahead = {}}; // gcc 12 cannot await in a braced list
-    input.cursor = co_await database_->cursor(select(id, condition));
-    co_await RunStream::read_ahead(input);
-    stream.inputs_.push_back(std::move(input));
+    std::vector<std::string> parts{condition};
+    if (dialect().holds_any_type) { // which is ordered by type first: a BLOB is above all texts
+        parts = {condition + " and t.run_id < x''", condition + " and t.run_id >= x''"};
+    }
+    for (const auto& part : parts) {
+        RunStream::Input input{.cursor = nullptr, .rows = rows, .ahead = {}}; // gcc 12 cannot await in a braced list
+        input.cursor = co_await database_->cursor(select(id, part));
+        co_await RunStream::read_ahead(input);
+        stream.inputs_.push_back(std::move(input));
+    }
 }
 
 asio::awaitable<RunStream> Source::stream(std::string condition) {
@@ -159,6 +187,7 @@ asio::awaitable<std::vector<SourceRun>> Source::runs(const std::set<std::string>
     for (const auto& run_id : run_ids) {
         if (run_id.find('\0') == std::string::npos) { // which is never taken
             list += (list.empty() ? "" : ", ") + literal(run_id);
+            list += dialect().holds_any_type ? ", " + blob_literal(run_id) : "";
         }
     }
     if (list.empty()) {
@@ -217,8 +246,7 @@ asio::awaitable<std::map<std::string, std::string>> Source::flights() {
 asio::awaitable<RowDigests> Source::compare(TableId id, std::set<std::string>& run_ids) {
     RowDigests digests;
     const RowDigests& known = rows_[id];
-    auto cursor = co_await database_->cursor("select " + select_list(id, shape(id), "t") + from(id) +
-                                             " where t.run_id is not null");
+    auto cursor = co_await database_->cursor("select " + columns(id) + from(id) + " where t.run_id is not null");
     std::string text;
     while (const auto row = co_await cursor->next()) {
         text.clear();
@@ -283,9 +311,6 @@ asio::awaitable<bool> Source::may_have_changed() {
         (has_to_find_without_number_ && now >= finds_without_number_at_);
 }
 
-/// What tells which event it is that has a number.
-constexpr std::string_view numbered_event = "select cast(t.event_seq as text), t.event_id, t.run_id";
-
 std::uint64_t& Source::digest_of(Look& look, std::int64_t block) const {
     const auto known = blocks_.find(block);
     return look.blocks.try_emplace(block, known == blocks_.end() ? 0 : known->second).first->second;
@@ -298,7 +323,8 @@ asio::awaitable<Look> Source::everything() {
     look.flights = co_await flights();
     co_await read_newest_row(look);
     auto events = co_await database_->cursor(
-        fmt::format("{}{} where t.event_seq is not null order by t.event_seq", numbered_event, from(TableId::events)));
+        fmt::format("{}{} where t.event_seq is not null and {} is not null order by t.event_seq", numbered_event(),
+                    from(TableId::events), number())); // the first condition is that of an index
     while (const auto row = co_await events->next()) {
         const auto number = std::stoll(*row->front());
         add_number(look.numbers, number);
@@ -313,10 +339,11 @@ asio::awaitable<void> Source::find_events(Look& look) {
     for (const auto& [first, last] : seen_.missing(next_gap_, gaps_a_look)) {
         ranges += fmt::format("{}({}, {})", ranges.empty() ? "" : ", ", literal_number(first), last);
     }
-    for (const Row& row :
-         co_await database_->rows(fmt::format("with missing(low, high) as (values {}) {} from missing as m"
-                                              " join {}{} as t on t.event_seq between m.low and m.high",
-                                              ranges, numbered_event, dialect().schema, shape(TableId::events).name))) {
+    for (const Row& row : co_await database_->rows(
+             fmt::format("with missing(low, high) as (values {}) {} from missing as m"
+                         " join {}{} as t on t.event_seq between m.low and m.high"
+                         " where {} is not null",
+                         ranges, numbered_event(), dialect().schema, shape(TableId::events).name, number()))) {
         const auto number = std::stoll(*row[0]);
         add_number(look.numbers, number);
         digest_of(look, block_of(number)) += digest_of_event(row);
@@ -337,8 +364,9 @@ asio::awaitable<bool> Source::compare_blocks(Look& look, std::int64_t first, std
     for (auto block = blocks_.lower_bound(first); block != blocks_.end() && block->first <= last; ++block) {
         found[block->first]; // of which there may be no event any more
     }
-    auto events = co_await database_->cursor(fmt::format("{}{} where t.event_seq between {} and {}", numbered_event,
-                                                         from(TableId::events), literal_number(first), end_of(last)));
+    auto events = co_await database_->cursor(fmt::format("{}{} where t.event_seq between {} and {} and {} is not null",
+                                                         numbered_event(), from(TableId::events), literal_number(first),
+                                                         end_of(last), number()));
     while (const auto row = co_await events->next()) {
         const auto number = std::stoll(*row->front());
         auto& block = found[block_of(number)];
@@ -413,7 +441,7 @@ asio::awaitable<void> Source::find_without_number(Look& look) {
     const auto began = Clock::now();
     const bool looks_at_all = !look.newest_row || !newest_row_ || began >= finds_without_number_at_;
     auto sql =
-        fmt::format("select t.run_id{} where t.event_seq is null and t.run_id is not null", from(TableId::events));
+        fmt::format("select t.run_id{} where {} is null and t.run_id is not null", from(TableId::events), number());
     if (!looks_at_all) {
         sql += fmt::format(" and {} > {}", dialect().row_number, *newest_row_);
     }

@@ -114,6 +114,9 @@ class Source {
     boost::asio::awaitable<void> open();
     [[nodiscard]] const Shape& shape(TableId id) const { return shapes_.at(static_cast<std::size_t>(id)); }
     [[nodiscard]] std::string from(TableId id) const;
+    [[nodiscard]] std::string columns(TableId id) const;
+    [[nodiscard]] std::string number() const;
+    [[nodiscard]] std::string numbered_event() const;
     [[nodiscard]] std::string select(TableId id, const std::string& condition) const;
     boost::asio::awaitable<void> add_input(RunStream& stream, TableId id, std::vector<Row> SourceRun::*rows,
                                            std::string condition);

@@ -21,9 +21,18 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr Dialect sqlite_dialect{
-    .name = "sqlite", .schema = "main.", .by_bytes = " collate binary", .tells_writes = false, .row_number = "t.rowid"};
+    .name = "sqlite", .schema = "main.", .tells_writes = false, .row_number = "t.rowid", .holds_any_type = true};
 
-constexpr int patience_with_writers = 5000; // milliseconds
+/// Of texts that SQLite keeps in UTF-16 it makes UTF-8 for whoever compares that.
+constexpr const char* bytes_of_utf8 = "pdpp_bytes";
+
+int compare_bytes(void* /*unused*/, int left_size, const void* left, int right_size, const void* right) {
+    const std::string_view one(static_cast<const char*>(left), static_cast<std::size_t>(left_size));
+    const std::string_view other(static_cast<const char*>(right), static_cast<std::size_t>(right_size));
+    return one.compare(other);
+}
+
+constexpr int patience_with_locks = 5000; // milliseconds
 
 struct CloseDatabase {
     void operator()(sqlite3* database) const noexcept { sqlite3_close_v2(database); }
@@ -172,7 +181,12 @@ class Sqlite : public Database {
     asio::awaitable<void> end() override {
         execute("COMMIT");
         check_unchanged();
-        co_return;
+        is_utf8_ = (co_await rows("PRAGMA encoding")).front().front() == "UTF-8";
+    }
+
+    /// The bytes that are kept where those are UTF-8, since an index has them in that order.
+    [[nodiscard]] std::string by_bytes(std::string_view column) const override {
+        return fmt::format("{} collate {}", column, is_utf8_ ? "binary" : bytes_of_utf8);
     }
 
     asio::awaitable<std::vector<Row>> rows(std::string sql) override {
@@ -249,7 +263,7 @@ class Sqlite : public Database {
             database_.reset();
             throw failure;
         }
-        sqlite3_busy_timeout(opened, patience_with_writers);
+        sqlite3_busy_timeout(opened, patience_with_locks);
         execute("PRAGMA query_only = on");
         data_version_.reset();
     }
@@ -269,6 +283,7 @@ class Sqlite : public Database {
             throw SourceError(SourceError::Kind::lost,
                               fmt::format("the source: somebody has {} open, whose log is not beside it: it has to be "
                                           "named as he names it",
+        sqlite3_create_collation(opened, bytes_of_utf8, SQLITE_UTF8, nullptr, compare_bytes);
                                           path_));
         }
         if (std::filesystem::hard_link_count(file_, error) > 1 && !error) {
@@ -308,3 +323,4 @@ std::unique_ptr<Database> open_sqlite(std::string path) {
 }
 
 } // namespace pdpp::moving_in
+    bool is_utf8_ = true;

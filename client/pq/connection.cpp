@@ -253,6 +253,10 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
         wire.attach();
         PQsetErrorVerbosity(wire.handle, PQERRORS_DEFAULT);
         PQsetnonblocking(wire.handle, 1);
+        if (extension == Extension::not_asked) {
+            use.done();
+            co_return;
+        }
         // What a call does is right by locks, in read committed; a stricter default would have it refused, and a
         // standby refuses every query in serializable. Not in the startup packet, which poolers refuse; and nothing is
         // set that is so already, since a pooler in transaction mode would leave it set for others.

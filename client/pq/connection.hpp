@@ -32,8 +32,9 @@ enum class Standing {
     not_ours, ///< the session is not the one that was opened: a pooler has exchanged or reset it
 };
 
-/// Whether a session is of use in a database that has no extension pdpp.
-enum class Extension { needed, not_needed };
+/// Whether a session is of use in a database that has no extension pdpp; `not_asked`: nor is anything else asked or set
+/// of it, since it may be others' too.
+enum class Extension { needed, not_needed, not_asked };
 
 /// A named argument of a function of the SQL API. `name` and `type` come from this program, never from its users.
 /// `type` is what the value is cast to, or an expression in which it is `$`.

@@ -55,6 +55,80 @@ sub open_by
 
 sub crash { my ($server) = @_; $server->signal('KILL'); $server->finish; return }
 
+subtest 'a number that is none' => sub {
+	my $theirs = TheirServer->in_sqlite("$folder/numbers.db");
+	my $server = open_by("$folder/numbers.db", 'SELECT count(*) FROM spine_events');
+	$theirs->event('run_1', 'run.started', @cin, seq => 7);
+	$theirs->event('run_1', 'run.note', @cin, seq => q{'abc'}, event_id => 'evt_c');
+	$theirs->event('run_1', 'run.note', @cin, seq => '1.5', event_id => 'evt_b');
+	$theirs->event('run_1', 'run.note', @cin, seq => q{x'31'}, event_id => 'evt_a');
+	$theirs->event('run_1', 'run.note', @cin, seq => 9);
+	my $name = fresh('from_numbers');
+	my ($code, $report, $error) = import_from($theirs, $name);
+	is($code, 0, 'is read') or diag $error;
+	is(found($report, 'event_without_seq', 'run_1'), 3, 'as none');
+	is($node->safe_psql($name, q{SELECT string_agg(e->>'event_id', ' ') FROM jsonb_array_elements(pdpp_run_timeline('run_1')->'data') AS e WHERE e->>'event_seq' <> '1'}),
+		'evt_1 evt_5 evt_a evt_b evt_c', 'and comes last');
+	my $import = follow($theirs, $name);
+	$theirs->event('run_2', 'run.started', connector_instance_id => 'cin_2', seq => q{'def'});
+	comes('one more while it is followed', $name, 'run_2', 'active');
+	$theirs->event('run_2', 'run.failed', connector_instance_id => 'cin_2', seq => '2.5');
+	comes('and another', $name, 'run_2', 'failed');
+	$theirs->event('run_1', 'run.completed', @cin, seq => 10);
+	comes('and numbers go on', $name, 'run_1', 'completed');
+	is($import->stop, 0, 'it ends when it is told to');
+	crash($server);
+};
+
+subtest 'an id that is a BLOB' => sub {
+	my $theirs = TheirServer->in_sqlite("$folder/blobs.db");
+	my $server = open_by("$folder/blobs.db", 'SELECT count(*) FROM spine_events');
+	my $as_blob = q{UPDATE spine_events SET run_id = CAST(run_id AS BLOB) WHERE run_id LIKE 'run_b%'};
+	$theirs->event("run_$_", 'run.started', connector_instance_id => "cin_$_") for qw(a b_1 c z);
+	my @row = (connector_id => 'gmail', started_at => TheirServer::at(1));
+	$theirs->insert('source_webhook_run_receipts', run_id => "run_$_", connector_instance_id => "cin_$_", @row) for qw(a b_1 d);
+	$theirs->do($as_blob);
+	my $name = fresh('from_blobs');
+	my ($code, $report, $error) = import_from($theirs, $name);
+	is($code, 0, 'is read') or diag $error;
+	is($report->{runs}, 5, 'as the text that it is, and each run once');
+	is(status($name, 'run_b_1'), 'active', 'it is here');
+	my $import = follow($theirs, $name);
+	$theirs->do($theirs->event_sql('run_b_1', 'run.completed', connector_instance_id => 'cin_b_1') . $theirs->event_sql('run_b_2', 'run.failed', connector_instance_id => 'cin_b_2') . $as_blob);
+	comes('while it is followed', $name, 'run_b_1', 'completed');
+	comes('too', $name, 'run_b_2', 'failed');
+	is($import->stop, 0, 'it ends when it is told to');
+	crash($server);
+};
+
+# In UTF-16 an id with a letter of two bytes comes first by its bytes, in UTF-8 last.
+subtest 'another encoding' => sub {
+	for my $encoding ('UTF-16le', 'UTF-16be')
+	{
+		my $name = 'from_' . lc($encoding) =~ s/\W/_/gr;
+		my $theirs = TheirServer->at_path("$folder/$name.db");
+		$theirs->do("PRAGMA encoding = '$encoding'; PRAGMA journal_mode = wal; " . TheirServer::tables('integer', 'text'));
+		my @names = map { "run_$_" } 'z', "\xc4\x80", "\xc3\xa9", "\xf0\x9f\x98\x80", "\xef\xbd\x81", 'a';
+		for my $n (0 .. $#names)
+		{
+			my @row = (connector_instance_id => "cin_$n", connector_id => 'gmail', run_id => $names[$n], started_at => TheirServer::at(1));
+			$theirs->event($names[$n], 'run.started', connector_instance_id => "cin_$n") if $n % 3;
+			$theirs->insert('controller_active_runs', @row, trace_id => "trc_run_$names[$n]") if $n % 2;
+			$theirs->insert('source_webhook_run_receipts', @row);
+		}
+		fresh($name);
+		my ($code, $report, $error) = import_from($theirs, $name);
+		is($code, 0, "$encoding is read") or diag $error;
+		is($report->{runs}, scalar @names, 'each run once');
+		is($node->safe_psql($name, q{SELECT string_agg(run_id, ' ' ORDER BY run_id COLLATE "C") FROM (SELECT DISTINCT run_id FROM pdpp.spine_events) AS r}), join(' ', sort @names), 'by its id');
+		is($node->safe_psql($name, 'SELECT count(*) FROM pdpp.controller_active_runs'), 3, 'those in flight are in flight');
+		my $import = follow($theirs, $name);
+		$theirs->event($names[1], 'run.completed', connector_instance_id => 'cin_1');
+		comes('and is followed', $name, $names[1], 'completed');
+		$import->stop;
+	}
+};
+
 # What stays a text is not looked into when it is served.
 subtest 'credentials' => sub {
 	my $theirs = TheirServer->in_sqlite("$folder/secret.db");
