@@ -59,7 +59,8 @@ std::string report_text(const moving_in::Importer& importer, bool dry_run) {
     const auto& totals = importer.totals();
     std::string text;
     for (const auto& size : importer.sizes()) {
-        text += fmt::format("{}  {} rows, {} bytes\n", printable(size.name), size.rows, size.bytes);
+        text += fmt::format("{}  {} rows", printable(size.name), size.rows);
+        text += size.bytes ? fmt::format(", {} bytes\n", *size.bytes) : "\n";
     }
     for (const auto& finding : importer.findings().all()) {
         text += moving_in::finding_text(finding) + "\n";
@@ -77,7 +78,8 @@ std::string report_json(const moving_in::Importer& importer, bool dry_run) {
     const auto& totals = importer.totals();
     json::array tables;
     for (const auto& size : importer.sizes()) {
-        tables.push_back(json::object{{"name", size.name}, {"rows", size.rows}, {"bytes", size.bytes}});
+        const auto bytes = size.bytes ? json::value(*size.bytes) : json::value(nullptr);
+        tables.push_back(json::object{{"name", size.name}, {"rows", size.rows}, {"bytes", bytes}});
     }
     json::array findings;
     for (const auto& finding : importer.findings().all()) {

@@ -21,14 +21,17 @@ namespace pdpp::moving_in {
 /// The source cannot be read just now, or at all. What it says names no secret.
 class SourceError : public std::runtime_error {
   public:
-    enum class Kind : std::uint8_t { lost, refused };
+    /// `busy`: somebody writes to it at this moment.
+    enum class Kind : std::uint8_t { lost, busy, refused };
 
     /// `hint` is what to do about it, where that is known.
     SourceError(Kind kind, const std::string& message, std::string hint = {})
         : std::runtime_error(message), kind_(kind), hint_(std::move(hint)) {}
 
     /// Whether trying again can help.
-    [[nodiscard]] bool is_passing() const { return kind_ == Kind::lost; }
+    [[nodiscard]] bool is_passing() const { return kind_ != Kind::refused; }
+    /// Whether trying again at once can.
+    [[nodiscard]] bool is_busy() const { return kind_ == Kind::busy; }
     [[nodiscard]] const std::string& hint() const noexcept { return hint_; }
 
   private:
@@ -52,10 +55,10 @@ struct Dialect {
     bool tells_writes;       ///< the database knows which rows were written since: Database::written_since
     /// What rows have in the order in which they came, until one of them is gone; empty where there is no such thing.
     std::string_view row_number;
+    bool holds_any_type; ///< a column may hold other values than its type says: texts for numbers, BLOBs for texts
 };
 
 class Database {
-    bool holds_any_type; ///< a column may hold other values than its type says: texts for numbers, BLOBs for texts
   public:
     virtual ~Database() = default;
 
@@ -68,15 +71,15 @@ class Database {
     virtual boost::asio::awaitable<void> begin() = 0;
     virtual boost::asio::awaitable<void> end() = 0;
 
-    virtual boost::asio::awaitable<std::vector<Row>> rows(std::string sql) = 0;
-    virtual boost::asio::awaitable<std::unique_ptr<Cursor>> cursor(std::string sql) = 0;
-
     /// Since begin(): what orders by the bytes that a column's texts have in UTF-8, as which they are read, whatever
     /// the encoding is that they are kept in.
     [[nodiscard]] virtual std::string by_bytes(std::string_view column) const = 0;
 
     /// Since begin(): whether its texts are UTF-8, or become it as they are read. Else they are bytes as they are.
     [[nodiscard]] virtual bool has_characters() const { return true; }
+
+    virtual boost::asio::awaitable<std::vector<Row>> rows(std::string sql) = 0;
+    virtual boost::asio::awaitable<std::unique_ptr<Cursor>> cursor(std::string sql) = 0;
 
     /// Throws SourceError if what was read since begin() may not be of one state.
     virtual void check_unchanged() const {}
@@ -86,8 +89,8 @@ class Database {
     /// Those of them that are no tables.
     virtual boost::asio::awaitable<std::set<std::string>> views() = 0;
 
-    /// The bytes of a table, or of the whole database where its tables cannot be told apart.
-    virtual boost::asio::awaitable<std::int64_t> bytes(std::string table) = 0;
+    /// The bytes of a table with its indexes; nothing where its tables cannot be told apart.
+    virtual boost::asio::awaitable<std::optional<std::int64_t>> bytes(std::string table) = 0;
 
     /// Whether anything may have changed since the last call: false says that nothing has.
     virtual boost::asio::awaitable<bool> may_have_changed() = 0;

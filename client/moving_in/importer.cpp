@@ -54,6 +54,9 @@ constexpr auto patience_with_repair = std::chrono::seconds(10);
 /// An ending is written down in two places, one after the other: the second is waited for.
 constexpr auto patience_with_events = std::chrono::seconds(5);
 
+/// How long a follower says nothing of others that write while it reads.
+constexpr auto patience_with_writers = std::chrono::seconds(10);
+
 /// Runs both to their ends, at the same time; throws what the first of them has thrown.
 asio::awaitable<void> both(asio::awaitable<void> one, asio::awaitable<void> other) {
     const auto executor = co_await asio::this_coro::executor;
@@ -645,16 +648,20 @@ asio::awaitable<void> Importer::follow() {
     const auto executor = co_await asio::this_coro::executor;
     pq::Backoff backoff(std::chrono::milliseconds(200), std::chrono::seconds(10));
     asio::steady_timer pause(executor);
+    std::optional<Clock::time_point> busy_since;
     for (;;) {
         std::string failure;
+        bool is_busy = false;
         try {
             co_await look_again();
             tell_findings();
             backoff.reset();
+            busy_since.reset();
         } catch (const SourceError& error) {
             if (!error.is_passing()) {
                 throw;
             }
+            is_busy = error.is_busy();
             failure = error.what();
         } catch (const pq::Error& error) {
             const bool passes = error.kind() != pq::ErrorKind::misused && error.kind() != pq::ErrorKind::not_let_in &&
@@ -664,7 +671,14 @@ asio::awaitable<void> Importer::follow() {
             }
             failure = error.what();
         }
-        if (!failure.empty()) {
+        if (is_busy) { // which the next moment may not be
+            source_.close();
+            busy_since = busy_since.value_or(Clock::now());
+            if (Clock::now() >= *busy_since + patience_with_writers) {
+                said_(fmt::format("{}; trying on", failure));
+                busy_since.reset();
+            }
+        } else if (!failure.empty()) {
             said_(fmt::format("{}; trying again", failure));
             source_.close();
             target_.reset();

@@ -162,7 +162,7 @@ class Postgres : public Database {
         co_return views;
     }
 
-    asio::awaitable<std::int64_t> bytes(std::string table) override {
+    asio::awaitable<std::optional<std::int64_t>> bytes(std::string table) override {
         const auto size = co_await rows(fmt::format("SELECT pg_catalog.pg_total_relation_size('public.{}')", table));
         co_return std::stoll(*size.front().front());
     }

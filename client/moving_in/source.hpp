@@ -24,7 +24,7 @@ namespace pdpp::moving_in {
 struct TableSize {
     std::string name;
     std::int64_t rows;
-    std::int64_t bytes;
+    std::optional<std::int64_t> bytes; ///< nothing where they are not known
 };
 
 /// All its runs, one after the other, by the bytes of their ids. Of one run's rows all are in memory, of the others a

@@ -44,9 +44,17 @@ using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
 
 SourceError as_source_error(sqlite3* database) {
     const int code = sqlite3_errcode(database) & 0xff;
-    const bool passes = code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_CANTOPEN || code == SQLITE_IOERR;
-    return {passes ? SourceError::Kind::lost : SourceError::Kind::refused,
-            fmt::format("the source: {}", sqlite3_errmsg(database))};
+    // files of a log that come and go with who writes cannot be opened for a moment
+    const bool is_busy = code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_CANTOPEN;
+    const bool has_to_be_taken_back = sqlite3_extended_errcode(database) == SQLITE_READONLY_ROLLBACK;
+    return {is_busy                ? SourceError::Kind::busy
+            : code == SQLITE_IOERR ? SourceError::Kind::lost
+                                   : SourceError::Kind::refused,
+            fmt::format("the source: {}", sqlite3_errmsg(database)),
+            has_to_be_taken_back
+                ? "Its server died while it wrote, and what it wrote has to be taken back, which takes who "
+                  "may write: start that server, or open the file once with sqlite3 and read from it."
+                : ""};
 }
 
 Statement prepare(sqlite3* database, const std::string& sql) {
@@ -168,25 +176,25 @@ class Sqlite : public Database {
         }
         execute("BEGIN");
         (void)step(database_.get(), prepare(database_.get(), "SELECT count(*) FROM sqlite_master").get());
-        co_return;
-    }
-
-    /// A log beside the file takes nothing from what is read of it, until what is in the log is put into the file.
-    void check_unchanged() const override {
-        if (is_still_ && state() != before_) {
-            throw SourceError(SourceError::Kind::lost, "the source: somebody wrote to it while it was read");
-        }
-    }
-
-    asio::awaitable<void> end() override {
-        execute("COMMIT");
-        check_unchanged();
         is_utf8_ = (co_await rows("PRAGMA encoding")).front().front() == "UTF-8";
     }
 
     /// The bytes that are kept where those are UTF-8, since an index has them in that order.
     [[nodiscard]] std::string by_bytes(std::string_view column) const override {
         return fmt::format("{} collate {}", column, is_utf8_ ? "binary" : bytes_of_utf8);
+    }
+
+    /// A log beside the file takes nothing from what is read of it, until what is in the log is put into the file.
+    void check_unchanged() const override {
+        if (is_still_ && state() != before_) {
+            throw SourceError(SourceError::Kind::busy, "the source: somebody wrote to it while it was read");
+        }
+    }
+
+    asio::awaitable<void> end() override {
+        execute("COMMIT");
+        check_unchanged();
+        co_return;
     }
 
     asio::awaitable<std::vector<Row>> rows(std::string sql) override {
@@ -219,8 +227,15 @@ class Sqlite : public Database {
         co_return views;
     }
 
-    asio::awaitable<std::int64_t> bytes(std::string /*table*/) override {
-        co_return static_cast<std::int64_t>(before_.size);
+    asio::awaitable<std::optional<std::int64_t>> bytes(std::string table) override {
+        const auto has_sizes = co_await rows("SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'");
+        if (has_sizes.empty()) {
+            co_return std::nullopt;
+        }
+        const auto size = co_await rows(fmt::format("SELECT coalesce(sum(s.pgsize), 0) FROM sqlite_master AS m"
+                                                    " JOIN dbstat AS s ON s.name = m.name WHERE m.tbl_name = '{}'",
+                                                    table));
+        co_return std::stoll(*size.front().front());
     }
 
     asio::awaitable<bool> may_have_changed() override {
@@ -252,6 +267,9 @@ class Sqlite : public Database {
         }
         opened_ = *identity;
         is_still_ = has_log(file_) && !has_writer();
+        if (!is_still_ && has_log(file_)) {
+            check_index();
+        }
         const auto uri = uri_of(file_) + (is_still_        ? "?mode=ro&immutable=1"
                                           : has_log(file_) ? "?mode=ro&readonly_shm=1"
                                                            : "?mode=ro");
@@ -265,6 +283,7 @@ class Sqlite : public Database {
         }
         sqlite3_busy_timeout(opened, patience_with_locks);
         execute("PRAGMA query_only = on");
+        sqlite3_create_collation(opened, bytes_of_utf8, SQLITE_UTF8, nullptr, compare_bytes);
         data_version_.reset();
     }
 
@@ -280,11 +299,12 @@ class Sqlite : public Database {
             if (has_log_beside()) {
                 return true;
             }
-            throw SourceError(SourceError::Kind::lost,
-                              fmt::format("the source: somebody has {} open, whose log is not beside it: it has to be "
-                                          "named as he names it",
-        sqlite3_create_collation(opened, bytes_of_utf8, SQLITE_UTF8, nullptr, compare_bytes);
-                                          path_));
+            throw SourceError(
+                SourceError::Kind::busy,
+                fmt::format("the source: somebody has {} open, and no log is beside it: he is just "
+                            "opening or closing it, or else he named it otherwise, and it has to be named "
+                            "as he did",
+                            path_));
         }
         if (std::filesystem::hard_link_count(file_, error) > 1 && !error) {
             throw SourceError(SourceError::Kind::refused,
@@ -293,6 +313,18 @@ class Sqlite : public Database {
                                           path_));
         }
         return false;
+    }
+
+    /// A log without its index was copied so, unless somebody is just making or removing them. Throws SourceError.
+    void check_index() const {
+        std::error_code error;
+        const auto is_there = [&](const char* what) { return std::filesystem::exists(file_ + what, error); };
+        if (!is_locked(file_) && is_there("-wal") && !is_there("-shm") && !is_locked(file_)) {
+            throw SourceError(
+                SourceError::Kind::refused, fmt::format("the source: {0}-wal is beside {0}, and no {0}-shm", path_),
+                "Copy that too; or let a program that may write to the copy open it once and read from it, "
+                "such as sqlite3, which puts the log into the file.");
+        }
     }
 
     void execute(const char* sql) {
@@ -312,6 +344,7 @@ class Sqlite : public Database {
     std::pair<dev_t, ino_t> opened_{};
     std::unique_ptr<sqlite3, CloseDatabase> database_;
     bool is_still_ = false;
+    bool is_utf8_ = true;
     FileState before_{};
     std::optional<std::string> data_version_;
 };
@@ -323,4 +356,3 @@ std::unique_ptr<Database> open_sqlite(std::string path) {
 }
 
 } // namespace pdpp::moving_in
-    bool is_utf8_ = true;

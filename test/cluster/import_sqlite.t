@@ -129,6 +129,86 @@ subtest 'another encoding' => sub {
 	}
 };
 
+# A process for each write, as scripts do it: most of the time nobody has the file open.
+subtest 'writers that come and go' => sub {
+	my $theirs = TheirServer->in_sqlite("$folder/visited.db");
+	$theirs->do(q{INSERT INTO spine_events (event_id, event_seq, event_type, occurred_at, recorded_at, scenario_id, trace_id, actor_type, actor_id, object_type, object_id, status, version,
+			run_id, connector_instance_id, data_json)
+		SELECT 'c' || value, value, 'run.progress_reported', '2026-08-01T10:00:00Z', '2026-08-01T10:00:00Z', 's', 't', 'runtime', 'c', 'run', 'run_chatty', 's', '1', 'run_chatty', 'cin_chat', '{}'
+		FROM generate_series(1, 10000)});
+	my $name = fresh('from_visited');
+	my $import = follow($theirs, $name);
+	my $visitor = fork // die "fork: $!";
+	if (!$visitor)
+	{
+		for (my $n = 1;; ++$n)
+		{
+			eval { $theirs->do($theirs->event_sql('run_chatty', 'run.progress_reported', connector_instance_id => 'cin_chat', event_id => "more$n")) };
+			sleep(0.01);
+		}
+		POSIX::_exit(0);
+	}
+	for my $n (1 .. 8)
+	{
+		sleep(1);
+		$theirs->event("run_visited_$n", 'run.completed', connector_instance_id => "cin_$n");
+		comes("ending $n", $name, "run_visited_$n", 'completed');
+	}
+	kill 'KILL', $visitor;
+	waitpid $visitor, 0;
+	unlike($import->log, qr/somebody/, 'nothing is said of those who write meanwhile');
+	is($import->stop, 0, 'it ends when it is told to');
+};
+
+subtest 'sizes' => sub {
+	my $theirs = TheirServer->in_sqlite("$folder/sizes.db");
+	$theirs->do(q{INSERT INTO connector_instances SELECT value, 'x', hex(randomblob(2000)) FROM generate_series(1, 100)});
+	$theirs->event('run_1', 'run.completed', @cin, data => { text => 'x' x 20_000 });
+	my (undef, $report) = import_from($theirs, 'postgres', '--dry-run');
+	my %bytes = map { $_->{name} => $_->{bytes} } @{ $report->{tables} };
+	is($bytes{source_webhook_run_receipts}, 4096, 'an empty table has one page');
+	is($bytes{run_history}, 8192, 'another and its index');
+	cmp_ok($bytes{spine_events}, '>=', 20_000, 'what is in one');
+	cmp_ok($bytes{spine_events}, '<', 60_000, 'and nothing of others');
+};
+
+subtest 'copies of which something is missing' => sub {
+	my $theirs = TheirServer->in_sqlite("$folder/whole.db");
+	my $server = open_by("$folder/whole.db", 'PRAGMA wal_autocheckpoint = 0; SELECT count(*) FROM spine_events');
+	$theirs->event('run_1', 'run.completed', @cin);
+	my $name = fresh('from_copies');
+	copy("$folder/whole.db$_", "$folder/copy.db$_") or die $! for '', '-wal';
+	my $copied = TheirServer->at_path("$folder/copy.db");
+	my $before = $copied->digest;
+	my ($code, undef, $error) = import_from($copied, $name);
+	is($code, 5, 'a log without its index');
+	like($error, qr/copy\.db-wal is beside .*copy\.db, and no .*copy\.db-shm/, 'is named');
+	like($error, qr/Copy that too; or let a program that may write to the copy open it once/, 'with what to do');
+	is($copied->digest, $before, 'and left as it is');
+	my $import = follow($theirs, $name);
+	rename "$folder/copy.db$_", "$folder/whole.db$_" or die $! for '', '-wal';
+	unlink "$folder/whole.db-shm";
+	is($import->finish, 5, 'one that is followed is not tried for ever');
+	crash($server);
+	is(TheirServer->at_path("$folder/whole.db")->do('SELECT count(*) FROM spine_events'), 1, 'sqlite3 puts the log into the file');
+	is((import_from($theirs, $name))[0], 0, 'and then it is read');
+	is(status($name, 'run_1'), 'completed', 'with what was in the log');
+
+	my $crashed = TheirServer->at_path("$folder/crashed.db");
+	$crashed->do(TheirServer::tables('integer', 'text'));
+	$crashed->event('run_2', 'run.completed', connector_instance_id => 'cin_2');
+	crash(open_by("$folder/crashed.db", q{PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE; UPDATE spine_events SET event_type = 'run.failed';
+		INSERT INTO connector_instances SELECT value, 'x', hex(randomblob(2000)) FROM generate_series(1, 500)}));
+	$before = $crashed->digest;
+	($code, undef, $error) = import_from($crashed, $name);
+	is($code, 5, 'a file whose server died while it wrote');
+	like($error, qr/what it wrote has to be taken back, which takes who may write: start that server, or open the file once with sqlite3/, 'is said to be one');
+	is($crashed->digest, $before, 'and left as it is');
+	$crashed->do('SELECT count(*) FROM spine_events');
+	is((import_from($crashed, $name))[0], 0, 'sqlite3 takes it back');
+	is(status($name, 'run_2'), 'completed', 'and then it is read');
+};
+
 # What stays a text is not looked into when it is served.
 subtest 'credentials' => sub {
 	my $theirs = TheirServer->in_sqlite("$folder/secret.db");
