@@ -445,6 +445,18 @@ create function pdpp_run_import(runs jsonb) returns jsonb
 comment on function pdpp_run_import(jsonb) is
     'writes down what another server recorded of runs, as much of it as is not here yet; returns what became of each';
 
+/* Those are few, and lie beside one another in the index: their ids begin with it. */
+create function pdpp_runs_beside(run_id text) returns setof text
+    language sql stable strict parallel safe security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+    set enable_bitmapscan = off set enable_sort = off set jit = off
+    as $$
+    select a.run_id from pdpp.spine_events as a
+    where a.run_id > $1 || '~' and a.run_id < $1 || chr(127) and a.event_type = 'run.admitted'
+    and a.source_kind = 'import' and a.data_json ->> 'shared_run_id' = $1
+    order by a.run_id $$;
+comment on function pdpp_runs_beside(text) is
+    'the ids of imported runs that were given one beside another run, which has the id that they shared';
+
 /* ---- reads ---------------------------------------------------------------------------------------------------- */
 
 create function pdpp_run_status(run_id text) returns jsonb
@@ -531,7 +543,7 @@ select a.run_id,
                  where jsonb_typeof(d.data_json #> '{source,id}') = 'string' and d.data_json #>> '{source,id}' <> ''
                  order by d.place limit 1)) as connector_id,
        coalesce(s.connector_instance_id, e.connector_instance_id, a.connector_instance_id) as connector_instance_id,
-       coalesce(s.trace_id, e.trace_id, a.trace_id) as trace_id,
+       coalesce(s.trace_id, case when s.run_id is not null then a.trace_id end, e.trace_id, a.trace_id) as trace_id,
        a.admitted_at,
        case when s.run_id is not null then s.occurred_at when e.run_id is null then a.admitted_at end as started_at,
        e.occurred_at as completed_at,
@@ -627,6 +639,7 @@ revoke all on function
     pdpp_run_fence(text),
     pdpp_reconcile(),
     pdpp_run_import(jsonb),
+    pdpp_runs_beside(text),
     pdpp_check(),
     pdpp_prune(timestamptz, integer),
     pdpp_run_status(text),

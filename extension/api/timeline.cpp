@@ -71,6 +71,11 @@ void write_redacted(store::JsonbWriter& body, const Jsonb* data) {
     }
 }
 
+/// The admission of the run, beside which its events are read.
+struct Admission : run::LifecycleEvent {
+    bool is_imported = false;
+};
+
 /// Whether an event is the start of a run whose admission is there.
 bool is_start_beside(const store::Rows& rows, std::uint64_t row, const run::LifecycleEvent& admission) {
     return !admission.event_type.empty() &&
@@ -79,7 +84,7 @@ bool is_start_beside(const store::Rows& rows, std::uint64_t row, const run::Life
 
 /// What a column of an event's row leaves out.
 std::optional<std::string_view> implied(std::string_view name, const store::Rows& rows, std::uint64_t row,
-                                        const run::LifecycleEvent& admission, const Jsonb* data) {
+                                        const Admission& admission, const Jsonb* data) {
     namespace column = store::timeline_column;
     const std::string_view event_type = rows.text(row, column::event_type).value_or(std::string_view{});
     if (name == "trace_id") {
@@ -104,7 +109,7 @@ std::optional<std::string_view> implied(std::string_view name, const store::Rows
         const std::string_view stream = store::string_under(data, "stream");
         return stream.empty() ? std::nullopt : std::optional{stream};
     }
-    if (name == "source_kind" && rows.text(row, column::source_id)) {
+    if (name == "source_kind" && rows.text(row, column::source_id) && !admission.is_imported) {
         return "controller";
     }
     return {};
@@ -125,7 +130,7 @@ void write_version(store::JsonbWriter& body, std::string_view version) {
 
 /// One event: its columns, all but token_id, with data_json as `data`. Returns its size as stored.
 std::size_t write_event(store::JsonbWriter& body, const store::Rows& rows, std::uint64_t row, std::string_view run_id,
-                        const run::LifecycleEvent& admission) {
+                        const Admission& admission) {
     namespace column = store::timeline_column;
     const Jsonb* found = rows.jsonb(row, column::data_json);
     const Jsonb* data = found != nullptr ? found : store::empty_object(); // as the status takes it
@@ -169,7 +174,7 @@ struct TimelinePage {
 
 /// Writes events until the limit, 4 MiB or the end of the run.
 TimelinePage write_events(store::JsonbWriter& body, Portal portal, int limit, std::string_view run_id,
-                          const run::LifecycleEvent& admission) {
+                          const Admission& admission) {
     TimelinePage page;
     std::size_t bytes = 0;
     for (;;) {
@@ -227,8 +232,8 @@ PDPP_FUNCTION(pdpp_run_timeline) {
         const store::TimelineRange range{
             .behind = position_of(run_id, cursor), .event_type = event_type, .newest_first = newest_first};
         Portal portal = store::open_timeline(run_id, range, limit + 1);
-        const TimelinePage page =
-            write_events(body, portal, limit, run_id, record.events.admitted.value_or(run::LifecycleEvent{}));
+        const TimelinePage page = write_events(
+            body, portal, limit, run_id, {record.events.admitted.value_or(run::LifecycleEvent{}), record.is_imported});
         SPI_cursor_close(portal);
         body.end_array();
         body.field("event_count", page.events);

@@ -16,6 +16,7 @@ inline constexpr const char* controller_functions =
     "pdpp_run_launch_failed,pdpp_reconcile}";
 
 inline constexpr const char* importer_functions =
-    "{pdpp_run_status,pdpp_run_statuses,pdpp_run_timeline,pdpp_run_list,pdpp_run_key,pdpp_run_wait,pdpp_run_import}";
+    "{pdpp_run_status,pdpp_run_statuses,pdpp_run_timeline,pdpp_run_list,pdpp_run_key,pdpp_run_wait,pdpp_run_import,"
+    "pdpp_runs_beside}";
 
 } // namespace pdpp::run

@@ -52,6 +52,10 @@ std::optional<std::string_view> connector_of(const Lifecycle& lifecycle) {
 } // namespace
 
 std::optional<std::string_view> trace_of(const Lifecycle& lifecycle) {
+    // a start that names none began in the admission's, whatever trace the run was ended in
+    if (lifecycle.started && !lifecycle.started->trace_id && lifecycle.admitted && lifecycle.admitted->trace_id) {
+        return lifecycle.admitted->trace_id;
+    }
     return latest_say(lifecycle, &LifecycleEvent::trace_id);
 }
 

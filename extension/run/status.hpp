@@ -73,7 +73,7 @@ struct Status {
 /// The status of a known run. What flight state says counts only while the run is active.
 [[nodiscard]] Status project(const Lifecycle& lifecycle, const InFlight& in_flight);
 
-/// The run's trace: of run.started, else of the terminal event, else the admission's.
+/// The run's trace: of run.started, which leaves out the admission's, else of the terminal event, else the admission's.
 [[nodiscard]] std::optional<std::string_view> trace_of(const Lifecycle& lifecycle);
 
 static_assert(std::is_trivially_destructible_v<Lifecycle> && std::is_trivially_destructible_v<Status>);

@@ -31,7 +31,7 @@ select set_eq($$select function from callable where role = 'pdpp_test_controller
           'pdpp_reconcile'], 'a controller also launches, appends, settles and reconciles');
 select lives_ok($$select pdpp_grant('pdpp_test_importer', 'importer')$$, 'an importer');
 select set_eq($$select function from callable where role = 'pdpp_test_importer'$$,
-    array['pdpp_run_status', 'pdpp_run_statuses', 'pdpp_run_timeline', 'pdpp_run_list', 'pdpp_run_key', 'pdpp_run_wait', 'pdpp_run_import'],
+    array['pdpp_run_status', 'pdpp_run_statuses', 'pdpp_run_timeline', 'pdpp_run_list', 'pdpp_run_key', 'pdpp_run_wait', 'pdpp_run_import', 'pdpp_runs_beside'],
     'an importer reads, and writes down what another server recorded');
 select lives_ok($$select pdpp_grant('"pdpp_test_Quoted ""; drop role pdpp_test_owner; --"', 'owner')$$,
     'a role''s name is only a name');

@@ -1,7 +1,7 @@
 -- pdpp_run_import: what another server recorded of runs, in its order and in its words; once, and no more.
 \i test/sql/include/prelude.psql
 begin;
-select plan(119);
+select plan(124);
 
 -- an event as the program gives it: its number makes its id and its times
 create function pg_temp.event(n integer, type text, data jsonb default '{}', more jsonb default '{}') returns jsonb language sql as $$
@@ -131,6 +131,22 @@ select is((select http_status from pdpp_run_statuses(array[E'im\n8'])), 200, 'am
 select is(pg_temp.import(pg_temp.given('im-9', jsonb_build_array(pg_temp.event(1, 'run.started'), pg_temp.event(2, 'run.abandoned', more => '{"actor_id": "controller"}'))))#>>'{0,status}', 'abandoned', 'ended by its controller');
 select is(pdpp_run_list('abandoned', 'gmail', 'cin_im-9')#>>'{data,0,run_id}', 'im-9', 'is in the list of its connector');
 select is(pdpp_run_timeline('im-9')#>>'{data,2,data,imported_actor_id}', 'controller', 'and says who ended it');
+
+-- the trace of a run is that of its start, whatever trace the repair of a boot is in
+select pg_temp.import(pg_temp.given('im-24', jsonb_build_array(pg_temp.event(1, 'run.started'), pg_temp.event(2, 'run.abandoned', more => '{"trace_id": "boot", "source_id": "disk"}'))),
+    pg_temp.given('im-25', jsonb_build_array(pg_temp.event(1, 'run.abandoned', more => '{"trace_id": "boot"}'))));
+select pg_temp.rows_are($$select r.run_id, pdpp_run_status(r.run_id)->>'trace_id', pdpp_run_timeline(r.run_id)->>'trace_id', r.trace_id,
+    pdpp_run_list('abandoned', 'gmail', r.connector_instance_id)#>>'{data,0,trace_id}' from pdpp_runs as r where r.run_id in ('im-24', 'im-25')$$,
+    $$values ('im-24', 't', 't', 't', 't'), ('im-25', 'boot', 'boot', 'boot', 'boot')$$, 'in every read');
+select is(pdpp_run_timeline('im-24')#>>'{data,2,trace_id}', 'boot', 'the ending says its own');
+select is((pdpp_run_timeline('im-24')#>'{data,2}') @> '{"source_id": "disk", "source_kind": null}', true, 'a source of theirs is no controller of ours');
+
+-- runs that share an id
+select pg_temp.import(pg_temp.given('im-16~b', '[]', '{"data": {"imported": true, "shared_run_id": "im-16"}}'), pg_temp.given('im-16', '[]', '{"data": {"shared_run_id": "im-16"}}'),
+    pg_temp.given('im-16~a', jsonb_build_array(pg_temp.event(1, 'run.started')), '{"data": {"imported": true, "shared_run_id": "im-16"}}'),
+    pg_temp.given('im-16~of-its-own', '[]'), pg_temp.given('im-16~b~c', '[]', '{"data": {"shared_run_id": "im-16~b"}}'), pg_temp.given('im-160', '[]', '{"data": {"shared_run_id": "im-16"}}'));
+select pg_temp.rows_are($$select * from pdpp_runs_beside('im-16') with ordinality$$, $$values ('im-16~a', 1::bigint), ('im-16~b', 2)$$, 'those that were given one beside it');
+select is_empty($$select pdpp_runs_beside(id) from unnest(array['im-1', 'im-16~a', 'im', '', null]) as id$$, 'where nobody shares one there is none');
 
 -- what retention took away stays away
 select pg_temp.import(pg_temp.given('im-13', jsonb_build_array(pg_temp.event(1, 'run.started'), pg_temp.event(2, 'run.note'), pg_temp.event(3, 'run.failed'), pg_temp.event(4, 'run.note'))));

@@ -223,6 +223,7 @@ select set_eq(
     ('pdpp_run_statuses', 'run_ids text[]', 'TABLE(ordinal integer, run_id text, http_status integer, body jsonb)',
      's', 's', false, true),
     ('pdpp_run_import', 'runs jsonb', 'jsonb', 'v', 'u', true, false),
+    ('pdpp_runs_beside', 'run_id text', 'SETOF text', 's', 's', true, true),
     ('pdpp_run_key', 'run_id text', 'text', 'i', 's', false, true),
     ('pdpp_run_wait', 'run_id text, timeout interval DEFAULT ''00:00:30''::interval, INOUT status jsonb DEFAULT NULL::jsonb',
      null, 'v', 'u', false, false),

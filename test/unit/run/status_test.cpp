@@ -77,6 +77,11 @@ BOOST_AUTO_TEST_CASE(who_it_was_the_start_says_else_the_ending_else_the_admissio
         BOOST_TEST((status_of(ended(admitted(), "run.failed")).*field == Words{"ending"}));
         BOOST_TEST((status_of(ended(Lifecycle{}, "run.failed")).*field == Words{"ending"}));
     }
+    auto repaired = ended(started(), "run.abandoned");
+    repaired.started->trace_id.reset(); // it is the admission's
+    BOOST_TEST((status_of(repaired).trace_id == Words{"admission"}));
+    repaired.admitted.reset();
+    BOOST_TEST((status_of(repaired).trace_id == Words{"ending"}));
 }
 
 BOOST_AUTO_TEST_CASE(an_event_that_does_not_say_is_passed_over) {
