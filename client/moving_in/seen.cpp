@@ -34,19 +34,25 @@ bool SeenNumbers::contains(std::int64_t number) const {
     return next != seen_.begin() && std::prev(next)->second >= number;
 }
 
-std::vector<Range> SeenNumbers::missing(std::size_t from, std::size_t limit) const {
+std::vector<Range> SeenNumbers::missing(std::size_t from, std::size_t limit, std::size_t newest) const {
     if (seen_.empty()) {
         return {{lowest, highest}};
     }
     std::vector<Range> ranges;
-    const auto count = std::min(limit, seen_.size());
-    auto at = std::next(seen_.begin(), static_cast<std::ptrdiff_t>(from % seen_.size()));
-    for (std::size_t i = 0; i < count; ++i) {
-        const auto behind = at == seen_.begin() ? lowest : std::prev(at)->second + 1;
-        if (at->first != lowest) {
-            ranges.push_back({behind, at->first - 1});
+    const auto add_before = [&](auto seen) {
+        if (seen->first != lowest) {
+            ranges.push_back({seen == seen_.begin() ? lowest : std::prev(seen)->second + 1, seen->first - 1});
         }
-        at = std::next(at) == seen_.end() ? seen_.begin() : std::next(at);
+    };
+    const auto older = seen_.size() - std::min(newest, seen_.size());
+    const auto end_of_older = std::prev(seen_.end(), static_cast<std::ptrdiff_t>(seen_.size() - older));
+    auto at = older == 0 ? seen_.begin() : std::next(seen_.begin(), static_cast<std::ptrdiff_t>(from % older));
+    for (std::size_t i = 0; i < std::min(limit, older); ++i) {
+        add_before(at);
+        at = std::next(at) == end_of_older ? seen_.begin() : std::next(at);
+    }
+    for (at = end_of_older; at != seen_.end(); ++at) {
+        add_before(at);
     }
     if (const auto last = std::prev(seen_.end())->second; last != highest) {
         ranges.push_back({last + 1, highest});

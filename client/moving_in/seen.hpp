@@ -25,9 +25,10 @@ class SeenNumbers {
 
     [[nodiscard]] bool contains(std::int64_t number) const;
 
-    /// Where numbers are missing: before, between and behind those that were seen. Up to `limit` of them from the one
-    /// that `from` says on, round and round, and always the last, where all but the late ones are to be found.
-    [[nodiscard]] std::vector<Range> missing(std::size_t from, std::size_t limit) const;
+    /// Where numbers are missing: before, between and behind those that were seen. Always the last, where all but the
+    /// late ones are to be found, and the `newest` before it, where most of those are; of the others up to `limit`,
+    /// from the one that `from` says on, round and round.
+    [[nodiscard]] std::vector<Range> missing(std::size_t from, std::size_t limit, std::size_t newest) const;
 
     /// How many ranges are missing but the last.
     [[nodiscard]] std::size_t gaps() const { return seen_.size(); }

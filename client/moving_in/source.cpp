@@ -17,8 +17,9 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Gaps that one look goes through; where there are more it takes several looks to come round.
-constexpr std::size_t gaps_a_look = 2000;
+/// Gaps that one look goes through: the newest, and others, of which it takes several looks to come round.
+constexpr std::size_t newest_gaps = 1000;
+constexpr std::size_t gaps_a_look = 1000;
 
 /// Rows are compared for a fifth of the time at most, however many there are.
 constexpr int share_of_comparing = 4;
@@ -336,7 +337,7 @@ asio::awaitable<Look> Source::everything() {
 /// Those whose numbers were not seen.
 asio::awaitable<void> Source::find_events(Look& look) {
     std::string ranges;
-    for (const auto& [first, last] : seen_.missing(next_gap_, gaps_a_look)) {
+    for (const auto& [first, last] : seen_.missing(next_gap_, gaps_a_look, newest_gaps)) {
         ranges += fmt::format("{}({}, {})", ranges.empty() ? "" : ", ", literal_number(first), last);
     }
     for (const Row& row : co_await database_->rows(
