@@ -476,6 +476,7 @@ asio::awaitable<void> Importer::look_before() {
     for (const auto& [run_id, started_at] : co_await source_.flights()) {
         was_in_flight_.insert(run_id);
     }
+    boots_ = co_await source_.newest_boots();
     co_await source_.end();
     asio::steady_timer pause(co_await asio::this_coro::executor, patience_with_repair);
     co_await pause.async_wait(asio::use_awaitable);
@@ -531,7 +532,7 @@ asio::awaitable<void> Importer::import_all() {
     }
     sizes_ = co_await source_.sizes();
     totals_.expected = co_await source_.count_events();
-    if (options_.adjudicate) {
+    if (options_.adjudicate && options_.follow) {
         boots_ = co_await source_.newest_boots();
         boots_read_at_ = Clock::now();
     }
@@ -601,10 +602,10 @@ std::set<std::string> Importer::due(const Times& times) {
 
 asio::awaitable<void> Importer::look_again() {
     const auto by_history = due(until_ended_);
-    const auto judged = options_.adjudicate ? due(to_be_judged_) : std::set<std::string>();
     const bool may_have_changed = co_await source_.may_have_changed();
-    const bool looks_at_boots = options_.adjudicate && Clock::now() >= boots_read_at_ + between_looks_at_boots;
-    if (!may_have_changed && !has_failed_ && by_history.empty() && judged.empty() && !looks_at_boots) {
+    const bool judges =
+        options_.adjudicate && (!due(to_be_judged_).empty() || Clock::now() >= boots_read_at_ + between_looks_at_boots);
+    if (!may_have_changed && !has_failed_ && by_history.empty() && !judges) {
         co_return;
     }
     has_failed_ = true; // until all went well
@@ -612,6 +613,7 @@ asio::awaitable<void> Importer::look_again() {
     co_await source_.begin();
     auto look = co_await source_.changes();
     co_await refresh_boots();
+    const auto judged = options_.adjudicate ? due(to_be_judged_) : std::set<std::string>(); // by boots known as long
     auto by = rules();
     co_await import_some(by_history, by);
     by.trust_history = false;

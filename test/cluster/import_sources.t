@@ -256,14 +256,18 @@ subtest 'adjudicating' => sub {
 	# without following: the row goes while it looks
 	$start->('gone', 'ctl', 1);
 	$fly->('gone');
+	$boot->('late', 1);
+	$start->('repaired', 'late', 1);
 	my ($out, $err) = ('', '');
 	my $once = IPC::Run::start([ $pdpp, '--db', $node->connstr($name), 'import', '--from', $theirs->source, '--adjudicate', '--json' ], '<', \undef, '>', \$out, '2>', \$err);
 	$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = 'judged' AND application_name = 'pdpp import' AND state = 'idle' AND query = 'COMMIT'});
 	$theirs->do('DELETE FROM controller_active_runs');
+	$boot->('late', 2);
 	$once->finish;
 	is(status($name, 'run_gone'), 'active', 'once: a run whose row has just gone is left to its server') or diag $err;
+	is(status($name, 'run_repaired'), 'active', 'as is one whose controller has just begun anew');
 	import_from($theirs->source, $name, '--adjudicate');
-	is(status($name, 'run_gone'), 'abandoned', 'and ended the next time');
+	is(status($name, $_), 'abandoned', "and $_ ended the next time") for qw(run_gone run_repaired);
 	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
 };
 
