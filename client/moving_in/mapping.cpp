@@ -5,6 +5,7 @@
 #include "moving_in/instant.hpp"
 #include "moving_in/mending.hpp"
 #include "moving_in/row_text.hpp"
+#include "pq/jsonb_text.hpp"
 #include "run/event.hpp"
 #include "run/id.hpp"
 #include "text/text.hpp"
@@ -51,9 +52,16 @@ MappedEvent map_event(const Row& row) {
                       .data = *row[event_column::data_json],
                       .status = {}};
     if (const auto reason = surface_failure(event.event_type, event.data)) {
-        event.data = with_members(event.data, fmt::format(R"("reason": {}, "failure_origin": "browser_surface", )"
-                                                          R"("imported_event_type": {})",
-                                                          json_string(*reason), json_string(event.event_type)));
+        std::string members;
+        for (const auto& [key, value] : {std::pair<std::string_view, std::string_view>{"reason", *reason},
+                                         {"failure_origin", "browser_surface"}}) {
+            const auto told = json_string(value);
+            const auto theirs = pq::member_of(event.data, key);
+            members += theirs && *theirs != told ? fmt::format(R"("imported_{}": {}, )", key, *theirs) : std::string();
+            members += fmt::format(R"("{}": {}, )", key, told);
+        }
+        event.data = with_members(
+            event.data, fmt::format(R"({}"imported_event_type": {})", members, json_string(event.event_type)));
         event.event_type = run::terminal_event_of(run::Outcome::failed);
     }
     return event;
@@ -160,19 +168,29 @@ const MappedEvent* first_ending(const Group& group) {
     return found == group.events.end() ? nullptr : &*found;
 }
 
-/// How the history of runs says that one ended. An ending of which it has no time is told by its word, or its reason.
+/// How the history of runs says that one ended (docs/design/import.md). An ending of which it has no time is told by
+/// its word, or its reason.
 std::optional<run::Outcome> outcome_in_history(const Row& row) {
-    const auto word = text_in(row, history_column::status);
+    constexpr std::array<std::string_view, 6> completed{
+        "succeeded", "success", "ok", "partial", "succeeded_with_gaps", "completed_with_gaps"};
+    constexpr std::array<std::string_view, 2> cancelled{"canceled", "skipped"};
+    constexpr std::array<std::string_view, 7> goes_on{"running", "active",      "started", "queued",
+                                                      "pending", "in_progress", "waiting"};
+    std::string word(text_in(row, history_column::status));
+    std::ranges::transform(word, word.begin(), [](char letter) {
+        return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+    });
+    const auto is_among = [&](const auto& words) { return std::ranges::find(words, word) != words.end(); };
     if (const auto outcome = run::outcome_named(word)) {
         return outcome;
     }
-    if (word == "succeeded" || word == "success" || word == "ok" || word == "partial") {
+    if (is_among(completed)) {
         return run::Outcome::completed;
     }
-    if (word == "canceled") {
+    if (is_among(cancelled)) {
         return run::Outcome::cancelled;
     }
-    if (word == "running" || word == "active" || word == "started" || word == "queued" || word == "pending") {
+    if (is_among(goes_on)) {
         return std::nullopt;
     }
     const bool has_ended = instant_in(row, history_column::completed_at) ||

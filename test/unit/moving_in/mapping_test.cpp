@@ -288,6 +288,22 @@ BOOST_AUTO_TEST_CASE(browsers_that_were_not_to_be_had) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(what_a_browser_said_of_its_own_is_kept) {
+    const auto data = [](const std::string& own) {
+        const auto run = source({event("e1", "run.browser_surface_failed", "cin_a",
+                                       "{" + own + R"("browser_surface_wait_reason": "no_room"})")});
+        return json::parse(mapped(run).at(0).events.at(0).data).as_object();
+    };
+    const auto both = data(R"("reason": "theirs", "failure_origin": {"pool": 1}, )");
+    BOOST_TEST(both.at("reason").as_string() == "no_room");
+    BOOST_TEST(both.at("imported_reason").as_string() == "theirs");
+    BOOST_TEST(both.at("failure_origin").as_string() == "browser_surface");
+    BOOST_TEST(both.at("imported_failure_origin").at("pool").as_int64() == 1);
+    const auto same = data(R"("reason": "no_room", )");
+    BOOST_TEST(!same.contains("imported_reason"));
+    BOOST_TEST(!same.contains("imported_failure_origin"));
+}
+
 BOOST_AUTO_TEST_CASE(nobody_is_ended_who_may_go_on) {
     const auto run = source({event("e1", "run.started", "cin_a", R"({"controller_id": "c", "seq": 4})")});
     Rules rules{.adjudicate = true, .newest_boots = {{"c", 4}}, .now = 1785574800000000};
