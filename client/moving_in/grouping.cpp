@@ -47,6 +47,10 @@ struct Marks {
     std::optional<std::string> connector;
     std::optional<std::string> caused_by = {};
     bool is_start = false;
+    bool is_handle = false; ///< no event: a row that was written as the run began
+
+    /// Whether a run began in its trace.
+    [[nodiscard]] bool tells_beginning() const { return (is_start || is_handle) && !trace_id.empty(); }
 };
 
 Marks marks_of(const MappedEvent& event) {
@@ -75,9 +79,9 @@ struct Candidate {
     void know(const Marks& marks) {
         if (!marks.trace_id.empty()) {
             traces.insert(marks.trace_id);
-            if (marks.is_start) {
-                started_traces.insert(marks.trace_id);
-            }
+        }
+        if (marks.tells_beginning()) {
+            started_traces.insert(marks.trace_id);
         }
         if (marks.connector) {
             connectors.insert(*marks.connector);
@@ -90,9 +94,9 @@ struct Candidate {
     [[nodiscard]] bool is_of_another(const Marks& marks) const {
         return marks.connector && !connectors.empty() && !is_of(marks);
     }
-    [[nodiscard]] bool has_begun_elsewhere(const Marks& marks) const {
-        return marks.is_start && !marks.trace_id.empty() && !started_traces.empty() &&
-               !started_traces.contains(marks.trace_id);
+    /// Whether it is not the run that began in this trace.
+    [[nodiscard]] bool has_begun_beside(const std::string& trace_id) const {
+        return !started_traces.empty() && !started_traces.contains(trace_id);
     }
     [[nodiscard]] bool has_event(const std::string& event_id) const {
         return std::ranges::find(group.events, event_id, &MappedEvent::event_id) != group.events.end();
@@ -106,21 +110,36 @@ struct Handles {
     std::vector<const Row*> Group::*member;
 };
 
+Marks marks_of(const Row& row, const Handles& handles) {
+    return {.trace_id = std::string(text_in(row, handles.trace)),
+            .connector = nonempty(row[handles.connector]),
+            .is_handle = true};
+}
+
 class Grouping {
   public:
     void add(std::vector<MappedEvent> events) {
+        std::vector<MappedEvent> starts;
         std::vector<MappedEvent> by_connector;
         std::vector<MappedEvent> by_none;
         for (MappedEvent& event : events) {
             const auto marks = marks_of(event);
+            note_beginning(marks);
             if (const auto connection = connection_in(event)) {
                 put(of_connection(fit_id(*connection)), std::move(event), marks);
             } else {
-                (marks.connector ? by_connector : by_none).push_back(std::move(event));
+                (marks.is_start ? starts : marks.connector ? by_connector : by_none).push_back(std::move(event));
             }
         }
-        unnamed_ = std::move(by_connector); // who tells most comes first
+        unnamed_ = std::move(starts); // who tells most comes first
+        std::ranges::move(by_connector, std::back_inserter(unnamed_));
         std::ranges::move(by_none, std::back_inserter(unnamed_));
+    }
+
+    void note_beginnings(const Handles& handles) {
+        for (const Row& row : handles.rows) {
+            note_beginning(marks_of(row, handles));
+        }
     }
 
     /// Rows of handles that name their connection, or those that do not.
@@ -130,8 +149,7 @@ class Grouping {
             if (connection.has_value() != are_named) {
                 continue;
             }
-            const Marks marks{.trace_id = std::string(text_in(row, handles.trace)),
-                              .connector = nonempty(row[handles.connector])};
+            const auto marks = marks_of(row, handles);
             Candidate& run = connection ? of_connection(*connection) : run_of(marks);
             (run.group.*handles.member).push_back(&row);
             run.know(marks);
@@ -155,6 +173,12 @@ class Grouping {
     }
 
   private:
+    void note_beginning(const Marks& marks) {
+        if (marks.tells_beginning()) {
+            beginnings_.insert(marks.trace_id);
+        }
+    }
+
     static void put(Candidate& run, MappedEvent event, const Marks& marks) {
         run.group.events.push_back(std::move(event));
         run.know(marks);
@@ -183,22 +207,33 @@ class Grouping {
         if (found == nullptr && !marks.is_start) { // a trace of two connectors: one of them has begun
             found = first_that(is_traced);
         }
+        // what is in a trace in which one began is not of one that began in another, whether it begins it or not
+        const auto may_be_of = [&](const Candidate& run) {
+            return !beginnings_.contains(marks.trace_id) || !run.has_begun_beside(marks.trace_id);
+        };
         if (found == nullptr) {
-            found =
-                first_that([&](const Candidate& run) { return run.is_of(marks) && !run.has_begun_elsewhere(marks); });
+            found = first_that([&](const Candidate& run) { return run.is_of(marks) && may_be_of(run); });
         }
         if (found == nullptr) {
-            found = first_that(
-                [&](const Candidate& run) { return !run.is_of_another(marks) && !run.has_begun_elsewhere(marks); });
+            found = first_that([&](const Candidate& run) { return !run.is_of_another(marks) && may_be_of(run); });
         }
         return found != nullptr ? *found : runs_.emplace_back();
     }
 
     std::list<Candidate> runs_;
+    std::set<std::string> beginnings_; ///< the traces in which a run began
     std::vector<MappedEvent> unnamed_;
 };
 
 } // namespace
+
+bool is_plainly_of(const MappedEvent& event, const MappedRun& run) {
+    if (const auto connection = connection_in(event)) {
+        return run.names_connection && fit_id(*connection) == run.connector_instance_id;
+    }
+    const auto marks = marks_of(event);
+    return marks.trace_id == run.trace_id && (!marks.connector || *marks.connector == run.connector_id);
+}
 
 std::vector<Group> grouped(const SourceRun& source, std::vector<MappedEvent> events) {
     const std::array tables{
@@ -210,6 +245,7 @@ std::vector<Group> grouped(const SourceRun& source, std::vector<MappedEvent> eve
                 receipt_column::trace_id, &Group::receipts},
     };
     Grouping grouping;
+    std::ranges::for_each(tables, [&](const Handles& handles) { grouping.note_beginnings(handles); });
     grouping.add(std::move(events));
     for (const Handles& handles : tables) {
         grouping.add(handles, true);

@@ -24,4 +24,7 @@ struct Group {
 /// are there are of other connectors, or have begun in another trace, it is of one more.
 std::vector<Group> grouped(const SourceRun& source, std::vector<MappedEvent> events);
 
+/// Whether an event is of this run, whatever else has its id.
+bool is_plainly_of(const MappedEvent& event, const MappedRun& run);
+
 } // namespace pdpp::moving_in

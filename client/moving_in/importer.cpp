@@ -144,7 +144,7 @@ asio::awaitable<void> Importer::open_target() {
     co_await open(asked_);
 }
 
-asio::awaitable<Importer::KnownRuns> Importer::known_among(std::vector<std::string> ids) {
+asio::awaitable<KnownRuns> Importer::known_among(std::vector<std::string> ids) {
     KnownRuns known;
     std::vector<pq::Parameter> run_ids;
     for (std::string& run_id : ids) {
@@ -187,6 +187,21 @@ asio::awaitable<Importer::Admission> Importer::admission_of(std::string run_id) 
     co_return Admission{};
 }
 
+/// Those that were given an id beside this one, which they share.
+asio::awaitable<KnownRuns> Importer::runs_beside(std::string run_id) {
+    std::vector<std::string> run_ids;
+    if (asked_) {
+        std::vector<pq::Argument> arguments;
+        arguments.push_back({"run_id", "text", std::move(run_id)});
+        const auto found =
+            co_await asked_->rows("pdpp_runs_beside", std::move(arguments), longest_call, pq::Effect::reads);
+        for (int row = 0; row < found.rows(); ++row) {
+            run_ids.emplace_back(found.text(row, 0).value());
+        }
+    }
+    co_return co_await known_among(std::move(run_ids));
+}
+
 /// The run that has the id here, if that is not to be taken for granted: of those that share an id in the source, one
 /// may be gone from there, and ours or one that was given its id here may have it.
 asio::awaitable<std::optional<Owner>> Importer::owner_of(const SourceRun& run, const KnownRuns& known,
@@ -217,10 +232,11 @@ asio::awaitable<std::optional<Owner>> Importer::owner_of(const SourceRun& run, c
 }
 
 /// The ids among those that were made for runs beside another which are somebody else's, here or in the source.
-asio::awaitable<TakenIds> Importer::taken_among(const SourceRun& source, const std::vector<MappedRun>& runs) {
+asio::awaitable<TakenIds> Importer::taken_among(const SourceRun& source, const std::vector<MappedRun>& runs,
+                                                const KnownRuns& beside) {
     TakenIds taken;
     for (const MappedRun& run : runs) {
-        if (run.run_id == source.run_id) {
+        if (run.run_id == source.run_id || beside.contains(run.run_id)) {
             continue;
         }
         std::vector<std::string> one{run.run_id};
@@ -250,10 +266,18 @@ asio::awaitable<std::vector<MappedRun>> Importer::map(const SourceRun& source, c
                                                       const Rules& rules) {
     const auto owner = co_await owner_of(source, known, rules);
     TakenIds taken;
+    std::optional<KnownRuns> beside;
     for (;;) {
         Findings findings;
-        auto runs = map_runs(source, rules, owner, findings, taken);
-        auto more = co_await taken_among(source, runs);
+        auto runs = map_runs(source, rules, owner, findings, taken, beside.value_or(KnownRuns()));
+        if (!beside &&
+            (owner || std::ranges::any_of(runs, [&](const MappedRun& run) { return run.run_id != source.run_id; }))) {
+            beside = co_await runs_beside(source.run_id);
+            if (!beside->empty()) {
+                continue;
+            }
+        }
+        auto more = co_await taken_among(source, runs, beside.value_or(KnownRuns()));
         if (more.empty()) {
             for (Finding& finding : findings.take()) {
                 findings_.add(std::move(finding));
@@ -470,7 +494,8 @@ asio::awaitable<void> Importer::send(pq::Connection& target, Batch batch) {
     progress_(totals_);
 }
 
-/// So that whatever has no flight row when it is looked at had none for a while, or is known to have had one.
+/// So that whatever has no flight row when it is looked at had none for a while, or is known to have had one, and a
+/// boot that is gone by has been known for a while.
 asio::awaitable<void> Importer::look_before() {
     co_await source_.begin();
     for (const auto& [run_id, started_at] : co_await source_.flights()) {

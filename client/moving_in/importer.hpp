@@ -88,9 +88,6 @@ class Importer {
 
     boost::asio::awaitable<void> open(std::optional<pq::Connection>& connection);
     boost::asio::awaitable<void> open_target();
-    /// The runs that are here already, by their ids.
-    using KnownRuns = std::map<std::string, Owner>;
-
     /// What the admission of a run that is here says of its id.
     struct Admission {
         bool is_imported = false;
@@ -99,9 +96,11 @@ class Importer {
 
     boost::asio::awaitable<KnownRuns> known_among(std::vector<std::string> run_ids);
     boost::asio::awaitable<Admission> admission_of(std::string run_id);
+    boost::asio::awaitable<KnownRuns> runs_beside(std::string run_id);
     boost::asio::awaitable<std::optional<Owner>> owner_of(const SourceRun& run, const KnownRuns& known,
                                                           const Rules& rules);
-    boost::asio::awaitable<TakenIds> taken_among(const SourceRun& source, const std::vector<MappedRun>& runs);
+    boost::asio::awaitable<TakenIds> taken_among(const SourceRun& source, const std::vector<MappedRun>& runs,
+                                                 const KnownRuns& beside);
     boost::asio::awaitable<std::vector<MappedRun>> map(const SourceRun& source, const KnownRuns& known,
                                                        const Rules& rules);
     boost::asio::awaitable<void> add(Batch& batch, SourceRun& run, const KnownRuns& known, const Rules& rules);

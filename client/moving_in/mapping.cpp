@@ -16,6 +16,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <functional>
 #include <utility>
 
 namespace pdpp::moving_in {
@@ -333,7 +335,10 @@ void conclude(const Group& group, const Rules& rules, MappedRun& run, Findings& 
     // a row in flight may be left over, and goes for less than the time of an ending; one without may be of an attempt
     const bool is_adjudged = rules.adjudicate && is_over(group, rules);
     if (const auto known = ending_in_history(group); known && (known->at || !run.in_flight || is_adjudged)) {
-        if (rules.trust_history || group.events.empty()) {
+        // written a moment ago, it may be ahead of the event that says the same
+        const bool is_fresh = run.in_flight && known->at && !is_adjudged &&
+                              std::abs(rules.now - *known->at) < rules.patience_with_history;
+        if (!is_fresh && (rules.trust_history || group.events.empty())) {
             end(ending_by_history(*known, known->at.value_or(last_sign_of(group, run.admitted_at))));
         } else {
             run.waits_for_history = true;
@@ -408,6 +413,43 @@ int likeness(const MappedRun& run, const Owner& owner) {
     return is_traced ? 2 : !owner.connector.empty() && run.connector_id == owner.connector ? 1 : 0;
 }
 
+/// A run of a source, on its way to an id.
+struct Placed {
+    MappedRun run;
+    Group* group;
+    bool has_id = false; ///< the id is its own
+};
+
+/// Gives those that are here the ids that they have here: what is most alike is the same. One whose connection is named
+/// no more goes on by that which it had.
+void place_known(std::vector<Placed>& runs, const KnownRuns& here) {
+    struct Pair {
+        int likeness;
+        Placed* run;
+        const KnownRuns::value_type* here;
+    };
+    std::vector<Pair> pairs;
+    for (Placed& run : runs) {
+        for (const auto& one : here) {
+            if (const int how_much = likeness(run.run, one.second); how_much > 0) {
+                pairs.push_back({.likeness = how_much, .run = &run, .here = &one});
+            }
+        }
+    }
+    std::ranges::stable_sort(pairs, std::greater<>(), &Pair::likeness);
+    std::set<std::string_view> given;
+    for (const auto& [how_much, placed, one] : pairs) {
+        if (placed->has_id || !given.insert(one->first).second) {
+            continue;
+        }
+        placed->has_id = true;
+        placed->run.run_id = one->first;
+        if (!placed->run.names_connection) {
+            placed->run.connector_instance_id = one->second.connection;
+        }
+    }
+}
+
 } // namespace
 
 std::vector<std::string> connections_of(const SourceRun& source, const Rules& rules) {
@@ -419,8 +461,18 @@ std::vector<std::string> connections_of(const SourceRun& source, const Rules& ru
     return connections;
 }
 
+std::optional<MappedRun> map_more(const SourceRun& more, const MappedRun& run) {
+    MappedRun with = run;
+    with.events = map_events(more);
+    with.run_generation.reset(); // was told with the rest
+    const bool is_plain = std::ranges::all_of(with.events, [&](const MappedEvent& event) {
+        return !run::phase_of(event.event_type) && is_plainly_of(event, run);
+    });
+    return is_plain ? std::optional(std::move(with)) : std::nullopt;
+}
+
 std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, const std::optional<Owner>& owner,
-                                Findings& findings, const TakenIds& taken) {
+                                Findings& findings, const TakenIds& taken, const KnownRuns& beside) {
     if (!is_fit(source.run_id)) {
         findings.add({.kind = finding::not_taken,
                       .run_id = source.run_id,
@@ -434,36 +486,42 @@ std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, con
     note_numberless(source, findings);
     auto groups = grouped(source, map_events(source));
     const std::string today = word_of_last_ending(source, groups);
-    std::vector<std::pair<MappedRun, Group*>> mapped;
-    mapped.reserve(groups.size());
+    std::vector<Placed> placed;
+    placed.reserve(groups.size());
     for (Group& group : groups) {
-        mapped.emplace_back(map_group(source, group, rules), &group);
+        placed.push_back({.run = map_group(source, group, rules), .group = &group});
     }
+    std::ranges::stable_sort(placed, {}, [](const Placed& run) { return run.run.admitted_at; });
+    auto here = beside;
+    if (owner) {
+        here.emplace(source.run_id, *owner);
+    }
+    place_known(placed, here);
     // the first to start keeps the id, unless another has it here already
-    std::ranges::stable_sort(mapped, {}, [&](const auto& run) {
-        return std::pair{owner ? -likeness(run.first, *owner) : 0, run.first.admitted_at};
-    });
-    const bool is_owned = !mapped.empty() && (!owner || likeness(mapped.front().first, *owner) > 0);
-    json::array connections;
-    for (const auto& [run, group] : mapped) {
-        connections.emplace_back(run.connector_instance_id);
+    const auto keeper = owner ? placed.end() : std::ranges::find(placed, false, &Placed::has_id);
+    if (keeper != placed.end()) {
+        keeper->has_id = true;
     }
+    std::stable_partition(placed.begin(), placed.end(),
+                          [&](const Placed& one) { return one.has_id && one.run.run_id == source.run_id; });
     std::string names;
-    for (const auto& connection : connections) {
-        names += (names.empty() ? "" : ", ") + json_string(connection.get_string());
+    std::set<std::string> given;
+    for (const auto& [run, group, has_id] : placed) {
+        names += (names.empty() ? "" : ", ") + json_string(run.connector_instance_id);
+        if (has_id) {
+            given.insert(run.run_id);
+        }
     }
     std::vector<MappedRun> runs;
-    std::set<std::string> given;
-    for (auto& [run, group] : mapped) {
-        const bool is_others = !is_owned || group != mapped.front().second;
-        if (mapped.size() > 1 || is_others) {
+    for (auto& [run, group, has_id] : placed) {
+        if (!has_id) {
+            run.run_id = id_beside(run, [&, &trace_id = run.trace_id](const std::string& id) {
+                return !taken.contains({id, trace_id}) && !here.contains(id) && given.insert(id).second;
+            });
+        }
+        if (placed.size() > 1 || run.run_id != source.run_id) {
             run.data += fmt::format(R"(, "shared_run_id": {}, "connector_instance_ids": [{}])",
                                     json_string(source.run_id), names);
-            if (is_others) {
-                run.run_id = id_beside(run, [&, &trace_id = run.trace_id](const std::string& id) {
-                    return !taken.contains({id, trace_id}) && given.insert(id).second;
-                });
-            }
             findings.add({.kind = finding::shared_id,
                           .run_id = source.run_id,
                           .more = {{"connector_instance_id", run.connector_instance_id}, {"imported_as", run.run_id}}});

@@ -27,6 +27,8 @@ struct Rules {
     bool adjudicate = false;           ///< end what nobody will end, where that is certain
     bool source_is_stopped = false;    ///< and that is certain of all: the server is gone for good
     bool trust_history = true;         ///< `run_history` also says how runs ended that have events
+    /// Microseconds: of a run in flight it does not say so yet where the ending is no older.
+    std::int64_t patience_with_history = 0;
     Boots newest_boots = {};
     std::int64_t now = 0; ///< microseconds since 1970
 };
@@ -70,11 +72,18 @@ struct Owner {
 /// Ids that are not for the run of a trace: another has them.
 using TakenIds = std::set<std::pair<std::string, std::string>>;
 
-/// The runs that share a source's run id, most often one. `owner` has the id here already, if that is known: the others
-/// are `<id>~<connection>`, with a number behind it where that is taken. Refers to the rows of `source`, which are
-/// mended (mending.hpp).
+/// Runs that are here already, by their ids.
+using KnownRuns = std::map<std::string, Owner>;
+
+/// The runs that share a source's run id, most often one. `owner` has the id here already, if that is known, and those
+/// `beside` are here by ids that were made; the others are `<id>~<connection>`, with a number behind it where that is
+/// taken. Refers to the rows of `source`, which are mended (mending.hpp).
 std::vector<MappedRun> map_runs(const SourceRun& source, const Rules& rules, const std::optional<Owner>& owner,
-                                Findings& findings, const TakenIds& taken = {});
+                                Findings& findings, const TakenIds& taken = {}, const KnownRuns& beside = {});
+
+/// `run` with these events alone, which are further ones: `more` has nothing else. Nothing if they may change what it
+/// is or how it stands: then all its rows are to be mapped again.
+std::optional<MappedRun> map_more(const SourceRun& more, const MappedRun& run);
 
 /// The connections of the runs that share the id.
 std::vector<std::string> connections_of(const SourceRun& source, const Rules& rules);

@@ -561,6 +561,62 @@ subtest 'ids beside a shared one' => sub {
 	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
 };
 
+# What tells two runs apart where no event names a connection: the traces in which they began.
+subtest 'a run whose connection a row told' => sub {
+	my @a = (trace_id => 'tA', actor_id => 'gmail');
+	for my $connector (qw(gmail slack))
+	{
+		my @b = (trace_id => 'tB', actor_id => $connector);
+		my $theirs = TheirServer->in_postgres($node, "rows_of_$connector", connector_instance_id => 1);
+		for my $run_id (qw(run_flown run_told))
+		{
+			$theirs->event($run_id, 'run.started', @a);
+			$theirs->event($run_id, 'run.completed', @a);
+		}
+		my @row = (connector_instance_id => 'cin_b', connector_id => $connector, trace_id => 'tB', started_at => TheirServer::at(60));
+		$theirs->insert('controller_active_runs', run_id => 'run_flown', @row);
+		$theirs->insert('run_history', run_id => 'run_told', status => 'failed', @row, completed_at => TheirServer::at(70));
+		$theirs->event('run_flown', 'run.started', @b);
+		my $name = fresh("from_rows_of_$connector");
+		my (undef, $report) = import_from($theirs, $name);
+		is(join(' ', map { status($name, $_)->{status} } qw(run_flown run_flown~cin_b run_told run_told~cin_b)), 'completed active completed failed', "$connector: each is a run of its own");
+		is(join(' ', sort map { $_->{imported_as} } found($report, 'shared_id')), 'run_flown run_flown~cin_b run_told run_told~cin_b', 'which is said');
+		# the row goes, and nothing names the connection any more
+		$theirs->do('DELETE FROM controller_active_runs');
+		$theirs->event('run_flown', 'run.failed', @b);
+		(undef, $report) = import_from($theirs, $name);
+		is($report->{events_written}, 1, 'its ending is the only thing that is new');
+		is(types($name, 'run_flown~cin_b'), 'run.admitted run.started run.failed', 'and its own');
+		is(status($name, 'run_flown~cin_b')->{connector_instance_id}, 'cin_b', 'of the connection that it has');
+		is(types($name, 'run_flown'), 'run.admitted run.started run.completed', 'the other stays what it was');
+		is(join(' ', sort map { $_->{imported_as} } found($report, 'shared_id', 'run_flown')), 'run_flown run_flown~cin_b', 'that is said too');
+		is($node->safe_psql($name, q{SELECT count(*) FROM pdpp.spine_events WHERE event_type = 'run.admitted'}), 4, 'there are no more of them');
+		is((import_from($theirs, $name))[1]{events_written}, 0, 'another time writes nothing');
+		is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
+	}
+};
+
+# The repair of a boot writes in a trace of its own. Whose an id is does not hang on that.
+subtest 'a shared id after a repair' => sub {
+	my $theirs = TheirServer->in_sqlite("$folder/repaired.db", connector_instance_id => 1);
+	for my $run_id (qw(run_a run_b))
+	{
+		my $start = $theirs->{count} + 1;
+		$theirs->event($run_id, 'run.started', trace_id => 'tA');
+		$theirs->event($run_id, 'run.started', trace_id => 'tB') if $run_id eq 'run_b';
+		$theirs->event($run_id, 'run.abandoned', trace_id => 'tBoot', actor_type => 'system', actor_id => 'boot', data => { caused_by_event_id => "evt_$start" });
+	}
+	my $name = fresh('from_repaired');
+	import_from($theirs, $name);
+	is(status($name, $_)->{trace_id}, 'tA', "$_ has the trace in which it began") for qw(run_a run_b);
+	$theirs->event('run_b', 'run.started', trace_id => 'tBoot');
+	import_from($theirs, $name);
+	my $all = all_of($name);
+	is((import_from($theirs, $name))[1]{events_written}, 0, 'another time writes nothing');
+	is(all_of($name), $all, 'at all');
+	is(types($name, 'run_b'), 'run.admitted run.started run.abandoned', 'the one that ended is the one that began first');
+};
+
 subtest 'ours' => sub {
 	my $theirs = TheirServer->in_postgres($node, 'like_ours');
 	$theirs->event('run_ours', 'run.failed', @cin);

@@ -216,7 +216,8 @@ BOOST_AUTO_TEST_CASE(whose_an_event_is_that_names_no_connection) {
                      {"cin_a", "gmail", "g", "completed"}}) == "1=sc, 1~drive=sf");
     BOOST_TEST(told({{"-", "gmail", "g", "started"}}, {flown}) == "1=+, 1~gmail=s");
     BOOST_TEST(told({{"-", "gmail", "trc_f", "started"}}, {flown}) == "1=+, 1~gmail=s"); // begun by two, in one trace
-    BOOST_TEST(told({{"-", "drive", "d", "started"}}, {flown}) == "1=s+");
+    BOOST_TEST(told({{"-", "drive", "d", "started"}}, {flown}) == "1=+, 1~drive=s"); // the row's began in another trace
+    BOOST_TEST(told({{"-", "drive", "trc_f", "started"}}, {flown}) == "1=s+");
     // of one connector: two that began
     BOOST_TEST(told({{"-", "gmail", "g", "started"},
                      {"-", "gmail", "h", "started"},
@@ -224,6 +225,14 @@ BOOST_AUTO_TEST_CASE(whose_an_event_is_that_names_no_connection) {
                      {"-", "gmail", "g", "completed"}}) == "1=sc, 1~gmail=sf");
     BOOST_TEST(told({{"-", "gmail", "g", "started"}, {"-", "gmail", "g", "started"}, {"-", "gmail", "h", "failed"}}) ==
                "1=ssf");
+    BOOST_TEST(told({{"-", "drive", "d", "note"},
+                     {"-", "drive", "d", "started"},
+                     {"-", "drive", "d", "completed"},
+                     {"-", "drive", "trc_f", "started"},
+                     {"-", "drive", "x", "note"}},
+                    {flown}) == "1=sn+, 1~drive=nsc");
+    BOOST_TEST(told({{"-", "gmail", "g", "note"}, {"-", "gmail", "h", "started"}, {"-", "gmail", "g", "started"}}) ==
+               "1=ns, 1~gmail=s");
     // who else is heard of a run is of it, in whatever trace
     BOOST_TEST(told({{"-", "-", "o", "note"}, {"-", "gmail", "g", "started"}, {"-", "-", "o", "note"}}) == "1=nsn");
     BOOST_TEST(told({{"-", "-", "d", "note"},
@@ -231,6 +240,30 @@ BOOST_AUTO_TEST_CASE(whose_an_event_is_that_names_no_connection) {
                      {"-", "drive", "d", "started"},
                      {"-", "gmail", "x", "completed"}}) == "1=ns, 1~gmail=sc");
     BOOST_TEST(told({{"cin_a", "gmail", "g", "started"}, {"-", "gmail", "x", "completed"}}) == "1=sc");
+}
+
+BOOST_AUTO_TEST_CASE(a_row_of_another_trace_is_of_another_run) {
+    const auto told = [](const char* trace, bool is_named, bool is_receipt) {
+        auto run = source({event("e1", "run.started", std::nullopt), event("e2", "run.completed", std::nullopt)});
+        auto row = history("failed", "2026-08-01T09:00:05Z");
+        row[history_column::trace_id] = trace;
+        if (!is_named) {
+            row[history_column::connector_instance_id].reset();
+        }
+        if (is_receipt) {
+            row = {row[history_column::run_id], row[history_column::connector_instance_id],
+                   row[history_column::connector_id], row[history_column::trace_id], std::nullopt};
+        }
+        (is_receipt ? run.receipts : run.history) = {row};
+        return mapped(run).size();
+    };
+    for (const bool is_named : {true, false}) {
+        for (const bool is_receipt : {true, false}) {
+            BOOST_TEST(told("trc_none", is_named, is_receipt) == 1);
+            BOOST_TEST(told("", is_named, is_receipt) == 1);
+            BOOST_TEST(told("trc_other", is_named, is_receipt) == 2);
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_is_here_is_the_same_when_its_connection_is_told_no_more) {
