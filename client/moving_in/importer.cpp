@@ -47,6 +47,9 @@ constexpr auto between_looks = std::chrono::milliseconds(200);
 constexpr auto between_looks_at_boots = std::chrono::seconds(10);
 constexpr std::size_t runs_read_at_once = 500;
 
+/// A run with so many events is not read whole for each that comes while it goes on, if no more come at once.
+constexpr std::size_t many_events = 500;
+
 /// How long a run must have been without an ending and a flight row, and its controller in another life, before it is
 /// taken for one that nobody will end: its server may take the row away first, and repairs after it has begun.
 constexpr auto patience_with_repair = std::chrono::seconds(10);
@@ -126,7 +129,8 @@ Rules Importer::rules() const {
             .adjudicate =
                 options_.adjudicate && (options_.source_is_stopped || !options_.follow), // else when it is due
             .source_is_stopped = options_.source_is_stopped,
-            .trust_history = true,
+            .trust_history = !options_.follow, // else after a while
+            .patience_with_history = options_.follow ? 0 : std::chrono::microseconds(patience_with_events).count(),
             .newest_boots = boots_,
             .now = unix_micros_now()};
 }
@@ -302,35 +306,68 @@ asio::awaitable<void> Importer::add(Batch& batch, SourceRun& source, const Known
         stranded_.erase(source.run_id);
         to_be_judged_.erase(source.run_id);
     }
+    long_runs_.erase(source.run_id);
+    if (options_.follow && source.events.size() >= many_events && runs.size() == 1 &&
+        runs.front().run_id == source.run_id && runs.front().here == "active") {
+        auto run = runs.front();
+        run.events.clear();
+        long_runs_.emplace(source.run_id, std::move(run));
+    }
     for (const MappedRun& run : runs) {
-        ++totals_.runs;
-        totals_.events += static_cast<std::int64_t>(run.events.size());
-        batch.events += static_cast<std::int64_t>(run.events.size());
-        batch.is_alone = batch.is_alone || run.run_generation;
         if (run.waits_for_history) {
             until_ended_.try_emplace(source.run_id, Clock::now() + patience_with_events);
         }
-        if (options_.dry_run) {
-            if (run.here != run.today) {
-                findings_.add({.kind = finding::ending_differs,
-                               .run_id = run.run_id,
-                               .more = {{"here", run.here}, {"there", run.today}}});
-            }
-            continue;
-        }
-        auto payloads = payloads_of(run, bytes_in_payload);
-        if (payloads.size() > 1 || payloads.front().text.size() > bytes_in_payload) {
-            batch.is_alone = true;
-            batch.large.push_back({.run_id = run.run_id, .today = run.today, .payloads = std::move(payloads)});
-            continue;
-        }
-        auto& payload = payloads.front().text;
-        batch.payload += batch.payload.empty() ? "[" : ",";
-        batch.payload += payload;
-        batch.payloads.push_back(std::move(payload));
-        batch.run_ids.push_back(run.run_id);
-        batch.today.push_back(run.today);
+        append(batch, run);
     }
+}
+
+void Importer::append(Batch& batch, const MappedRun& run) {
+    ++totals_.runs;
+    totals_.events += std::ranges::count_if(run.events, [](const MappedEvent& event) { return event.row != nullptr; });
+    batch.events += static_cast<std::int64_t>(run.events.size());
+    batch.is_alone = batch.is_alone || run.run_generation;
+    if (options_.dry_run) {
+        if (run.here != run.today) {
+            findings_.add({.kind = finding::ending_differs,
+                           .run_id = run.run_id,
+                           .more = {{"here", run.here}, {"there", run.today}}});
+        }
+        return;
+    }
+    auto payloads = payloads_of(run, bytes_in_payload);
+    if (payloads.size() > 1 || payloads.front().text.size() > bytes_in_payload) {
+        batch.is_alone = true;
+        batch.large.push_back({.run_id = run.run_id, .today = run.today, .payloads = std::move(payloads)});
+        return;
+    }
+    auto& payload = payloads.front().text;
+    batch.payload += batch.payload.empty() ? "[" : ",";
+    batch.payload += payload;
+    batch.payloads.push_back(std::move(payload));
+    batch.run_ids.push_back(run.run_id);
+    batch.today.push_back(run.today);
+}
+
+/// What has come to a long run, if that is all there is to say of it; false if the whole of it is to be read.
+asio::awaitable<bool> Importer::add_more(Batch& batch, const std::string& run_id,
+                                         const std::vector<std::int64_t>& numbers, const Rules& rules) {
+    const auto known = long_runs_.find(run_id);
+    if (known == long_runs_.end() || numbers.size() >= many_events) {
+        co_return false;
+    }
+    auto source = co_await source_.events(run_id, numbers);
+    source_.check_unchanged();
+    Findings findings;
+    mend(source, rules, findings);
+    const auto run = map_more(source, known->second);
+    if (!run) {
+        co_return false;
+    }
+    for (Finding& finding : findings.take()) {
+        findings_.add(std::move(finding));
+    }
+    append(batch, *run);
+    co_return true;
 }
 
 /// Reads on until the batch is full; `more` is false at the end.
@@ -491,7 +528,6 @@ asio::awaitable<void> Importer::send(pq::Connection& target, Batch batch) {
     for (LargeRun& run : large) {
         co_await send_large(target, std::move(run));
     }
-    progress_(totals_);
 }
 
 /// So that whatever has no flight row when it is looked at had none for a while, or is known to have had one, and a
@@ -601,6 +637,30 @@ asio::awaitable<void> Importer::import_some(const std::set<std::string>& run_ids
     }
 }
 
+/// What a look found: long runs last, so that nobody waits for them, and no more of them than is needed.
+asio::awaitable<void> Importer::import_changed(const Look& look, const Rules& rules) {
+    std::set<std::string> whole = look.run_ids;
+    Batch more;
+    for (const auto& [run_id, numbers] : look.added) {
+        if (whole.contains(run_id)) {
+            continue;
+        }
+        const bool is_enough = co_await add_more(more, run_id, numbers, rules);
+        if (!is_enough) {
+            whole.insert(run_id);
+        }
+    }
+    std::set<std::string> long_ones;
+    for (const auto& [run_id, run] : long_runs_) {
+        if (auto found = whole.extract(run_id)) {
+            long_ones.insert(std::move(found));
+        }
+    }
+    co_await send(*target_, std::move(more));
+    co_await import_some(whole, rules);
+    co_await import_some(long_ones, rules);
+}
+
 /// A controller that began another life ends the hope for what its lives before left.
 asio::awaitable<void> Importer::refresh_boots() {
     if (options_.adjudicate && Clock::now() >= boots_read_at_ + between_looks_at_boots) {
@@ -640,9 +700,10 @@ asio::awaitable<void> Importer::look_again() {
     co_await refresh_boots();
     const auto judged = options_.adjudicate ? due(to_be_judged_) : std::set<std::string>(); // by boots known as long
     auto by = rules();
+    by.trust_history = true;
     co_await import_some(by_history, by);
     by.trust_history = false;
-    co_await import_some(look.run_ids, by);
+    co_await import_changed(look, by);
     by.adjudicate = true;
     co_await import_some(judged, by);
     co_await source_.end();
@@ -710,6 +771,7 @@ asio::awaitable<void> Importer::follow() {
             source_.close();
             target_.reset();
             asked_.reset();
+            long_runs_.clear();
             co_await backoff.pause();
             continue;
         }

@@ -104,6 +104,9 @@ class Importer {
     boost::asio::awaitable<std::vector<MappedRun>> map(const SourceRun& source, const KnownRuns& known,
                                                        const Rules& rules);
     boost::asio::awaitable<void> add(Batch& batch, SourceRun& run, const KnownRuns& known, const Rules& rules);
+    void append(Batch& batch, const MappedRun& run);
+    boost::asio::awaitable<bool> add_more(Batch& batch, const std::string& run_id,
+                                          const std::vector<std::int64_t>& numbers, const Rules& rules);
     boost::asio::awaitable<void> fill(RunStream& stream, Batch& batch, const Rules& rules, bool& more);
     boost::asio::awaitable<void> send(pq::Connection& target, Batch batch);
     boost::asio::awaitable<void> send_one_by_one(pq::Connection& target, Batch batch);
@@ -117,6 +120,7 @@ class Importer {
     boost::asio::awaitable<void> import_in_turns(std::optional<pq::Connection>& target, RunStream& stream,
                                                  Turns& turns);
     boost::asio::awaitable<void> import_some(const std::set<std::string>& run_ids, const Rules& rules);
+    boost::asio::awaitable<void> import_changed(const Look& look, const Rules& rules);
     boost::asio::awaitable<void> look_again();
     void tell_findings();
     boost::asio::awaitable<void> refresh_boots();
@@ -141,6 +145,8 @@ class Importer {
     Times to_be_judged_;                  ///< when that may be known of them
     std::set<std::string> was_in_flight_; ///< a moment before
     Times until_ended_;                   ///< when the history of runs is to be believed of a run
+    /// Without their events, those that go on and have many: what comes is read without those.
+    std::map<std::string, MappedRun> long_runs_;
 };
 
 } // namespace pdpp::moving_in

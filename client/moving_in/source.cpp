@@ -201,6 +201,14 @@ asio::awaitable<std::vector<SourceRun>> Source::runs(const std::set<std::string>
     co_return runs;
 }
 
+asio::awaitable<SourceRun> Source::events(const std::string& run_id, const std::vector<std::int64_t>& numbers) {
+    const auto condition =
+        fmt::format("t.run_id = {} and t.event_seq in ({})", literal(run_id), fmt::join(numbers, ", "));
+    SourceRun run{.run_id = run_id, .events = {}, .flights = {}, .history = {}, .receipts = {}};
+    run.events = co_await database_->rows(select(TableId::events, condition));
+    co_return run;
+}
+
 asio::awaitable<std::vector<TableSize>> Source::sizes() {
     std::vector<TableSize> sizes;
     for (const auto id : all_tables) {
@@ -349,7 +357,7 @@ asio::awaitable<void> Source::find_events(Look& look) {
         add_number(look.numbers, number);
         digest_of(look, block_of(number)) += digest_of_event(row);
         if (row[2]) {
-            look.run_ids.insert(*row[2]);
+            look.added[*row[2]].push_back(number);
         }
     }
 }

@@ -56,6 +56,8 @@ using BlockDigests = std::map<std::int64_t, std::uint64_t>;
 /// What a look found that was not there at the look before. It counts as seen once keep() is told so.
 struct Look {
     std::set<std::string> run_ids;
+    /// By their runs, the numbers of the events that are new: of a run that is not in run_ids there is nothing else.
+    std::map<std::string, std::vector<std::int64_t>> added;
     std::vector<Range> numbers;
     BlockDigests blocks;                       ///< those that are other than before
     std::optional<std::int64_t> compared_from; ///< where the next look goes on to compare
@@ -85,6 +87,8 @@ class Source {
 
     boost::asio::awaitable<RunStream> runs();
     boost::asio::awaitable<std::vector<SourceRun>> runs(const std::set<std::string>& run_ids);
+    /// Of a run, the events of these numbers alone.
+    boost::asio::awaitable<SourceRun> events(const std::string& run_id, const std::vector<std::int64_t>& numbers);
 
     boost::asio::awaitable<std::vector<TableSize>> sizes();
 

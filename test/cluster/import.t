@@ -148,7 +148,7 @@ sub tries
 	fresh($name);
 	my ($first, $report) = import_from($theirs, $name);
 	is($first, 1, 'one row could not be taken as it was');
-	is($report->{events_written}, $report->{events}, 'all were taken');
+	is($report->{events_written}, $report->{events} + 1, 'all were taken, and an ending from the history of runs');
 	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
 	is($theirs->digest, $whole, 'the source is as it was');
 
@@ -638,6 +638,13 @@ subtest 'ours' => sub {
 	is(status('ours', 'run_same')->{status}, 'active', 'one of the same connection is ours');
 	is(join(' ', sort map { $_->{run_id} } found($report, 'run_of_ours')), 'run_ours run_same', 'and both are named');
 	is($report->{events_written}, 0, 'another time writes nothing');
+};
+
+subtest 'what a doctor counts' => sub {
+	my $theirs = TheirServer->in_postgres($node, 'counted');
+	$theirs->event('run_counted', 'run.started', @cin);
+	my (undef, $report) = import_from($theirs, 'nowhere', '--dry-run', '--adjudicate', '--source-is-stopped');
+	is($report->{events}, 1, 'are the events that are there');
 };
 
 $node->stop;

@@ -271,6 +271,91 @@ subtest 'adjudicating' => sub {
 	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
 };
 
+# A boot is known only when it has been read, whatever else is due then.
+subtest 'adjudicating by a boot that has just been seen' => sub {
+	my $theirs = TheirServer->in_postgres($node, 'booting');
+	my $boot = sub { $theirs->event(undef, 'controller.booted', data => { controller_id => 'ctl', seq => $_[0] }) };
+	$boot->(1);
+	$theirs->event('run_left', 'run.started', @cin, data => { controller_id => 'ctl', seq => 1 });
+	$theirs->do(q{ALTER DATABASE booting SET log_statement = 'all'});
+	my $boots_read = sub { return scalar(() = slurp_file($node->logfile) =~ /event_type = 'controller\.booted'/g) };
+	my $name = fresh('from_booting');
+	my $before = $boots_read->();
+	my $import = follow($theirs, $name, '--adjudicate');
+	cmp_ok($boots_read->(), '>', $before, 'the boots are read');
+	# nothing is written here until both the run is due and the boots are to be read again
+	my $holder = $node->background_psql($name);
+	$holder->query_safe('BEGIN; LOCK TABLE pdpp.connections IN EXCLUSIVE MODE');
+	$theirs->event('run_next', 'run.started', connector_instance_id => 'cin_next', data => { controller_id => 'ctl', seq => 2 });
+	$node->poll_query_until($name, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'pdpp import' AND wait_event_type = 'Lock'}) or die 'it does not wait';
+	sleep 11;
+	$boot->(2);
+	$before = $boots_read->();
+	$holder->query_safe('COMMIT');
+	$holder->quit;
+	ok(within(sub { $boots_read->() > $before }), 'they are read again');
+	$theirs->event('run_seen', 'run.completed', connector_instance_id => 'cin_seen');
+	comes('a look', $name, 'run_seen', 'completed');
+	is(status($name, 'run_left'), 'active', 'a run of a life that is over is left to the repair of the next');
+	$theirs->event('run_left', 'run.failed', @cin);
+	comes('which ends it', $name, 'run_left', 'failed');
+	is($import->stop, 0, 'it ends when it is told to');
+};
+
+# The history of runs may be ahead of the event that says the same, and better.
+subtest 'an ending in two places' => sub {
+	my $theirs = TheirServer->in_postgres($node, 'twice_told');
+	$theirs->event('run_ends', 'run.started', @cin);
+	$theirs->insert('run_history', run_id => 'run_ends', connector_instance_id => 'cin_a', connector_id => 'gmail', status => 'failed', started_at => TheirServer::at(1), completed_at => TheirServer::at(2));
+	my $name = fresh('from_twice_told');
+	my $import = follow($theirs, $name);
+	$theirs->event('run_ends', 'run.failed', @cin, data => { reason => 'token_expired' });
+	comes('an event that comes after the first copy', $name, 'run_ends', 'failed');
+	is($node->safe_psql($name, q{SELECT pdpp_run_status('run_ends')->>'terminal_reason'}), 'token_expired', 'says how the run ended');
+	$theirs->event('run_told', 'run.started', connector_instance_id => 'cin_b');
+	$theirs->insert('run_history', run_id => 'run_told', connector_instance_id => 'cin_b', connector_id => 'gmail', status => 'failed', terminal_reason => 'lost', started_at => TheirServer::at(1), completed_at => TheirServer::at(2));
+	comes('where none comes', $name, 'run_told', 'failed');
+	is($import->stop, 0, 'it ends when it is told to');
+};
+
+# Of a run with many events only what is new is read while it goes on, so that others need not wait for it.
+subtest 'a long run' => sub {
+	my $theirs = TheirServer->in_postgres($node, 'chatty');
+	my $many = sub { return $theirs->do(qq{INSERT INTO spine_events (event_id, event_type, occurred_at, recorded_at, scenario_id, trace_id, actor_type, actor_id, object_type, object_id, status, version,
+			run_id, connector_instance_id, data_json)
+		SELECT '$_[0]' || n, 'run.note', '2026-08-01T10:00:00.500Z', '2026-08-01T10:00:00.500Z', 's', 'trc_run_long', 'runtime', 'gmail', 'run', 'run_long', 's', '1', 'run_long', 'cin_a', '{}'
+		FROM generate_series(1, $_[1]) AS n}) };
+	$theirs->event('run_long', 'run.started', @cin);
+	$many->('first', 600);
+	$theirs->insert('controller_active_runs', run_id => 'run_long', connector_instance_id => 'cin_a', connector_id => 'gmail', trace_id => 'trc_run_long', started_at => TheirServer::at(0));
+	$theirs->do(q{ALTER DATABASE chatty SET log_statement = 'all'});
+	my $read_whole = sub { return scalar(() = slurp_file($node->logfile) =~ /spine_events as t where [^\n]*run_id in \('run_long'\)/g) };
+	my $has = sub { my ($what, $run_id, $count) = @_; my $events = "SELECT count(*) FROM pdpp.spine_events WHERE run_id = '$run_id'"; within(sub { $node->safe_psql('from_chatty', $events) == $count }); return is($node->safe_psql('from_chatty', $events), $count, $what); };
+	my $name = fresh('from_chatty');
+	my $import = follow($theirs, $name);
+	$theirs->event('run_long', 'run.note', @cin);
+	$has->('what comes', 'run_long', 603);
+	$many->('next', 300);
+	$has->('much at once', 'run_long', 903);
+	$theirs->event('run_long', 'run.note', actor_type => 'connector');
+	$has->('what names no connection', 'run_long', 904);
+	is($node->safe_psql($name, q{SELECT string_agg(run_id, ' ') FROM pdpp.controller_active_runs}), 'run_long', 'it is in flight');
+	is($read_whole->(), 0, 'none of it was read twice');
+	$theirs->event('run_long', 'run.note', connector_instance_id => 'cin_other', trace_id => 'trc_other', actor_id => 'drive');
+	$has->('what another connection says', 'run_long~cin_other', 2);
+	cmp_ok($read_whole->(), '>', 0, 'is not its own: all of it is read');
+	$theirs->do('DELETE FROM controller_active_runs; ' . $theirs->event_sql('run_long', 'run.completed', @cin));
+	comes('it ends', $name, 'run_long', 'completed');
+	$has->('with all that it said', 'run_long', 905);
+	$theirs->event('run_long', 'run.note', @cin);
+	$has->('what follows', 'run_long', 906);
+	my $all = $node->safe_psql($name, 'SELECT * FROM pdpp.spine_events ORDER BY run_id, event_seq');
+	is((import_from($theirs->source, $name))[1]{events_written}, 0, 'a copy of all writes nothing');
+	is($node->safe_psql($name, 'SELECT * FROM pdpp.spine_events ORDER BY run_id, event_seq'), $all, 'at all');
+	is($node->safe_psql($name, 'SELECT * FROM pdpp_check()'), '', 'the check finds nothing');
+	is($import->stop, 0, 'it ends when it is told to');
+};
+
 subtest 'progress' => sub {
 	my $theirs = TheirServer->in_postgres($node, 'long');
 	$theirs->event("run_$_", 'run.completed', connector_instance_id => "cin_$_") for 1 .. 3;
@@ -286,6 +371,12 @@ subtest 'progress' => sub {
 	$holder->quit;
 	$import->finish;
 	like($err, qr/^3 of 3 events, \d+ a second, 0 s left\n/, 'what takes long says how far it has come');
+	my $followed = follow($theirs, $name);
+	sleep 3; # after which it would be said
+	$theirs->event('run_after', 'run.completed', @cin);
+	comes('what follows', $name, 'run_after', 'completed');
+	unlike($followed->log, qr/events, \d+ a second/, 'has no end that it could be far from');
+	$followed->stop;
 };
 
 $node->stop;

@@ -286,6 +286,68 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_here_is_the_same_when_its_connection_is_told_
                "run_1 run_1~cin_b");
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_is_here_beside_another_keeps_its_id) {
+    const auto told = [](const SourceRun& run, const KnownRuns& beside) {
+        Findings findings;
+        std::string text;
+        for (const auto& one : map_runs(run, {}, Owner{.connection = "drive", .connector = "drive", .trace_id = "d"},
+                                        findings, {}, beside)) {
+            text += (text.empty() ? "" : " ") + one.run_id + "=" + one.connector_instance_id;
+        }
+        return text;
+    };
+    const auto begun = [](std::string id, std::optional<std::string> connection, const char* connector,
+                          const char* trace) {
+        auto row = event(std::move(id), "run.started", std::move(connection));
+        row[event_column::actor_id] = connector;
+        row[event_column::trace_id] = trace;
+        return row;
+    };
+    const Owner named{.connection = "cin_b", .connector = "gmail", .trace_id = "g"};
+    const auto drive = begun("e1", std::nullopt, "drive", "d");
+    const auto gmail = begun("e2", std::nullopt, "gmail", "g");
+    // its connection is told no more: by its trace, else by its connector
+    BOOST_TEST(told(source({drive, gmail}), {{"run_1~cin_b", named}}) == "run_1=drive run_1~cin_b=cin_b");
+    BOOST_TEST(told(source({gmail}), {{"run_1~cin_b", named}}) == "run_1~cin_b=cin_b");
+    BOOST_TEST(told(source({drive, begun("e2", std::nullopt, "gmail", "h")}), {{"run_1~cin_b", named}}) ==
+               "run_1=drive run_1~cin_b=cin_b");
+    // another one of that connector is another
+    BOOST_TEST(told(source({drive, begun("e2", std::nullopt, "gmail", "h"), gmail}), {{"run_1~cin_b", named}}) ==
+               "run_1=drive run_1~gmail=gmail run_1~cin_b=cin_b");
+    BOOST_TEST(told(source({drive, begun("e2", "cin_c", "gmail", "c")}), {{"run_1~cin_b", named}}) ==
+               "run_1=drive run_1~cin_c=cin_c");
+    // and where it is told only now
+    const Owner unnamed{.connection = "gmail", .connector = "gmail", .trace_id = "g"};
+    BOOST_TEST(told(source({drive, begun("e2", "cin_b", "gmail", "g")}), {{"run_1~gmail", unnamed}}) ==
+               "run_1=drive run_1~gmail=cin_b");
+    // what is somebody's is not given again
+    BOOST_TEST(told(source({drive, gmail, begun("e3", std::nullopt, "gmail", "h")}), {{"run_1~gmail", unnamed}}) ==
+               "run_1=drive run_1~gmail=gmail run_1~gmail~2=gmail");
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_to_a_run_that_goes_on_is_mapped_alone_where_it_changes_nothing) {
+    const auto run = source({event("e1", "run.started", "cin_a")}, {flight("cin_a", "2026-08-01T09:00:00Z")});
+    const auto whole = mapped(run).at(0);
+    const auto more = [&](const std::string& type, std::optional<std::string> connection, const char* trace,
+                          const char* connector = "gmail") {
+        auto row = event("e2", type, std::move(connection));
+        row[event_column::trace_id] = trace;
+        row[event_column::actor_id] = connector;
+        const auto added = source({row});
+        const auto with = map_more(added, whole);
+        return with ? std::to_string(with->events.size()) + (with->in_flight ? " in flight" : "") : "all";
+    };
+    BOOST_TEST(more("run.note", "cin_a", "trc_cin_a") == "1 in flight");
+    BOOST_TEST(more("run.note", "cin_a", "other") == "1 in flight");
+    BOOST_TEST(more("run.note", std::nullopt, "trc_cin_a") == "1 in flight");
+    BOOST_TEST(more("run.note", std::nullopt, "trc_cin_a", "drive") == "all");
+    BOOST_TEST(more("run.note", std::nullopt, "other") == "all");
+    BOOST_TEST(more("run.note", "cin_b", "trc_cin_a") == "all");
+    for (const char* const type : {"run.started", "run.completed", "run.browser_surface_failed"}) {
+        BOOST_TEST(more(type, "cin_a", "trc_cin_a") == "all");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(where_the_connection_is_said) {
     const auto connection = [](const std::string& data) {
         const auto run = source({event("e1", "run.note", std::nullopt, data)});
@@ -370,6 +432,24 @@ BOOST_AUTO_TEST_CASE(what_the_history_knows_counts_more_than_a_row_in_flight) {
         BOOST_TEST(here(rules, "timed_out", at) == "failed");
     }
     BOOST_TEST(here({}, "running", at) == "active in flight");
+    for (const char* const word : {"In_Progress", "waiting", "PENDING"}) {
+        BOOST_TEST(here({}, word, at) == "active in flight");
+    }
+    for (const char* const word : {"Completed", "COMPLETED", "succeeded_with_gaps", "completed_with_gaps"}) {
+        BOOST_TEST(here({}, word, at) == "completed");
+    }
+    for (const char* const word : {"Cancelled", "canceled", "skipped"}) {
+        BOOST_TEST(here({}, word, at) == "cancelled");
+    }
+    // an event that says the same may be on its way
+    const auto now = 1785574805000000;
+    for (const std::int64_t seconds : {-4, 0, 4}) {
+        const Rules recent{.patience_with_history = 5000000, .now = now + seconds * 1000000};
+        BOOST_TEST(here(recent, "completed", at) == "active in flight waits");
+    }
+    BOOST_TEST(here({.patience_with_history = 5000000, .now = now + 5000000}, "completed", at) == "completed");
+    BOOST_TEST(here({.adjudicate = true, .source_is_stopped = true, .patience_with_history = 5000000, .now = now},
+                    "completed", at) == "completed");
     BOOST_TEST(here(gone, "running", at) == "abandoned");
     BOOST_TEST(here({}, "failed", std::nullopt) == "active in flight"); // an attempt: another may follow
     BOOST_TEST(here(gone, "failed", std::nullopt) == "failed");
