@@ -14,7 +14,7 @@ struct RunOptions {
     std::optional<std::string> connector_instance_id;
     std::optional<double> timeout_seconds;
     std::string working_directory;
-    std::string metrics_file; ///< empty: none
+    std::string metrics_file;         ///< empty: none
     std::vector<std::string> command; ///< what follows `--` on the command line, word for word; not empty
 };
 

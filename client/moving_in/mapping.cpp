@@ -455,6 +455,7 @@ void place_known(std::vector<Placed>& runs, const KnownRuns& here) {
 std::vector<std::string> connections_of(const SourceRun& source, const Rules& rules) {
     auto groups = grouped(source, map_events(source));
     std::vector<std::string> connections;
+    connections.reserve(groups.size());
     for (Group& group : groups) {
         connections.push_back(map_group(source, group, rules).connector_instance_id);
     }

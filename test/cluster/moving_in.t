@@ -10,6 +10,7 @@ use PdppCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TheirServer;
+use Upstream;
 
 my $page = slurp_file(abs_path(dirname(__FILE__) . '/../../docs/operating/moving-in.md'));
 my $node = PdppCluster->running('main');
@@ -28,6 +29,14 @@ $theirs->event('run_fine', 'run.completed', @cin);
 sub store { my ($name, $text) = @_; open my $file, '>', "$folder/$name" or die $!; print {$file} $text; close $file; return; }
 store('service.conf', "[theirs]\nhost=" . $node->host . "\nport=" . $node->port . "\ndbname=theirs\n");
 store('new_run.sql', $theirs->event_sql('run_new', 'run.started', @cin) . "\n" . $theirs->event_sql('run_new', 'run.completed', @cin) . "\n");
+
+store('owner-password', "of both servers\n");
+chmod 0600, "$folder/owner-password" or die $!;
+
+# where its addresses are here
+my $their_gateway = Upstream->start;
+my %address = ('127.0.0.1:3000' => '127.0.0.1:' . $their_gateway->port, '127.0.0.1:8080' => '127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port());
+$page =~ s{(127\.0\.0\.1:\d+)}{$address{$1} // $1}ge;
 
 my @steps;
 for my $block ($page =~ /^```console\n(.*?)^```$/gms)

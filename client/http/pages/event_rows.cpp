@@ -129,6 +129,7 @@ std::vector<const ShownEvent*> newest_of_streams(std::span<const ShownEvent* con
         }
     }
     std::vector<const ShownEvent*> newest;
+    newest.reserve(streams.size());
     for (const auto& [name, event] : streams) {
         newest.push_back(event);
     }

@@ -22,6 +22,7 @@ std::vector<const ShownEvent*> events_read(const RunPageParts& parts, std::span<
         add(*parts.first);
     }
     std::vector<const ShownEvent*> read;
+    read.reserve(events.size());
     for (const auto& [seq, event] : events) {
         read.push_back(event);
     }
