@@ -94,7 +94,7 @@ struct Liking {
     int quality = 0;
     bool is_named = false;
 
-    auto operator<=>(const Liking&) const = default;
+    auto operator<=>(const Liking&) const = default; // NOLINT(modernize-use-nullptr): clang-tidy 14
 };
 
 Liking liking_of(const MediaRange& type, std::span<const MediaRange> ranges) {
