@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 #include <utility>
 
 namespace pdpp::moving_in {
@@ -33,6 +35,9 @@ int compare_bytes(void* /*unused*/, int left_size, const void* left, int right_s
 }
 
 constexpr int patience_with_locks = 5000; // milliseconds
+
+constexpr int looks_at_log = 10;
+constexpr auto between_looks_at_log = std::chrono::milliseconds(100);
 
 struct CloseDatabase {
     void operator()(sqlite3* database) const noexcept { sqlite3_close_v2(database); }
@@ -315,11 +320,22 @@ class Sqlite : public Database {
         return false;
     }
 
-    /// A log without its index was copied so, unless somebody is just making or removing them. Throws SourceError.
+    /// A log without its index was copied so, unless somebody is just making or removing them: then one look a moment
+    /// later finds it otherwise. Throws SourceError.
     void check_index() const {
-        std::error_code error;
-        const auto is_there = [&](const char* what) { return std::filesystem::exists(file_ + what, error); };
-        if (!is_locked(file_) && is_there("-wal") && !is_there("-shm") && !is_locked(file_)) {
+        const auto log_without_index = [&] {
+            std::error_code error;
+            const auto written = std::filesystem::last_write_time(file_ + "-wal", error);
+            const bool is_so = !error && !std::filesystem::exists(file_ + "-shm", error) && !is_locked(file_);
+            return is_so ? std::optional(written) : std::nullopt;
+        };
+        const auto first = log_without_index();
+        bool is_copy = first.has_value();
+        for (int look = 0; is_copy && look < looks_at_log; ++look) {
+            std::this_thread::sleep_for(between_looks_at_log);
+            is_copy = log_without_index() == first;
+        }
+        if (is_copy) {
             throw SourceError(
                 SourceError::Kind::refused, fmt::format("the source: {0}-wal is beside {0}, and no {0}-shm", path_),
                 "Copy that too; or let a program that may write to the copy open it once and read from it, "
