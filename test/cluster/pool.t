@@ -44,7 +44,8 @@ for my $reset ('DISCARD ALL', 'RESET ALL; SELECT pg_advisory_unlock_all(); UNLIS
     is(sql(q{select pdpp_reconcile()->>'lost_boots'}), '1', 'the boot is lost');
     is(pooled(qq{select pdpp_run_now('c', 'i', '$run') is null; select pdpp_controller_rejoin('$epoch')->>'seq' is null; select pdpp_run_claim('$run')->>'run_id'; select pdpp_reconcile()->>'lost_boots'}),
         "f\nf\n$run\n0", 'until its controller is back, through the pool as well');
-    is(sql(q{select pdpp_reconcile()->>'lost_boots'}), '1', 'for as long as it is');
+    # the pool resets the session some time after its client has gone
+    ok(within(sub { sql(q{select pdpp_reconcile()->>'lost_boots'}) eq '1' }), 'for as long as it is');
     sql(qq{select pdpp_run_settle('$run', 'completed')});
     stop_pool($pool);
 }
