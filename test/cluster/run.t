@@ -303,6 +303,17 @@ subtest 'a guardian that somebody stops' => sub {
 	}
 };
 
+subtest 'a file for Prometheus' => sub {
+	my $run = run_shell('exit 0', '--metrics-file', "$folder/run.prom");
+	ended_as($run, 0, 'completed', undef, 'with one');
+	like(slurp_file("$folder/run.prom"), qr/^pdpp_launcher_endings_waiting\{controller_id="run\@.+:\d+"\} 0$/m, 'no ending waits');
+	my $runs = sql('SELECT count(*) FROM pdpp.spine_events');
+	my ($code, undef, $err) = finish(start('', $pdpp, '--db', $db, 'run', '--metrics-file', "$folder/none/run.prom", '--', 'true'));
+	is($code, 2, 'one that cannot be written: exit code');
+	like($err, qr{cannot write $folder/none/run.prom: No such file or directory}, 'why');
+	is(sql('SELECT count(*) FROM pdpp.spine_events'), $runs, 'and no run was admitted');
+};
+
 subtest 'the launcher is killed' => sub {
 	my $started = start_run('--connector', 'orphan', '--', 'sh', '-c', 'echo pid=$$; exec sleep 1000');
 	my $child = wait_for($started, 'out', qr/pid=(\d+)\n/);
