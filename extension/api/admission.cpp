@@ -273,7 +273,6 @@ Jsonb* admit(const Request& request) {
         require_repeatable(*request.retry_of, target.connector_instance_id);
     }
     const run::Instant admitted_at = now();
-    // asked for at once: the system takes longer to begin than to finish
     const auto random = store::random_bytes<Random>();
     const run::GeneratedId trace_id = run::trace_id_from(random.for_trace_id);
     const store::Flight flight{

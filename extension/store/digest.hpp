@@ -3,8 +3,9 @@
 
 #include "pg.hpp"
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace pdpp::store {
@@ -15,13 +16,14 @@ bytea* sha256(std::string_view bytes);
 /// The first eight bytes of SHA-256 as a number, most significant first.
 std::uint64_t sha256_head(std::string_view bytes);
 
-/// Bytes nobody can guess, an array or a struct of arrays; raises if the system has none.
+/// So many bytes nobody can guess; raises if the system has none.
+void fill_with_random(std::span<std::byte> bytes);
+
+/// The same as an array or a struct of arrays.
 template <typename Bytes>
 Bytes random_bytes() {
     Bytes bytes{};
-    if (!pg_strong_random(&bytes, sizeof(bytes))) {
-        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
-    }
+    fill_with_random(std::as_writable_bytes(std::span{&bytes, 1}));
     return bytes;
 }
 

@@ -112,14 +112,29 @@ bool can_be_kept(const ResultRelInfo* target) {
 
 } // namespace
 
-void WriteTarget::open(Relation table) {
+void WriteTarget::open(Relation table, TupleTableSlot* row) {
     if (prepared_ != nullptr && version_ == catalogue_version() && table_ == RelationGetRelid(table)) {
         prepared_->ri_RelationDesc = table;
-        for (int i = 0; i < prepared_->ri_NumIndices; ++i) {
-            prepared_->ri_IndexRelationDescs[i] = index_open(indexes_[i], RowExclusiveLock);
-        }
-        return;
+        std::ranges::fill(opened(), nullptr); // an error may have ended the last insert
+    } else {
+        prepare(table);
     }
+    ExprContext* context = GetPerTupleExprContext(executor_);
+    context->ecxt_scantuple = row;
+    for (int i = 0; i < prepared_->ri_NumIndices; ++i) {
+        IndexTarget& index = indexes_[i];
+        index.takes_entry = index.same_as != nullptr ? index.same_as->takes_entry : ExecQual(index.predicate, context);
+        Relation& relation = opened()[static_cast<std::size_t>(i)];
+        // one that is left out needs no lock: that on the table keeps what we know of it true
+        if (index.takes_entry && relation == nullptr) {
+            relation = index_open(index.index, RowExclusiveLock);
+        } else if (!index.takes_entry && relation != nullptr) {
+            index_close(std::exchange(relation, nullptr), RowExclusiveLock);
+        }
+    }
+}
+
+void WriteTarget::prepare(Relation table) {
     prepared_ = nullptr;
     if (EState* outdated = std::exchange(executor_, nullptr)) {
         FreeExecutorState(outdated);
@@ -130,16 +145,30 @@ void WriteTarget::open(Relation table) {
     auto* target = makeNode(ResultRelInfo);
     InitResultRelInfo(target, table, 1, nullptr, 0);
     ExecOpenIndices(target, false);
-    indexes_ = static_cast<Oid*>(palloc(sizeof(Oid) * static_cast<std::size_t>(target->ri_NumIndices)));
-    for (int i = 0; i < target->ri_NumIndices; ++i) {
-        indexes_[i] = RelationGetRelid(target->ri_IndexRelationDescs[i]);
+    const auto count = static_cast<std::size_t>(target->ri_NumIndices);
+    const std::span indexes{static_cast<IndexTarget*>(palloc0(sizeof(IndexTarget) * count)), count};
+    List** predicates = static_cast<List**>(palloc0(sizeof(List*) * count));
+    for (std::size_t i = 0; i < count; ++i) {
+        // looked at before the index is opened, and so not again when the entry is made
+        predicates[i] = std::exchange(target->ri_IndexRelationInfo[i]->ii_Predicate, NIL);
+        const auto same =
+            std::find_if(predicates, predicates + i, [&](List* each) { return equal(each, predicates[i]); });
+        indexes[i] = {.index = RelationGetRelid(target->ri_IndexRelationDescs[i]),
+                      .predicate = ExecPrepareQual(predicates[i], executor),
+                      .same_as =
+                          same == predicates + i ? nullptr : &indexes[static_cast<std::size_t>(same - predicates)]};
     }
     MemoryContextSwitchTo(callers);
     MemoryContextSetParent(executor->es_query_cxt, CacheMemoryContext);
     executor_ = executor;
     prepared_ = target;
+    indexes_ = indexes.data();
     table_ = RelationGetRelid(table);
     version_ = can_be_kept(target) ? version : 0;
+}
+
+std::span<Relation> WriteTarget::opened() const {
+    return {prepared_->ri_IndexRelationDescs, static_cast<std::size_t>(prepared_->ri_NumIndices)};
 }
 
 void WriteTarget::close() {
@@ -150,16 +179,16 @@ void WriteTarget::close() {
 bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values, std::span<const bool> nulls,
                      bool has_new_keys) {
     PreventCommandIfReadOnly("INSERT");
-    prepared.open(table);
-    EState* executor = prepared.executor();
-    ResultRelInfo* target = prepared.relation();
-    executor->es_output_cid = GetCurrentCommandId(true);
     TupleTableSlot* slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
     // as many as this table has: there may be room for more
     const auto places = static_cast<std::size_t>(RelationGetDescr(table)->natts);
     std::ranges::copy(values.first(places), slot->tts_values);
     std::ranges::copy(nulls.first(places), slot->tts_isnull);
     ExecStoreVirtualTuple(slot);
+    prepared.open(table, slot);
+    EState* executor = prepared.executor();
+    ResultRelInfo* target = prepared.relation();
+    executor->es_output_cid = GetCurrentCommandId(true);
 
     bool inserted = true;
     if (has_new_keys) {
@@ -197,7 +226,7 @@ void update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* lock
         elog(ERROR, "pdpp: unexpected result of an update: %d", static_cast<int>(result));
     }
     if (needs_entries) {
-        prepared.open(table);
+        prepared.open(table, row);
         (void)pg::insert_index_entries(prepared.relation(), row, prepared.executor(), false);
         prepared.close();
     }

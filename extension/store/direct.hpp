@@ -111,16 +111,26 @@ class NewRow {
 /// as the session lives.
 class WriteTarget {
   public:
-    void open(Relation table); ///< and its indexes
-    void close();              ///< the indexes alone
+    void open(Relation table, TupleTableSlot* row); ///< and the indexes that take an entry for the row
+    void close();                                   ///< the indexes alone
 
     [[nodiscard]] EState* executor() const { return executor_; }
     [[nodiscard]] ResultRelInfo* relation() const { return prepared_; }
 
   private:
+    struct IndexTarget {
+        Oid index;
+        ExprState* predicate;       ///< null, which is true, for one of all rows
+        const IndexTarget* same_as; ///< one before it that has the same predicate
+        bool takes_entry;           ///< for the row of now
+    };
+
+    void prepare(Relation table);
+    [[nodiscard]] std::span<Relation> opened() const; ///< a null pointer for what is left out
+
     EState* executor_ = nullptr; ///< whose memory holds all that follows
     ResultRelInfo* prepared_ = nullptr;
-    Oid* indexes_ = nullptr;
+    IndexTarget* indexes_ = nullptr;
     Oid table_ = InvalidOid;
     std::uint64_t version_ = 0; ///< of the catalogue that it was made for; 0 if it must be made anew
 };

@@ -2,7 +2,7 @@
 -- somebody adds to a table still counts: its triggers run, its constraints hold, its defaults are filled in, its indexes are kept.
 \i test/sql/include/prelude.psql
 begin;
-select plan(27);
+select plan(31);
 
 create function pg_temp.live(run text) returns text language sql as $$
     select pdpp_run_now('c', run, run);
@@ -90,6 +90,23 @@ select is((select count(*) from pdpp.spine_events where upper(event_type) = 'RUN
     1::bigint, 'the index has the row');
 select throws_ok($$select pdpp_run_event('di-large', 'run.forbidden')$$, '23514', null, 'the constraint holds');
 rollback to c;
+
+-- somebody's indexes that take few rows, and are only opened for those
+savepoint d;
+create index notes on pdpp.spine_events (run_id) where event_type = 'run.note';
+create index seconds on pdpp.spine_events (event_seq) where event_seq = 2;
+create index same on pdpp.spine_events (event_seq, run_id) where event_seq = 2;
+do $$ begin perform pg_temp.live('di-few-' || i) from generate_series(1, 3) as i; end $$;
+set local enable_seqscan = off;
+select is((select count(*) from pdpp.spine_events where event_type = 'run.note' and run_id like 'di-few-%'), 3::bigint,
+    'an index of few rows has those');
+drop index pdpp.seconds;
+select is((select string_agg(event_type, ', ') from pdpp.spine_events where event_seq = 2 and run_id like 'di-few-%'),
+    'run.started, run.started, run.started', 'so has another');
+create index wrong on pdpp.spine_events (run_id) where 1 / (length(event_type) - 9) is not null;
+select throws_ok($$select pdpp_run_event('di-large', 'run.wrong')$$, '22012', null, 'what a predicate raises');
+select lives_ok($$select pdpp_run_event('di-large', 'run.note')$$, 'is over with its event');
+rollback to d;
 
 -- somebody's column
 alter table pdpp.spine_events add column region text not null default 'eu';
