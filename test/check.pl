@@ -61,9 +61,9 @@ my @suites = (
     # pages in a real browser, and pictures of them in build/pictures
     { name => 'page', count => $tap, lane => 'http', run => ['test/as-postgres', 'bash', '-c', 'prove -j2 -v test/page/*.t'] },
     # everything that can die is killed at random, for a short while; `make chaos` does it for longer
-    { name => 'chaos', count => $tap, lane => 'alone', run => ['test/as-postgres', 'perl', 'test/chaos/chaos.pl', '--seconds', '20'] },
+    { name => 'chaos', count => $tap, run => ['test/as-postgres', 'perl', 'test/chaos/chaos.pl', '--seconds', '20'] },
     # the same with three servers that fail over, where Patroni and etcd are installed; `make chaos-ha` does it for longer
-    { name => 'ha', count => $tap, lane => 'alone', run => ['test/as-postgres', 'perl', 'test/chaos/ha.pl', '--seconds', '30'] },
+    { name => 'ha', count => $tap, run => ['test/as-postgres', 'perl', 'test/chaos/ha.pl', '--seconds', '30'] },
     # every order of the steps in which runs live, boots die and servers fail, with few faults at once (docs/design/model.md)
     { name => 'model', count => $tap, run => ['perl', 'model/check.pl', '--quick'] },
     # what `make demo` shows, judged by itself
@@ -164,10 +164,6 @@ if (!$isolation_regress) {
 }
 my ($all_passed, $all_failed, $all_skipped) = run_beside(
     map { my $lane = $_; [ grep { ($_->{lane} // '') eq $lane } @chosen ] } 'cluster', 'http', '');
-my ($passed, $failed, $skipped) = run_beside([ grep { ($_->{lane} // '') eq 'alone' } @chosen ]);
-$all_passed += $passed;
-$all_failed += $failed;
-$all_skipped += $skipped;
 print "$all_skipped skipped\n" if $all_skipped;
 print "$all_passed passed, $all_failed failed\n";
 exit($all_failed ? 1 : 0);
