@@ -85,11 +85,18 @@ check: deps browser-deps ## build, and run every test (SAN=1: the client's, unde
 	    || { cat build/install.log; exit 1; }
 	@PDPP_BUILD=$(CHECKED) PDPP_SANITIZED=$(SAN) perl test/check.pl $(CHECKED_SUITES)
 
-check-extension: extension-deps ## the extension alone: build, install, and run the suites that need nothing else
+CHECKED_MODULE =
+# what is undefined ends the server that it happens in, and so fails the test
+ifdef SAN
+CHECKED_MODULE = BUILD=build/san with_llvm=no CXXFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=all" SHLIB_LINK="-lstdc++ -lubsan"
+PRELOADED = CLUSTER_OPTIONS="-o shared_preload_libraries=pdpp"
+endif
+check-extension: extension-deps ## the extension alone, by the suites that need nothing else (SAN=1: preloaded, under the sanitizer of what is undefined; then make install again)
 	@mkdir -p build && echo "building (build/install.log) ..."
-	@{ $(MAKE) --no-print-directory -j$(JOBS) extension && $(BUILD_EXTENSION) install; } >build/install.log 2>&1 \
+	@{ $(BUILD_EXTENSION) $(CHECKED_MODULE) -j$(JOBS) all && $(BUILD_EXTENSION) $(CHECKED_MODULE) install; } >build/install.log 2>&1 \
 	    || { cat build/install.log; exit 1; }
-	@perl test/check.pl sql regress isolation
+	@$(if $(SAN),rm -f pdpp.so)
+	@$(PRELOADED) perl test/check.pl sql regress isolation
 
 check-versions: ## make check on PostgreSQL 13 to 18, each in a root tree of its own (as root; TREES=…)
 	@.ci/deps release
