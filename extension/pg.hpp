@@ -141,6 +141,21 @@ inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, ES
     return !conflict;
 }
 
+/// Closes the indexes of a table that rows were inserted into. Some may not have been opened, which the server's own
+/// ExecCloseIndices() minds since 18.
+inline void close_indexes(ResultRelInfo* target) {
+#if PG_VERSION_NUM >= 180000
+    for (int i = 0; i < target->ri_NumIndices; ++i) {
+        if (target->ri_IndexRelationDescs[i] != nullptr) {
+            index_insert_cleanup(target->ri_IndexRelationDescs[i], target->ri_IndexRelationInfo[i]);
+            index_close(target->ri_IndexRelationDescs[i], RowExclusiveLock);
+        }
+    }
+#else
+    ExecCloseIndices(target);
+#endif
+}
+
 /// Random, but not beyond guessing, and ten times as fast as what is.
 inline std::uint64_t quick_random() {
 #if PG_VERSION_NUM >= 150000

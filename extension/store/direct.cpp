@@ -174,7 +174,7 @@ std::span<Relation> WriteTarget::opened() const {
 
 void WriteTarget::close() {
     ResetPerTupleExprContext(executor_);
-    ExecCloseIndices(prepared_);
+    pg::close_indexes(prepared_);
 }
 
 bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values, std::span<const bool> nulls,
