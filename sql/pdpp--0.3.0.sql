@@ -14,7 +14,7 @@ do $$
 begin
     if pg_catalog.current_setting('server_encoding') operator(pg_catalog.<>) 'UTF8' then
         raise exception 'pdpp needs a database with encoding UTF8, not %', pg_catalog.current_setting('server_encoding')
-            using hint = 'Create one with: create database … encoding ''UTF8'' template template0';
+            using hint = 'Create one with: create database NAME encoding ''UTF8'' template template0';
     end if;
 end
 $$;

@@ -48,10 +48,10 @@ std::vector<pq::Argument> arguments_of(const NowOptions& options) {
 
 asio::awaitable<int> run_now(Session session, NowOptions options) {
     const auto executor = co_await asio::this_coro::executor;
-    pq::Reopening caller(executor, std::move(session.database));
+    pq::Reopening caller(executor, session.database);
     const pq::Patience patience;
     const auto body = co_await pq::admit(caller, function_for(options), arguments_of(options), patience);
-    print(session.json ? body + "\n" : handle_text(body));
+    print(session.json ? body + "\n" : handle_text(body, session.database));
     co_return exit_code::success;
 }
 

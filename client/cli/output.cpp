@@ -1,9 +1,11 @@
 #include "cli/output.hpp"
 
+#include "cli/setup/next_steps.hpp"
 #include "pq/advice.hpp"
 #include "pq/body.hpp"
 #include "pq/grants.hpp"
 #include "pq/write.hpp"
+#include "text/shell.hpp"
 #include "text/text.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -50,9 +52,11 @@ Failure refusal(const pq::Error& error, const std::string& conninfo) {
         failure.hint = "Name the primary with --db, or all hosts: host=a,b.";
     } else if (error.sqlstate() == pq::sqlstate::insufficient_privilege) {
         failure.code = "permission_denied";
-        failure.hint = fmt::format("Ask a superuser of the server to run pdpp init --role {}, or in SQL {} to look at "
-                                   "runs, the same with 'controller' to launch them.",
-                                   pq::role_in(conninfo), pq::grant_for("pdpp_run_status", pq::role_in(conninfo)));
+        const auto role = pq::role_in(conninfo);
+        failure.hint =
+            fmt::format("Ask a superuser of the server to run {}, or in SQL {} to look at runs, the same "
+                        "with 'controller' to launch them.",
+                        pq::init_command(pq::database_in(conninfo), role), pq::grant_for("pdpp_run_status", role));
     } else if (error.sqlstate() == pq::sqlstate::undefined_function) {
         failure.code = "extension_outdated";
         failure.message = "the extension in this database is older than this program";
@@ -280,10 +284,11 @@ bool is_terminal(std::string_view status) {
     return status == "completed" || status == "failed" || status == "cancelled" || status == "abandoned";
 }
 
-std::string handle_text(std::string_view body) {
+std::string handle_text(std::string_view body, const std::string& conninfo) {
     const auto run_id = pq::string_in(body, "run_id");
+    const auto of_run = database_option(conninfo) + " " + in_shell(run_id);
     return printable(run_id) + "\n" + row("trace", pq::string_in(body, "trace_id")) +
-           row("wait for it", "pdpp wait " + run_id) + row("follow it", "pdpp timeline --follow " + run_id);
+           row("wait for it", "pdpp wait" + of_run) + row("follow it", "pdpp timeline --follow" + of_run);
 }
 
 std::string cancel_text(std::string_view body) {

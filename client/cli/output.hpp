@@ -63,7 +63,7 @@ bool is_ended_timeline(std::string_view body);
 bool is_terminal(std::string_view status);
 
 /// The acknowledgement, the handle on a line of its own first.
-std::string handle_text(std::string_view body);
+std::string handle_text(std::string_view body, const std::string& conninfo);
 
 /// The acknowledgement of a cancel request in one line: `run X was asked to end`.
 std::string cancel_text(std::string_view body);

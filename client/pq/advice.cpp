@@ -3,6 +3,7 @@
 #include "pq/error.hpp"
 #include "pq/grants.hpp"
 #include "pq/hosts.hpp"
+#include "text/shell.hpp"
 
 #include <boost/algorithm/string/erase.hpp>
 #include <boost/algorithm/string/predicate.hpp>
@@ -18,11 +19,11 @@ bool says(const ConnectFailure& failure, const char* words) {
 }
 
 /// The server refuses a role as such; which of two things it minds only its words tell, and they may be translated.
-std::string advice_on_role(const ConnectFailure& failure, const std::string& role) {
+std::string advice_on_role(const ConnectFailure& failure, const std::string& role, const std::string& database) {
     const auto let_log_in =
         fmt::format("have it allowed to log in, as a superuser of the server: alter role {} login", as_regrole(role));
     const auto make =
-        fmt::format("have this one made, as root or as a superuser of the server: pdpp init --role {}", role);
+        fmt::format("have this one made, as root or as a superuser of the server: {}", init_command(database, role));
     constexpr auto other = "Log in as another role (PGUSER, or user=... in --db; else it is the unix user's name), or ";
     if (says(failure, "does not exist")) {
         return other + make;
@@ -54,7 +55,7 @@ std::string advice_on_authentication(const ConnectFailure& failure, const std::s
                            "did not do",
                            role);
     }
-    return advice_on_role(failure, role);
+    return advice_on_role(failure, role, database);
 }
 
 std::string advice_on_libpq(const ConnectFailure& failure) {
@@ -76,6 +77,16 @@ std::string role_in(const std::string& conninfo) {
     const auto options = resolved(conninfo);
     const auto found = options.find("user");
     return found == options.end() ? "" : found->second;
+}
+
+std::string database_in(const std::string& conninfo) {
+    const auto options = resolved(conninfo);
+    const auto found = options.find("dbname");
+    return found == options.end() ? role_in(conninfo) : found->second;
+}
+
+std::string init_command(const std::string& database, const std::string& role) {
+    return fmt::format("pdpp init --db {} --role {}", in_shell(database), in_shell(role));
 }
 
 std::string advice(const ConnectFailure& failure, const std::string& role, const std::string& database) {

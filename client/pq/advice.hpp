@@ -18,4 +18,10 @@ std::string advice(const ConnectFailure& failure, const std::string& role, const
 /// Whom `conninfo`, its service file and the environment log in as, or libpq by itself: the unix user's name.
 std::string role_in(const std::string& conninfo);
 
+/// The database that it names, or libpq by itself: the one that is called like the role.
+std::string database_in(const std::string& conninfo);
+
+/// The command that makes a role for a database, and grants it what it needs there, for a shell.
+std::string init_command(const std::string& database, const std::string& role);
+
 } // namespace pdpp::pq

@@ -65,7 +65,7 @@ sub finds
 subtest 'a server that is not to be reached' => sub {
 	finds('server', qr/^wrong: .*No such file/, 'no server', conninfo(host => $folder));
 	finds('server', qr/^wrong: .*database "app" does not exist -- .*--create-db/, 'no database');
-	finds('server', qr/^wrong: .*role "nobody" does not exist -- .*PGUSER.*pdpp init --role nobody/, 'no role', conninfo(dbname => 'postgres', user => 'nobody'));
+	finds('server', qr/^wrong: .*role "nobody" does not exist -- .*PGUSER.*pdpp init --db postgres --role nobody/, 'no role', conninfo(dbname => 'postgres', user => 'nobody'));
 };
 
 subtest 'from nothing to an installation' => sub {

@@ -553,9 +553,9 @@ subtest 'exit codes' => sub {
 		qr/CREATE EXTENSION pdpp/, 'no extension: what to do');
 	sql('CREATE ROLE stranger LOGIN');
 	like($failure->(5, 'permission_denied', 'no privilege', '--db', "$db user=stranger", 'status', 'x')->{hint},
-		qr/pdpp init --role stranger.*select pdpp_grant\('stranger', 'owner'\)/, 'no privilege: what to do');
+		qr/pdpp init --db postgres --role stranger.*select pdpp_grant\('stranger', 'owner'\)/, 'no privilege: what to do');
 	like($failure->(4, 'cannot_connect', 'no such role', '--db', "$db user=nobody_here", 'status', 'x')->{hint},
-		qr/PGUSER.*pdpp init --role nobody_here/, 'no such role: what to do');
+		qr/PGUSER.*pdpp init --db postgres --role nobody_here/, 'no such role: what to do');
 	like($failure->(4, 'cannot_connect', 'no such database', '--db', "$db dbname=nowhere", 'status', 'x')->{hint},
 		qr/pdpp init --db nowhere --create-db/, 'no such database: what to do');
 

@@ -38,7 +38,7 @@ sub together
 }
 
 for my $case (
-	[ 'role', 'dbname=postgres user=nobody', qr/role \\"nobody\\" does not exist.*pdpp init --role nobody/, 'CREATE ROLE nobody SUPERUSER LOGIN' ],
+	[ 'role', 'dbname=postgres user=nobody', qr/role \\"nobody\\" does not exist.*pdpp init --db postgres --role nobody/, 'CREATE ROLE nobody SUPERUSER LOGIN' ],
 	[ 'login of the role', 'dbname=postgres user=late', qr/role \\"late\\" is not permitted to log in.*alter role late login/, 'ALTER ROLE late LOGIN' ],
 	[ 'password', 'dbname=postgres user=knocks', qr/no password supplied.*Give the password of the role knocks/, sub { append_to_file($passfile, "*:*:*:knocks:geheim\n"); chmod 0600, $passfile } ],
 	[ 'database', 'dbname=nowhere', qr/database \\"nowhere\\" does not exist.*pdpp init --db nowhere --create-db/, 'CREATE DATABASE nowhere TEMPLATE postgres' ])
@@ -103,7 +103,7 @@ subtest 'no grant' => sub {
 	$node->safe_psql('postgres', 'CREATE ROLE "Or d" LOGIN');
 	my $gateway = start_as(q{dbname=postgres user='Or d'}, admin => 1);
 	my $grant = qr/select pdpp_grant\('"Or d"', 'owner'\)/;
-	$gateway->await_log(qr/\[warning\] the role "Or d" lacks what a gateway needs.*42501.*pdpp init --role "Or d", or: $grant/);
+	$gateway->await_log(qr/\[warning\] the role "Or d" lacks what a gateway needs.*42501.*pdpp init --db postgres --role 'Or d', or: $grant/);
 	my $answer = $gateway->get_as_owner('/_ref/runs/run_1', 'Request-Id' => 'no-grant');
 	is($answer->{status}, 503, '503');
 	is($answer->{json}{error}{code}, 'not_granted', 'typed');

@@ -259,8 +259,8 @@ std::string Database::explained(const pq::Error& error, std::string_view functio
     if (error.sqlstate() == pq::sqlstate::insufficient_privilege) {
         const auto role = pq::role_in(conninfo_);
         const auto grant = pq::grant_for(function, role);
-        words += fmt::format(": grant what {0} lacks with: pdpp init --role {0}{1}{2}", pq::as_regrole(role),
-                             grant.empty() ? "" : ", or: ", grant);
+        words += fmt::format(": grant what {} lacks with: {}{}{}", pq::as_regrole(role),
+                             pq::init_command(pq::database_in(conninfo_), role), grant.empty() ? "" : ", or: ", grant);
     } else if (error.sqlstate() == pq::sqlstate::undefined_function) {
         words += ": the extension in the database may be older than this program: alter extension pdpp update";
     }

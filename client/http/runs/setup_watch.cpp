@@ -1,6 +1,7 @@
 #include "http/runs/setup_watch.hpp"
 
 #include "log/log.hpp"
+#include "pq/advice.hpp"
 #include "pq/grants.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -25,13 +26,13 @@ constexpr auto pause = std::chrono::minutes(1);
 constexpr auto pause_in_trouble = std::chrono::seconds(5);
 
 /// What `role` lacks of what a gateway needs; empty if nothing.
-std::string lacking_grants(const pq::Grants& grants, const std::string& role) {
+std::string lacking_grants(const pq::Grants& grants, const std::string& role, const std::string& database) {
     if (grants.owner_lacks == 0 && grants.sees_schema) {
         return {};
     }
-    return fmt::format("the role {0} lacks what a gateway needs, and calls are answered 503 or 403 (42501); it is "
-                       "granted, as a superuser of the server, by: pdpp init --role {0}, or: {1}",
-                       pq::as_regrole(role),
+    return fmt::format("the role {} lacks what a gateway needs, and calls are answered 503 or 403 (42501); it is "
+                       "granted, as a superuser of the server, by: {}, or: {}",
+                       pq::as_regrole(role), pq::init_command(database, role),
                        grants.sees_schema ? pq::grant_for("pdpp_run_status", role)
                                           : std::string("grant usage on the schema of the extension"));
 }
@@ -41,7 +42,7 @@ asio::awaitable<std::string> trouble_with(pq::Pool& pool) {
     try {
         const auto connection = co_await pool.acquire();
         const auto grants = co_await pq::grants_of(*connection, {});
-        co_return lacking_grants(grants, connection->role());
+        co_return lacking_grants(grants, connection->role(), connection->database());
     } catch (const pq::Error& error) {
         co_return fmt::format("answering 503 until the database is there: {:?}{}{}", error.what(),
                               error.hint().empty() ? "" : " ", error.hint());

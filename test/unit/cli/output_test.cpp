@@ -83,7 +83,9 @@ BOOST_AUTO_TEST_CASE(endings_are_known_words) {
 }
 
 BOOST_AUTO_TEST_CASE(the_handle_comes_first) {
-    BOOST_TEST(handle_text(R"({"run_id": "r 1", "trace_id": "t"})").starts_with("r 1\ntrace         t\n"));
+    const auto text = handle_text(R"({"run_id": "r 1", "trace_id": "t"})", "dbname=app");
+    BOOST_TEST(text.starts_with("r 1\ntrace         t\n"));
+    BOOST_TEST(text.find("pdpp wait --db dbname=app 'r 1'\n") != std::string::npos);
     BOOST_TEST(cancel_text(R"({"run_id": "r\u001b"})") == "run r\\x1b was asked to end\n");
 }
 

@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(libpq_refuses_too) {
 
 BOOST_AUTO_TEST_CASE(advice_names_the_role_and_the_database) {
     const auto advice = [](const pq::ConnectFailure& failure) { return pq::advice(failure, "ann", "app"); };
-    BOOST_TEST(advice(refused("28000")).ends_with("pdpp init --role ann"));
+    BOOST_TEST(advice(refused("28000")).ends_with("pdpp init --db app --role ann"));
     BOOST_TEST(advice(refused("3D000")).ends_with("pdpp init --db app --create-db"));
     BOOST_TEST(advice(refused("28P01")).starts_with("Check the password of the role ann"));
     BOOST_TEST(advice(refused("42501")).ends_with("grant connect on database app to ann"));
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(advice_helps_with_what_is_minded) {
         return pq::advice(refused("28000", std::move(message), std::move(function)), "Ann", "app");
     };
     const auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
-    constexpr auto makes = "pdpp init --role Ann";
+    constexpr auto makes = "pdpp init --db app --role Ann";
     constexpr auto lets_log_in = "alter role \"Ann\" login";
     const auto missing = advice("InitializeSessionUserId", "FATAL:  role \"Ann\" does not exist");
     BOOST_TEST((has(missing, makes) && !has(missing, lets_log_in)));
