@@ -4,11 +4,14 @@
 
 #include <boost/json/serializer.hpp>
 #include <fmt/compile.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <memory>
 
 namespace pdpp::log {
 
@@ -16,7 +19,8 @@ namespace {
 
 using Buffer = fmt::basic_memory_buffer<char, 512>; // most lines fit
 
-bool writes_json = false;
+/// Looked at once for each line, by whichever thread writes it.
+std::atomic<bool> writes_json = false;
 
 spdlog::level::level_enum level_of(Level level) noexcept {
     switch (level) {
@@ -32,9 +36,27 @@ spdlog::level::level_enum level_of(Level level) noexcept {
     return spdlog::level::err;
 }
 
-/// Time and level are spdlog's part.
-void pass_on(Level level, const Buffer& line) {
-    spdlog::default_logger_raw()->log(level_of(level), spdlog::string_view_t(line.data(), line.size()));
+/// What a line of JSON says of itself to the formatter, which may have been told otherwise since: another thread's line
+/// may be on its way while the format changes.
+constexpr spdlog::source_loc made_of_members{"json", 1, ""};
+
+/// Time and level, which are spdlog's part, in the form that the line has.
+class Formatter : public spdlog::formatter {
+  public:
+    void format(const spdlog::details::log_msg& line, spdlog::memory_buf_t& whole) override {
+        (line.source.empty() ? text_ : json_)->format(line, whole);
+    }
+    [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<Formatter>(); }
+
+  private:
+    std::unique_ptr<spdlog::formatter> text_ = std::make_unique<spdlog::pattern_formatter>("%+"); // spdlog's own
+    std::unique_ptr<spdlog::formatter> json_ = std::make_unique<spdlog::pattern_formatter>(
+        R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})", spdlog::pattern_time_type::utc);
+};
+
+void pass_on(Level level, const Buffer& line, bool is_json) {
+    spdlog::default_logger_raw()->log(is_json ? made_of_members : spdlog::source_loc{}, level_of(level),
+                                      spdlog::string_view_t(line.data(), line.size()));
 }
 
 bool is_visible(char byte) {
@@ -131,7 +153,8 @@ void append_members(Buffer& line, Fields fields, const std::optional<Rest>& rest
 
 void write_behind_fields(Level level, Fields fields, std::string_view message, bool is_quoted) {
     Buffer line;
-    if (writes_json) {
+    const bool is_json = writes_json.load(std::memory_order_relaxed);
+    if (is_json) {
         append_members(line, fields, std::nullopt, message);
     } else {
         for (const auto& field : fields) {
@@ -142,22 +165,18 @@ void write_behind_fields(Level level, Fields fields, std::string_view message, b
         }
         (is_quoted ? append_quoted : append_printable)(line, message);
     }
-    pass_on(level, line);
+    pass_on(level, line, is_json);
 }
 
 } // namespace
 
 void to_standard_error() {
-    spdlog::set_default_logger(spdlog::stderr_logger_st("pdpp"));
+    spdlog::set_default_logger(spdlog::stderr_logger_mt("pdpp"));
 }
 
 void set_up(const Options& options) {
-    writes_json = options.format == "json";
-    if (writes_json) {
-        spdlog::set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})", spdlog::pattern_time_type::utc);
-    } else {
-        spdlog::set_pattern("%+"); // spdlog's own
-    }
+    writes_json.store(options.format == "json", std::memory_order_relaxed);
+    spdlog::set_formatter(std::make_unique<Formatter>());
     spdlog::set_level(spdlog::level::from_str(options.level));
 }
 
@@ -186,7 +205,8 @@ void write(Level level, std::string_view message, Fields fields, const std::opti
         return;
     }
     Buffer line;
-    if (writes_json) {
+    const bool is_json = writes_json.load(std::memory_order_relaxed);
+    if (is_json) {
         append_members(line, fields, rest, message);
     } else {
         append_printable(line, message);
@@ -202,7 +222,7 @@ void write(Level level, std::string_view message, Fields fields, const std::opti
             append_printable(line, rest->text);
         }
     }
-    pass_on(level, line);
+    pass_on(level, line, is_json);
 }
 
 } // namespace pdpp::log

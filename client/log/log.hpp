@@ -1,6 +1,7 @@
 #pragma once
 // The log: lines on standard error, for people or for machines. A line is written from its parts, as text or as JSON,
-// and nobody ever takes one apart.
+// and nobody ever takes one apart. Any thread may write, and change what the log is like: each line is whole, and of
+// one kind.
 
 #include <fmt/format.h>
 

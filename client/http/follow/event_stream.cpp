@@ -23,7 +23,7 @@ constexpr std::string_view keep_alive_comment = ":\n\n";
 
 /// When a client that lost the stream comes back, in milliseconds: not all at the same moment.
 std::string retry_text() {
-    static std::minstd_rand random{std::random_device{}()};
+    thread_local std::minstd_rand random{std::random_device{}()};
     return fmt::format("retry: {}\n\n", std::uniform_int_distribution(1000, 3000)(random));
 }
 

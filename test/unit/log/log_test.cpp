@@ -7,6 +7,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
@@ -14,6 +16,8 @@
 #include <memory>
 #include <regex>
 #include <sstream>
+#include <tuple>
+#include <utility>
 
 using namespace pdpp;
 using namespace std::chrono_literals;
@@ -22,6 +26,26 @@ using log::Level;
 namespace json = boost::json;
 
 namespace {
+
+/// Writes in the format of before, while it changes to another.
+class ChangingSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+  public:
+    explicit ChangingSink(log::Options later) : later_(std::move(later)) {}
+
+    std::string lines;
+
+  protected:
+    void sink_it_(const spdlog::details::log_msg& line) override {
+        log::set_up(later_); // as another thread may
+        spdlog::memory_buf_t whole;
+        formatter_->format(line, whole);
+        lines.append(whole.data(), whole.size());
+    }
+    void flush_() override {}
+
+  private:
+    log::Options later_;
+};
 
 /// What `write` writes to the log.
 template <typename Write>
@@ -191,6 +215,21 @@ BOOST_AUTO_TEST_CASE(the_format_changes_between_lines) {
     });
     static const std::regex shape(R"(\[.*a=1 x\n\{.*"a":1,"message":"x"\}\n\[.*a=1 x\n)");
     BOOST_TEST(std::regex_match(lines, shape), lines);
+}
+
+BOOST_AUTO_TEST_CASE(a_line_that_is_under_way_ends_as_it_began) {
+    static const std::regex text(R"(\[.*\] \[info\] a=1 x\n)");
+    static const std::regex json(R"(\{"time":.*"a":1,"message":"x"\}\n)");
+    for (const auto& [before, after, shape] : {std::tuple{"text", "json", &text}, {"json", "text", &json}}) {
+        const auto former = spdlog::default_logger();
+        const auto sink = std::make_shared<ChangingSink>(log::Options{.format = after, .level = "info"});
+        spdlog::set_default_logger(std::make_shared<spdlog::logger>("pdpp", sink));
+        log::set_up({.format = before, .level = "info"});
+        log::write(Level::info, {{"a", 1}}, "x");
+        spdlog::set_default_logger(former);
+        log::set_up({});
+        BOOST_TEST(std::regex_match(sink->lines, *shape), sink->lines);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
