@@ -85,6 +85,15 @@ check: deps browser-deps ## build, and run every test (SAN=1: the client's, unde
 	    || { cat build/install.log; exit 1; }
 	@PDPP_BUILD=$(CHECKED) PDPP_SANITIZED=$(SAN) perl test/check.pl $(CHECKED_SUITES)
 
+# those in which the threads of a gateway have to do with each other
+THREAD_TESTS = threads waiting streaming limits session log retry upstream status_reads
+check-threads: deps ## the gateway's tests with four threads, under the thread sanitizer: a report fails the test
+	@mkdir -p build && echo "building (build/install.log) ..."
+	@{ $(MAKE) --no-print-directory -j$(JOBS) extension && $(BUILD_EXTENSION) install && \
+	   $(BUILD_CLIENT) BUILD=build/tsan SANITIZE="-fsanitize=thread -Wno-tsan -DBOOST_ASIO_DISABLE_FENCED_BLOCK" CXXFLAGS="-O1 -g1" -j$(JOBS) all; } \
+	    >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@PATH="$(CURDIR)/build/tsan:$$PATH" PDPP_BUILD=build/tsan PDPP_SANITIZED=thread PDPP_THREADS=4 test/as-postgres prove -v $(THREAD_TESTS:%=test/http/%.t)
+
 CHECKED_MODULE =
 # what is undefined ends the server that it happens in, and so fails the test
 ifdef SAN

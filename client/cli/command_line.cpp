@@ -553,9 +553,17 @@ void add_serve_options(CLI::App* command, ServeOptions& options) {
         ->option_text("NAME");
     command->add_option("--public-url", options.public_url, "how browsers reach this server, if not by that address")
         ->option_text("URL");
-    command->add_option("--pool", options.pool_size, "database connections at most")
+    command
+        ->add_option(
+            "--threads", options.threads,
+            "threads that serve, which share connections and memory; else the cores, at most 4, and at most one "
+            "for each 4 of --pool")
+        ->check(CLI::Range(std::size_t{1}, most_threads))
+        ->option_text("N");
+    command
+        ->add_option("--pool", options.pool_size,
+                     "database connections at most, of all threads together; else 4 for each")
         ->check(CLI::Range(1, 1000))
-        ->capture_default_str()
         ->option_text("N");
     command->add_option("--statement-timeout", options.statement_timeout_ms, "longest statement, in milliseconds")
         ->check(CLI::Range(1, 3'600'000))

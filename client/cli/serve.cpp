@@ -5,8 +5,9 @@
 #include "cli/service_manager.hpp"
 #include "http/admin/admin.hpp"
 #include "http/admin/readiness.hpp"
-#include "http/gateway.hpp"
+#include "http/gateways.hpp"
 #include "http/upstream/address.hpp"
+#include "http/wire/loops.hpp"
 #include "http/wire/server.hpp"
 #include "log/log.hpp"
 #include "pq/hosts.hpp"
@@ -21,6 +22,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <sys/resource.h>
@@ -116,26 +118,27 @@ http::UpstreamOptions upstream_options(const ServeOptions& options, const std::o
     }
 }
 
-http::GatewayOptions gateway_options(const ServeOptions& options, std::string database, const http::Endpoint& address) {
+http::GatewayOptions gateway_options(const ServeOptions& options, std::size_t threads, std::string database,
+                                     const http::Endpoint& address) {
+    const auto password = owner_password(usual_files(options));
     http::GatewayOptions gateway{
         .database = {.conninfo = std::move(database),
-                     .pool_size = options.pool_size,
+                     .pool_size = pool_size_of(options, threads),
                      .statement_timeout = std::chrono::milliseconds(options.statement_timeout_ms),
                      .status_cache_bytes = options.status_cache_mb << 20U},
-        .owner_password = owner_password(usual_files(options)),
-        .owner_subject = owner_subject(),
+        .owner = std::make_shared<http::Owner>(password, owner_subject()),
         .hosts = {},
         .public_origin = {},
         .target_bytes = options.target_bytes,
         .follow = {}};
     gateway.follow.wait_limit = std::chrono::seconds(options.wait_limit_s);
     gateway.follow.keep_alive = options.keep_alive;
-    if (!gateway.owner_password && !options.insecure_no_owner) {
+    if (!password && !options.insecure_no_owner) {
         throw no_owner_password("Have a file made by pdpp init, or set PDPP_OWNER_PASSWORD_FILE to one that holds the "
                                 "owner's password, or PDPP_OWNER_PASSWORD to the password. To serve everybody on this "
                                 "machine without one, add --insecure-no-owner.");
     }
-    if (!gateway.owner_password && !http::is_local(address)) {
+    if (!password && !http::is_local(address)) {
         throw refusal("--insecure-no-owner is for loopback addresses only",
                       "Listen on 127.0.0.1, [::1] or a unix socket, or give an owner's password: "
                       "PDPP_OWNER_PASSWORD_FILE or PDPP_OWNER_PASSWORD.");
@@ -150,16 +153,16 @@ http::GatewayOptions gateway_options(const ServeOptions& options, std::string da
     if (!options.upstream.empty()) {
         gateway.upstream = upstream_options(options, gateway.public_origin);
     }
-    if (!gateway.owner_password) {
+    if (!password) {
         gateway.hosts = local_hosts(options, gateway.public_origin);
     }
     return gateway;
 }
 
 /// Every connection takes a descriptor: as many as the hard limit allows, rather than the soft one's 1024.
-void raise_descriptor_limit(const ServeOptions& options) {
+void raise_descriptor_limit(const ServeOptions& options, std::size_t pool_size) {
     const auto wanted =
-        static_cast<rlim_t>(options.limits.connections * (options.upstream.empty() ? 1 : 2) + options.pool_size + 100);
+        static_cast<rlim_t>(options.limits.connections * (options.upstream.empty() ? 1 : 2) + pool_size + 100);
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
         return;
@@ -171,20 +174,22 @@ void raise_descriptor_limit(const ServeOptions& options) {
     }
 }
 
-/// The gateway with its listeners, from the start to the end of the loop.
+/// The gateway with its listeners, from the start to the end of the loops. All of it but the serving is done on the
+/// first.
 class Serving {
   public:
-    Serving(asio::io_context& loop, const ServeCommandLine& command_line, std::string database)
-        : loop_(loop), command_line_(command_line), options_(with_config(command_line)),
-          settings_(gateway_options(options_, std::move(database), endpoint(loop, "--listen", options_.listen))),
-          gateway_(loop.get_executor(), settings_),
-          server_(loop, listener(loop, "--listen", options_.listen, options_.socket_mode), gateway_, options_.limits),
-          readiness_(loop.get_executor(), settings_.database.conninfo, guard_),
-          endings_(loop.get_executor(), settings_.database.conninfo, gateway_.metrics()),
-          admin_(readiness_, endings_, [this] { return gateway_.metrics_text(); }) {
-        server_.count_in(gateway_.metrics());
+    Serving(http::Loops& loops, const ServeCommandLine& command_line, ServeOptions options, std::string database)
+        : loops_(loops), command_line_(command_line), options_(std::move(options)),
+          settings_(gateway_options(options_, loops.size(), std::move(database),
+                                    endpoint(loop_, "--listen", options_.listen))),
+          gateways_(loops, settings_),
+          server_(gateways_.serving(), listener(loop_, "--listen", options_.listen, options_.socket_mode),
+                  options_.limits),
+          readiness_(loop_.get_executor(), settings_.database.conninfo, guard_),
+          endings_(loop_.get_executor(), settings_.database.conninfo, gateways_.process_metrics()),
+          admin_(readiness_, endings_, [this] { return gateways_.metrics_text(); }) {
         if (!options_.admin.empty()) {
-            admin_server_.emplace(loop, listener(loop, "--admin", options_.admin, options_.socket_mode), admin_);
+            admin_server_.emplace(loop_, listener(loop_, "--admin", options_.admin, options_.socket_mode), admin_);
             if (auto hosts = admin_hosts(options_, admin_server_->endpoint())) {
                 admin_.set_hosts(std::move(*hosts));
             }
@@ -193,15 +198,17 @@ class Serving {
 
     void start() {
         log::set_up(options_.log);
-        raise_descriptor_limit(options_);
+        raise_descriptor_limit(options_, settings_.database.pool_size);
         asio::co_spawn(loop_, obey_signals(), asio::detached);
         server_.start();
-        if (!settings_.owner_password) {
+        if (settings_.owner->sessions() == nullptr) {
             log::write(log::Level::warning, "no owner's password: everybody on this machine may read every run");
         }
         if (const auto file = owner_password_file(usual_files(options_))) {
             log::write(log::Level::info, "the owner's password is that of {}; a session's token: pdpp token", *file);
         }
+        log::write(log::Level::info, "serving by {} thread{}, {} database connections for reads and as many for writes",
+                   loops_.size(), loops_.size() == 1 ? "" : "s", settings_.database.pool_size);
         log::write(log::Level::info, "listening on {}", http::to_string(server_.endpoint()));
         if (settings_.upstream) {
             log::write(log::Level::info, "what is not a read of a known run is handed on to {}", options_.upstream);
@@ -211,8 +218,8 @@ class Serving {
             log::write(log::Level::info, "admin listening on {}", http::to_string(admin_server_->endpoint()));
             asio::co_spawn(loop_, endings_.count(), asio::detached); // they are counted from now on
         }
-        asio::co_spawn(loop_, gateway_.watch_database(), asio::detached);
-        asio::co_spawn(loop_, gateway_.follow_runs(), asio::detached);
+        asio::co_spawn(loop_, gateways_.watch_database(), asio::detached);
+        asio::co_spawn(loop_, gateways_.follow_runs(), asio::detached);
         asio::co_spawn(loop_, pq::keep_reconciling(primary_, &guard_), asio::detached);
         tell_ready();
     }
@@ -224,9 +231,9 @@ class Serving {
         for (;;) {
             const int signal = co_await signals_.async_wait(asio::use_awaitable);
             if (signal == SIGHUP) {
-                reload();
+                co_await reload();
             } else if (std::exchange(draining, true)) {
-                loop_.stop();
+                loops_.stop();
             } else {
                 drain();
             }
@@ -241,16 +248,13 @@ class Serving {
     }
 
     /// All or nothing: what is wrong leaves everything as it was.
-    void reload() {
+    asio::awaitable<void> reload() {
         tell_reloading();
         try {
             const auto wanted = with_config(command_line_);
-            const auto password = owner_password(usual_files(wanted));
-            if (settings_.owner_password && password) {
-                gateway_.set_owner_password(*password);
-            }
+            auto password = owner_password(usual_files(wanted));
+            co_await gateways_.reload(std::move(password), wanted.target_bytes);
             server_.set_limits(wanted.limits);
-            gateway_.set_target_bytes(wanted.target_bytes);
             log::set_up(wanted.log);
             options_.log = wanted.log;
             options_.limits = wanted.limits;
@@ -268,14 +272,15 @@ class Serving {
         tell_ready();
     }
 
-    asio::io_context& loop_;
+    http::Loops& loops_;
+    asio::io_context& loop_ = loops_.first();
     asio::signal_set signals_{loop_, SIGINT, SIGTERM, SIGHUP};
     const ServeCommandLine& command_line_;
     ServeOptions options_;
     http::GatewayOptions settings_;
     std::string primary_ = pq::to_primary(settings_.database.conninfo);
     pq::GuardHealth guard_;
-    http::Gateway gateway_;
+    http::Gateways gateways_;
     http::Server server_;
     http::Readiness readiness_;
     http::EndingCounts endings_;
@@ -288,11 +293,12 @@ class Serving {
 // NOLINTNEXTLINE(performance-unnecessary-value-param): all commands take the same
 int serve(Session session, ServeCommandLine command_line) {
     refuse_mistake(session);
-    asio::io_context loop(1);
-    Serving serving(loop, command_line, std::move(session.database));
+    auto options = with_config(command_line);
+    http::Loops loops(threads_of(options, usable_cores()));
+    Serving serving(loops, command_line, std::move(options), std::move(session.database));
     std::signal(SIGPIPE, SIG_IGN); // whoever reads our log may go away
     serving.start();
-    loop.run();
+    loops.run();
     return exit_code::success;
 }
 

@@ -20,7 +20,6 @@
 #include "http/wire/envelope.hpp"
 #include "http/wire/request_id.hpp"
 #include "log/log.hpp"
-#include "pq/hosts.hpp"
 #include "pq/jsonb_text.hpp"
 #include "run/id.hpp"
 
@@ -79,6 +78,11 @@ std::string_view body_of(const std::variant<StatusText, std::string>& said) {
     return status != nullptr ? status->status().body : std::get<std::string>(said);
 }
 
+/// Whether browsers come by https.
+bool is_secure(const std::optional<Origin>& public_origin) {
+    return public_origin && public_origin->scheme == "https";
+}
+
 /// A stream that is counted for as long as it is open.
 class CountedBody : public BodySource {
   public:
@@ -112,17 +116,12 @@ void Gateway::Answered::note(CallKind kind, const Said& said) {
     }
 }
 
-Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options)
-    : database_(executor, options.database, metrics_),
-      owner_(options.owner_password, options.public_origin && options.public_origin->scheme == "https",
-             options.owner_subject),
+Gateway::Gateway(const asio::any_io_executor& executor, const GatewayOptions& options, Database::All* all)
+    : database_(executor, options.database, metrics_, all), owner_(options.owner, is_secure(options.public_origin)),
       pages_(database_, owner_, metrics_), hosts_(options.hosts), public_origin_(options.public_origin),
       target_bytes_(options.target_bytes),
       followed_(
-          executor, pq::to_primary(options.database.conninfo),
-          [this](pq::Connection& connection) { return database_.meet_primary(connection); },
-          [this](std::optional<std::uint64_t> run_number) { database_.heard(run_number); },
-          std::max<std::size_t>(options.database.pool_size / 2, 1), // the others are for requests
+          executor, std::max<std::size_t>(options.database.pool_size / 2, 1), // the others are for requests
           [this](std::string_view function, std::vector<pq::Argument> arguments) {
               return database_.call(CallKind::reads, function, std::move(arguments), {});
           },
@@ -166,6 +165,8 @@ asio::awaitable<Reply> Gateway::answer_stream(const Request& request, std::share
         check_admissible(request);
         if (owner_.has_session(request)) {
             peer.recognise();
+        } else {
+            peer.forget(); // who takes his time with the rest of it
         }
         co_await hand_on(request, std::move(body), peer, request_id, answered);
     } catch (...) {
@@ -555,18 +556,37 @@ Response Gateway::act(OwnerAction action, const Request& request, const std::str
     throw std::logic_error("an action without an answer");
 }
 
-void Gateway::set_owner_password(const std::string& password) {
-    if (owner_.has_password(password)) {
-        return;
-    }
-    owner_ = OwnerAccess(password, public_origin_ && public_origin_->scheme == "https", owner_.subject());
-    followed_.wake_all(); // the streams of the sessions that are over
+OwnerAccess Gateway::access_of(std::shared_ptr<Owner> owner) const {
+    return {std::move(owner), is_secure(public_origin_)};
 }
 
-std::string Gateway::metrics_text() {
+void Gateway::set_access(OwnerAccess access) {
+    owner_ = std::move(access);
+    followed_.feed().wake_all(); // the streams of the sessions that are over
+}
+
+void Gateway::hear(const pq::RunNews& news) {
+    auto& feed = followed_.feed();
+    switch (news.kind) {
+    case pq::RunNews::Kind::listening:
+        feed.set_listening(true);
+        database_.heard(std::nullopt);
+        feed.wake_all();
+        break;
+    case pq::RunNews::Kind::committed:
+        database_.heard(news.run_number);
+        feed.wake(news.run_number);
+        break;
+    case pq::RunNews::Kind::deaf:
+        feed.set_listening(false);
+        break;
+    }
+}
+
+Metrics& Gateway::metrics() {
     const auto pool = database_.usage();
     metrics_.set_pool(pool.open, pool.busy, pool.waiting);
-    return metrics_.text();
+    return metrics_;
 }
 
 } // namespace pdpp::http

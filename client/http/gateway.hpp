@@ -1,6 +1,6 @@
 #pragma once
 // The path of a request: read its target, find its route, check the session and the origin, bind the arguments, ask the
-// database, answer. Each stage either passes on or throws the refusal that ends the request.
+// database, answer. Each stage either passes on or throws the refusal that ends the request. A gateway is one thread's.
 
 #include "http/follow/followed_runs.hpp"
 #include "http/owner/access.hpp"
@@ -15,6 +15,7 @@
 #include "http/watch/metrics.hpp"
 #include "http/wire/handler.hpp"
 #include "http/wire/message.hpp"
+#include "pq/run_listener.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -31,8 +32,7 @@ namespace pdpp::http {
 
 struct GatewayOptions {
     DatabaseOptions database = {};
-    std::optional<std::string> owner_password;
-    std::string owner_subject{usual_owner_subject}; ///< whose the sessions are that it makes
+    std::shared_ptr<Owner> owner = std::make_shared<Owner>(std::nullopt);
     /// The only hosts that requests may be for. Where everybody is let in there must be some.
     std::optional<LocalHosts> hosts = {};
     std::optional<Origin> public_origin;
@@ -44,7 +44,8 @@ struct GatewayOptions {
 
 class Gateway : public Handler {
   public:
-    Gateway(const boost::asio::any_io_executor& executor, const GatewayOptions& options);
+    /// `all` as for Database.
+    Gateway(const boost::asio::any_io_executor& executor, const GatewayOptions& options, Database::All* all = nullptr);
 
     boost::asio::awaitable<Reply> answer(const Request& request, Peer& peer) override;
     bool takes_stream(const RequestHead& request) const override;
@@ -52,21 +53,23 @@ class Gateway : public Handler {
                                                 Peer& peer) override;
     Response refuse(const Refusal& refusal, const std::string& peer) override;
 
-    /// Serves those who wait for runs, until the loop ends.
-    boost::asio::awaitable<void> follow_runs() { return followed_.listen(); }
+    /// Passes on what is heard of runs, to those who wait and to what is kept in memory.
+    void hear(const pq::RunNews& news);
+    Database& database() noexcept { return database_; }
 
     /// Tells in the log what keeps the database from serving, until the loop ends.
     boost::asio::awaitable<void> watch_database() { return database_.watch_setup(); }
 
-    /// From now on this is the owner's password; if it is another one, all sessions end.
-    void set_owner_password(const std::string& password);
+    /// How `owner` is let in from now on.
+    [[nodiscard]] OwnerAccess access_of(std::shared_ptr<Owner> owner) const;
+    /// From now on it is by this: all sessions end, and their streams.
+    void set_access(OwnerAccess access);
 
     /// From now on targets may be this long.
     void set_target_bytes(std::size_t bytes) noexcept { target_bytes_ = bytes; }
 
-    Metrics& metrics() noexcept { return metrics_; }
-    /// The metrics as of now, as text.
-    std::string metrics_text();
+    /// With what is to be looked at: as of now.
+    Metrics& metrics();
 
   private:
     /// What the database answers: a status, or another body.

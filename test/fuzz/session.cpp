@@ -4,12 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 using namespace pdpp::http;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static const OwnerAccess owner("a password that nobody knows", false);
+    static const OwnerAccess owner(std::make_shared<Owner>("a password that nobody knows"), false);
     const std::string text(reinterpret_cast<const char*>(data), size);
     // as the whole value of a header, and as the token in one
     for (const auto& [name, value] : {std::pair{field::cookie, text},

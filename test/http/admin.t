@@ -105,7 +105,7 @@ subtest 'somebody must call the guard' => sub {
 };
 
 subtest 'the metrics' => sub {
-	my $served = start('served');
+	my $served = start('served', args => [ '--threads', '1' ]); # whose pool is one
 	my %before = map { $_ => metric($served, $_) } 'pdpp_run_admissions_total', 'pdpp_run_unknown_total';
 	is($before{pdpp_run_admissions_total}, 0, 'counters begin at 0');
 	$node->safe_psql('served', q{SELECT pdpp_run_now('c', run_id => 'run_secret')});

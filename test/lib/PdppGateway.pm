@@ -42,7 +42,7 @@ sub token { return token_of(sprintf('{"exp":%d,"iat":%d,"sub":"owner_local"}', t
 
 # Starts `pdpp serve` on `port` (a free one) of `host` (127.0.0.1), or on the unix socket `path`, and waits until it listens.
 # Options: conninfo, args (array), password (the usual one; undef for none), env (hash), admin (true: ->admin is a
-# listener for it).
+# listener for it). With PDPP_THREADS it serves by so many threads, unless `args` say by how many.
 sub start
 {
 	my ($class, %option) = @_;
@@ -50,9 +50,11 @@ sub start
 	my $owner = exists $option{password} ? $option{password} : $password;
 	my $listen = $option{path} ? "unix:$option{path}" : "$host:" . ($option{port} // 0);
 	my @admin = $option{admin} ? ('--admin', '127.0.0.1:0') : ();
+	my @args = @{ $option{args} // [] };
+	push @args, '--threads', $ENV{PDPP_THREADS} if $ENV{PDPP_THREADS} && !grep { /^--threads\b/ } @args;
 	my $self = $class->launch(
 		name => 'gateway',
-		arguments => [ 'serve', '--listen', $listen, @admin, '--db', $option{conninfo}, @{ $option{args} // [] } ],
+		arguments => [ 'serve', '--listen', $listen, @admin, '--db', $option{conninfo}, @args ],
 		ready => qr{(?<!admin )listening on (?:http|unix):\S+},
 		prepare => sub {
 			delete $ENV{PDPP_OWNER_PASSWORD};

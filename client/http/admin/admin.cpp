@@ -53,7 +53,8 @@ asio::awaitable<Response> Admin::respond(const Request& request) {
         co_return co_await ready();
     }
     co_await endings_.count();
-    auto response = json_response(status::ok, metrics_());
+    auto text = co_await metrics_();
+    auto response = json_response(status::ok, std::move(text));
     response.set(field::content_type, "text/plain; version=0.0.4; charset=utf-8");
     co_return response;
 }

@@ -14,7 +14,7 @@ namespace pdpp::http {
 class Admin : public Handler {
   public:
     /// `metrics` gives the text of the metrics as of now. All must outlive this.
-    Admin(Readiness& readiness, EndingCounts& endings, std::function<std::string()> metrics)
+    Admin(Readiness& readiness, EndingCounts& endings, std::function<boost::asio::awaitable<std::string>()> metrics)
         : readiness_(readiness), endings_(endings), metrics_(std::move(metrics)) {}
 
     boost::asio::awaitable<Reply> answer(const Request& request, Peer& peer) override;
@@ -32,7 +32,7 @@ class Admin : public Handler {
 
     Readiness& readiness_;
     EndingCounts& endings_;
-    std::function<std::string()> metrics_;
+    std::function<boost::asio::awaitable<std::string>()> metrics_;
     std::optional<LocalHosts> hosts_;
     bool draining_ = false;
 };

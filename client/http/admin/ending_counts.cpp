@@ -32,7 +32,7 @@ constexpr auto scrape_patience = std::chrono::milliseconds(500);
 
 } // namespace
 
-EndingCounts::EndingCounts(const asio::any_io_executor& executor, const std::string& conninfo, Metrics& metrics)
+EndingCounts::EndingCounts(const asio::any_io_executor& executor, const std::string& conninfo, ProcessMetrics& metrics)
     : connection_(executor, {.conninfo = pq::to_primary(conninfo),
                              .size = 1,
                              .wait_limit = count_patience,

@@ -17,7 +17,7 @@ namespace pdpp::http {
 class EndingCounts {
   public:
     /// Asks the primary among the hosts of `conninfo`: a standby cannot say which endings are still to come.
-    EndingCounts(const boost::asio::any_io_executor& executor, const std::string& conninfo, Metrics& metrics);
+    EndingCounts(const boost::asio::any_io_executor& executor, const std::string& conninfo, ProcessMetrics& metrics);
 
     /// Adds the endings since the last call to the metrics; the first call finds out where to begin. Asks over a
     /// connection of its own, window after window until it has all, and waits for half a second at most: what comes
@@ -31,7 +31,7 @@ class EndingCounts {
     bool add(std::string_view body); ///< whether there is more to ask for
 
     pq::Pool connection_;
-    Metrics& metrics_;
+    ProcessMetrics& metrics_;
     std::optional<std::string> since_; ///< where the next window begins, as the database said it
     bool asking_ = false;
     bool failing_ = false;

@@ -11,11 +11,9 @@ namespace pdpp::http {
 
 namespace asio = boost::asio;
 
-FollowedRuns::FollowedRuns(const asio::any_io_executor& executor, std::string conninfo, pq::RunFeed::Met met,
-                           pq::RunFeed::Heard heard, std::size_t at_once, pq::SharedReads::Call call,
+FollowedRuns::FollowedRuns(const asio::any_io_executor& executor, std::size_t at_once, pq::SharedReads::Call call,
                            const FollowOptions& options)
-    : executor_(executor), feed_(executor, std::move(conninfo), std::move(met), std::move(heard)),
-      reads_(executor, at_once, std::move(call)), options_(options) {}
+    : executor_(executor), reads_(executor, at_once, std::move(call)), options_(options) {}
 
 pq::RunFeed::Subscription FollowedRuns::subscribe(std::string_view run_id, std::function<void()> wake) {
     return feed_.subscribe(run_id, std::move(wake));

@@ -30,21 +30,17 @@ class FollowedRuns {
   public:
     using Body = pq::SharedReads::Body;
 
-    /// `conninfo`, `met` and `heard` for the feed; at most `at_once` reads are under way at a time.
-    FollowedRuns(const boost::asio::any_io_executor& executor, std::string conninfo, pq::RunFeed::Met met,
-                 pq::RunFeed::Heard heard, std::size_t at_once, pq::SharedReads::Call call,
+    /// At most `at_once` reads are under way at a time.
+    FollowedRuns(const boost::asio::any_io_executor& executor, std::size_t at_once, pq::SharedReads::Call call,
                  const FollowOptions& options);
 
     [[nodiscard]] const FollowOptions& options() const noexcept { return options_; }
 
-    /// Serves those who wait, until the loop ends.
-    boost::asio::awaitable<void> listen() { return feed_.listen(); }
+    /// Where those are woken who wait.
+    pq::RunFeed& feed() noexcept { return feed_; }
 
     /// `wake` is called when something is committed about the run, for as long as the subscription lives.
     pq::RunFeed::Subscription subscribe(std::string_view run_id, std::function<void()> wake);
-
-    /// Wakes all clients that have subscribed.
-    void wake_all() const { feed_.wake_all(); }
 
     /// What `call` answers now; null if the database is away for the moment. Throws pq::Error for what will not pass.
     boost::asio::awaitable<Body> read(const SqlCall& call, std::vector<pq::Argument> arguments);

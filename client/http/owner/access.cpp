@@ -94,15 +94,32 @@ std::string password_of(const Request& request) {
 
 } // namespace
 
-OwnerAccess::OwnerAccess(const std::optional<std::string>& password, bool secure_cookie, std::string subject)
-    : secure_cookie_(secure_cookie), subject_(std::move(subject)) {
+Owner::Owner(const std::optional<std::string>& password, std::string subject) : subject_(std::move(subject)) {
     if (password) {
         sessions_.emplace(*password);
     }
 }
 
+void Owner::check_password(std::string_view password, std::string_view peer) {
+    const std::lock_guard one_at_a_time(looking_);
+    const auto now = LoginThrottle::Time::clock::now();
+    if (const auto wait = throttle_.must_wait(peer, now)) {
+        auto too_many = refusal(ErrorKind::too_many_attempts);
+        too_many.headers.emplace_back(field::retry_after, std::to_string(wait->count()));
+        throw too_many;
+    }
+    if (!has_password(password)) {
+        throttle_.failed(peer, now);
+        log::write(log::Level::warning, "wrong owner password from {}", peer);
+        throw refusal(ErrorKind::invalid_password);
+    }
+}
+
+OwnerAccess::OwnerAccess(std::shared_ptr<Owner> owner, bool secure_cookie)
+    : owner_(std::move(owner)), secure_cookie_(secure_cookie) {}
+
 OwnerSession OwnerAccess::check_session(const Request& request) const {
-    if (!sessions_) {
+    if (!has_sessions()) {
         return {OwnerSession::Time::max(), alive_};
     }
     const auto now = OwnerSessions::Time::clock::now();
@@ -115,14 +132,15 @@ OwnerSession OwnerAccess::check_session(const Request& request) const {
 
 bool OwnerAccess::has_session(const Request& request) const {
     const auto now = OwnerSessions::Time::clock::now();
-    return !sessions_ || any_token(request, [&](std::string_view token) { return good_until(token, now).has_value(); });
+    return !has_sessions() ||
+           any_token(request, [&](std::string_view token) { return good_until(token, now).has_value(); });
 }
 
 /// When the token expires; nothing if it is not good.
 std::optional<double> OwnerAccess::good_until(std::string_view token, OwnerSessions::Time now) const {
     auto expiry = verified_.expiry_of(token);
     if (!expiry) {
-        expiry = sessions_->expiry_of(token);
+        expiry = owner_->sessions()->expiry_of(token);
         if (expiry && is_good(*expiry, now)) {
             verified_.remember(token, *expiry);
         }
@@ -131,25 +149,14 @@ std::optional<double> OwnerAccess::good_until(std::string_view token, OwnerSessi
 }
 
 Response OwnerAccess::log_in(const Request& request, std::string_view peer) {
-    if (!sessions_) {
+    if (!has_sessions()) {
         throw refusal(ErrorKind::owner_login_disabled);
     }
-    const auto password = password_of(request);
-    const auto now = LoginThrottle::Time::clock::now();
-    if (const auto wait = throttle_.must_wait(peer, now)) {
-        auto too_many = refusal(ErrorKind::too_many_attempts);
-        too_many.headers.emplace_back(field::retry_after, std::to_string(wait->count()));
-        throw too_many;
-    }
-    if (!sessions_->is_password(password)) {
-        throttle_.failed(peer, now);
-        log::write(log::Level::warning, "wrong owner password from {}", peer);
-        throw refusal(ErrorKind::invalid_password);
-    }
+    owner_->check_password(password_of(request), peer);
+    const auto token =
+        owner_->sessions()->issue(OwnerSessions::Time::clock::now(), session_lifetime, owner_->subject());
     Response response = json_response(status::no_content, {});
-    response.set(
-        field::set_cookie,
-        cookie(sessions_->issue(OwnerSessions::Time::clock::now(), session_lifetime, subject_), session_lifetime));
+    response.set(field::set_cookie, cookie(token, session_lifetime));
     return response;
 }
 

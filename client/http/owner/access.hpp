@@ -7,27 +7,48 @@
 #include "http/wire/message.hpp"
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace pdpp::http {
 
-class OwnerAccess {
+/// The owner, and how many wrong passwords were tried: one for all threads.
+class Owner {
   public:
-    /// Without a password there are no sessions and everybody is the owner: for loopback only. `secure_cookie` when
-    /// browsers reach this server by https.
-    OwnerAccess(const std::optional<std::string>& password, bool secure_cookie,
-                std::string subject = std::string{usual_owner_subject});
+    /// Without a password there are no sessions and everybody is the owner: for loopback only.
+    explicit Owner(const std::optional<std::string>& password, std::string subject = std::string{usual_owner_subject});
+
+    /// What is signed by the password; null without one.
+    [[nodiscard]] const OwnerSessions* sessions() const noexcept { return sessions_ ? &*sessions_ : nullptr; }
 
     /// Whether this is the password.
-    bool has_password(std::string_view password) const { return sessions_ && sessions_->is_password(password); }
+    [[nodiscard]] bool has_password(std::string_view password) const {
+        return sessions_ && sessions_->is_password(password);
+    }
+
+    /// Whose the sessions are that are made here.
+    [[nodiscard]] const std::string& subject() const noexcept { return subject_; }
+
+    /// Looks at a password from `peer`, one at a time. Throws Refusal: 401 `invalid_password`, 429 `too_many_attempts`.
+    void check_password(std::string_view password, std::string_view peer);
+
+  private:
+    std::optional<OwnerSessions> sessions_;
+    std::string subject_;
+    std::mutex looking_; ///< a password is looked at and counted before the next one is
+    LoginThrottle throttle_;
+};
+
+/// For one thread.
+class OwnerAccess {
+  public:
+    /// `secure_cookie` when browsers reach this server by https.
+    OwnerAccess(std::shared_ptr<Owner> owner, bool secure_cookie);
 
     /// Whether there is a password, and so a login.
-    [[nodiscard]] bool has_sessions() const noexcept { return sessions_.has_value(); }
-
-    /// Whose the sessions are that it makes.
-    const std::string& subject() const noexcept { return subject_; }
+    [[nodiscard]] bool has_sessions() const noexcept { return owner_->sessions() != nullptr; }
 
     /// The session that the request carries as a bearer token or as the cookie; without a password, one that never
     /// expires. Throws Refusal 401 `owner_session_required` unless it is good now.
@@ -48,11 +69,9 @@ class OwnerAccess {
     std::optional<double> good_until(std::string_view token, OwnerSessions::Time now) const;
     std::string cookie(std::string_view token, std::chrono::seconds lifetime) const;
 
-    std::optional<OwnerSessions> sessions_;
+    std::shared_ptr<Owner> owner_;
     mutable VerifiedSessions verified_;
-    LoginThrottle throttle_;
     bool secure_cookie_;
-    std::string subject_;
     std::shared_ptr<const void> alive_ = std::make_shared<char>(); ///< for the sessions to know
 };
 

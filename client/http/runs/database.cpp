@@ -103,8 +103,13 @@ asio::awaitable<std::string> Database::call(CallKind kind, std::string_view func
     case CallKind::admits: {
         const auto retry_of = pq::value_of(arguments, "retry_of");
         auto acknowledgement = co_await pq::admit(caller, function, std::move(arguments), patience);
-        if (retry_of) {
-            heard(pq::run_number(*retry_of)); // by whoever reads this before it is told
+        if (retry_of) { // by whoever reads this before it is told
+            const auto run_number = pq::run_number(*retry_of);
+            if (all_ != nullptr) {
+                co_await all_->tell(run_number);
+            } else {
+                heard(run_number);
+            }
         }
         co_return acknowledgement;
     }
@@ -169,8 +174,8 @@ asio::awaitable<Database::Loan> Database::Side::lend() {
     co_return Loan{std::move(*turn), std::move(connection)};
 }
 
-Database::Database(const asio::any_io_executor& executor, const DatabaseOptions& options, Metrics& metrics)
-    : metrics_(metrics), conninfo_(pq::to_primary(options.conninfo)),
+Database::Database(const asio::any_io_executor& executor, const DatabaseOptions& options, Metrics& metrics, All* all)
+    : metrics_(metrics), all_(all), conninfo_(pq::to_primary(options.conninfo)),
       timeout_(options.statement_timeout + std::chrono::seconds(2)), lock_timeout_(options.lock_timeout),
       primary_(executor, primary_options(options), timeout_), writes_(executor, write_options(options, lock_timeout_)),
       write_turns_(executor, std::max<std::size_t>((options.pool_size - 1) / names_of_one, 1)),
@@ -225,7 +230,7 @@ const RunStatus* Database::kept_status(std::string_view run_id) {
     return kept;
 }
 
-asio::awaitable<void> Database::meet_primary(pq::Connection& connection) {
+asio::awaitable<std::string> history_of(pq::Connection& connection, std::chrono::milliseconds timeout) {
     // a promotion begins a timeline
     constexpr auto question =
         "SELECT system_identifier::pg_catalog.text || CASE WHEN pg_catalog.pg_is_in_recovery() THEN ''"
@@ -233,7 +238,7 @@ asio::awaitable<void> Database::meet_primary(pq::Connection& connection) {
         " FROM pg_catalog.pg_control_system()";
     std::string history;
     try {
-        const auto answer = co_await connection.query(question, {}, timeout_, pq::Effect::reads);
+        const auto answer = co_await connection.query(question, {}, timeout, pq::Effect::reads);
         history = answer.text(0, 0).value_or("");
     } catch (const pq::Error& error) {
         if (error.kind() != pq::ErrorKind::refused) {
@@ -241,10 +246,15 @@ asio::awaitable<void> Database::meet_primary(pq::Connection& connection) {
         }
         log::write(log::Level::debug, "the primary does not say which history it writes: {:?}", error.what());
     }
+    co_return history;
+}
+
+void Database::meet_primary(const std::string& history) {
     if (history.empty() || history != history_) {
         ended_.clear();
+        ++memory_;
     }
-    history_ = std::move(history);
+    history_ = history;
 }
 
 asio::awaitable<void> Database::watch_setup() {
@@ -328,7 +338,7 @@ void Database::heard(std::optional<std::uint64_t> run_number) {
 }
 
 Database::Keeping::Keeping(Database& database, std::string_view run_id)
-    : database_(database), reading_(database.reading_), history_(database.history_),
+    : database_(database), reading_(database.reading_), memory_(database.memory_),
       place_(database.ended_.keeps_any() ? reading_->emplace(pq::run_number(run_id), false) : reading_->end()) {}
 
 Database::Keeping::~Keeping() {
@@ -338,7 +348,7 @@ Database::Keeping::~Keeping() {
 }
 
 void Database::Keeping::keep(std::string_view run_id, const RunStatus& status) {
-    if (place_ == reading_->end() || history_ != database_.history_) {
+    if (place_ == reading_->end() || memory_ != database_.memory_) {
         return;
     }
     database_.ended_.insert(run_id, status);
@@ -349,6 +359,7 @@ void Database::Keeping::keep(std::string_view run_id, const RunStatus& status) {
 
 asio::awaitable<StatusText> Database::status(std::string run_id, std::string_view request_id) {
     Keeping keeping(*this, run_id);
+    std::optional<pq::Error> failure;
     try {
         auto answer = co_await read_final([&](Side& side) { return side.statuses.read(run_id); }, is_terminal_status);
         if (auto refusal = refusal_in(answer.body)) {
@@ -363,13 +374,29 @@ asio::awaitable<StatusText> Database::status(std::string run_id, std::string_vie
         }
         co_return text;
     } catch (const pq::Error& error) {
-        // how it ended is known, whatever became of the database
-        const auto* const kept = error.kind() == pq::ErrorKind::refused ? nullptr : ended_.find(run_id);
-        if (kept != nullptr) {
-            co_return StatusText(std::string{kept->body});
-        }
-        throw refusal_of_call(error, status_call().function, request_id);
+        failure = error;
     }
+    std::string ending;
+    if (failure->kind() != pq::ErrorKind::refused) { // how it ended is known, whatever became of the database
+        ending = co_await ending_kept_anywhere(std::move(run_id));
+    }
+    if (ending.empty()) {
+        throw refusal_of_call(*failure, status_call().function, request_id);
+    }
+    co_return StatusText(std::move(ending));
+}
+
+std::string Database::kept_ending(std::string_view run_id) {
+    const auto* const kept = ended_.find(run_id);
+    return kept == nullptr ? std::string{} : std::string{kept->body};
+}
+
+asio::awaitable<std::string> Database::ending_kept_anywhere(std::string run_id) {
+    auto ending = kept_ending(run_id);
+    if (ending.empty() && all_ != nullptr) {
+        ending = co_await all_->kept_ending(std::move(run_id));
+    }
+    co_return ending;
 }
 
 /// A standby may have more of a former primary's history than the server that took over: what it says is told, but kept

@@ -35,10 +35,29 @@ struct DatabaseOptions {
     std::size_t status_cache_bytes = std::size_t{64} << 20; ///< for the statuses of runs that have ended; 0 for none
 };
 
+/// Which history the server writes: the cluster's identifier and the timeline, which a promotion begins anew; empty if
+/// it does not say. Throws pq::Error.
+boost::asio::awaitable<std::string> history_of(pq::Connection& connection, std::chrono::milliseconds timeout);
+
 class Database {
   public:
-    /// `metrics` count the lookups in the memory of endings, and must outlive this.
-    Database(const boost::asio::any_io_executor& executor, const DatabaseOptions& options, Metrics& metrics);
+    /// The databases of the process, each with a loop and a memory of its own, this one among them.
+    class All {
+      public:
+        All() = default;
+        All(const All&) = delete;
+        All& operator=(const All&) = delete;
+        virtual ~All() = default;
+
+        /// All have heard() of the run of that number when this returns.
+        virtual boost::asio::awaitable<void> tell(std::uint64_t run_number) = 0;
+        /// kept_ending() of whichever has it.
+        virtual boost::asio::awaitable<std::string> kept_ending(std::string run_id) = 0;
+    };
+
+    /// `metrics` count the lookups in the memory of endings, and must outlive this, as must `all`: null if this is all.
+    Database(const boost::asio::any_io_executor& executor, const DatabaseOptions& options, Metrics& metrics,
+             All* all = nullptr);
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
 
@@ -70,13 +89,16 @@ class Database {
     /// One to the primary. Throws pq::Error.
     boost::asio::awaitable<Loan> lend();
 
-    /// Learns from a new connection which history the primary writes: endings of another are forgotten, since a server
-    /// that took over may not have them.
-    boost::asio::awaitable<void> meet_primary(pq::Connection& connection);
+    /// The primary writes this history (history_of()): endings of another, or of one that nobody knows, are forgotten,
+    /// since a server that took over may not have them.
+    void meet_primary(const std::string& history);
 
     /// Something was committed about the run of that number, or that cannot be excluded for any: what is kept of it in
     /// memory is asked for again.
     void heard(std::optional<std::uint64_t> run_number);
+
+    /// The body of how the run ended, if that is kept in memory, for however long and in whatever doubt; else empty.
+    std::string kept_ending(std::string_view run_id);
 
     /// Tells in the log what keeps this from its work (http/runs/setup_watch.hpp), until the loop ends.
     boost::asio::awaitable<void> watch_setup();
@@ -121,19 +143,21 @@ class Database {
       private:
         Database& database_;
         std::shared_ptr<Reading> reading_; ///< which may outlive the database, as a read may that is given up
-        std::string history_;
+        std::uint64_t memory_;
         Reading::iterator place_; ///< the end if none is kept
     };
 
     boost::asio::awaitable<Turns::Turn> turn_to_write(const std::vector<pq::Argument>& arguments);
     [[nodiscard]] Refusal refusal_of_call(const pq::Error& error, std::string_view function,
                                           std::string_view request_id) const;
+    boost::asio::awaitable<std::string> ending_kept_anywhere(std::string run_id);
     boost::asio::awaitable<void> keep_as_primary_says(std::string run_id);
     boost::asio::awaitable<pq::Answer> read_final(std::function<boost::asio::awaitable<pq::Answer>(Side&)> read,
                                                   pq::Finality is_final);
     boost::asio::awaitable<pq::Answer> read(Side& side, const SqlCall& call, std::vector<pq::Argument> arguments);
 
     Metrics& metrics_;
+    All* all_;
     std::string conninfo_;
     std::chrono::milliseconds timeout_;
     std::chrono::milliseconds lock_timeout_;
@@ -142,7 +166,8 @@ class Database {
     Turns write_turns_; ///< by what they wait for, so that one that is stuck leaves connections to the others
     std::optional<Side> standby_; ///< if there are several hosts
     StatusCache ended_;
-    std::string history_; ///< that of `ended_`
+    std::string history_;      ///< that of `ended_`
+    std::uint64_t memory_ = 0; ///< how often all was forgotten: what was being read then is not kept
     std::shared_ptr<Reading> reading_ = std::make_shared<Reading>();
 };
 

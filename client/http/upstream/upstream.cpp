@@ -82,21 +82,19 @@ Reply answer_to_nobody() {
     return reply;
 }
 
-/// Of a request's id.
-std::string random_digits() {
-    constexpr std::size_t length = 16;
-    return new_request_id().substr(std::string_view{"req_"}.size(), length);
-}
-
 } // namespace
 
+std::string new_via() {
+    constexpr std::size_t length = 16; // of a request's id
+    return "pdpp-" + new_request_id().substr(std::string_view{"req_"}.size(), length);
+}
+
 Upstream::Upstream(const asio::any_io_executor& executor, UpstreamOptions options)
-    : options_(std::move(options)), via_("pdpp-" + random_digits()),
-      links_(std::make_shared<Links>(executor, options_.address)) {}
+    : options_(std::move(options)), links_(std::make_shared<Links>(executor, options_.address)) {}
 
 asio::awaitable<Reply> Upstream::hand_on(const Request& request, std::shared_ptr<BodySource> body, Peer& peer,
                                          std::string_view request_id) {
-    check_forwardable(request, via_);
+    check_forwardable(request, options_.via);
     if (framing_of(request) == Framing::none) {
         body = nullptr;
     }
@@ -129,7 +127,8 @@ asio::awaitable<Reply> Upstream::hand_on(const Request& request, std::shared_ptr
 
 asio::awaitable<Reply> Upstream::attempt(std::shared_ptr<Link> link, const Request& request,
                                          std::shared_ptr<BodySource> body, Peer& peer, std::string_view request_id) {
-    const Sender sender{.address = peer.address(), .scheme = options_.scheme, .request_id = request_id, .via = via_};
+    const Sender sender{
+        .address = peer.address(), .scheme = options_.scheme, .request_id = request_id, .via = options_.via};
     const auto exchange = std::make_shared<Exchange>(std::move(link), options_.patience);
     if (body) {
         co_await exchange->send(forwarded_head(request, sender, options_.address.authority));

@@ -13,11 +13,15 @@
 
 namespace pdpp::http {
 
+/// A name that nobody else has.
+std::string new_via();
+
 struct UpstreamOptions {
     UpstreamAddress address;
     /// How long it may be silent before it answers, and within an answer that is no stream of events.
     std::chrono::milliseconds patience = std::chrono::seconds(60);
     std::string scheme = "http"; ///< that clients reach us by, as far as we know
+    std::string via = new_via(); ///< how we are told from others that requests have come through
 };
 
 class Upstream {
@@ -35,7 +39,6 @@ class Upstream {
                                           std::shared_ptr<BodySource> body, Peer& peer, std::string_view request_id);
 
     UpstreamOptions options_;
-    std::string via_;              ///< how it is told from others that requests have come through
     std::shared_ptr<Links> links_; ///< which may have to outlive this, as an answer may
 };
 

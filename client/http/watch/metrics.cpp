@@ -17,6 +17,8 @@
 #include <map>
 #include <tuple>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace pdpp::http {
 
@@ -91,6 +93,58 @@ double resident_bytes() {
 
 } // namespace
 
+struct ProcessMetrics::Families {
+    prom::Registry registry;
+
+    prom::Family<prom::Counter>& endings =
+        counters(registry, "pdpp_run_endings_total", "Runs of the database that ended, whoever ended them.");
+    prom::Histogram& detection =
+        prom::BuildHistogram()
+            .Name("pdpp_run_detection_seconds")
+            .Help("Time from a controller being first seen gone to the ending of each of its runs.")
+            .Register(registry)
+            .Add({}, detection_buckets);
+    prom::Gauge& notification_queue_usage =
+        gauges(registry, "pdpp_notification_queue_usage",
+               "How full the server's queue of notifications is, from 0 to 1, as of the last scrape that was answered.")
+            .Add({});
+    prom::Gauge& memory = gauges(registry, "process_resident_memory_bytes", "Resident memory size in bytes.").Add({});
+};
+
+ProcessMetrics::ProcessMetrics(std::size_t threads) : families_(std::make_unique<Families>()) {
+    auto& registry = families_->registry;
+    gauges(registry, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.")
+        .Add({})
+        .SetToCurrentTime();
+    gauges(registry, "pdpp_build_info", "1, with the version of the program.")
+        .Add({{"version", std::string{program_version}}})
+        .Set(1);
+    gauges(registry, "pdpp_threads", "Threads that serve.").Add({}).Set(static_cast<double>(threads));
+    // A series that is there from the start shows its first change as one.
+    for (const auto& [status, reason] : known_endings) {
+        ended(status, reason, 0);
+    }
+}
+
+ProcessMetrics::~ProcessMetrics() = default;
+
+void ProcessMetrics::ended(std::string_view status, std::string_view reason, std::uint64_t count) {
+    if (run::outcome_named(status)) {
+        families_
+            ->endings // the same counter for the same labels
+            .Add({{"status", std::string{status}}, {"reason", std::string{reason_label(reason)}}})
+            .Increment(static_cast<double>(count));
+    }
+}
+
+void ProcessMetrics::detected(double seconds) {
+    families_->detection.Observe(seconds);
+}
+
+void ProcessMetrics::set_notification_queue_usage(double usage) {
+    families_->notification_queue_usage.Set(usage);
+}
+
 /// The families, and the counters that are looked up for each request.
 struct Metrics::Families {
     prom::Registry registry;
@@ -106,14 +160,6 @@ struct Metrics::Families {
         counters(registry, "pdpp_run_unknown_total", "Requests for run ids that were never handed out.").Add({});
     prom::Counter& admissions =
         counters(registry, "pdpp_run_admissions_total", "Acknowledgements of admitted runs.").Add({});
-    prom::Family<prom::Counter>& endings =
-        counters(registry, "pdpp_run_endings_total", "Runs of the database that ended, whoever ended them.");
-    prom::Histogram& detection =
-        prom::BuildHistogram()
-            .Name("pdpp_run_detection_seconds")
-            .Help("Time from a controller being first seen gone to the ending of each of its runs.")
-            .Register(registry)
-            .Add({}, detection_buckets);
     prom::Family<prom::Counter>& cache =
         counters(registry, "pdpp_cache_requests_total", "Lookups in the cache of endings.");
     prom::Counter& cache_hits = cache.Add({{"result", "hit"}});
@@ -122,10 +168,6 @@ struct Metrics::Families {
         gauges(registry, "pdpp_pool_connections", "Database connections of the pool that are open, and in use.");
     prom::Gauge& pool_open = pool.Add({{"state", "open"}});
     prom::Gauge& pool_busy = pool.Add({{"state", "busy"}});
-    prom::Gauge& notification_queue_usage =
-        gauges(registry, "pdpp_notification_queue_usage",
-               "How full the server's queue of notifications is, from 0 to 1, as of the last scrape that was answered.")
-            .Add({});
     prom::Gauge& pool_waiting =
         gauges(registry, "pdpp_pool_waiting", "Requests that wait for a database connection.").Add({});
     prom::Gauge& waiters = gauges(registry, "pdpp_waiters", "Requests that wait for a run to change.").Add({});
@@ -136,7 +178,6 @@ struct Metrics::Families {
                                   .Add({});
     prom::Counter& turned_away =
         counters(registry, "pdpp_http_connections_refused_total", "Connections beyond --max-connections.").Add({});
-    prom::Gauge& memory = gauges(registry, "process_resident_memory_bytes", "Resident memory size in bytes.").Add({});
 
     std::map<std::tuple<std::string_view, beast::http::verb, unsigned>, prom::Counter*> requests_by;
     std::map<std::string_view, prom::Histogram*> durations_by;
@@ -144,19 +185,9 @@ struct Metrics::Families {
 };
 
 Metrics::Metrics() : families_(std::make_unique<Families>()) {
-    auto& registry = families_->registry;
-    gauges(registry, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.")
-        .Add({})
-        .SetToCurrentTime();
-    gauges(registry, "pdpp_build_info", "1, with the version of the program.")
-        .Add({{"version", std::string{program_version}}})
-        .Set(1);
     // A series that is there from the start shows its first change as one.
     for (const auto* const status : {"active", "completed", "failed", "cancelled", "abandoned"}) {
         families_->resolutions_by.emplace(status, &families_->resolutions.Add({{"status", status}}));
-    }
-    for (const auto& [status, reason] : known_endings) {
-        ended(status, reason, 0);
     }
 }
 
@@ -193,19 +224,6 @@ void Metrics::admitted() {
     families_->admissions.Increment();
 }
 
-void Metrics::ended(std::string_view status, std::string_view reason, std::uint64_t count) {
-    if (run::outcome_named(status)) {
-        families_
-            ->endings // the same counter for the same labels
-            .Add({{"status", std::string{status}}, {"reason", std::string{reason_label(reason)}}})
-            .Increment(static_cast<double>(count));
-    }
-}
-
-void Metrics::detected(double seconds) {
-    families_->detection.Observe(seconds);
-}
-
 void Metrics::looked_in_cache(bool is_hit) {
     (is_hit ? families_->cache_hits : families_->cache_misses).Increment();
 }
@@ -224,16 +242,65 @@ void Metrics::set_pool(std::size_t open, std::size_t busy, std::size_t waiting) 
     families_->pool_waiting.Set(static_cast<double>(waiting));
 }
 
-void Metrics::set_notification_queue_usage(double usage) {
-    families_->notification_queue_usage.Set(usage);
+namespace {
+
+/// Adds one series to another of the same labels.
+void add(prom::ClientMetric& sum, const prom::ClientMetric& more) {
+    sum.counter.value += more.counter.value;
+    sum.gauge.value += more.gauge.value;
+    sum.histogram.sample_count += more.histogram.sample_count;
+    sum.histogram.sample_sum += more.histogram.sample_sum;
+    for (std::size_t i = 0; i < more.histogram.bucket.size(); ++i) {
+        sum.histogram.bucket.at(i).cumulative_count += more.histogram.bucket[i].cumulative_count;
+    }
 }
 
-std::string Metrics::text() {
-    families_->waiters.Set(static_cast<double>(*waiters_));
-    families_->streams.Set(static_cast<double>(*streams_));
-    families_->connections.Set(static_cast<double>(*connections_));
-    families_->memory.Set(resident_bytes());
-    return prom::TextSerializer().Serialize(families_->registry.Collect());
+/// The same series of several threads become one.
+class Sums {
+  public:
+    void add_all(std::vector<prom::MetricFamily> more) {
+        for (auto& family : more) {
+            const auto [place, is_new] = places_.try_emplace(family.name, families_.size());
+            if (is_new) {
+                families_.push_back({.name = family.name, .help = family.help, .type = family.type, .metric = {}});
+                series_.emplace_back();
+            }
+            auto& sum = families_[place->second].metric;
+            for (auto& series : family.metric) {
+                const auto [found, is_first] = series_[place->second].try_emplace(series.label, sum.size());
+                if (is_first) {
+                    sum.push_back(std::move(series));
+                } else {
+                    add(sum[found->second], series);
+                }
+            }
+        }
+    }
+
+    [[nodiscard]] const std::vector<prom::MetricFamily>& families() const noexcept { return families_; }
+
+  private:
+    std::vector<prom::MetricFamily> families_;
+    std::map<std::string, std::size_t> places_;
+    std::vector<std::map<std::vector<prom::ClientMetric::Label>, std::size_t>> series_; ///< of each family, by label
+};
+
+} // namespace
+
+std::string metrics_text(ProcessMetrics& process, std::span<Metrics* const> threads) {
+    Sums sums;
+    for (auto* const each : threads) {
+        const auto set = [](prom::Gauge& gauge, const Metrics::Count& count) {
+            gauge.Set(static_cast<double>(count->load(std::memory_order_relaxed)));
+        };
+        set(each->families_->waiters, each->waiters_);
+        set(each->families_->streams, each->streams_);
+        set(each->families_->connections, each->connections_);
+        sums.add_all(each->families_->registry.Collect());
+    }
+    process.families_->memory.Set(resident_bytes());
+    sums.add_all(process.families_->registry.Collect());
+    return prom::TextSerializer().Serialize(sums.families());
 }
 
 } // namespace pdpp::http

@@ -2,6 +2,8 @@
 
 #include "http/wire/peer.hpp"
 
+#include "http/wire/errors.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -34,6 +36,33 @@ void Peer::wake() {
 void Peer::drain() {
     is_draining_ = true;
     timer_.cancel();
+}
+
+void Peer::recognise() {
+    was_recognised_ = true;
+    auto standing = standing_.load(std::memory_order_acquire);
+    if (standing == Standing::unknown) {
+        standing_.compare_exchange_strong(standing, Standing::known);
+    }
+    if (standing == Standing::leaving) {
+        throw refusal(ErrorKind::too_many_connections);
+    }
+}
+
+void Peer::forget() noexcept {
+    auto known = Standing::known;
+    standing_.compare_exchange_strong(known, Standing::unknown);
+}
+
+void Peer::end_request() noexcept {
+    if (!was_recognised_) {
+        forget();
+    }
+}
+
+bool Peer::give_way() noexcept {
+    auto unknown = Standing::unknown;
+    return standing_.compare_exchange_strong(unknown, Standing::leaving);
 }
 
 void Peer::watch() {

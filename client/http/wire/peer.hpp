@@ -7,11 +7,13 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
 namespace pdpp::http {
 
+/// For the thread that serves the connection, but for give_way() and is_known().
 class Peer : public std::enable_shared_from_this<Peer> {
   public:
     using Time = boost::asio::steady_timer::time_point;
@@ -39,22 +41,32 @@ class Peer : public std::enable_shared_from_this<Peer> {
 
     /// Whether its last request came from somebody who may come in: had a session, where there are any. Others are the
     /// first to go when there is no place left.
-    bool is_known() const noexcept { return is_known_; }
-    /// To be called with each request, as soon as that is found out.
-    void recognise() noexcept { is_known_ = true; }
-    void forget() noexcept { is_known_ = false; }
+    bool is_known() const noexcept { return standing_.load(std::memory_order_acquire) == Standing::known; }
+    /// To be called with each request, as soon as that is found out and before anything is done for it. Throws Refusal
+    /// 503 `too_many_connections` if another has been given its place already.
+    void recognise();
+    void forget() noexcept;
+    /// A request, between its last byte and its answer: who was known before is until then, and no longer unless
+    /// recognise() was called meanwhile.
+    void begin_request() noexcept { was_recognised_ = false; }
+    void end_request() noexcept;
+    /// Gives its place to another, for good; false if it is known. From any thread.
+    bool give_way() noexcept;
 
     /// Leaves the socket to others: to be called before anything is read from it again.
     void stop_watching();
 
   private:
+    enum class Standing : unsigned char { unknown, known, leaving };
+
     void watch();
 
     Socket& socket_;
     std::string address_;
     boost::asio::steady_timer timer_;
     char peeked_ = 0;
-    bool is_known_ = false;
+    std::atomic<Standing> standing_ = Standing::unknown;
+    bool was_recognised_ = false;
     bool is_watching_ = false;
     bool was_woken_ = false;
     bool has_left_ = false;

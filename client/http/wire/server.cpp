@@ -9,6 +9,8 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -16,97 +18,187 @@
 
 #include <algorithm>
 #include <ctime>
+#include <deque>
 #include <list>
+#include <mutex>
 #include <optional>
 #include <set>
+#include <unistd.h>
+#include <utility>
 
 namespace pdpp::http {
 
 namespace asio = boost::asio;
+using boost::system::error_code;
 
-/// Shared with the coroutines, whose frames may be destroyed after the server.
+/// Shared with the coroutines, whose frames may be destroyed after the server. The lock is taken when a connection
+/// comes or goes, not for a request.
 struct Server::State {
-    State(asio::io_context& loop_, Listener listener_, Handler& handler_, const ServerLimits& limits_)
-        : loop(loop_), listener(std::move(listener_)), handler(handler_), limits(limits_), patience(loop_) {}
+    /// One of the loops, and what only its thread touches.
+    struct Place {
+        ServingLoop serving;
+        std::set<Session*> sessions = {};
+        bool draining = false;
+        std::size_t connections = 0; ///< those here and those on their way here; under the lock
+    };
 
-    asio::io_context& loop;
-    Listener listener;
-    Handler& handler;
-    ServerLimits limits;
-    Metrics* metrics = nullptr;
-    asio::steady_timer patience; ///< while draining
-    bool draining = false;
-    std::set<Session*> sessions;
-    std::list<Session*> strangers; ///< of them: whose client was not known when last looked at, the oldest first
-    std::size_t leaving = 0;       ///< of them: those that have lost their place
-    std::size_t turned_away = 0;   ///< connections that are just now told that there is no place for them
+    State(const std::vector<ServingLoop>& loops, Listener listener_, const ServerLimits& limits_)
+        : listener(std::move(listener_)), limits(limits_), patience(loops.front().loop) {
+        for (const auto& each : loops) {
+            places.push_back({.serving = each});
+        }
+    }
 
+    ServingLoop& first() noexcept { return places.front().serving; }
+    Place& next_place();
+    bool is_full_now();
     bool make_room();
+    void drain(Place& place);
+    void stop_loops() noexcept;
+
+    // for the loop that takes connections
+    Listener listener;
+    ServerLimits limits;
+    asio::steady_timer patience; ///< while draining
+    std::size_t turned_away = 0; ///< connections that are just now told that there is no place for them
+    std::size_t last_place = 0;  ///< that was given a connection
+    bool draining = false;
+
+    std::deque<Place> places;
+
+    std::mutex mutex;              ///< for what is below
+    std::list<Session*> strangers; ///< whose client was not known when last looked at, the oldest first
+    std::size_t connections = 0;
+    std::size_t leaving = 0;       ///< of them: those that have lost their place
+    bool stops_when_empty = false; ///< nobody else comes
+    bool has_loops = true;         ///< they may be gone before the last session is
 };
 
-/// One connection on the server's list, for as long as this lives.
-struct Server::Session {
-    Session(std::shared_ptr<State> state_, Socket socket, std::string address)
-        : state(std::move(state_)), connection(std::move(socket), state->limits),
+/// One connection on the server's list, for as long as this lives. Made by the loop that takes it, for one that serves
+/// it.
+struct Server::Session : std::enable_shared_from_this<Session> {
+    Session(std::shared_ptr<State> state_, State::Place& home_, Socket socket, std::string address)
+        : state(std::move(state_)), home(home_), limits(state->limits), connection(std::move(socket), limits),
           peer(std::make_shared<Peer>(connection.socket(), std::move(address))) {
-        state->sessions.insert(this);
-        place = state->strangers.insert(state->strangers.end(), this);
-        if (state->metrics != nullptr) {
-            counted.emplace(state->metrics->connection());
+        if (home.serving.metrics != nullptr) {
+            counted.emplace(home.serving.metrics->connection());
         }
+        const std::lock_guard lock(state->mutex);
+        place = state->strangers.insert(state->strangers.end(), this);
+        ++state->connections;
+        ++home.connections;
     }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
     ~Session() {
-        state->sessions.erase(this);
+        const std::lock_guard lock(state->mutex);
         if (place) {
             state->strangers.erase(*place);
         }
         if (is_leaving) {
             --state->leaving;
         }
-        if (state->draining && state->sessions.empty()) {
-            state->loop.stop();
+        --home.connections;
+        if (--state->connections == 0 && state->stops_when_empty) {
+            state->stop_loops();
         }
     }
 
     /// After an answer: who is not known has the time of a request's headers for his next one, and may have to go.
     void note_client() {
-        const auto& limits = state->limits;
-        patience = peer->is_known() ? limits.idle_time : std::min(limits.idle_time, limits.header_time);
-        if (!peer->is_known() && !place) {
-            place = state->strangers.insert(state->strangers.end(), this);
+        const bool is_known = peer->is_known();
+        patience = is_known ? limits.idle_time : std::min(limits.idle_time, limits.header_time);
+        if (!is_known) {
+            const std::lock_guard lock(state->mutex);
+            if (!place && !is_leaving) {
+                place = state->strangers.insert(state->strangers.end(), this);
+            }
         }
     }
 
     std::shared_ptr<State> state;
+    State::Place& home;
+    ServerLimits limits;
     Connection connection;
-    std::chrono::milliseconds patience = state->limits.idle_time; ///< how long its client may keep silent
-    std::optional<std::list<Session*>::iterator> place;           ///< among the strangers
-    bool is_leaving = false;
+    std::chrono::milliseconds patience = limits.idle_time; ///< how long its client may keep silent
+    std::optional<std::list<Session*>::iterator> place;    ///< among the strangers; under the lock
+    bool is_leaving = false;                               ///< under the lock
     std::optional<Metrics::Held> counted;
     std::shared_ptr<Peer> peer;
 };
 
+/// The one with the fewest connections; of several, they take turns.
+Server::State::Place& Server::State::next_place() {
+    const std::lock_guard lock(mutex);
+    auto best = last_place;
+    for (std::size_t i = 1; i <= places.size(); ++i) {
+        const auto candidate = (last_place + i) % places.size();
+        if (best == last_place ? places[candidate].connections <= places[best].connections
+                               : places[candidate].connections < places[best].connections) {
+            best = candidate;
+        }
+    }
+    last_place = best;
+    return places[best];
+}
+
+bool Server::State::is_full_now() {
+    const std::lock_guard lock(mutex);
+    return connections - leaving >= limits.connections;
+}
+
 /// Closes the connection that is the first to go, if there is one. Nothing is lost with it but a request that came
-/// without a session, or has not come yet: who is let in is known before anything is done for him.
+/// without a session, or has not come yet: who is let in is known before anything is done for him, and who is not known
+/// any more when his place is given away is not let in (Peer::recognise).
 bool Server::State::make_room() {
+    const std::lock_guard lock(mutex);
     while (!strangers.empty()) {
         auto* const oldest = strangers.front();
         strangers.pop_front();
         oldest->place.reset();
-        if (oldest->peer->is_known()) {
+        if (!oldest->peer->give_way()) {
             continue;
         }
         oldest->is_leaving = true;
         ++leaving;
-        oldest->connection.close();
-        if (metrics != nullptr) {
-            metrics->gave_way();
+        auto& home = oldest->home;
+        const auto close = [session = oldest->weak_from_this()] {
+            if (const auto still_there = session.lock()) {
+                still_there->connection.close();
+            }
+        };
+        if (&home == &places.front()) {
+            asio::dispatch(home.serving.loop, close);
+        } else {
+            asio::post(home.serving.loop, close);
+        }
+        if (first().metrics != nullptr) {
+            first().metrics->gave_way();
         }
         return true;
     }
     return false;
+}
+
+/// With the lock held, or when nothing runs.
+void Server::State::stop_loops() noexcept {
+    if (has_loops) {
+        for (const auto& place : places) {
+            place.serving.loop.stop();
+        }
+    }
+}
+
+/// On the place's own loop.
+void Server::State::drain(Place& place) {
+    place.draining = true;
+    for (auto* const session : place.sessions) {
+        if (session->connection.is_in_flight()) {
+            session->peer->drain();
+        } else {
+            session->connection.close();
+        }
+    }
 }
 
 namespace {
@@ -153,17 +245,34 @@ asio::awaitable<void> tunnel(Connection& connection, Reply answer) {
     }
 }
 
+/// The same connection, for another loop.
+Socket moved_to(asio::io_context& loop, const StreamProtocol& protocol, Socket socket) {
+    Socket moved(loop);
+    const auto descriptor = socket.release();
+    error_code failure;
+    moved.assign(protocol, descriptor, failure);
+    if (failure) {
+        ::close(descriptor);
+        throw boost::system::system_error(failure);
+    }
+    return moved;
+}
+
 } // namespace
 
+Server::Server(std::vector<ServingLoop> loops, Listener listener, const ServerLimits& limits)
+    : state_(std::make_shared<State>(loops, std::move(listener), limits)) {}
+
 Server::Server(asio::io_context& loop, Listener listener, Handler& handler, const ServerLimits& limits)
-    : state_(std::make_shared<State>(loop, std::move(listener), handler, limits)) {}
+    : Server({ServingLoop{loop, handler}}, std::move(listener), limits) {}
+
+Server::~Server() {
+    const std::lock_guard lock(state_->mutex);
+    state_->has_loops = false;
+}
 
 Endpoint Server::endpoint() const {
     return state_->listener.endpoint();
-}
-
-void Server::count_in(Metrics& metrics) noexcept {
-    state_->metrics = &metrics;
 }
 
 void Server::set_limits(const ServerLimits& limits) noexcept {
@@ -171,28 +280,44 @@ void Server::set_limits(const ServerLimits& limits) noexcept {
 }
 
 void Server::start() {
-    asio::co_spawn(state_->loop, accept(state_), asio::detached);
+    asio::co_spawn(state_->first().loop, accept(state_), asio::detached);
 }
 
 asio::awaitable<void> Server::accept(std::shared_ptr<State> state) {
     while (!state->draining) {
         auto [failure, socket] = co_await state->listener.acceptor().async_accept(asio::as_tuple(asio::use_awaitable));
-        const bool is_full = state->sessions.size() - state->leaving >= state->limits.connections;
-        if (!failure && is_full && !state->make_room()) {
-            if (state->metrics != nullptr) {
-                state->metrics->turned_away();
+        if (!failure && state->is_full_now() && !state->make_room()) {
+            auto& first = state->first();
+            if (first.metrics != nullptr) {
+                first.metrics->turned_away();
             }
             if (state->turned_away < turned_away_limit) {
-                asio::co_spawn(state->loop, turn_away(state, std::move(socket)), asio::detached);
+                asio::co_spawn(first.loop, turn_away(state, std::move(socket)), asio::detached);
             }
         } else if (!failure) {
-            asio::co_spawn(state->loop, serve(state, std::move(socket)), asio::detached);
+            hand_round(state, std::move(socket));
         } else if (!state->draining) {
             // Out of file descriptors, most likely: some come free as connections end.
             log::write(log::Level::warning, "cannot take a connection: {}", failure.message());
-            asio::steady_timer pause(state->loop, std::chrono::milliseconds(100));
+            asio::steady_timer pause(state->first().loop, std::chrono::milliseconds(100));
             co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
         }
+    }
+}
+
+/// To the loop that has the fewest.
+void Server::hand_round(const std::shared_ptr<State>& state, Socket socket) {
+    try {
+        auto address = peer_of(socket);
+        auto& home = state->next_place();
+        auto& loop = home.serving.loop;
+        if (&home != &state->places.front()) {
+            socket = moved_to(loop, state->listener.endpoint().protocol(), std::move(socket));
+        }
+        asio::co_spawn(loop, serve(std::make_shared<Session>(state, home, std::move(socket), std::move(address))),
+                       asio::detached);
+    } catch (const std::exception& error) {
+        log::write(log::Level::warning, "cannot take a connection: {}", error.what());
     }
 }
 
@@ -207,7 +332,7 @@ asio::awaitable<void> Server::turn_away(std::shared_ptr<State> state, Socket soc
     const Counted counted(state->turned_away);
     const auto peer = peer_of(socket);
     Connection connection(std::move(socket), state->limits);
-    auto response = state->handler.refuse(refusal(ErrorKind::too_many_connections), peer);
+    auto response = state->first().handler.refuse(refusal(ErrorKind::too_many_connections), peer);
     response.keep_alive(false);
     response.set(field::date, http_date());
     const bool is_sent = co_await connection.write(response, false);
@@ -216,12 +341,26 @@ asio::awaitable<void> Server::turn_away(std::shared_ptr<State> state, Socket soc
     }
 }
 
-asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket) {
-    auto address = peer_of(socket);
-    Session session(state, std::move(socket), std::move(address));
+/// On the list of its loop, for as long as this lives.
+class Server::Listed {
+  public:
+    explicit Listed(Session& session) : session_(session) { session_.home.sessions.insert(&session_); }
+    Listed(const Listed&) = delete;
+    Listed& operator=(const Listed&) = delete;
+    ~Listed() { session_.home.sessions.erase(&session_); }
+
+  private:
+    Session& session_;
+};
+
+asio::awaitable<void> Server::serve(std::shared_ptr<Session> shared) {
+    auto& session = *shared;
+    const Listed listed(session);
+    const auto& place = session.home;
+    auto& handler = place.serving.handler;
     auto& connection = session.connection;
     bool keep = true;
-    while (keep && !state->draining) {
+    while (keep && !place.draining) {
         // Each awaited answer has a name of its own: gcc 12 gets a co_await inside a condition wrong.
         const bool has_begun = co_await connection.wait_for_request(session.patience);
         if (!has_begun) {
@@ -230,24 +369,25 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
         std::optional<Request> request;
         std::optional<Reply> answer;
         try {
-            request = co_await connection.read(state->handler);
+            request = co_await connection.read(handler);
             if (!request) {
                 co_return;
             }
         } catch (const Refusal& refusal) {
-            answer = state->handler.refuse(refusal, session.peer->address());
+            answer = handler.refuse(refusal, session.peer->address());
         }
-        session.peer->forget();
+        session.peer->begin_request();
         if (const auto body = connection.streamed_body(); request && body) {
-            answer = co_await state->handler.answer_stream(*request, body, *session.peer);
+            answer = co_await handler.answer_stream(*request, body, *session.peer);
         } else if (request) {
-            answer = co_await state->handler.answer(*request, *session.peer);
+            answer = co_await handler.answer(*request, *session.peer);
         }
+        session.peer->end_request();
         auto& response = answer->head;
         const auto version = request ? request->version() : http_1_1;
         const bool head = request && request->method() == verb::head;
         const bool has_end = !answer->body || head || version >= http_1_1 || response.has_content_length();
-        keep = request && request->keep_alive() && has_end && connection.has_read_body() && !state->draining;
+        keep = request && request->keep_alive() && has_end && connection.has_read_body() && !place.draining;
         response.version(version);
         if (answer->tunnel) {
             co_await tunnel(connection, std::move(*answer));
@@ -280,22 +420,29 @@ asio::awaitable<void> Server::serve(std::shared_ptr<State> state, Socket socket)
 }
 
 void Server::drain(std::chrono::seconds limit) {
-    state_->draining = true;
-    state_->listener.close();
-    for (auto* const session : state_->sessions) {
-        if (session->connection.is_in_flight()) {
-            session->peer->drain();
+    auto& state = *state_;
+    state.draining = true;
+    state.listener.close();
+    for (auto& place : state.places) {
+        // behind the connections that are on their way there
+        if (&place == &state.places.front()) {
+            state.drain(place);
         } else {
-            session->connection.close();
+            asio::post(place.serving.loop, [state = state_, &place] { state->drain(place); });
         }
     }
-    if (state_->sessions.empty()) {
-        state_->loop.stop();
+    {
+        const std::lock_guard lock(state.mutex);
+        state.stops_when_empty = true;
+        if (state.connections == 0) {
+            state.stop_loops();
+        }
     }
-    state_->patience.expires_after(limit);
-    state_->patience.async_wait([state = state_](boost::system::error_code cancelled) {
+    state.patience.expires_after(limit);
+    state.patience.async_wait([state = state_](boost::system::error_code cancelled) {
         if (!cancelled) {
-            state->loop.stop();
+            const std::lock_guard lock(state->mutex);
+            state->stop_loops();
         }
     });
 }

@@ -5,7 +5,10 @@
 #include "http/owner/access.hpp"
 #include "refusal_of.hpp"
 
+#include <atomic>
 #include <memory>
+#include <thread>
+#include <vector>
 
 using namespace pdpp::http;
 using namespace std::chrono_literals;
@@ -26,6 +29,10 @@ Request login(const std::string& type, const std::string& body) {
     return request;
 }
 
+OwnerAccess access_by(const std::optional<std::string>& owner_password, bool secure = false) {
+    return OwnerAccess(std::make_shared<Owner>(owner_password), secure);
+}
+
 std::string token() {
     static const OwnerSessions sessions(password);
     return sessions.issue(std::chrono::system_clock::now(), 60s);
@@ -38,7 +45,7 @@ constexpr auto form = "application/x-www-form-urlencoded";
 BOOST_AUTO_TEST_SUITE(http_owner_access)
 
 BOOST_AUTO_TEST_CASE(a_session_is_found_wherever_it_is_carried) {
-    const OwnerAccess owner(password, false);
+    const auto owner = access_by(password);
     const auto accepted = [&](const Request& request) {
         const auto refusal = refusal_of([&] { owner.check_session(request); });
         BOOST_TEST((!refusal || refusal->error_code == "owner_session_required"));
@@ -66,7 +73,7 @@ BOOST_AUTO_TEST_CASE(a_session_is_found_wherever_it_is_carried) {
 }
 
 BOOST_AUTO_TEST_CASE(a_session_is_over_when_it_expires) {
-    const OwnerAccess owner(password, false);
+    const auto owner = access_by(password);
     const auto now = OwnerSession::Time::clock::now();
     const auto session = owner.check_session(with(field::authorization, "Bearer " + token()));
     BOOST_TEST((session.expires_at() > now + 50s));
@@ -84,16 +91,16 @@ BOOST_AUTO_TEST_CASE(a_session_is_over_when_it_expires) {
 
 BOOST_AUTO_TEST_CASE(a_session_is_over_when_its_owner_goes) {
     for (const auto& owner_password : {std::optional<std::string>(password), std::optional<std::string>()}) {
-        OwnerAccess owner(owner_password, false);
+        auto owner = access_by(owner_password);
         const auto session = owner.check_session(with(field::authorization, "Bearer " + token()));
         BOOST_TEST(!session.is_over());
-        owner = OwnerAccess("another", false);
+        owner = access_by("another");
         BOOST_TEST(session.is_over());
     }
 }
 
 BOOST_AUTO_TEST_CASE(without_a_password_everybody_is_the_owner_and_nobody_logs_in) {
-    OwnerAccess owner(std::nullopt, false);
+    auto owner = access_by(std::nullopt);
     BOOST_TEST(!refusal_of([&] { owner.check_session(Request{}); }));
     const auto refusal = refusal_of([&] { owner.log_in(login(form, "password="), "peer"); });
     BOOST_REQUIRE(refusal);
@@ -107,7 +114,7 @@ BOOST_AUTO_TEST_CASE(the_password_opens_a_session) {
           {"application/json", R"({"password":"pass word+1"})"},
           {"Application/JSON; charset=utf-8", R"( {"password":"pass\u0020word+1","x":1} )"}}) {
         for (const bool secure : {false, true}) {
-            OwnerAccess owner(password, secure);
+            auto owner = access_by(password, secure);
             const auto response = owner.log_in(login(type, body), "peer");
             BOOST_TEST((response.result() == status::no_content));
             const std::string cookie{response[field::set_cookie]};
@@ -120,7 +127,7 @@ BOOST_AUTO_TEST_CASE(the_password_opens_a_session) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_login_is_refused_and_does_not_count) {
-    OwnerAccess owner(password, false);
+    auto owner = access_by(password);
     for (const auto& [type, body, code] : {std::tuple{form, "", 400},
                                            {form, "passwor=x", 400},
                                            {"application/json", "", 400},
@@ -138,7 +145,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_login_is_refused_and_does_not_count) {
 }
 
 BOOST_AUTO_TEST_CASE(wrong_passwords_count) {
-    OwnerAccess owner(password, false);
+    auto owner = access_by(password);
     const auto outcome = [&](const std::string& body, const std::string& peer) {
         const auto refusal = refusal_of([&] { owner.log_in(login(form, body), peer); });
         return refusal ? static_cast<int>(refusal->code) : 204;
@@ -154,10 +161,29 @@ BOOST_AUTO_TEST_CASE(wrong_passwords_count) {
 }
 
 BOOST_AUTO_TEST_CASE(logging_out_takes_the_cookie_back) {
-    const OwnerAccess owner(password, true);
+    const auto owner = access_by(password, true);
     const auto response = owner.log_out();
     BOOST_TEST((response.result() == status::no_content));
     BOOST_TEST(response[field::set_cookie] == "pdpp_owner_session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0; Secure");
+}
+
+BOOST_AUTO_TEST_CASE(wrong_passwords_are_counted_over_all_threads) {
+    const auto owner = std::make_shared<Owner>(password);
+    std::atomic<int> looked_at = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            OwnerAccess access(owner, false);
+            for (int j = 0; j < 50; ++j) {
+                const auto refusal = refusal_of([&] { access.log_in(login(form, "password=wrong"), "peer"); });
+                looked_at += refusal && refusal->code == status::unauthorized ? 1 : 0;
+            }
+        });
+    }
+    for (auto& thread : threads) {
+        thread.join();
+    }
+    BOOST_TEST(looked_at == LoginThrottle::peer_limit);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
