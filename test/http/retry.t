@@ -13,8 +13,8 @@ my $node = PdppCluster->running('retry', conf => "pdpp.launch_deadline = 1h");
 delete @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER PGSERVICE PGAPPNAME)};
 $ENV{PGUSER} = getpwuid($>);
 my $db = $node->connstr('postgres');
-my $gateway = PdppGateway->start(conninfo => $db);
-my $other = PdppGateway->start(conninfo => $db);
+# each thread has a memory of its own (threads.t); here a gateway has one
+my ($gateway, $other) = map { PdppGateway->start(conninfo => $db, args => [ '--threads', '1' ]) } 1 .. 2;
 my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
 
 sub sql { my ($statement) = @_; return $node->safe_psql('postgres', $statement) }

@@ -21,7 +21,7 @@ $node->safe_psql('postgres', q{SELECT pdpp_run_now('c', run_id => 'run_ours'); S
 	SELECT pdpp_run_settle('run_ended', 'completed')});
 my $upstream = Upstream->start;
 my @database = (conninfo => $node->connstr('postgres'));
-my $gateway = PdppGateway->start(@database, admin => 1, args => [ '--upstream', $upstream->url, '--upstream-timeout', '60' ]);
+our $gateway = PdppGateway->start(@database, admin => 1, args => [ '--upstream', $upstream->url, '--upstream-timeout', '60' ]);
 my @session = (Authorization => 'Bearer ' . PdppGateway::token());
 
 # What the server behind was sent, by a path that tells.
@@ -372,6 +372,8 @@ subtest 'a server that fails' => sub {
 };
 
 subtest 'connections to it' => sub {
+	# each thread has those that it has opened
+	local $gateway = PdppGateway->start(@database, args => [ '--threads', '1', '--upstream', $upstream->url ]);
 	my $first = told('GET', '/x');
 	my $second = told('GET', '/x');
 	is($second->{connection}, $first->{connection}, 'one serves again');

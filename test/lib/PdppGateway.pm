@@ -42,7 +42,7 @@ sub token { return token_of(sprintf('{"exp":%d,"iat":%d,"sub":"owner_local"}', t
 
 # Starts `pdpp serve` on `port` (a free one) of `host` (127.0.0.1), or on the unix socket `path`, and waits until it listens.
 # Options: conninfo, args (array), password (the usual one; undef for none), env (hash), admin (true: ->admin is a
-# listener for it). With PDPP_THREADS it serves by so many threads, unless `args` say by how many.
+# listener for it). With PDPP_THREADS it serves by so many threads, unless `args` say by how many, or bound them by --pool.
 sub start
 {
 	my ($class, %option) = @_;
@@ -51,7 +51,7 @@ sub start
 	my $listen = $option{path} ? "unix:$option{path}" : "$host:" . ($option{port} // 0);
 	my @admin = $option{admin} ? ('--admin', '127.0.0.1:0') : ();
 	my @args = @{ $option{args} // [] };
-	push @args, '--threads', $ENV{PDPP_THREADS} if $ENV{PDPP_THREADS} && !grep { /^--threads\b/ } @args;
+	push @args, '--threads', $ENV{PDPP_THREADS} if $ENV{PDPP_THREADS} && !grep { /^--(?:threads|pool)\b/ } @args;
 	my $self = $class->launch(
 		name => 'gateway',
 		arguments => [ 'serve', '--listen', $listen, @admin, '--db', $option{conninfo}, @args ],
