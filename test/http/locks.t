@@ -15,7 +15,8 @@ $node->safe_psql('postgres', qq{SELECT pdpp_run_settle('run_$_', 'completed')}) 
 my @owner = (Authorization => 'Bearer ' . PdppGateway::token());
 # A statement may take for ever; what ends the waiting here is something else.
 my $gateway = PdppGateway->start(
-	conninfo => $node->connstr('postgres') . ' application_name=locks', args => [ '--statement-timeout', '3600000' ]);
+	conninfo => $node->connstr('postgres') . ' application_name=locks',
+	args => [ '--statement-timeout', '3600000', '--pool', '4' ]); # which are one thread's
 
 # A session whose transaction has done this, until it quits.
 sub hold

@@ -260,6 +260,23 @@ subtest 'a repetition shows on all threads once it is acknowledged' => sub {
 	is($gateway->stop, 0, 'stops');
 };
 
+subtest 'a lock that is stuck leaves each thread connections for others' => sub {
+	my $gateway = start('--statement-timeout', 3600000);
+	sql("pdpp_run_settle(pdpp_run_now('$_', '$_')->>'run_id', 'completed')") for 'stuck', map { "free-$_" } 1 .. $threads;
+	my @stuck = on_each_thread($gateway, 8);
+	my @clients = on_each_thread($gateway);
+	my $holder = $node->background_psql('postgres');
+	$holder->query_safe(q{BEGIN; SELECT FROM pdpp.connections WHERE connector_instance_id = 'stuck' FOR UPDATE});
+	$_->send_request('POST', '/_ref/connections/stuck/run', \@owner) for @stuck;
+	$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'}) or die 'nobody waits';
+	my @answers = map { $clients[ $_ - 1 ]->request('POST', "/_ref/connections/free-$_/run", \@owner) } 1 .. $threads;
+	is_deeply([ map { $_->{status} } @answers ], [ (202) x $threads ], 'another connection is not held up on any');
+	is_deeply([ map { $_->request('GET', '/_ref/runs', \@owner)->{status} } @clients ], [ (200) x $threads ], 'and no read is');
+	is_deeply([ map { $_->receive->{json}{error}{code} } @stuck ], [ ('run_busy') x @stuck ], 'whoever wants it is told');
+	$holder->quit;
+	is($gateway->stop, 0, 'stops');
+};
+
 subtest 'clients over a unix socket are handed round as well' => sub {
 	my $path = PostgreSQL::Test::Utils::tempdir_short() . '/gateway.sock';
 	my $gateway = PdppGateway->start(conninfo => $node->connstr('postgres'), path => $path, args => [ '--threads', $threads ]);
