@@ -9,7 +9,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -161,16 +160,14 @@ bool Server::State::make_room() {
         }
         oldest->is_leaving = true;
         ++leaving;
-        auto& home = oldest->home;
-        const auto close = [session = oldest->weak_from_this()] {
-            if (const auto still_there = session.lock()) {
-                still_there->connection.close();
-            }
-        };
-        if (&home == &places.front()) {
-            asio::dispatch(home.serving.loop, close);
+        if (&oldest->home == &places.front()) {
+            oldest->connection.close();
         } else {
-            asio::post(home.serving.loop, close);
+            asio::post(oldest->home.serving.loop, [session = oldest->weak_from_this()] {
+                if (const auto still_there = session.lock()) {
+                    still_there->connection.close();
+                }
+            });
         }
         if (first().metrics != nullptr) {
             first().metrics->gave_way();
