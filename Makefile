@@ -13,7 +13,7 @@ BUILD_EXTENSION = $(MAKE) -f extension/Makefile
 BUILD_CLIENT = $(MAKE) -f client/Makefile
 
 .DEFAULT_GOAL := all
-.PHONY: help deps extension-deps model-deps lint-deps bench-deps deb-deps browser-deps all extension client unit install uninstall demo model check check-extension check-versions chaos chaos-ha fuzz bench bench-peers lint deb check-packages dist format clean \
+.PHONY: help deps extension-deps model-deps lint-deps bench-deps deb-deps browser-deps all extension client unit install uninstall demo model check check-extension check-threads check-versions chaos chaos-ha fuzz bench bench-peers lint deb check-packages dist format clean \
 	chunks compile_commands.json
 
 help: ## list the targets
