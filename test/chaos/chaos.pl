@@ -142,11 +142,12 @@ sub set_up
 	# listener may see)
 	my ($version) = Chaos::Cluster::run_quietly('postgres', '--version') =~ /(\d+)/;
 	my %queue = $version >= 17 ? (max_notify_queue_pages => 64) : ();
+	my %sync = $version >= 14 ? (recovery_init_sync_method => 'syncfs') : ();
 	$cluster = Chaos::Cluster->new(folder => "$folder", log => "$logs/chaos-server.log", environment => { LD_PRELOAD => "$folder/set_clock.so",
 			CLOCK_AHEAD => "$folder/clock" }, settings => {
 			shared_preload_libraries => 'pdpp', 'pdpp.databases' => 'chaos', 'pdpp.liveness_grace' => $option{grace},
 			'pdpp.reconcile_interval' => $option{interval}, 'pdpp.launch_deadline' => $option{deadline}, 'pdpp.cancel_grace' => 3000,
-			restart_after_crash => 'on', recovery_init_sync_method => 'syncfs', max_connections => 100, checkpoint_timeout => '30s', log_line_prefix => '%m [%p] %a ', %queue });
+			restart_after_crash => 'on', max_connections => 100, checkpoint_timeout => '30s', log_line_prefix => '%m [%p] %a ', %queue, %sync });
 	$cluster->{queue} = keys %queue;
 	{
 		local $cluster->{database} = 'postgres';

@@ -87,7 +87,8 @@ subtest 'nothing has changed, and something has' => sub {
 subtest 'the controller dies' => sub {
 	is(scalar @{ ids($gateway->get_as_owner('/_ref/connections?offered=true')->{json}) }, 9, 'it lives');
 	my $pid = $controller->query_safe('SELECT pg_backend_pid()');
-	sql("SELECT pg_terminate_backend($pid, 30000)");
+	sql("SELECT pg_terminate_backend($pid)");
+	$node->poll_query_until('pdpp', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)") or die 'it lives on';
 	sql('SELECT pdpp_reconcile()');
 	my $answer = $gateway->get_as_owner('/_ref/connections')->{json};
 	is_deeply([ grep { $_->{offered} || defined $_->{controller_id} } @{ $answer->{data} } ], [], 'nobody offers anything, once that was seen');

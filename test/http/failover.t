@@ -102,7 +102,8 @@ subtest 'what a standby of the old history has is told while it is there, and no
 	$standby->reload;
 	$standby->poll_query_until('postgres', 'SHOW default_transaction_read_only', 'off') or die 'not reloaded';
 	my ($keeps, $lacks) = map { PdppCluster->new($_) } 'keeps', 'lacks';
-	$_->init_from_backup($standby, 'again', has_streaming => 1) for $keeps, $lacks;
+	$standby->backup('old_history');
+	$_->init_from_backup($standby, 'old_history', has_streaming => 1) for $keeps, $lacks;
 	$_->start for $keeps, $lacks;
 	$standby->safe_psql('postgres', "SELECT pdpp_run_now('c', 'c-$_', run_id => '$_')") for 'run_gone', 'run_both';
 	$standby->safe_psql('postgres', q{SELECT pdpp_run_settle('run_both', 'completed')});
