@@ -36,8 +36,8 @@ std::optional<std::uint64_t> read_digest(std::string_view hex) {
 
 } // namespace
 
-RunListener::RunListener(const asio::any_io_executor& executor, std::string conninfo, Met met, Tell tell)
-    : executor_(executor), conninfo_(std::move(conninfo)), fails_over_(names_several_hosts(conninfo_)),
+RunListener::RunListener(asio::any_io_executor executor, std::string conninfo, Met met, Tell tell)
+    : executor_(std::move(executor)), conninfo_(std::move(conninfo)), fails_over_(names_several_hosts(conninfo_)),
       met_(std::move(met)), tell_(std::move(tell)) {}
 
 /// Listens for as long as it goes well, and tells why it went no longer.

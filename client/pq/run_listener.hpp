@@ -30,7 +30,7 @@ class RunListener {
     using Tell = std::function<void(const RunNews&)>;
 
     /// `conninfo` must lead to the primary if there are several hosts: a standby has nothing to tell.
-    RunListener(const boost::asio::any_io_executor& executor, std::string conninfo, Met met, Tell tell);
+    RunListener(boost::asio::any_io_executor executor, std::string conninfo, Met met, Tell tell);
 
     /// Listens until the loop ends. A connection that is lost is made again, as is one to a server that is the primary
     /// no longer; notifications may have been lost with it.

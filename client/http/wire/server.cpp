@@ -257,7 +257,7 @@ Socket moved_to(asio::io_context& loop, const StreamProtocol& protocol, Socket s
 
 } // namespace
 
-Server::Server(std::vector<ServingLoop> loops, Listener listener, const ServerLimits& limits)
+Server::Server(const std::vector<ServingLoop>& loops, Listener listener, const ServerLimits& limits)
     : state_(std::make_shared<State>(loops, std::move(listener), limits)) {}
 
 Server::Server(asio::io_context& loop, Listener listener, Handler& handler, const ServerLimits& limits)

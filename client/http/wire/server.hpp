@@ -25,7 +25,7 @@ struct ServingLoop {
 class Server {
   public:
     /// The first of the loops takes the connections. All that is called here is to be called on it.
-    Server(std::vector<ServingLoop> loops, Listener listener, const ServerLimits& limits = {});
+    Server(const std::vector<ServingLoop>& loops, Listener listener, const ServerLimits& limits = {});
     /// One loop.
     Server(boost::asio::io_context& loop, Listener listener, Handler& handler, const ServerLimits& limits = {});
     Server(const Server&) = delete;
