@@ -22,7 +22,7 @@ sub contents {
     });
 }
 
-$node->safe_psql('postgres', 'create database used template template0');
+$node->safe_psql('postgres', 'create database used');
 $node->safe_psql('used', q{
     create extension pdpp;
     -- a run of each ending, one in flight, one asked to stop, one that nobody launched
@@ -49,7 +49,7 @@ my $dir = PostgreSQL::Test::Utils::tempdir;
 sub restored_by {
     my ($how, $restore) = @_;
     (my $database = "restored $how") =~ s/\W/_/g;
-    $node->safe_psql('postgres', "create database $database template template0");
+    $node->safe_psql('postgres', "create database $database");
     $restore->($database);
     is(contents($database), $before, "$how: nothing lost, every handle resolves the same");
 

@@ -30,8 +30,10 @@ sub bare
 sub make_up_for_13
 {
 	my ($self) = @_;
+	# in pg_catalog, whose objects no dump has
 	$self->safe_psql($_, <<~'SQL') for 'template1', 'postgres';
-		CREATE FUNCTION public.pg_terminate_backend(pid integer, timeout bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+		SET allow_system_table_mods = on;
+		CREATE FUNCTION pg_catalog.pg_terminate_backend(pid integer, timeout bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 		BEGIN
 			PERFORM pg_catalog.pg_terminate_backend(pid);
 			FOR i IN 1 .. timeout / 10 LOOP
@@ -44,7 +46,7 @@ sub make_up_for_13
 			RETURN false;
 		END
 		$$;
-		CREATE FUNCTION public.pg_get_wal_replay_pause_state() RETURNS text LANGUAGE sql AS $$
+		CREATE FUNCTION pg_catalog.pg_get_wal_replay_pause_state() RETURNS text LANGUAGE sql AS $$
 			SELECT CASE WHEN pg_is_wal_replay_paused() THEN 'paused' ELSE 'not paused' END
 		$$;
 		SQL
