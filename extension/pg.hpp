@@ -362,7 +362,7 @@ inline double notify_queue_usage() {
     return DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, Datum{0}));
 }
 
-/// Updates a row, if nobody else has or does before we have its lock. Whether the new version needs entries in indexes.
+/// Updates a row that nobody else can change meanwhile. Whether the new version needs entries in indexes.
 inline bool update_tuple(Relation table, ItemPointer old, TupleTableSlot* row, TM_Result& result) {
     TM_FailureData failure;
     LockTupleMode lock;

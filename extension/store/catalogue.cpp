@@ -387,8 +387,6 @@ FlightEntry look_up_flight(Oid schema) {
     flight.offered_index = complete_index(table, schema, "controller_active_runs_offered",
                                           [&](Relation index) { return holds_offered(index, flight); });
     flight.can_be_claimed = is_plain_update(table, flight.boot_epoch, UUIDOID);
-    flight.can_be_started = flight.can_be_claimed && is_plain_update(table, flight.launch_deadline, TIMESTAMPTZOID) &&
-                            !attribute(table, flight.launch_deadline).attnotnull;
     relation_close(table, AccessShareLock);
     return flight;
 }

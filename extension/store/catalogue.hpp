@@ -45,7 +45,6 @@ struct FlightEntry {
     AttrNumber deadline_at, deadline_set_at, offered_by; ///< invalid in a database whose SQL is older than 0.3.0
     Oid offered_index;
     bool can_be_claimed; ///< another owner may be put into a row without a statement
-    bool can_be_started; ///< and its launch deadline be taken away
 
     [[nodiscard]] bool has_deadlines() const {
         return deadline_at != InvalidAttrNumber && deadline_set_at != InvalidAttrNumber;

@@ -175,9 +175,7 @@ bool Walk::take() {
     const bool is_ours =
         !is_null && is_same_boot(*DatumGetUUIDP(offered_by), boot_epoch_) && waits(row, columns_, time_) == Waits::yes;
     if (is_ours && columns_.can_be_claimed) {
-        if (!update_directly(table_, target, row, {{columns_.boot_epoch, UUIDPGetDatum(&boot_epoch_)}})) {
-            elog(ERROR, "pdpp: a row that we have locked was changed");
-        }
+        update_directly(table_, target, row, columns_.boot_epoch, UUIDPGetDatum(&boot_epoch_));
         claimed_.add(flight_in(row, columns_));
     } else if (is_ours) {
         left_[taken_] = row->tts_tid;

@@ -210,32 +210,28 @@ bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datu
     return inserted;
 }
 
-bool update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* found,
-                     std::initializer_list<ColumnChange> changes) {
+void update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* locked, AttrNumber column, Datum value) {
     PreventCommandIfReadOnly("UPDATE");
     CheckCmdReplicaIdentity(table, CMD_UPDATE); // as the executor does
-    slot_getallattrs(found);
+    slot_getallattrs(locked);
     TupleTableSlot* row = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
     const auto columns = static_cast<std::size_t>(RelationGetDescr(table)->natts);
-    memcpy(row->tts_values, found->tts_values, columns * sizeof(Datum));
-    memcpy(row->tts_isnull, found->tts_isnull, columns * sizeof(bool));
-    for (const ColumnChange& change : changes) {
-        row->tts_values[change.column - 1] = change.value.value_or(Datum{0});
-        row->tts_isnull[change.column - 1] = !change.value;
-    }
+    memcpy(row->tts_values, locked->tts_values, columns * sizeof(Datum));
+    memcpy(row->tts_isnull, locked->tts_isnull, columns * sizeof(bool));
+    row->tts_values[column - 1] = value;
+    row->tts_isnull[column - 1] = false;
     ExecStoreVirtualTuple(row);
     TM_Result result = TM_Ok;
-    const bool needs_entries = pg::update_tuple(table, &found->tts_tid, row, result);
-    if (result != TM_Ok && result != TM_Updated && result != TM_Deleted) {
+    const bool needs_entries = pg::update_tuple(table, &locked->tts_tid, row, result);
+    if (result != TM_Ok) {
         elog(ERROR, "pdpp: unexpected result of an update: %d", static_cast<int>(result));
     }
-    if (result == TM_Ok && needs_entries) {
+    if (needs_entries) {
         prepared.open(table, row);
         (void)pg::insert_index_entries(prepared.relation(), row, prepared.executor(), false);
         prepared.close();
     }
     ExecDropSingleTupleTableSlot(row);
-    return result == TM_Ok;
 }
 
 TupleTableSlot* lock_row(Relation table, TupleTableSlot* found, Snapshot snapshot, LockTupleMode mode,

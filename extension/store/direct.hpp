@@ -143,18 +143,9 @@ class WriteTarget {
 bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values, std::span<const bool> nulls,
                      bool has_new_keys);
 
-/// A column's new value; nothing for null.
-struct ColumnChange {
-    AttrNumber column;
-    std::optional<Datum> value;
-};
-
-/// Changes the row that a scan has found, as UPDATE does: the table must be one where that is all that an UPDATE of
-/// these columns does. Waits for whoever has locked the row; false if he has changed it: then nothing was done, and a
-/// statement has to follow what he did. The lock on the table stays until the transaction ends, as after any statement
-/// that writes.
-bool update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* found,
-                     std::initializer_list<ColumnChange> changes);
+/// Gives a column of a row that we have locked another value, as UPDATE does: the table must be one where that is all
+/// that an UPDATE does.
+void update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* locked, AttrNumber column, Datum value);
 
 /// Locks the row that a scan has found, as SELECT … FOR UPDATE and its like do: waits for others, and follows what they
 /// did to the row. The row as it is locked, to be dropped by the caller; a null pointer if it is gone, or if somebody

@@ -222,44 +222,7 @@ std::optional<Flight> lock_for_fence(std::string_view run_id) {
 #define START                                                                                                          \
     "update pdpp.controller_active_runs as f set launch_deadline = null, boot_epoch = coalesce($2, f.boot_epoch)"      \
     " where f.run_id = $1"
-
-namespace {
-
-/// Without a statement. Nothing if the table does not take changes that way, if there is no such run, or if somebody
-/// changes it just now.
-std::optional<Flight> start_directly(std::string_view run_id, const std::optional<pg_uuid_t>& boot_epoch) {
-    static WriteTarget target;
-    FlightEntry columns;
-    Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
-    std::optional<Flight> flight;
-    if (columns.can_be_started && columns.unreadable.column == nullptr) {
-        const Datum key = to_text(run_id);
-        KeyScan scan;
-        scan.open(table, columns.run_id, columns.run_id_index, push_latest_snapshot());
-        scan.seek(key);
-        TupleTableSlot* found = scan.next();
-        if (found != nullptr && instant_of(found, columns.launch_deadline)) {
-            Flight started = flight_in(found, columns);
-            started.launch_deadline = {};
-            started.boot_epoch = boot_epoch ? boot_epoch : started.boot_epoch;
-            const auto owner = started.boot_epoch ? std::optional{UUIDPGetDatum(&*started.boot_epoch)} : std::nullopt;
-            if (update_directly(table, target, found, {{columns.launch_deadline, {}}, {columns.boot_epoch, owner}})) {
-                flight = started;
-            }
-        }
-        scan.close();
-        PopActiveSnapshot();
-    }
-    relation_close(table, NoLock);
-    return flight;
-}
-
-} // namespace
-
 std::optional<Flight> start_unstarted(std::string_view run_id, std::optional<pg_uuid_t> boot_epoch) {
-    if (const auto flight = start_directly(run_id, boot_epoch)) {
-        return flight;
-    }
 #define START_UNSTARTED START " and f.launch_deadline is not null returning " FLIGHT_COLUMNS
     static Statement update{START_UNSTARTED};
     static Statement update_timed{START_UNSTARTED ", f.deadline_at, coalesce(f.deadline_set_at, f.started_at)"};
