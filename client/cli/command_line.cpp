@@ -190,8 +190,18 @@ Action CommandLine::refuse(const CLI::ParseError& error, bool json) const {
         };
     }
     const auto chosen = app_.get_subcommands();
-    const auto help = chosen.empty() ? std::string("pdpp --help") : "pdpp " + chosen.front()->get_name() + " --help";
-    return [failure = Failure{exit_code::usage, "usage", error.what(), "See: " + help, {}}, json] {
+    const auto left = app_.remaining(true);
+    std::string message = error.what();
+    std::string hint = chosen.empty() ? "See: pdpp --help" : "See: pdpp " + chosen.front()->get_name() + " --help";
+    const auto option = std::ranges::find_if(left, [](const std::string& word) { return word.starts_with('-'); });
+    if (option != left.end()) {
+        message = "there is no option " + *option;
+    } else if (chosen.empty() && !left.empty()) { // CLI11 minds first that there is no command
+        message = "there is no command " + left.front();
+    } else if (!left.empty() && chosen.front()->get_name() == "run") {
+        hint = fmt::format("What is run comes behind --, as in: pdpp run -- {}. {}", left.front(), hint);
+    }
+    return [failure = Failure{exit_code::usage, "usage", std::move(message), std::move(hint), {}}, json] {
         return report(failure, json);
     };
 }

@@ -538,6 +538,9 @@ subtest 'exit codes' => sub {
 	$failure->(2, 'usage', 'negative time', '--db', $db, 'run', '--timeout', '-1', '--', 'true');
 	$failure->(2, 'usage', 'time that is none', '--db', $db, 'run', '--timeout', 'soon', '--', 'true');
 	$failure->(2, 'usage', 'no run', '--db', $db, 'status');
+	is($failure->(2, 'usage', 'no such command', '--db', $db, 'statsu', 'x')->{message}, 'there is no command statsu', 'which');
+	is($failure->(2, 'usage', 'no such option', 'status', '--bd', 'app', 'x')->{message}, 'there is no option --bd', 'which');
+	like($failure->(2, 'usage', 'what is run stands alone', '--db', $db, 'run', 'true')->{hint}, qr/pdpp run -- true/, 'where it goes');
 	$failure->(2, 'usage', 'page too large', '--db', $db, 'timeline', '--limit', '5001', 'x');
 	$failure->(3, 'not_found', 'unknown status', '--db', $db, 'status', 'never');
 	$failure->(3, 'not_found', 'unknown timeline', '--db', $db, 'timeline', 'never');
