@@ -243,7 +243,7 @@ sub complaints
 	my ($self, %option) = @_;
 	$self->collect;
 	my @elsewhere = map { "a request to $_" } grep { !m{^\Q$self->{base}\E(?:/|\z)|^(?:data|blob|about|chrome(?:-error|-untrusted)?|devtools):} } @{ $self->{requests} };
-	my @errors = map { "on the console: $_->{message}" } grep { !($option{network} && $_->{source} eq 'network') } @{ $self->{errors} };
+	my @errors = map { "on the console: $_->{message}" } grep { $_->{message} !~ m{^chrome(?:-untrusted)?://} && !($option{network} && $_->{source} eq 'network') } @{ $self->{errors} };
 	@{$self}{qw(requests errors)} = ([], []);
 	return (@errors, @elsewhere);
 }
