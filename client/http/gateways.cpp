@@ -43,13 +43,14 @@ asio::awaitable<void> Gateways::tell(std::uint64_t run_number) {
 }
 
 asio::awaitable<std::string> Gateways::kept_ending(std::string run_id) {
-    std::vector<std::string> kept(loops_.size());
-    Loops::Act look = [this, &kept, &run_id](std::size_t number) {
-        kept[number] = gateways_[number]->database().kept_ending(run_id);
+    // shared, since whoever waits may be gone before the others have answered
+    const auto kept = std::make_shared<std::vector<std::string>>(loops_.size());
+    Loops::Act look = [this, kept, run_id = std::move(run_id)](std::size_t number) {
+        (*kept)[number] = gateways_[number]->database().kept_ending(run_id);
     };
     co_await loops_.do_on_each(std::move(look));
-    const auto found = std::ranges::find_if(kept, [](const std::string& body) { return !body.empty(); });
-    co_return found == kept.end() ? std::string{} : *found;
+    const auto found = std::ranges::find_if(*kept, [](const std::string& body) { return !body.empty(); });
+    co_return found == kept->end() ? std::string{} : *found;
 }
 
 std::vector<ServingLoop> Gateways::serving() {
@@ -85,10 +86,10 @@ asio::awaitable<void> Gateways::reload(std::optional<std::string> password, std:
 }
 
 asio::awaitable<std::string> Gateways::metrics_text() {
-    std::vector<Metrics*> metrics(loops_.size());
-    Loops::Act look = [this, &metrics](std::size_t number) { metrics[number] = &gateways_[number]->metrics(); };
+    const auto metrics = std::make_shared<std::vector<Metrics*>>(loops_.size()); // as in kept_ending()
+    Loops::Act look = [this, metrics](std::size_t number) { (*metrics)[number] = &gateways_[number]->metrics(); };
     co_await loops_.do_on_each(std::move(look));
-    co_return http::metrics_text(process_metrics_, metrics);
+    co_return http::metrics_text(process_metrics_, *metrics);
 }
 
 } // namespace pdpp::http

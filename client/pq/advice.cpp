@@ -86,7 +86,7 @@ std::string database_in(const std::string& conninfo) {
 }
 
 std::string init_command(const std::string& database, const std::string& role) {
-    return fmt::format("pdpp init --db {} --role {}", in_shell(database), in_shell(role));
+    return "pdpp init --db " + in_shell(database) + (role.empty() ? "" : " --role " + in_shell(role));
 }
 
 std::string advice(const ConnectFailure& failure, const std::string& role, const std::string& database) {
@@ -106,8 +106,8 @@ std::string advice(const ConnectFailure& failure, const std::string& role, const
     }
     if (state == sqlstate::invalid_catalog_name) {
         return fmt::format("Name the database with --db or PGDATABASE, or have it made, as root or as a superuser of "
-                           "the server: pdpp init --db {} --create-db",
-                           database);
+                           "the server: {} --create-db",
+                           init_command(database));
     }
     if (state == sqlstate::insufficient_privilege) {
         return fmt::format("Have the role let into the database, as a superuser of the server: grant connect on "

@@ -21,7 +21,7 @@ std::string role_in(const std::string& conninfo);
 /// The database that it names, or libpq by itself: the one that is called like the role.
 std::string database_in(const std::string& conninfo);
 
-/// The command that makes a role for a database, and grants it what it needs there, for a shell.
-std::string init_command(const std::string& database, const std::string& role);
+/// The command that sets a database up, for a shell; with a role, which it makes and grants what it needs there.
+std::string init_command(const std::string& database, const std::string& role = {});
 
 } // namespace pdpp::pq

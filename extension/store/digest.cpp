@@ -21,19 +21,20 @@ std::uint64_t sha256_head(std::string_view bytes) {
 }
 
 void fill_with_random(std::span<std::byte> bytes) {
-    // The system takes longer to begin than to finish, so it is asked for many at once. No process of a server is
-    // forked from one that runs functions: nobody else has these.
-    static std::array<std::byte, 512> store;
-    static std::size_t used = store.size();
-    if (bytes.size() > store.size() - used) {
-        if (!pg_strong_random(store.data(), store.size())) {
+    // The system takes longer to begin than to finish, so it is asked for many at once. A backend forks no other, which
+    // would have the same ones.
+    static std::array<std::byte, most_random_bytes> stock;
+    static std::size_t used = stock.size();
+    if (bytes.size() > stock.size() - used) {
+        used = stock.size(); // should it fail, what lies there now is nothing to go by
+        if (!pg_strong_random(stock.data(), stock.size())) {
             ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
         }
         used = 0;
     }
-    const std::span taken = std::span{store}.subspan(used, bytes.size());
+    const std::span taken = std::span{stock}.subspan(used, bytes.size());
     std::ranges::copy(taken, bytes.begin());
-    std::ranges::fill(taken, std::byte{}); // what was handed out is in one place only
+    std::ranges::fill(taken, std::byte{});
     used += bytes.size();
 }
 

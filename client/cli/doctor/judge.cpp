@@ -3,7 +3,7 @@
 #include "cli/setup/name_list.hpp"
 #include "cli/setup/plan.hpp"
 #include "http/admin/readiness.hpp"
-#include "text/shell.hpp"
+#include "pq/advice.hpp"
 #include "version.hpp"
 
 #include <boost/algorithm/string/join.hpp>
@@ -19,11 +19,6 @@ namespace pdpp::cli {
 namespace {
 
 constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20U;
-
-/// What names the database in a command.
-std::string init_command(const ServerFacts& facts) {
-    return "pdpp init --db " + in_shell(facts.database);
-}
 
 std::string restart_hint(const ServerFacts& facts) {
     const auto command = restart_command(facts, has_systemd() || !facts.is_local);
@@ -43,7 +38,7 @@ Finding missing_worker(const ServerFacts& facts, const Condition& condition) {
     if (!facts.configuration_errors.empty() &&
         !facts.has_launcher) { // what its files say is not known, or not in force
         return {level, "worker", fmt::format("{}, and the server's configuration has errors", who),
-                "Correct these first; then: " + init_command(facts)};
+                "Correct these first; then: " + pq::init_command(facts.database)};
     }
     const bool is_preloaded = facts.has_launcher || preloads_pdpp(facts.preload.running.value_or(""));
     if (!is_preloaded && preloads_pdpp(facts.preload.in_files.value_or(""))) {
@@ -52,12 +47,12 @@ Finding missing_worker(const ServerFacts& facts, const Condition& condition) {
     }
     if (!is_preloaded) {
         return {level, "worker", fmt::format("{}: pdpp is not in shared_preload_libraries", who),
-                init_command(facts) + ", as a superuser, and a restart; or in postgresql.conf: " +
+                pq::init_command(facts.database) + ", as a superuser, and a restart; or in postgresql.conf: " +
                     boost::algorithm::join(lines_of_configuration(facts, facts.database), "; ")};
     }
     if (!is_served(facts)) {
         return {level, "worker", fmt::format("{}: pdpp.databases does not name the database {}", who, facts.database),
-                init_command(facts) + ", as a superuser; or in postgresql.conf, followed by a reload: " +
+                pq::init_command(facts.database) + ", as a superuser; or in postgresql.conf, followed by a reload: " +
                     lines_of_configuration(facts, facts.database).back()};
     }
     return {level, "worker",
@@ -115,10 +110,10 @@ Findings judge_extension(const ServerFacts& facts) {
     const auto& installed = facts.extension_version;
     if (!installed) {
         const auto hint = facts.available_version
-                              ? init_command(facts) + ", or create extension pdpp, as a superuser"
+                              ? pq::init_command(facts.database) + ", or create extension pdpp, as a superuser"
                               : fmt::format("Install it on the server's machine first, by its package "
                                             "postgresql-{}-pdpp; then {}",
-                                            facts.version_number / 10'000, init_command(facts));
+                                            facts.version_number / 10'000, pq::init_command(facts.database));
         return {{Level::wrong, "extension",
                  fmt::format("extension pdpp is not installed in the database {}", facts.database), hint}};
     }
@@ -127,7 +122,8 @@ Findings judge_extension(const ServerFacts& facts) {
         findings.push_back(
             {Level::wrong, "extension",
              fmt::format("the extension is of version {}, the program of {}", *installed, program_version),
-             fmt::format("Bring the older one up to date; the extension, as a superuser: {}", init_command(facts))});
+             fmt::format("Bring the older one up to date; the extension, as a superuser: {}",
+                         pq::init_command(facts.database))});
     } else {
         findings.push_back(
             {Level::ok, "extension",
@@ -148,11 +144,12 @@ Findings judge_extension(const ServerFacts& facts) {
                                         *facts.library_version, available),
                             restart_hint(facts)});
     } else if (*installed != available) {
-        findings.push_back({Level::warning, "library",
-                            fmt::format("the extension in the database is of version {}, and {} is installed on the "
-                                        "server",
-                                        *installed, available),
-                            "alter extension pdpp update, as a superuser; " + init_command(facts) + " does it too."});
+        findings.push_back(
+            {Level::warning, "library",
+             fmt::format("the extension in the database is of version {}, and {} is installed on the "
+                         "server",
+                         *installed, available),
+             "alter extension pdpp update, as a superuser; " + pq::init_command(facts.database) + " does it too."});
     } else if (facts.library_version) {
         findings.push_back({Level::ok, "library", fmt::format("version {}", *facts.library_version), ""});
     }
@@ -174,10 +171,11 @@ Findings judge_worker(const ServerFacts& facts, const Condition& condition) {
 }
 
 Findings judge_role(const ServerFacts& facts, const RoleFacts& role) {
-    const auto hint = fmt::format("As a superuser: {} --role {}", init_command(facts), in_shell(role.name));
+    const auto hint = "As a superuser: " + pq::init_command(facts.database, role.name);
     if (!role.exists && role.name == "root") { // nobody has said which it is
         return {{Level::wrong, "grants", "there is no role root",
-                 "Name the gateway's role: pdpp doctor --role NAME. To have one made: pdpp init --role NAME"}};
+                 "Name the gateway's role: pdpp doctor --role NAME. To have one made: " +
+                     pq::init_command(facts.database, "NAME")}};
     }
     if (!role.exists) {
         return {{Level::wrong, "grants", fmt::format("there is no role {}", role.name), hint}};

@@ -1,6 +1,7 @@
 #include "cli/setup/plan.hpp"
 
 #include "cli/setup/name_list.hpp"
+#include "pq/advice.hpp"
 #include "pq/grants.hpp"
 #include "text/shell.hpp"
 
@@ -90,8 +91,8 @@ class Planner {
         } else if (role_.is_superuser) {
             plan_.remarks.push_back(
                 fmt::format("the role {} is a superuser and needs no grants; one that may do less is "
-                            "better for a gateway in service: pdpp init --role pdpp-gateway",
-                            role_.name));
+                            "better for a gateway in service: {}",
+                            role_.name, pq::init_command(database_, "pdpp-gateway")));
         } else if (!role_.may_log_in) {
             plan_.remarks.push_back(fmt::format("the role {} may not log in, which is left so: a gateway logs in as a "
                                                 "member of it, or after: alter role {} login",
