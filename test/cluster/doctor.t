@@ -86,9 +86,14 @@ subtest 'from nothing to an installation' => sub {
 	start_node();
 	ok($node->poll_query_until('app', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pdpp worker for app')}), 'the worker is there');
 	my ($code, $found) = doctor(conninfo());
-	is($code, 0, 'all is well');
+	# but for the machine's disk, of which it says what there is
+	my ($all, $free) = (split ' ', (split /\n/, `df -Pk @{[ $node->data_dir ]}`)[1])[1, 3];
+	my $room = $free < 256 * 1024 ? 'wrong' : $free < 1024 * 1024 || $free < $all / 20 ? 'warning' : 'ok';
+	is($found->{disk}[0] =~ /^(\w+)/ && $1, $room, 'disk');
+	is($code, $room eq 'wrong' ? 1 : 0, 'all is well');
+	delete $found->{disk};
 	is_deeply([ grep { !/^ok/ } map { @$_ } values %$found ], [], 'no finding but ok') or diag(explain($found));
-	is($found->{$_}[0] =~ /^(\w+)/ && $1, 'ok', $_) for qw(program server configuration writes extension library worker grants pooler keepalives clock durability disk notifications transactions password);
+	is($found->{$_}[0] =~ /^(\w+)/ && $1, 'ok', $_) for qw(program server configuration writes extension library worker grants pooler keepalives clock durability notifications transactions password);
 };
 
 subtest 'the worker' => sub {
