@@ -21,15 +21,18 @@ namespace pdpp::moving_in {
 /// The source cannot be read just now, or at all. What it says names no secret.
 class SourceError : public std::runtime_error {
   public:
-    /// `busy`: somebody writes to it at this moment.
-    enum class Kind : std::uint8_t { lost, busy, refused };
+    /// `busy`: somebody writes to it at this moment. `unreadable`: its file is not one that can be read as it lies
+    /// there, which may be another's while somebody puts it there.
+    enum class Kind : std::uint8_t { lost, busy, unreadable, refused };
 
     /// `hint` is what to do about it, where that is known.
     SourceError(Kind kind, const std::string& message, std::string hint = {})
         : std::runtime_error(message), kind_(kind), hint_(std::move(hint)) {}
 
     /// Whether trying again can help.
-    [[nodiscard]] bool is_passing() const { return kind_ != Kind::refused; }
+    [[nodiscard]] bool is_passing() const { return kind_ == Kind::lost || kind_ == Kind::busy; }
+    /// Whether it can help whoever has read the source before.
+    [[nodiscard]] bool may_be_replaced() const { return kind_ == Kind::unreadable; }
     /// Whether trying again at once can.
     [[nodiscard]] bool is_busy() const { return kind_ == Kind::busy; }
     [[nodiscard]] const std::string& hint() const noexcept { return hint_; }

@@ -57,7 +57,8 @@ constexpr auto patience_with_repair = std::chrono::seconds(10);
 /// An ending is written down in two places, one after the other: the second is waited for.
 constexpr auto patience_with_events = std::chrono::seconds(5);
 
-/// How long a follower says nothing of others that write while it reads.
+/// How long a follower says nothing of others that write while it reads, and waits for a file to be put in the place of
+/// one that it has read.
 constexpr auto patience_with_writers = std::chrono::seconds(10);
 
 /// Runs both to their ends, at the same time; throws what the first of them has thrown.
@@ -740,16 +741,20 @@ asio::awaitable<void> Importer::follow() {
     for (;;) {
         std::string failure;
         bool is_busy = false;
+        Clock::time_point failed_at{};
         try {
             co_await look_again();
             tell_findings();
             backoff.reset();
             busy_since.reset();
         } catch (const SourceError& error) {
-            if (!error.is_passing()) {
+            failed_at = Clock::now();
+            busy_since = busy_since.value_or(failed_at);
+            const bool is_waited_for = error.may_be_replaced() && failed_at < *busy_since + patience_with_writers;
+            if (!error.is_passing() && !is_waited_for) {
                 throw;
             }
-            is_busy = error.is_busy();
+            is_busy = error.is_busy() || is_waited_for;
             failure = error.what();
         } catch (const pq::Error& error) {
             const bool passes = error.kind() != pq::ErrorKind::misused && error.kind() != pq::ErrorKind::not_let_in &&
@@ -761,8 +766,7 @@ asio::awaitable<void> Importer::follow() {
         }
         if (is_busy) { // which the next moment may not be
             source_.close();
-            busy_since = busy_since.value_or(Clock::now());
-            if (Clock::now() >= *busy_since + patience_with_writers) {
+            if (failed_at >= *busy_since + patience_with_writers) {
                 said_(fmt::format("{}; trying on", failure));
                 busy_since.reset();
             }

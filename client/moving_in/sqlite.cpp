@@ -51,9 +51,11 @@ SourceError as_source_error(sqlite3* database) {
     const int code = sqlite3_errcode(database) & 0xff;
     // files of a log that come and go with who writes cannot be opened for a moment
     const bool is_busy = code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_CANTOPEN;
+    const bool is_unreadable = code == SQLITE_READONLY || code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
     const bool has_to_be_taken_back = sqlite3_extended_errcode(database) == SQLITE_READONLY_ROLLBACK;
     return {is_busy                ? SourceError::Kind::busy
             : code == SQLITE_IOERR ? SourceError::Kind::lost
+            : is_unreadable        ? SourceError::Kind::unreadable
                                    : SourceError::Kind::refused,
             fmt::format("the source: {}", sqlite3_errmsg(database)),
             has_to_be_taken_back
@@ -103,6 +105,26 @@ class SqliteCursor : public Cursor {
     sqlite3* database_;
     Statement statement_;
 };
+
+/// The name of SQLite's own way to the system's files, but for one thing: a log that is not there, since its writer has
+/// taken it away at this moment, is not made, as SQLite does even for who only reads. Its server might not be allowed
+/// to write to that.
+const char* way_to_files() {
+    static sqlite3_vfs* const usual = sqlite3_vfs_find(nullptr);
+    static sqlite3_vfs reading = [] {
+        auto copy = *usual;
+        copy.pNext = nullptr;
+        copy.zName = "pdpp_reading";
+        copy.xOpen = [](sqlite3_vfs* /*reading*/, const char* name, sqlite3_file* file, int flags, int* opened) {
+            constexpr int writing = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+            const bool is_log = (flags & SQLITE_OPEN_WAL) != 0;
+            return usual->xOpen(usual, name, file, is_log ? (flags & ~writing) | SQLITE_OPEN_READONLY : flags, opened);
+        };
+        return copy;
+    }();
+    static const int registered = sqlite3_vfs_register(&reading, 0);
+    return registered == SQLITE_OK ? reading.zName : nullptr;
+}
 
 /// Whether the file says that its writers keep a write-ahead log.
 bool has_log(const std::string& path) {
@@ -267,19 +289,21 @@ class Sqlite : public Database {
         file_ = std::filesystem::canonical(path_, error);
         const auto identity = identity_of(file_);
         if (error || !identity || !std::filesystem::is_regular_file(file_, error)) {
-            throw SourceError(SourceError::Kind::refused,
+            throw SourceError(SourceError::Kind::unreadable,
                               fmt::format("the source: {} is no file that can be read", path_));
         }
         opened_ = *identity;
         is_still_ = has_log(file_) && !has_writer();
         if (!is_still_ && has_log(file_)) {
             check_index();
+            is_still_ = !has_writer();
         }
         const auto uri = uri_of(file_) + (is_still_        ? "?mode=ro&immutable=1"
                                           : has_log(file_) ? "?mode=ro&readonly_shm=1"
                                                            : "?mode=ro");
         sqlite3* opened = nullptr;
-        const int result = sqlite3_open_v2(uri.c_str(), &opened, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr);
+        const int result =
+            sqlite3_open_v2(uri.c_str(), &opened, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, way_to_files());
         database_.reset(opened);
         if (result != SQLITE_OK) {
             const auto failure = as_source_error(opened);
@@ -296,7 +320,12 @@ class Sqlite : public Database {
     /// writer opened the file: throws SourceError if it may be one that is not seen from here.
     [[nodiscard]] bool has_writer() const {
         std::error_code error;
-        const auto has_log_beside = [&] { return std::filesystem::exists(file_ + "-wal", error); };
+        // an empty one without its index holds nothing
+        const auto has_log_beside = [&] {
+            return std::filesystem::exists(file_ + "-wal", error) &&
+                   (std::filesystem::file_size(file_ + "-wal", error) > 0 ||
+                    std::filesystem::exists(file_ + "-shm", error));
+        };
         if (has_log_beside()) {
             return true;
         }
@@ -312,7 +341,7 @@ class Sqlite : public Database {
                             path_));
         }
         if (std::filesystem::hard_link_count(file_, error) > 1 && !error) {
-            throw SourceError(SourceError::Kind::refused,
+            throw SourceError(SourceError::Kind::unreadable,
                               fmt::format("the source: {} has several names, and a log may lie beside another of them: "
                                           "a copy of its own has to be read",
                                           path_));
@@ -337,7 +366,7 @@ class Sqlite : public Database {
         }
         if (is_copy) {
             throw SourceError(
-                SourceError::Kind::refused, fmt::format("the source: {0}-wal is beside {0}, and no {0}-shm", path_),
+                SourceError::Kind::unreadable, fmt::format("the source: {0}-wal is beside {0}, and no {0}-shm", path_),
                 "Copy that too; or let a program that may write to the copy open it once and read from it, "
                 "such as sqlite3, which puts the log into the file.");
         }
