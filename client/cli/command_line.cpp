@@ -121,6 +121,29 @@ class CommandLine {
     std::function<int(const Session&)> work_;
 };
 
+/// --help as CLI11 writes it, which says nothing of an option but the name of its value, where it has one; and nothing
+/// of the options of the whole program in the help of a command.
+class HelpFormatter : public CLI::Formatter {
+  public:
+    std::string make_option_desc(const CLI::Option* option) const override {
+        auto text = option->get_description();
+        if (option->get_required() && !option->get_positional()) {
+            text += " (required)";
+        }
+        if (const auto& usual = option->get_default_str(); !usual.empty()) {
+            text += fmt::format(" (default: {})", usual);
+        }
+        return text;
+    }
+
+    std::string make_footer(const CLI::App* app) const override {
+        const auto text = CLI::Formatter::make_footer(app);
+        return app->get_parent() == nullptr
+                   ? text
+                   : text + "\nOf every command: --db CONNINFO, --json. What they mean, and exit codes: pdpp --help\n";
+    }
+};
+
 /// The words below the options as we broke them into lines: CLI11 2.6 would fill its own with them.
 void keep_lines(auto& formatter) {
     if constexpr (requires { formatter.enable_footer_formatting(false); }) {
@@ -129,7 +152,9 @@ void keep_lines(auto& formatter) {
 }
 
 CommandLine::CommandLine() {
-    keep_lines(*app_.get_formatter());
+    const auto formatter = std::make_shared<HelpFormatter>();
+    keep_lines(*formatter);
+    app_.formatter(formatter);
     app_.set_version_flag("--version", "pdpp " + std::string{program_version}, "Print the version and exit");
     database_ = app_.add_option("--db", "the database: connection string, URI or name")->option_text("CONNINFO");
     json_ = app_.add_flag("--json")->description("JSON output and errors, also on a terminal");
@@ -180,6 +205,14 @@ Action CommandLine::read(Words words) {
     };
 }
 
+/// What the parser says, but where its words leave something out.
+std::string what_is_wrong(const CLI::ParseError& error) {
+    const std::string text = error.what();
+    return dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr && text.find("required") != std::string::npos
+               ? text.substr(0, text.find(':')) + " needs a value"
+               : text;
+}
+
 Action CommandLine::refuse(const CLI::ParseError& error, bool json) const {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) { // --help, --version
         std::ostringstream text;
@@ -191,7 +224,7 @@ Action CommandLine::refuse(const CLI::ParseError& error, bool json) const {
     }
     const auto chosen = app_.get_subcommands();
     const auto left = app_.remaining(true);
-    std::string message = error.what();
+    std::string message = what_is_wrong(error);
     std::string hint = chosen.empty() ? "See: pdpp --help" : "See: pdpp " + chosen.front()->get_name() + " --help";
     const auto option = std::ranges::find_if(left, [](const std::string& word) { return word.starts_with('-'); });
     if (option != left.end()) {
@@ -411,15 +444,22 @@ void CommandLine::add_run() {
 void CommandLine::add_prune() {
     auto* const command = app_.add_subcommand("prune", "Remove what runs that ended long ago said in between");
     const auto options = std::make_shared<PruneOptions>();
-    auto* const when = command->add_option_group("when")->require_option(1);
-    when->add_option("--before", options->before, "of runs that ended before this time")->option_text("TIME");
-    when->add_option("--older-than", options->older_than, "of runs that ended longer ago than this")
-        ->option_text("INTERVAL");
+    auto* const before =
+        command->add_option("--before", options->before, "of runs that ended before this time")->option_text("TIME");
+    command
+        ->add_option("--older-than", options->older_than,
+                     "of runs that ended longer ago than this; one of the two is required")
+        ->option_text("INTERVAL")
+        ->excludes(before);
     command->add_option("--batch-size", options->batch_size, "events in a transaction (default: 1000)")
         ->check(CLI::Range(1, 100'000))
         ->option_text("N");
     command->footer(help::prune);
-    on_parsed(command, options, prune, STDOUT_FILENO);
+    on_parsed(command, options, prune, STDOUT_FILENO, [options] {
+        if (!options->before && !options->older_than) {
+            throw CLI::RequiredError("--before or --older-than");
+        }
+    });
 }
 
 void CommandLine::add_import() {
@@ -599,7 +639,9 @@ void add_serve_options(CLI::App* command, ServeOptions& options) {
     add_log_options(command, options.log);
 
     auto& limits = options.limits;
-    command->add_option("--max-connections", limits.connections, "open at once; more are answered 503")
+    command
+        ->add_option("--max-connections", limits.connections,
+                     "connections of clients that are open at once; more are answered 503")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str()
         ->option_text("N");
@@ -666,6 +708,8 @@ ServeOptions with_config(const ServeCommandLine& command_line) {
             }
             option->run_callback();
         }
+    } catch (const CLI::FileError&) {
+        throw wrong_config(options, "the file cannot be read");
     } catch (const CLI::Error& error) {
         throw wrong_config(options, error.what());
     }

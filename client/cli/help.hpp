@@ -12,8 +12,9 @@ On a terminal the output is for people; where it is piped, and with --json, it i
 Exit codes:
   0  success; of run and wait: the run completed
   1  of run and wait: the run ended in any other way; of check: a violation was found;
+     of doctor: something is wrong; of import: something could not be taken, or --dry-run found something;
      of controller: an ending could not be recorded before it had to stop;
-     of serve: the system does not let it listen
+     of serve: the system does not let it listen; of init: it was not agreed to
   2  the command line is wrong
   3  no such run was ever handed out
   4  the database cannot be reached, or only a standby that cannot tell
@@ -196,7 +197,7 @@ Example:
   pdpp cancel run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b && pdpp wait run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b)";
 
 constexpr auto serve = R"(The owner's password comes from PDPP_OWNER_PASSWORD, or is the first line of the file that
-PDPP_OWNER_PASSWORD_FILE names. Sessions are opened with POST /owner/login, or with a bearer token as
+PDPP_OWNER_PASSWORD_FILE names, else of the one that `pdpp init` has made. Sessions are opened with POST /owner/login, or with a bearer token as
 `pdpp token` prints it.
 
   GET /                                              this API, as an OpenAPI 3.1 document
@@ -293,7 +294,7 @@ Examples:
 
 constexpr auto token =
     R"help(The token is made from the owner's password (PDPP_OWNER_PASSWORD, or the first line of the file
-that PDPP_OWNER_PASSWORD_FILE names), without asking any server. It cannot be taken back but by
+that PDPP_OWNER_PASSWORD_FILE names, else of the one that `pdpp init` has made), without asking any server. It cannot be taken back but by
 changing the password.
 
 Example:

@@ -1,6 +1,8 @@
 #include "cli/now.hpp"
 
+#include "pq/body.hpp"
 #include "pq/reopening.hpp"
+#include "text/text.hpp"
 
 #include <boost/asio/this_coro.hpp>
 
@@ -44,6 +46,32 @@ std::vector<pq::Argument> arguments_of(const NowOptions& options) {
     return arguments;
 }
 
+/// A line for people, whose run nobody may launch: a name that was mistyped is admitted like any other, since whoever
+/// offers it may come yet. Empty if somebody offers the connection, or this role may not see that.
+asio::awaitable<std::string> note_if_unoffered(pq::Reopening& caller, std::string run_id) {
+    try {
+        std::vector<pq::Argument> run;
+        run.push_back({"run_id", "text", std::move(run_id)});
+        const auto status =
+            co_await caller.call("pdpp_run_status", std::move(run), pq::default_timeout, pq::Effect::reads);
+        auto connection = pq::string_in(status, "connector_instance_id");
+        std::vector<pq::Argument> wanted;
+        wanted.push_back({"connector_instance_id", "text", connection});
+        wanted.push_back({"offered", "boolean", "false"});
+        const auto list =
+            co_await caller.call("pdpp_connection_list", std::move(wanted), pq::default_timeout, pq::Effect::reads);
+        const auto page = pq::parse_body(list);
+        if (page.at("data").as_array().empty()) {
+            co_return "";
+        }
+        co_return fmt::format("note: no controller that lives offers the connection {}: unless one comes, the run ends "
+                              "as launch_failed\n",
+                              printable(connection));
+    } catch (const pq::Error&) {
+        co_return "";
+    }
+}
+
 } // namespace
 
 asio::awaitable<int> run_now(Session session, NowOptions options) {
@@ -52,6 +80,9 @@ asio::awaitable<int> run_now(Session session, NowOptions options) {
     const pq::Patience patience;
     const auto body = co_await pq::admit(caller, function_for(options), arguments_of(options), patience);
     print(session.json ? body + "\n" : handle_text(body, session.database));
+    if (!session.json) {
+        print(co_await note_if_unoffered(caller, pq::string_in(body, "run_id")));
+    }
     co_return exit_code::success;
 }
 

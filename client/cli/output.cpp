@@ -66,12 +66,9 @@ Failure refusal(const pq::Error& error, const std::string& conninfo) {
 }
 
 /// A write whose fate could not be learned, with the ids to look for.
-Failure doubt(const pq::Error& error) {
-    Failure failure{exit_code::cannot_connect,
-                    "in_doubt",
-                    first_line(error.what()),
-                    "Once the database is back, look with: pdpp status RUN",
-                    {}};
+Failure doubt(const pq::Error& error, const std::string& conninfo) {
+    const auto look = "Once the database is back, look with: pdpp status" + database_option(conninfo) + " ";
+    Failure failure{exit_code::cannot_connect, "in_doubt", first_line(error.what()), look + "RUN", {}};
     if (const auto* const known = dynamic_cast<const pq::InDoubt*>(&error)) {
         const auto add = [&](std::string_view key, const std::optional<std::string>& id) {
             if (id) {
@@ -85,7 +82,7 @@ Failure doubt(const pq::Error& error) {
         if (ids.idempotency_key) {
             failure.hint = "Once the database is back, repeat the command with the same --idempotency-key.";
         } else if (ids.run_id) {
-            failure.hint = "Once the database is back, look with: pdpp status " + *ids.run_id;
+            failure.hint = look + in_shell(*ids.run_id);
         }
     }
     return failure;
@@ -110,7 +107,7 @@ Failure failure_of(const pq::Error& error, const std::string& conninfo) {
                 "Try again.",
                 {}};
     case pq::ErrorKind::in_doubt:
-        return doubt(error);
+        return doubt(error, conninfo);
     case pq::ErrorKind::timeout:
         return {exit_code::cannot_connect,
                 "timeout",

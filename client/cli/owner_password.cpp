@@ -97,6 +97,10 @@ std::optional<std::string> owner_password(UsualFiles usual) {
     if (!password.empty()) {
         refuse("PDPP_OWNER_PASSWORD and PDPP_OWNER_PASSWORD_FILE are both set", "Unset one of them.");
     }
+    if (::access(path->c_str(), F_OK) != 0) {
+        refuse(fmt::format("there is no file {}", *path),
+               "PDPP_OWNER_PASSWORD_FILE names one whose first line is the owner's password; pdpp init makes it.");
+    }
     password = first_line_of(*path);
     if (password.empty()) {
         refuse(fmt::format("there is no password in {}", *path),

@@ -275,7 +275,9 @@ asio::awaitable<void> Connection::open_one(std::string conninfo, std::chrono::mi
             throw Error(ErrorKind::cannot_connect, place() + ": " + missing + " as far as this standby knows");
         }
         if (is_missing) {
-            throw Error(ErrorKind::refused, missing + ": run CREATE EXTENSION pdpp");
+            throw Error(ErrorKind::refused, missing + ": run CREATE EXTENSION pdpp", {}, {},
+                        "As root or a superuser of the server, with all that belongs to it: " +
+                            init_command(PQdb(wire.handle)));
         }
         schema_ = schema.value_or("");
     } catch (const Error& error) {

@@ -116,6 +116,8 @@ subtest 'now' => sub {
 	fails(2, 'usage', 'data that is no object', 'now', 'x', '--data', '[1]');
 	like(on_terminal('now', '--connector', 'shown', '--run-id', 'shown'), qr/\Ashown\ntrace +trc_[0-9a-f]{32}\n/,
 		'on a terminal the handle comes first');
+	like(on_terminal('now', '--connector', 'shwon'), qr/^note: no controller that lives offers the connection shwon: .* launch_failed$/m,
+		'and what is said of a name that nobody offers');
 	is((finish(start('', $pdpp, '--db', 'host=/nowhere', 'now', 'x')))[0], 4, 'no database: exit code 4');
 };
 
@@ -140,7 +142,7 @@ subtest 'now, when the database is lost at COMMIT' => sub {
 	is($out, '', 'what cannot be learned: no acknowledgement');
 	my $error = decode_json($err)->{error};
 	is($error->{code}, 'in_doubt', 'what cannot be learned: in doubt');
-	like($error->{hint}, qr/pdpp status \Q$error->{run_id}\E/, 'what cannot be learned: says where to look');
+	like($error->{hint}, qr/pdpp status --db .*dbname=postgres.* \Q$error->{run_id}\E$/, 'what cannot be learned: says where to look');
 	is(sql("SELECT pdpp_run_status('$error->{run_id}')->>'status'"), 'active', 'which resolves');
 };
 

@@ -168,6 +168,8 @@ subtest 'connections' => sub {
 		is($got, $want, "@arguments: exit code $want");
 		is(decode_json($error)->{error}{code}, $key, "@arguments: $key");
 	}
+	unlike(on_terminal('now', 'co-1'), qr/^note:/m, 'now: of a connection that is offered nothing is said');
+	like(on_terminal('now', 'co-3'), qr/^note: .* offers the connection co-3:/m, 'of one whose controller is gone it is');
 	$living->quit;
 };
 

@@ -541,19 +541,31 @@ subtest 'exit codes' => sub {
 	is($failure->(2, 'usage', 'no such command', '--db', $db, 'statsu', 'x')->{message}, 'there is no command statsu', 'which');
 	is($failure->(2, 'usage', 'no such option', 'status', '--bd', 'app', 'x')->{message}, 'there is no option --bd', 'which');
 	like($failure->(2, 'usage', 'what is run stands alone', '--db', $db, 'run', 'true')->{hint}, qr/pdpp run -- true/, 'where it goes');
+	is($failure->(2, 'usage', 'an option without its value', 'status', 'x', '--db')->{message}, '--db needs a value', 'which');
+	like($failure->(2, 'usage', 'prune without a time', 'prune')->{message}, qr/--before or --older-than/, 'which');
+	like($failure->(2, 'usage', 'a configuration that is not there', 'serve', '--config', "$folder/no.conf")->{message},
+		qr{\A$folder/no\.conf: the file cannot be read\z}, 'which');
+	{
+		local $ENV{PDPP_OWNER_PASSWORD_FILE} = "$folder/no-password";
+		my $error = $failure->(2, 'usage', 'a password file that is not there', 'token');
+		is($error->{message}, "there is no file $folder/no-password", 'which');
+		like($error->{hint}, qr/pdpp init makes it/, 'and what makes it');
+	}
 	$failure->(2, 'usage', 'page too large', '--db', $db, 'timeline', '--limit', '5001', 'x');
 	$failure->(3, 'not_found', 'unknown status', '--db', $db, 'status', 'never');
 	$failure->(3, 'not_found', 'unknown timeline', '--db', $db, 'timeline', 'never');
 	$failure->(3, 'not_found', 'an id that looks like an option', '--db', $db, 'status', '--', '--never');
 	$failure->(3, 'not_found', 'an empty id', 'status', '--db', $db, '');
-	$failure->(4, 'cannot_connect', 'no server', '--db', "host=$folder port=1", 'status', 'x');
+	like($failure->(4, 'cannot_connect', 'no server', '--db', "host=$folder port=1", 'status', 'x')->{hint}, qr/that the server there is up/,
+		'what to look at');
 	$failure->(4, 'cannot_connect', 'no server for run', '--db', "host=$folder port=1", 'run', '--', 'true');
 	$failure->(4, 'cannot_connect', 'no such database', '--db', "$db dbname=nowhere", 'status', 'x');
 	$failure->(5, 'invalid_cursor', 'a cursor we did not make', '--db', $db, 'timeline', 'evil', '--cursor', 'x');
 	$failure->(5, 'invalid_request', 'a connector without a name', '--db', $db, 'run', '--connector', '..', '--', 'true');
 	sql('CREATE DATABASE bare');
-	like($failure->(5, 'refused', 'no extension', '--db', "$db dbname=bare", 'status', 'x')->{message},
-		qr/CREATE EXTENSION pdpp/, 'no extension: what to do');
+	my $bare = $failure->(5, 'refused', 'no extension', '--db', "$db dbname=bare", 'status', 'x');
+	like($bare->{message}, qr/CREATE EXTENSION pdpp/, 'no extension: what to do');
+	like($bare->{hint}, qr/: pdpp init --db bare$/, 'and what does more');
 	sql('CREATE ROLE stranger LOGIN');
 	like($failure->(5, 'permission_denied', 'no privilege', '--db', "$db user=stranger", 'status', 'x')->{hint},
 		qr/pdpp init --db postgres --role stranger.*select pdpp_grant\('stranger', 'owner'\)/, 'no privilege: what to do');
@@ -587,6 +599,11 @@ subtest 'exit codes' => sub {
 	($code, $out) = finish(start('', $pdpp, 'run', '--help'));
 	is($code, 0, '--help');
 	like($out, qr/pdpp run \[OPTIONS\] -- COMMAND/, 'the help');
+	like($out, qr/^Of every command: --db CONNINFO, --json\./m, 'with what all take');
+	($code, $out) = finish(start('', $pdpp, 'controller', '--help'));
+	like($out, qr/--connections FILE .*\(required\)/, 'what must be said');
+	like($out, qr/--parallel N .*\(default: \d+\)/, 'and what is so if nothing is said');
+	unlike((finish(start('', $pdpp, 'prune', '--help')))[1], qr/Option Group/, 'in words for people');
 };
 
 subtest 'other ways to name the database' => sub {

@@ -93,6 +93,8 @@ BOOST_AUTO_TEST_CASE(doubt_names_what_to_look_for) {
     const auto by_run = failure_of(pq::InDoubt({.run_id = "r", .trace_id = "t", .idempotency_key = {}}));
     BOOST_TEST(by_run.exit_code == exit_code::cannot_connect);
     BOOST_TEST(by_run.hint.ends_with("pdpp status r"));
+    BOOST_TEST(failure_of(pq::InDoubt({.run_id = "r", .trace_id = {}, .idempotency_key = {}}), "app")
+                   .hint.ends_with("pdpp status --db app r"));
     BOOST_TEST(by_run.details.at("run_id").as_string() == "r");
     BOOST_TEST(by_run.details.at("trace_id").as_string() == "t");
     const auto by_key = failure_of(pq::InDoubt({.run_id = {}, .trace_id = "t", .idempotency_key = "k"}));
@@ -142,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_failure_for_people_is_short_and_without_jargon) {
     BOOST_TEST(text.find("pdpp_grant") != std::string::npos);
     const auto connect = failure_text(
         failure_of(pq::Error(pq::ErrorKind::cannot_connect, "connection refused\n\tIs the server running?\x1b[0m")));
-    BOOST_TEST(connect.starts_with("pdpp: cannot connect to the database: connection refused\n      Check --db"));
+    BOOST_TEST(connect.starts_with("pdpp: cannot connect to the database: connection refused\n      Check that "));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
