@@ -40,11 +40,10 @@ my @suites = (
     # the domain and the client's pure parts
     { name => 'unit', count => $boost, run => ["$build/unit_tests", '--report_level=short', '--color_output=no'] },
     # the SQL API, a file after the other: they share a database, count what is in it and lock whole tables. SQL_OPTIONS are
-    # for their sessions, and not for the making of the extensions; DISCARD_CACHES=yes is for a server built with assertions
+    # for their sessions, and not for the making of the extensions
     { name => 'sql', count => $tap, run => [
         'test/in-cluster', 'bash', '-c',
         "createdb pdpp_sql && psql -Xqd pdpp_sql -c 'create extension pgtap' -c 'create extension pdpp' && "
-          . '{ [ -z "$DISCARD_CACHES" ] || psql -Xqd pdpp_sql -f test/sql/include/discard_caches.psql >/dev/null; } && '
           . 'PGOPTIONS="$SQL_OPTIONS" pg_prove -v --dbname pdpp_sql test/sql/*.sql' ] },
     # what psql shows of it
     { name => 'regress', count => $regress, run => [

@@ -65,10 +65,10 @@ void AdmissionReader::close() {
     if (index_ != nullptr) {
         ExecDropSingleTupleTableSlot(slot_);
         index_endscan(scan_);
-        index_close(index_, AccessShareLock);
+        index_close(index_, NoLock);
     }
     PopActiveSnapshot();
-    relation_close(table_, AccessShareLock);
+    relation_close(table_, NoLock);
 }
 
 } // namespace pdpp::store

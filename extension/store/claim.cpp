@@ -188,7 +188,7 @@ bool Walk::take() {
 void Walk::close() {
     ExecDropSingleTupleTableSlot(slot_);
     index_endscan(scan_);
-    index_close(index_, AccessShareLock);
+    index_close(index_, NoLock);
 }
 
 /// By the index of what is offered. Where to look first is known from the last time.

@@ -16,15 +16,29 @@ void KeyScan::open(Relation table, AttrNumber column, Oid index, Snapshot snapsh
     }
 }
 
+namespace {
+
+/// Equality of texts, looked up once for a session.
+FmgrInfo* text_equality() {
+    static FmgrInfo equality;
+    if (equality.fn_addr == nullptr) {
+        fmgr_info_cxt(F_TEXTEQ, &equality, TopMemoryContext);
+    }
+    return &equality;
+}
+
+} // namespace
+
 void KeyScan::seek(Datum value) {
     ScanKeyData key;
     if (index_ != nullptr) {
         // of the same bytes, as every index that is used has it
-        ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, TEXTOID, index_->rd_indcollation[0], F_TEXTEQ, value);
+        ScanKeyEntryInitializeWithInfo(&key, 0, 1, BTEqualStrategyNumber, TEXTOID, index_->rd_indcollation[0],
+                                       text_equality(), value);
         index_rescan(scan_, &key, 1, nullptr, 0);
         return;
     }
-    ScanKeyEntryInitialize(&key, 0, column_, InvalidStrategy, TEXTOID, C_COLLATION_OID, F_TEXTEQ, value);
+    ScanKeyEntryInitializeWithInfo(&key, 0, column_, InvalidStrategy, TEXTOID, C_COLLATION_OID, text_equality(), value);
     if (walk_ != nullptr) {
         table_endscan(walk_);
     }
@@ -43,7 +57,7 @@ void KeyScan::close() {
     }
     if (index_ != nullptr) {
         index_endscan(scan_);
-        index_close(index_, AccessShareLock);
+        index_close(index_, NoLock);
         index_ = nullptr;
     }
     if (walk_ != nullptr) {
@@ -57,7 +71,7 @@ void KeyScan::close() {
 bool is_empty(Oid index) {
     Relation opened = index_open(index, AccessShareLock);
     const bool empty = RelationGetNumberOfBlocks(opened) <= 1;
-    index_close(opened, AccessShareLock);
+    index_close(opened, NoLock);
     return empty;
 }
 

@@ -24,21 +24,21 @@ namespace pdpp::store {
 template <typename Entry>
 Relation open_current(Entry Catalogue::*member, LOCKMODE lock, Entry& entry) {
     for (;;) {
-        Relation table = try_relation_open((catalogue().*member).table, lock);
-        if (table == nullptr) {
+        const std::uint64_t version = catalogue_version();
+        const Oid table = (catalogue().*member).table;
+        LockRelationOid(table, lock); // which hears of what has changed meanwhile
+        const bool is_there = catalogue_version() == version || SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table));
+        if (!is_there) {
             forget_catalogue();
-            continue;
+        } else if (entry = catalogue().*member; entry.table == table) {
+            return relation_open(table, NoLock);
         }
-        entry = catalogue().*member;
-        if (entry.table == RelationGetRelid(table)) {
-            return table;
-        }
-        relation_close(table, lock);
+        UnlockRelationOid(table, lock);
     }
 }
 
 /// A scan over the rows that have a value in a text column. It lives in the memory context that it was opened in; an
-/// error closes it.
+/// error closes it. The lock on its index stays until the transaction ends, as after a SELECT.
 class KeyScan {
   public:
     /// By an index whose first key is the column. Without a valid index it walks the table.

@@ -199,7 +199,7 @@ std::optional<std::string_view> active_run_of(std::string_view connector_instanc
     }
     scan.close();
     PopActiveSnapshot();
-    relation_close(table, AccessShareLock);
+    relation_close(table, NoLock);
     return run_id;
 }
 

@@ -8,8 +8,7 @@ namespace pdpp::store {
 
 namespace {
 
-run::Evidence evidence_in(const Jsonb* data, run::Outcome outcome) {
-    run::Evidence evidence{};
+void read_evidence(run::Evidence& evidence, const Jsonb* data, run::Outcome outcome) {
     evidence.reason = string_under(data, "reason");
     evidence.failure_reason = string_under(data, "failure_reason");
     if (run::has_failure(outcome)) {
@@ -18,12 +17,12 @@ run::Evidence evidence_in(const Jsonb* data, run::Outcome outcome) {
         evidence.failure_origin = string_under(data, "failure_origin");
         evidence.connector_error_message = string_under(data, "connector_error_message");
     }
-    return evidence;
 }
 
-/// What every lifecycle event says, out of the page that it lies in.
-run::LifecycleEvent event_in(TupleTableSlot* slot, const SpineEntry& spine, std::string_view event_type) {
-    run::LifecycleEvent event{};
+/// Reads what every lifecycle event says, out of the page that it lies in.
+run::LifecycleEvent& read_event(std::optional<run::LifecycleEvent>& read, TupleTableSlot* slot, const SpineEntry& spine,
+                                std::string_view event_type) {
+    run::LifecycleEvent& event = read.emplace();
     event.event_type = event_type;
     event.occurred_at = instant_of(slot, spine.occurred_at).value_or(run::Instant{});
     event.actor_id = text_of(slot, spine.actor_id);
@@ -60,8 +59,8 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
     }
     switch (*phase) {
     case run::Phase::admitted:
-        record.events.admitted = event_in(slot, spine, run::event_type::admitted);
-        add_source(*record.events.admitted, record.events, slot, spine);
+        add_source(read_event(record.events.admitted, slot, spine, run::event_type::admitted), record.events, slot,
+                   spine);
         if (const auto source_kind = text_of(slot, spine.source_kind); source_kind == run::retried_run) {
             record.retry_of = text_of(slot, spine.source_id);
             keep({&record.retry_of});
@@ -70,8 +69,8 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
         }
         break;
     case run::Phase::started: {
-        record.events.started = event_in(slot, spine, run::event_type::started);
-        add_source(*record.events.started, record.events, slot, spine);
+        add_source(read_event(record.events.started, slot, spine, run::event_type::started), record.events, slot,
+                   spine);
         auto event_id = text_of(slot, spine.event_id);
         keep({&event_id});
         record.started_event_id = event_id.value_or(std::string_view{});
@@ -81,12 +80,12 @@ void add_event(LifecycleRecord& record, TupleTableSlot* slot, const SpineEntry& 
     }
     case run::Phase::ended: {
         const auto outcome = run::outcome_of(event_type).value_or(run::Outcome::abandoned);
-        record.events.ended = event_in(slot, spine, run::terminal_event_of(outcome));
+        auto& ended = read_event(record.events.ended, slot, spine, run::terminal_event_of(outcome));
         bool is_null = false;
         const Datum data = slot_getattr(slot, spine.data_json, &is_null);
         record.terminal_data = is_null ? empty_object() : reinterpret_cast<const Jsonb*>(PG_DETOAST_DATUM_COPY(data));
-        record.events.ended->evidence = evidence_in(record.terminal_data, outcome);
-        add_source(*record.events.ended, record.events, slot, spine);
+        read_evidence(ended.evidence, record.terminal_data, outcome);
+        add_source(ended, record.events, slot, spine);
         break;
     }
     }
@@ -104,22 +103,25 @@ LifecycleReader::LifecycleReader(Retries retries) : memory_{CurrentMemoryContext
 void LifecycleReader::close() {
     if (flight_ != nullptr) {
         flights_.close();
-        relation_close(flight_, AccessShareLock);
+        relation_close(flight_, NoLock);
     }
     retries_.close();
     events_.close();
-    relation_close(spine_, AccessShareLock);
+    relation_close(spine_, NoLock);
 }
 
-/// Calls visit(slot) for each row of the run, in the caller's memory context; the scan itself goes on in ours.
+/// Calls visit(slot) for each row of the run as long as it returns true, in the caller's memory context; the scan
+/// itself goes on in ours.
 template <typename Visit>
 void LifecycleReader::visit_rows(KeyScan& scan, std::string_view run_id, Visit visit) const {
     const Datum id = to_text(run_id);
     MemoryContext callers = MemoryContextSwitchTo(memory_);
     scan.seek(id);
-    while (TupleTableSlot* slot = scan.next()) {
+    bool goes_on = true;
+    while (goes_on) {
+        TupleTableSlot* slot = scan.next();
         MemoryContextSwitchTo(callers);
-        visit(slot);
+        goes_on = slot != nullptr && visit(slot);
         MemoryContextSwitchTo(memory_);
     }
     MemoryContextSwitchTo(callers);
@@ -139,6 +141,7 @@ run::InFlight LifecycleReader::read_in_flight(std::string_view run_id) {
         if (flight_columns_.has_deadlines()) {
             in_flight.deadline_at = instant_of(slot, flight_columns_.deadline_at);
         }
+        return false; // there is no other
     });
     return in_flight;
 }
@@ -183,7 +186,11 @@ std::optional<std::string_view> LifecycleReader::read_retried_by(std::string_vie
 
 LifecycleRecord LifecycleReader::read(std::string_view run_id) {
     LifecycleRecord record;
-    visit_rows(events_, run_id, [&](TupleTableSlot* slot) { add_event(record, slot, spine_columns_); });
+    visit_rows(events_, run_id, [&](TupleTableSlot* slot) {
+        add_event(record, slot, spine_columns_);
+        const auto& events = record.events;
+        return !(events.admitted && events.started && events.ended); // one event a phase
+    });
     if (record.events.known() && !record.events.ended) {
         record.in_flight = read_in_flight(run_id);
     }

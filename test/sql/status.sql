@@ -1,7 +1,7 @@
 -- pdpp_run_status: every row of the status table, what is passed through, and what is nobody's.
 \i test/sql/include/prelude.psql
 begin;
-select plan(259);
+select plan(260);
 
 -- A run of which exactly these lifecycle events stand, written by hand: each with its own connector, trace and time.
 create function pg_temp.spine(id text, variadic events text[]) returns text language sql as $$
@@ -221,6 +221,10 @@ select is(pdpp_run_status('x' || repeat('é', 128))#>>'{error,message}', 'Run no
 select is(pdpp_run_status(id)->'error'->>'code', 'not_found', format('ids are exact: %L is another', id))
 from unnest(array['ST-1', 'st-1 ', ' st-1', 'st-']) as id;
 select lives_ok($$select pdpp_run_status(repeat('x', 1000000))$$, 'and the session goes on');
+
+-- as a SELECT does
+select ok((select count(*) > 0 from pg_locks where relation = 'pdpp.spine_events_lifecycle'::regclass and pid = pg_backend_pid() and mode = 'AccessShareLock'),
+    'the locks of a read stay until the transaction ends');
 
 select * from finish();
 rollback;

@@ -4,6 +4,9 @@
 
 #include "run/instant.hpp"
 
+#include <array>
+#include <cstddef>
+#include <ctime>
 #include <limits>
 #include <string>
 
@@ -53,6 +56,21 @@ BOOST_AUTO_TEST_CASE(before_1970_it_is_cut_towards_the_past_too) {
     BOOST_TEST(printed(-one_second) == "1969-12-31T23:59:59.000Z");
     BOOST_TEST(printed(-86400 * one_second) == "1969-12-31T00:00:00.000Z");
     BOOST_TEST(printed(-2208988800 * one_second) == "1900-01-01T00:00:00.000Z");
+}
+
+BOOST_AUTO_TEST_CASE(every_day_that_has_four_digits_is_that_of_the_system) {
+    std::size_t wrong = 0;
+    for (std::time_t day = -719162; day <= 2932896; ++day) { // 0001-01-01 to 9999-12-31
+        const std::time_t second = day * 86400 + 3723;
+        std::tm clock{};
+        gmtime_r(&second, &clock);
+        std::array<char, 32> expected{};
+        const auto length = std::strftime(expected.data(), expected.size(), "%m-%dT%H:%M:%S.000Z", &clock);
+        const auto text = printed(second * one_second);
+        const auto year = 1000 * (text[0] - '0') + 100 * (text[1] - '0') + 10 * (text[2] - '0') + text[3] - '0';
+        wrong += year == clock.tm_year + 1900 && text.substr(5) == std::string_view(expected.data(), length) ? 0 : 1;
+    }
+    BOOST_TEST(wrong == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(four_digits_of_year) {
