@@ -28,6 +28,9 @@ my ($isolation_regress) = grep { -x } map { "$_/isolation/pg_isolation_regress" 
 # where the programs under test are: elsewhere if they were built with sanitizers
 my $build = $ENV{PDPP_BUILD} // 'build';
 
+# The files of a folder for prove, these first: those that take minutes would be waited for at the end.
+sub tests_of { my ($folder, @first) = @_; my %first = map { ("test/$folder/$_.t" => 1) } @first; return join ' ', sort(keys %first), grep { !$first{$_} } sort glob "test/$folder/*.t"; }
+
 sub names_of { return map { s{.*/}{}r =~ s{\.\w+$}{}r } sort glob shift }
 
 # How a line of output names a passed, a failed or a skipped test: a number of each.
@@ -55,11 +58,11 @@ my @suites = (
         '--outputdir=build/check/isolation', "--bindir=$bindir", '--dbname=pdpp_isolation',
         names_of('test/isolation/specs/*.spec') ] },
     # clusters that are killed, dumped and restored, and processes that are; they mostly wait, so several go at once
-    { name => 'cluster', count => $tap, lane => 'cluster', run => ['test/as-postgres', 'bash', '-c', 'prove -j4 -v test/cluster/*.t'] },
+    { name => 'cluster', count => $tap, lane => 'cluster', run => ['test/as-postgres', 'bash', '-c', 'prove -j4 -v ' . tests_of('cluster', qw(clock controller endings_kept import_sources))] },
     # the gateway over real sockets
-    { name => 'http', count => $tap, lane => 'http', run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v test/http/*.t'] },
+    { name => 'http', count => $tap, lane => 'http', run => ['test/as-postgres', 'bash', '-c', 'prove -j3 -v ' . tests_of('http', 'failover')] },
     # pages in a real browser, and pictures of them in build/pictures
-    { name => 'page', count => $tap, lane => 'http', run => ['test/as-postgres', 'bash', '-c', 'prove -j2 -v test/page/*.t'] },
+    { name => 'page', count => $tap, lane => 'http', run => ['test/as-postgres', 'bash', '-c', 'prove -j2 -v ' . tests_of('page', 'list')] },
     # everything that can die is killed at random, for a short while; `make chaos` does it for longer
     { name => 'chaos', count => $tap, run => ['test/as-postgres', 'perl', 'test/chaos/chaos.pl', '--seconds', '20'] },
     # the same with three servers that fail over, where Patroni and etcd are installed; `make chaos-ha` does it for longer
