@@ -197,8 +197,8 @@ Example:
   pdpp cancel run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b && pdpp wait run_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b)";
 
 constexpr auto serve = R"(The owner's password comes from PDPP_OWNER_PASSWORD, or is the first line of the file that
-PDPP_OWNER_PASSWORD_FILE names, else of the one that `pdpp init` has made. Sessions are opened with POST /owner/login, or with a bearer token as
-`pdpp token` prints it.
+PDPP_OWNER_PASSWORD_FILE names, else of the one that `pdpp init` has made. Sessions are opened with
+POST /owner/login, or with a bearer token as `pdpp token` prints it.
 
   GET /                                              this API, as an OpenAPI 3.1 document
   GET /_ref/runs/{run_id}                            the status
@@ -294,8 +294,8 @@ Examples:
 
 constexpr auto token =
     R"help(The token is made from the owner's password (PDPP_OWNER_PASSWORD, or the first line of the file
-that PDPP_OWNER_PASSWORD_FILE names, else of the one that `pdpp init` has made), without asking any server. It cannot be taken back but by
-changing the password.
+that PDPP_OWNER_PASSWORD_FILE names, else of the one that `pdpp init` has made), without asking any
+server. It cannot be taken back but by changing the password.
 
 Example:
   curl -H "Authorization: Bearer $(pdpp token --ttl 3600)" \
