@@ -98,7 +98,10 @@ Failure failure_of(const pq::Error& error, const std::string& conninfo) {
         return {exit_code::cannot_connect,
                 "cannot_connect",
                 "cannot connect to the database: " + message,
-                error.hint().empty() ? std::string{pq::check_what_is_said} : error.hint(),
+                !error.hint().empty() ? error.hint()
+                : error.kind() == pq::ErrorKind::cannot_connect
+                    ? fmt::format("If the server there is down, start it. {}", pq::check_what_is_said)
+                    : std::string{pq::check_what_is_said},
                 {}};
     case pq::ErrorKind::connection_lost:
         return {exit_code::cannot_connect,

@@ -7,10 +7,9 @@
 
 namespace pdpp::pq {
 
-/// Where a connection string can be wrong, or nothing is that it leads to.
+/// Where a connection string can be wrong.
 inline constexpr const char* check_what_is_said =
-    "Check that the server there is up, and --db or the environment: PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE, "
-    "PGSSLMODE.";
+    "Check --db, or the environment: PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE, PGSSLMODE.";
 
 /// For a failure that is lasting, of a connection as `role` to `database`; empty where there is nothing to add. In one
 /// line.

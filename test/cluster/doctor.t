@@ -272,7 +272,7 @@ subtest "the owner's password" => sub {
 	finds('password', qr/^wrong: the owner's is in \Q$password_file\E, which this user may not read: pdpp serve would not start/, 'for others alone');
 	chmod oct 600, $password_file;
 	local $ENV{PDPP_OWNER_PASSWORD_FILE} = "$folder/none";
-	finds('password', qr/^wrong: there is no password in/, 'a file that is not there');
+	finds('password', qr/^wrong: there is no file/, 'a file that is not there');
 };
 
 subtest 'the gateway' => sub {

@@ -556,7 +556,7 @@ subtest 'exit codes' => sub {
 	$failure->(3, 'not_found', 'unknown timeline', '--db', $db, 'timeline', 'never');
 	$failure->(3, 'not_found', 'an id that looks like an option', '--db', $db, 'status', '--', '--never');
 	$failure->(3, 'not_found', 'an empty id', 'status', '--db', $db, '');
-	like($failure->(4, 'cannot_connect', 'no server', '--db', "host=$folder port=1", 'status', 'x')->{hint}, qr/that the server there is up/,
+	like($failure->(4, 'cannot_connect', 'no server', '--db', "host=$folder port=1", 'status', 'x')->{hint}, qr/\AIf the server there is down, start it\. Check --db/,
 		'what to look at');
 	$failure->(4, 'cannot_connect', 'no server for run', '--db', "host=$folder port=1", 'run', '--', 'true');
 	$failure->(4, 'cannot_connect', 'no such database', '--db', "$db dbname=nowhere", 'status', 'x');

@@ -144,7 +144,8 @@ BOOST_AUTO_TEST_CASE(a_failure_for_people_is_short_and_without_jargon) {
     BOOST_TEST(text.find("pdpp_grant") != std::string::npos);
     const auto connect = failure_text(
         failure_of(pq::Error(pq::ErrorKind::cannot_connect, "connection refused\n\tIs the server running?\x1b[0m")));
-    BOOST_TEST(connect.starts_with("pdpp: cannot connect to the database: connection refused\n      Check that "));
+    BOOST_TEST(connect.starts_with("pdpp: cannot connect to the database: connection refused\n      If the server "
+                                   "there is down, start it. Check --db, "));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
