@@ -83,4 +83,6 @@ select is(:'violations'::text, '0', 'pdpp_check');
 select ok(:'endings'::int > 0, 'pdpp_run_endings');
 select * from finish();
 rollback;
+-- where a run was ever repeated each status looks for repetitions, and other suites count what is read
+reindex index pdpp.spine_events_retries;
 \endif
