@@ -586,7 +586,9 @@ void add_serve_options(CLI::App* command, ServeOptions& options) {
     command->add_option("--config", options.config, "a file of `option = value` lines; the command line goes first")
         ->configurable(false)
         ->option_text("FILE");
-    command->add_option("--listen", options.listen, "where to listen: of a name its first address; port 0 takes a free one")
+    command
+        ->add_option("--listen", options.listen,
+                     "where to listen: of a name its first address; port 0 takes a free one")
         ->capture_default_str()
         ->option_text("HOST:PORT|unix:/PATH");
     command->add_option("--socket-mode", options.socket_mode, "permissions of a unix socket")

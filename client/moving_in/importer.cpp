@@ -772,6 +772,7 @@ asio::awaitable<void> Importer::follow() {
             }
         } else if (!failure.empty()) {
             said_(fmt::format("{}; trying again", failure));
+            busy_since.reset();
             source_.close();
             target_.reset();
             asked_.reset();
