@@ -29,10 +29,12 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <set>
 #include <sstream>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -693,6 +695,10 @@ ServeOptions with_config(const ServeCommandLine& command_line) {
     auto options = command_line.options;
     if (options.config.empty()) {
         return options;
+    }
+    std::error_code unknown;
+    if (std::filesystem::is_directory(options.config, unknown)) { // which would be read as an empty file
+        throw wrong_config(options, "the file cannot be read");
     }
     CLI::App parser;
     add_serve_options(&parser, options);

@@ -543,8 +543,8 @@ subtest 'exit codes' => sub {
 	like($failure->(2, 'usage', 'what is run stands alone', '--db', $db, 'run', 'true')->{hint}, qr/pdpp run -- true/, 'where it goes');
 	is($failure->(2, 'usage', 'an option without its value', 'status', 'x', '--db')->{message}, '--db needs a value', 'which');
 	like($failure->(2, 'usage', 'prune without a time', 'prune')->{message}, qr/--before or --older-than/, 'which');
-	like($failure->(2, 'usage', 'a configuration that is not there', 'serve', '--config', "$folder/no.conf")->{message},
-		qr{\A$folder/no\.conf: the file cannot be read\z}, 'which');
+	like($failure->(2, 'usage', 'a configuration that is none', 'serve', '--config', $_)->{message}, qr{\A\Q$_\E: the file cannot be read\z}, $_)
+	  for "$folder/no.conf", $folder;
 	{
 		local $ENV{PDPP_OWNER_PASSWORD_FILE} = "$folder/no-password";
 		my $error = $failure->(2, 'usage', 'a password file that is not there', 'token');
