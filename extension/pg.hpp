@@ -142,18 +142,16 @@ inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, ES
 }
 
 /// Closes the indexes of a table that rows were inserted into. Some may not have been opened, which the server's own
-/// ExecCloseIndices() minds since 18.
+/// ExecCloseIndices() minds since 18. Their locks stay until the transaction ends, as that on the table does.
 inline void close_indexes(ResultRelInfo* target) {
-#if PG_VERSION_NUM >= 180000
     for (int i = 0; i < target->ri_NumIndices; ++i) {
         if (target->ri_IndexRelationDescs[i] != nullptr) {
+#if PG_VERSION_NUM >= 170000
             index_insert_cleanup(target->ri_IndexRelationDescs[i], target->ri_IndexRelationInfo[i]);
-            index_close(target->ri_IndexRelationDescs[i], RowExclusiveLock);
+#endif
+            index_close(target->ri_IndexRelationDescs[i], NoLock);
         }
     }
-#else
-    ExecCloseIndices(target);
-#endif
 }
 
 /// Random, but not beyond guessing, and ten times as fast as what is.

@@ -24,8 +24,16 @@ bool looking = false;       ///< while it is, every change counts: the relations
 void on_relation_change(Datum /*argument*/, Oid relation) {
     const Oid retry_index = known.spine.has_retries ? known.spine.retry_index : known.spine.table;
     const Oid offered_index = known.flight.has_offers() ? known.flight.offered_index : known.flight.table;
-    const std::array of_ours{known.spine.table,  known.spine.primary_key,  known.spine.lifecycle_index, retry_index,
-                             known.flight.table, known.flight.primary_key, known.flight.run_id_index,   offered_index};
+    const std::array of_ours{known.spine.table,
+                             known.spine.primary_key,
+                             known.spine.lifecycle_index,
+                             known.flight.table,
+                             known.flight.primary_key,
+                             known.flight.run_id_index,
+                             known.connections.table,
+                             known.connections.primary_key,
+                             retry_index,
+                             offered_index};
     if (looking || relation == InvalidOid ||
         std::ranges::any_of(of_ours, [relation](Oid each) { return each == relation || each == InvalidOid; })) {
         ++changes;
@@ -92,7 +100,6 @@ constexpr Column<SpineEntry> columns_of_spine[] = {
     {"data_json", JSONBOID, true, &SpineEntry::data_json, true},
     {"version", TEXTOID, false},
 };
-static_assert(std::size(columns_of_spine) == spine_columns);
 
 constexpr Column<FlightEntry> columns_of_flight[] = {
     {"connector_instance_id", TEXTOID, true, &FlightEntry::connector_instance_id, true},
@@ -105,9 +112,14 @@ constexpr Column<FlightEntry> columns_of_flight[] = {
     {"boot_epoch", UUIDOID, false, &FlightEntry::boot_epoch, true},
     {"launch_deadline", TIMESTAMPTZOID, false, &FlightEntry::launch_deadline, true},
     {"cancel_requested_at", TIMESTAMPTZOID, false, &FlightEntry::cancel_requested_at, true},
+    {"cancel_requested_by", TEXTOID, false},
     {"deadline_at", TIMESTAMPTZOID, false, &FlightEntry::deadline_at, true, true},
     {"deadline_set_at", TIMESTAMPTZOID, false, &FlightEntry::deadline_set_at, true, true},
     {"offered_by", UUIDOID, false, &FlightEntry::offered_by, true, true},
+};
+
+constexpr Column<ConnectionEntry> columns_of_connections[] = {
+    {"connector_instance_id", TEXTOID, true, &ConnectionEntry::connector_instance_id, true},
 };
 
 const FormData_pg_attribute& attribute(Relation table, AttrNumber number) {
@@ -184,40 +196,45 @@ bool has_own_checks(const TupleConstr* constraints, const SpineEntry& entry) {
            (is_positive(other, entry.event_seq) && is_object(one, entry.data_json));
 }
 
-/// Whether an INSERT of ours into the spine would do nothing but put the row there and into the indexes.
-bool is_spine_as_made(Relation table, const SpineEntry& entry) {
+std::span<const Trigger> triggers_of(Relation table) {
+    if (table->trigdesc == nullptr) {
+        return {};
+    }
+    return {table->trigdesc->triggers, static_cast<std::size_t>(table->trigdesc->numtriggers)};
+}
+
+/// Whether statements on the table do something else than what they say.
+bool has_rules(Relation table) {
+    return table->rd_rules != nullptr || table->rd_rel->relrowsecurity || table->rd_rel->relispartition;
+}
+
+/// Whether an INSERT of ours would do nothing but put the row there and into the indexes, but for what CHECK
+/// constraints say. The one column that may have a default is one that we always give.
+template <typename Entry, std::size_t Count>
+bool is_plain_insert(Relation table, const Column<Entry> (&columns)[Count], int places, AttrNumber given) {
     TupleDesc row = RelationGetDescr(table);
-    const std::span triggers = table->trigdesc == nullptr
-                                   ? std::span<const Trigger>{}
-                                   : std::span<const Trigger>{table->trigdesc->triggers,
-                                                              static_cast<std::size_t>(table->trigdesc->numtriggers)};
-    const bool runs_something =
-        table->rd_rules != nullptr || table->rd_rel->relrowsecurity || table->rd_rel->relispartition ||
-        std::ranges::any_of(triggers, [](const Trigger& trigger) { return TRIGGER_FOR_INSERT(trigger.tgtype); });
-    if (runs_something || row->natts > spine_places || row->constr == nullptr || row->constr->num_defval != 1 ||
-        !has_own_checks(row->constr, entry)) {
+    const bool runs_something = has_rules(table) || std::ranges::any_of(triggers_of(table), [](const Trigger& trigger) {
+                                    return TRIGGER_FOR_INSERT(trigger.tgtype);
+                                });
+    if (runs_something || row->natts > places || row->constr == nullptr) {
         return false;
     }
     int kept = 0;
     for (int number = 1; number <= row->natts; ++number) {
         kept += attribute(table, static_cast<AttrNumber>(number)).attisdropped ? 0 : 1;
     }
-    if (kept != spine_columns) {
+    if (kept != Count) {
         return false;
     }
-    for (const Column<SpineEntry>& column : columns_of_spine) {
+    return std::ranges::all_of(columns, [table, given](const Column<Entry>& column) {
         const AttrNumber number = get_attnum(RelationGetRelid(table), column.name);
         if (number == InvalidAttrNumber) {
             return false;
         }
         const FormData_pg_attribute& found = attribute(table, number);
-        const bool may_have_default = number == entry.data_json; // which we always give
-        if (found.atttypid != column.type || found.atttypmod != -1 || found.attnotnull != column.not_null ||
-            found.attgenerated != '\0' || found.attidentity != '\0' || (found.atthasdef && !may_have_default)) {
-            return false;
-        }
-    }
-    return true;
+        return found.atttypid == column.type && found.atttypmod == -1 && found.attnotnull == column.not_null &&
+               found.attgenerated == '\0' && found.attidentity == '\0' && (!found.atthasdef || number == given);
+    });
 }
 
 /// `event_type in (…)` with every type of the lifecycle.
@@ -277,21 +294,20 @@ bool holds_offered(Relation index, const FlightEntry& flight) {
            index->rd_opcintype[0] == UUIDOID && index->rd_opcintype[1] == TIMESTAMPTZOID && index->rd_indoption[1] == 0;
 }
 
-/// Whether an UPDATE of this column would do nothing but put a new version there and into B-trees.
+/// Whether an UPDATE of this column, to null or a value, would do nothing but put a new version there and into B-trees.
 bool is_plain_update(Relation table, AttrNumber column, Oid type) {
     const TupleConstr* constraints = RelationGetDescr(table)->constr;
-    if (column == InvalidAttrNumber || attribute(table, column).atttypid != type || table->rd_rules != nullptr ||
-        table->rd_rel->relrowsecurity || table->rd_rel->relispartition ||
+    if (column == InvalidAttrNumber || attribute(table, column).atttypid != type ||
+        attribute(table, column).attnotnull || has_rules(table) ||
         (constraints != nullptr && (constraints->num_check > 0 || constraints->has_generated_stored))) {
         return false;
     }
-    const int triggers = table->trigdesc == nullptr ? 0 : table->trigdesc->numtriggers;
-    for (int i = 0; i < triggers; ++i) {
-        const Trigger& trigger = table->trigdesc->triggers[i];
+    const bool runs_something = std::ranges::any_of(triggers_of(table), [column](const Trigger& trigger) {
         const std::span of{trigger.tgattr, static_cast<std::size_t>(trigger.tgnattr)};
-        if (TRIGGER_FOR_UPDATE(trigger.tgtype) && (of.empty() || std::ranges::find(of, column) != of.end())) {
-            return false;
-        }
+        return TRIGGER_FOR_UPDATE(trigger.tgtype) && (of.empty() || std::ranges::find(of, column) != of.end());
+    });
+    if (runs_something) {
+        return false;
     }
     const List* indexes = RelationGetIndexList(table);
     const std::span cells{indexes == NIL ? nullptr : indexes->elements, static_cast<std::size_t>(list_length(indexes))};
@@ -302,6 +318,16 @@ bool is_plain_update(Relation table, AttrNumber column, Oid type) {
             relation_close(index, AccessShareLock);
         }
         return is_btree;
+    });
+}
+
+/// Whether a DELETE of one row would do nothing but remove it, and ask our own trigger, which lets a run go that has
+/// ended. Foreign keys that name the table have triggers on it.
+bool is_plain_delete(Relation table, Oid schema) {
+    return !has_rules(table) && std::ranges::none_of(triggers_of(table), [schema](const Trigger& trigger) {
+        const bool is_ours = get_func_namespace(trigger.tgfoid) == schema &&
+                             std::string_view{get_func_name(trigger.tgfoid)} == "refuse_unsettled_removal";
+        return TRIGGER_FOR_DELETE(trigger.tgtype) && !is_ours;
     });
 }
 
@@ -370,7 +396,9 @@ SpineEntry look_up_spine(Oid schema) {
                                          [&](Relation index) { return holds_lifecycle(index, spine.event_type); });
     spine.retry_index = usable_index(table, schema, "spine_events_retries", spine.source_id, InvalidAttrNumber,
                                      [&](Relation index) { return holds_retries(index, spine); });
-    spine.is_as_made = OidIsValid(spine.primary_key) && is_spine_as_made(table, spine);
+    spine.is_as_made = OidIsValid(spine.primary_key) &&
+                       is_plain_insert(table, columns_of_spine, spine_places, spine.data_json) &&
+                       has_own_checks(RelationGetDescr(table)->constr, spine);
     relation_close(table, AccessShareLock);
     return spine;
 }
@@ -386,9 +414,24 @@ FlightEntry look_up_flight(Oid schema) {
         usable_index(table, schema, "controller_active_runs_run_id_key", flight.run_id, InvalidAttrNumber, holds_all);
     flight.offered_index = complete_index(table, schema, "controller_active_runs_offered",
                                           [&](Relation index) { return holds_offered(index, flight); });
+    flight.can_be_inserted = is_plain_insert(table, columns_of_flight, flight_places, InvalidAttrNumber) &&
+                             RelationGetDescr(table)->constr->num_check == 0;
     flight.can_be_claimed = is_plain_update(table, flight.boot_epoch, UUIDOID);
+    flight.can_be_started = flight.can_be_claimed && is_plain_update(table, flight.launch_deadline, TIMESTAMPTZOID);
+    flight.can_be_removed = is_plain_delete(table, schema);
     relation_close(table, AccessShareLock);
     return flight;
+}
+
+ConnectionEntry look_up_connections(Oid schema) {
+    Relation table = open_table(schema, "connections");
+    ConnectionEntry connections{};
+    connections.table = RelationGetRelid(table);
+    find_columns(table, columns_of_connections, connections);
+    connections.primary_key = usable_index(table, schema, "connections_pkey", connections.connector_instance_id,
+                                           InvalidAttrNumber, holds_all);
+    relation_close(table, AccessShareLock);
+    return connections;
 }
 
 } // namespace
@@ -400,7 +443,9 @@ const Catalogue& catalogue() {
         looking = true;
         const std::uint64_t looked_at = changes;
         const Oid schema = schema_of_extension();
-        known = {.spine = look_up_spine(schema), .flight = look_up_flight(schema)};
+        known = {.spine = look_up_spine(schema),
+                 .flight = look_up_flight(schema),
+                 .connections = look_up_connections(schema)};
         known.spine.has_retries = known.flight.has_deadlines(); // they came together
         known.spine.requires_event_id = !known.flight.has_deadlines();
         known_at = looked_at;

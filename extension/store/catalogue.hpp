@@ -44,7 +44,9 @@ struct FlightEntry {
         boot_epoch, launch_deadline, cancel_requested_at;
     AttrNumber deadline_at, deadline_set_at, offered_by; ///< invalid in a database whose SQL is older than 0.3.0
     Oid offered_index;
-    bool can_be_claimed; ///< another owner may be put into a row without a statement
+    /// What may be done to a row without a statement, because one would do nothing else: insert it; give it another
+    /// owner; that, and no launch deadline any more; remove it.
+    bool can_be_inserted, can_be_claimed, can_be_started, can_be_removed;
 
     [[nodiscard]] bool has_deadlines() const {
         return deadline_at != InvalidAttrNumber && deadline_set_at != InvalidAttrNumber;
@@ -52,15 +54,23 @@ struct FlightEntry {
     [[nodiscard]] bool has_offers() const { return offered_by != InvalidAttrNumber; }
 };
 
+struct ConnectionEntry {
+    Oid table;
+    Unreadable unreadable;
+    Oid primary_key;
+    AttrNumber connector_instance_id;
+};
+
 struct Catalogue {
     SpineEntry spine;
     FlightEntry flight;
+    ConnectionEntry connections;
 };
 
-/// As many columns as pdpp.spine_events has, and as many places as a row of it has at most: where it was made by an
-/// earlier version, a column is gone that left its place.
-inline constexpr int spine_columns = 27;
-inline constexpr int spine_places = spine_columns + 1;
+/// As many places as a row of either table has at most: where it was made by an earlier version, a column may be gone
+/// that left its place.
+inline constexpr int spine_places = 28;
+inline constexpr int flight_places = 14;
 
 /// The entry as of a moment ago. One that is read under a lock on its table is true for as long as the lock is held.
 /// Raises undefined_object if the extension is not installed here.

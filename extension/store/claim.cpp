@@ -171,11 +171,14 @@ bool Walk::take() {
     }
     bool is_null = false;
     const Datum offered_by = slot_getattr(row, columns_.offered_by, &is_null);
-    static WriteTarget target;
     const bool is_ours =
         !is_null && is_same_boot(*DatumGetUUIDP(offered_by), boot_epoch_) && waits(row, columns_, time_) == Waits::yes;
     if (is_ours && columns_.can_be_claimed) {
-        update_directly(table_, target, row, columns_.boot_epoch, UUIDPGetDatum(&boot_epoch_));
+        const bool is_taken =
+            update_directly(table_, flight_rows(), row, {{columns_.boot_epoch, UUIDPGetDatum(&boot_epoch_)}});
+        if (!is_taken) {
+            elog(ERROR, "pdpp: a row that was locked has changed");
+        }
         claimed_.add(flight_in(row, columns_));
     } else if (is_ours) {
         left_[taken_] = row->tts_tid;

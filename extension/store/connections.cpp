@@ -1,5 +1,7 @@
 #include "store/connections.hpp"
 
+#include "boundary.hpp"
+#include "store/direct.hpp"
 #include "store/durable.hpp"
 #include "store/flight.hpp"
 #include "store/statement.hpp"
@@ -10,32 +12,69 @@ namespace pdpp::store {
 
 namespace {
 
-/// Of the runs that are admitted as long as the connection is offered. One that says nothing, or was written by hand
-/// and is none, is no time.
-#define TIMEOUT_MICROS                                                                                                 \
-    ", case when c.boot_epoch is not null and c.run_timeout > interval '0'"                                            \
-    " then (extract(epoch from c.run_timeout) * 1000000)::bigint end, c.boot_epoch"
+/// What an admission has to know of its connection, which it returns.
+#define LOCKED " returning c.connector_id, c.run_generation"
+#define LOCKED_TIMED LOCKED ", c.run_timeout, c.boot_epoch"
 
 std::optional<LockedConnection> locked_in(const Rows& rows) {
     if (!rows.any()) {
         return {};
     }
-    return LockedConnection{.connector_id = required(rows.text(0, 0)),
+    LockedConnection locked{.connector_id = required(rows.text(0, 0)),
                             .run_generation = required(rows.int8(0, 1)),
-                            .timeout = rows.columns() > 2 ? rows.int8(0, 2) : std::nullopt,
-                            .offered_by = rows.columns() > 3 ? rows.uuid(0, 3) : std::nullopt};
+                            .timeout = {},
+                            .offered_by = {}};
+    if (rows.columns() > 2) {
+        // Of the runs that are admitted as long as the connection is offered. One that says nothing, or was written by
+        // hand and is none, is no time.
+        const auto timeout = rows.span(0, 2);
+        locked.offered_by = rows.uuid(0, 3);
+        if (locked.offered_by && timeout && !run::check_timeout(*timeout, "run_timeout")) {
+            locked.timeout = run::micros_of(*timeout);
+        }
+    }
+    return locked;
 }
 
-/// Locks a connection by raising its generation; another connector's from then on, if one is given.
+/// Where the connection's row is just now.
+std::optional<ItemPointerData> place_of(std::string_view connector_instance_id) {
+    ConnectionEntry columns;
+    Relation table = open_current(&Catalogue::connections, AccessShareLock, columns);
+    const Datum key = to_text(connector_instance_id);
+    KeyScan scan;
+    require_readable(table, columns.unreadable);
+    scan.open(table, columns.connector_instance_id, columns.primary_key, push_latest_snapshot());
+    scan.seek(key);
+    std::optional<ItemPointerData> place;
+    if (const TupleTableSlot* found = scan.next()) {
+        place = found->tts_tid;
+    }
+    scan.close();
+    PopActiveSnapshot();
+    relation_close(table, NoLock);
+    return place;
+}
+
+/// Locks a connection by raising its generation; another connector's from then on, if one is given. To find that there
+/// is none yet takes no statement.
 std::optional<LockedConnection> raise_generation(std::string_view connector_instance_id,
                                                  std::optional<std::string_view> connector_id) {
 #define RAISE                                                                                                          \
     "update pdpp.connections as c set run_generation = run_generation + 1, connector_id = coalesce($2, "               \
-    "c.connector_id)"                                                                                                  \
-    " where connector_instance_id = $1 returning c.connector_id, c.run_generation"
-    static Statement raise{RAISE};
-    static Statement raise_timed{RAISE TIMEOUT_MICROS};
+    "c.connector_id) where connector_instance_id = $1"
+    static Statement raise{RAISE LOCKED};
+    static Statement raise_timed{RAISE LOCKED_TIMED};
+    static Statement raise_at_place{RAISE " and ctid = $3" LOCKED};
+    static Statement raise_timed_at_place{RAISE " and ctid = $3" LOCKED_TIMED};
 #undef RAISE
+    const auto place = place_of(connector_instance_id);
+    if (!place) {
+        return {};
+    }
+    Statement& at_place = keeps_deadlines() ? raise_timed_at_place : raise_at_place;
+    if (const auto locked = locked_in(at_place.execute({connector_instance_id, connector_id, *place}))) {
+        return locked;
+    }
     return locked_in((keeps_deadlines() ? raise_timed : raise).execute({connector_instance_id, connector_id}));
 }
 
@@ -45,10 +84,9 @@ LockedConnection lock_connection(std::string_view connector_instance_id, std::st
 #define UPSERT                                                                                                         \
     "insert into pdpp.connections as c (connector_instance_id, connector_id, run_generation) values ($1, $2, 1)"       \
     " on conflict (connector_instance_id) do update"                                                                   \
-    " set run_generation = c.run_generation + 1, connector_id = excluded.connector_id"                                 \
-    " returning c.connector_id, c.run_generation"
-    static Statement upsert{UPSERT};
-    static Statement upsert_timed{UPSERT TIMEOUT_MICROS};
+    " set run_generation = c.run_generation + 1, connector_id = excluded.connector_id"
+    static Statement upsert{UPSERT LOCKED};
+    static Statement upsert_timed{UPSERT LOCKED_TIMED};
 #undef UPSERT
     if (const auto locked = raise_generation(connector_instance_id, connector_id)) {
         return *locked;
@@ -72,7 +110,8 @@ std::optional<LockedConnection> lock_recorded_connection(std::string_view connec
     }
     return locked;
 }
-#undef TIMEOUT_MICROS
+#undef LOCKED_TIMED
+#undef LOCKED
 
 namespace {
 

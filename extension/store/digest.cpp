@@ -12,7 +12,8 @@ bytea* sha256(std::string_view bytes) {
 }
 
 std::uint64_t sha256_head(std::string_view bytes) {
-    const auto* digest = reinterpret_cast<const unsigned char*>(VARDATA_ANY(sha256(bytes)));
+    const bytea* made = sha256(bytes); // the macro looks at it twice
+    const auto* digest = reinterpret_cast<const unsigned char*>(VARDATA_ANY(made));
     std::uint64_t head = 0;
     for (int i = 0; i < 8; ++i) {
         head = head << 8 | digest[i];

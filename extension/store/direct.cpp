@@ -143,7 +143,7 @@ void WriteTarget::open(Relation table, TupleTableSlot* row) {
         if (index.takes_entry && relation == nullptr) {
             relation = index_open(index.index, RowExclusiveLock);
         } else if (!index.takes_entry && relation != nullptr) {
-            index_close(std::exchange(relation, nullptr), RowExclusiveLock);
+            index_close(std::exchange(relation, nullptr), NoLock);
         }
     }
 }
@@ -224,28 +224,48 @@ bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datu
     return inserted;
 }
 
-void update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* locked, AttrNumber column, Datum value) {
+bool update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* found,
+                     std::initializer_list<Change> changes) {
     PreventCommandIfReadOnly("UPDATE");
     CheckCmdReplicaIdentity(table, CMD_UPDATE); // as the executor does
-    slot_getallattrs(locked);
+    slot_getallattrs(found);
     TupleTableSlot* row = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
     const auto columns = static_cast<std::size_t>(RelationGetDescr(table)->natts);
-    memcpy(row->tts_values, locked->tts_values, columns * sizeof(Datum));
-    memcpy(row->tts_isnull, locked->tts_isnull, columns * sizeof(bool));
-    row->tts_values[column - 1] = value;
-    row->tts_isnull[column - 1] = false;
+    memcpy(row->tts_values, found->tts_values, columns * sizeof(Datum));
+    memcpy(row->tts_isnull, found->tts_isnull, columns * sizeof(bool));
+    for (const Change& change : std::span{changes.begin(), changes.size()}) {
+        row->tts_values[change.column - 1] = change.value.value_or(Datum{0});
+        row->tts_isnull[change.column - 1] = !change.value;
+    }
     ExecStoreVirtualTuple(row);
     TM_Result result = TM_Ok;
-    const bool needs_entries = pg::update_tuple(table, &locked->tts_tid, row, result);
-    if (result != TM_Ok) {
-        elog(ERROR, "pdpp: unexpected result of an update: %d", static_cast<int>(result));
-    }
-    if (needs_entries) {
+    const bool needs_entries = pg::update_tuple(table, &found->tts_tid, row, result);
+    if (result == TM_Ok && needs_entries) {
         prepared.open(table, row);
         (void)pg::insert_index_entries(prepared.relation(), row, prepared.executor(), false);
         prepared.close();
     }
     ExecDropSingleTupleTableSlot(row);
+    return result == TM_Ok;
+}
+
+bool delete_directly(Relation table, const ItemPointerData& locked) {
+    PreventCommandIfReadOnly("DELETE");
+    CheckCmdReplicaIdentity(table, CMD_DELETE); // as the executor does
+    ItemPointerData place = locked;
+    TupleTableSlot* row = table_slot_create(table, nullptr);
+    const bool is_there = table_tuple_fetch_row_version(table, &place, SnapshotSelf, row);
+    ExecDropSingleTupleTableSlot(row);
+    if (!is_there) { // which a DELETE of that place would take for a fault
+        return false;
+    }
+    TM_FailureData failure;
+    const TM_Result result = table_tuple_delete(table, &place, GetCurrentCommandId(true), GetActiveSnapshot(),
+                                                InvalidSnapshot, true, &failure, false);
+    if (result != TM_Ok) {
+        elog(ERROR, "pdpp: unexpected result of a delete: %d", static_cast<int>(result));
+    }
+    return true;
 }
 
 TupleTableSlot* lock_row(Relation table, TupleTableSlot* found, Snapshot snapshot, LockTupleMode mode,

@@ -143,9 +143,21 @@ class WriteTarget {
 bool insert_directly(Relation table, WriteTarget& prepared, std::span<const Datum> values, std::span<const bool> nulls,
                      bool has_new_keys);
 
-/// Gives a column of a row that we have locked another value, as UPDATE does: the table must be one where that is all
-/// that an UPDATE does.
-void update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* locked, AttrNumber column, Datum value);
+/// A column's new value; null if there is none.
+struct Change {
+    AttrNumber column;
+    std::optional<Datum> value;
+};
+
+/// Changes a row that was found, as UPDATE does, which waits for whoever has it locked: the table must be one where
+/// that is all that an UPDATE of these columns does. False, and nothing is changed, if somebody has changed or removed
+/// the row meanwhile.
+bool update_directly(Relation table, WriteTarget& prepared, TupleTableSlot* found,
+                     std::initializer_list<Change> changes);
+
+/// Removes a row that we have locked, as DELETE does: the table must be one where that is all that a DELETE does.
+/// False, and nothing is removed, if this transaction has changed the row since.
+bool delete_directly(Relation table, const ItemPointerData& locked);
 
 /// Locks the row that a scan has found, as SELECT … FOR UPDATE and its like do: waits for others, and follows what they
 /// did to the row. The row as it is locked, to be dropped by the caller; a null pointer if it is gone, or if somebody

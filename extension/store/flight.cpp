@@ -1,7 +1,6 @@
 #include "store/flight.hpp"
 
 #include "boundary.hpp"
-#include "store/direct.hpp"
 #include "store/statement.hpp"
 
 namespace pdpp::store {
@@ -34,14 +33,11 @@ Flight flight_in(const Rows& rows, std::uint64_t row) {
                                                       .at = *deadline_at}}
                         : std::nullopt,
         .offered_by = {},
+        .place = {},
     };
 }
 
 namespace {
-
-std::optional<Flight> first_flight_in(const Rows& rows) {
-    return rows.any() ? std::optional{flight_in(rows, 0)} : std::nullopt;
-}
 
 /// One that was written by hand may not say when: it counts from the admission then.
 std::optional<run::Deadline> deadline_in(TupleTableSlot* slot, const FlightEntry& columns) {
@@ -80,6 +76,7 @@ Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns) {
         .cancel_requested_at = instant_of(slot, columns.cancel_requested_at),
         .deadline = deadline_in(slot, columns),
         .offered_by = {},
+        .place = {},
     };
 }
 
@@ -100,6 +97,7 @@ std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, L
         if (TupleTableSlot* row = lock_row(table, found, snapshot, mode, policy)) {
             if (text_of(row, columns.run_id) == run_id) { // somebody may have changed it while we waited
                 flight = flight_in(row, columns);
+                flight->place = row->tts_tid;
             }
             ExecDropSingleTupleTableSlot(row);
         }
@@ -114,6 +112,11 @@ std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, L
 std::optional<std::string_view> removing;
 
 } // namespace
+
+WriteTarget& flight_rows() {
+    static WriteTarget target;
+    return target;
+}
 
 bool keeps_deadlines() {
     return catalogue().flight.has_deadlines();
@@ -131,6 +134,35 @@ void require_written(std::uint64_t rows, std::string_view run_id) {
     if (rows == 0 && is_in_flight(run_id)) {
         refuse_unwritten("controller_active_runs");
     }
+}
+
+/// Inserts it without a statement. False if a statement has to do it, or to say what is in the way.
+bool insert_row_directly(const Flight& flight, bool skips) {
+    FlightEntry columns;
+    Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
+    bool is_inserted = false;
+    if (columns.can_be_inserted) {
+        const RunIdentity& run = flight.run;
+        NewRow<flight_places> row;
+        row.set(columns.connector_instance_id, run.connector_instance_id);
+        row.set(columns.connector_id, run.connector_id);
+        row.set(columns.run_id, run.run_id);
+        row.set(columns.trace_id, run.trace_id);
+        row.set(columns.scenario_id, run.scenario_id);
+        row.set(columns.started_at, run.admitted_at);
+        row.set(columns.run_generation, Int64GetDatum(flight.run_generation));
+        row.set(columns.launch_deadline, flight.launch_deadline);
+        if (flight.deadline) {
+            row.set(columns.deadline_at, flight.deadline->at);
+            row.set(columns.deadline_set_at, flight.deadline->set_at);
+        }
+        if (flight.offered_by) {
+            row.set(columns.offered_by, UUIDPGetDatum(&*flight.offered_by));
+        }
+        is_inserted = insert_directly(table, flight_rows(), row.values(), row.nulls(), !skips);
+    }
+    relation_close(table, NoLock);
+    return is_inserted;
 }
 
 bool insert_row(const Flight& flight, bool skips) {
@@ -172,7 +204,7 @@ bool insert_row(const Flight& flight, bool skips) {
 
 bool insert_flight(const Flight& flight, OnConflict on_conflict) {
     const bool skips = on_conflict == OnConflict::skip;
-    const bool is_written = insert_row(flight, skips);
+    const bool is_written = insert_row_directly(flight, skips) || insert_row(flight, skips);
     if (!is_written && !skips) {
         refuse_unwritten("controller_active_runs");
     }
@@ -219,22 +251,38 @@ std::optional<Flight> lock_for_fence(std::string_view run_id) {
     return lock_flight(run_id, LockTupleKeyShare);
 }
 
-#define START                                                                                                          \
-    "update pdpp.controller_active_runs as f set launch_deadline = null, boot_epoch = coalesce($2, f.boot_epoch)"      \
-    " where f.run_id = $1"
 std::optional<Flight> start_unstarted(std::string_view run_id, std::optional<pg_uuid_t> boot_epoch) {
-#define START_UNSTARTED START " and f.launch_deadline is not null returning " FLIGHT_COLUMNS
-    static Statement update{START_UNSTARTED};
-    static Statement update_timed{START_UNSTARTED ", f.deadline_at, coalesce(f.deadline_set_at, f.started_at)"};
-#undef START_UNSTARTED
-    return first_flight_in((keeps_deadlines() ? update_timed : update).execute({run_id, boot_epoch}));
+    FlightEntry columns;
+    Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
+    const Datum key = to_text(run_id);
+    KeyScan scan;
+    require_readable(table, columns.unreadable);
+    scan.open(table, columns.run_id, columns.run_id_index, push_latest_snapshot());
+    scan.seek(key);
+    std::optional<Flight> flight;
+    TupleTableSlot* found = columns.can_be_started ? scan.next() : nullptr;
+    if (found != nullptr && instant_of(found, columns.launch_deadline)) {
+        flight = flight_in(found, columns);
+        const pg_uuid_t* owner = boot_epoch ? &*boot_epoch : flight->boot_epoch ? &*flight->boot_epoch : nullptr;
+        const bool is_marked = update_directly(
+            table, flight_rows(), found,
+            {{columns.launch_deadline, {}},
+             {columns.boot_epoch, owner != nullptr ? std::optional{UUIDPGetDatum(owner)} : std::nullopt}});
+        if (!is_marked) {
+            flight.reset();
+        }
+    }
+    scan.close();
+    PopActiveSnapshot();
+    relation_close(table, NoLock);
+    return flight;
 }
 
 void mark_started(const Flight& flight, std::optional<pg_uuid_t> boot_epoch) {
-    static Statement update{START};
+    static Statement update{"update pdpp.controller_active_runs as f"
+                            " set launch_deadline = null, boot_epoch = coalesce($2, f.boot_epoch) where f.run_id = $1"};
     require_written(update.change({flight.run.run_id, boot_epoch}), flight.run.run_id);
 }
-#undef START
 
 void set_launch_deadline(std::string_view run_id, run::Instant launch_deadline) {
     static Statement update{"update pdpp.controller_active_runs set launch_deadline = $2 where run_id = $1"};
@@ -253,8 +301,29 @@ void mark_cancel_requested(std::string_view run_id, std::optional<std::string_vi
     require_written(update.change({run_id, now(), requested_by}), run_id);
 }
 
+namespace {
+
+/// Removes the row that we have locked, without a statement. False if a statement has to do it.
+bool remove_directly(const ItemPointerData& place) {
+    FlightEntry columns;
+    Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
+    bool is_removed = false;
+    if (columns.can_be_removed) {
+        (void)push_latest_snapshot();
+        is_removed = delete_directly(table, place);
+        PopActiveSnapshot();
+    }
+    relation_close(table, NoLock);
+    return is_removed;
+}
+
+} // namespace
+
 void delete_flight(const Flight& flight) {
     static Statement remove{"delete from pdpp.controller_active_runs where run_id = $1"};
+    if (flight.place && remove_directly(*flight.place)) {
+        return;
+    }
     const auto outer = removing; // somebody's trigger may end another run while ours is removed
     PG_TRY();
     {

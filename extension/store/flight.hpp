@@ -5,6 +5,7 @@
 #include "run/deadline.hpp"
 #include "run/instant.hpp"
 #include "store/catalogue.hpp"
+#include "store/direct.hpp"
 #include "store/spine.hpp"
 #include "store/statement.hpp"
 
@@ -21,6 +22,7 @@ struct Flight {
     std::optional<run::Instant> cancel_requested_at;
     std::optional<run::Deadline> deadline; ///< of the whole run
     std::optional<pg_uuid_t> offered_by;   ///< the boot that may claim it; read for nobody but an admission
+    std::optional<ItemPointerData> place;  ///< of the row, if we have locked it
 };
 
 /// What a statement has to return, of the table as `f`, for flight_in(); the deadline with it, if that is wanted.
@@ -29,6 +31,9 @@ struct Flight {
     " f.boot_epoch, f.launch_deadline, f.cancel_requested_at"
 Flight flight_in(const Rows& rows, std::uint64_t row);
 Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns);
+
+/// Flight state, to be written without statements.
+WriteTarget& flight_rows();
 
 /// Whether this database keeps deadlines: its SQL may be older.
 bool keeps_deadlines();
@@ -58,8 +63,8 @@ std::optional<Flight> try_lock_for_settle(std::string_view run_id);
 /// Keeps the run from being settled until this transaction ends; events and other fences go on.
 std::optional<Flight> lock_for_fence(std::string_view run_id);
 
-/// Locks the run and marks it as started, as mark_started() does. Nothing, and no lock, if it has started already, or
-/// has no row.
+/// Marks the run as started, as mark_started() does, which is its lock as well. Nothing, and no lock, if it has started
+/// already, has no row, or if that has changed just now, or where a statement has to do it.
 std::optional<Flight> start_unstarted(std::string_view run_id, std::optional<pg_uuid_t> boot_epoch);
 
 /// The run has started: no launch deadline any more, and the boot, if there is one, owns it.

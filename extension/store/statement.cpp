@@ -73,6 +73,15 @@ std::optional<run::Instant> Rows::instant(std::uint64_t row, int column) const {
     return to_instant(DatumGetTimestampTz(*value));
 }
 
+std::optional<run::Span> Rows::span(std::uint64_t row, int column) const {
+    const auto value = datum(row, column, INTERVALOID);
+    if (!value) {
+        return {};
+    }
+    const Interval& interval = *DatumGetIntervalP(*value);
+    return run::Span{.months = interval.month, .days = interval.day, .micros = interval.time};
+}
+
 bool Rows::is_true(std::uint64_t row, int column) const {
     const auto value = datum(row, column, BOOLOID);
     return value && DatumGetBool(*value);

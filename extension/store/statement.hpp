@@ -9,6 +9,7 @@
 
 #include "boundary.hpp"
 #include "pg.hpp"
+#include "run/deadline.hpp"
 #include "run/instant.hpp"
 
 #include <concepts>
@@ -60,8 +61,8 @@ class ArrayOf {
     std::size_t count_ = 0;
 };
 
-/// One parameter of a statement: its type follows from what it is made of. Uuids are referred to, all else is copied or
-/// lives in server memory.
+/// One parameter of a statement: its type follows from what it is made of. Uuids and places are referred to, all else
+/// is copied or lives in server memory.
 struct Parameter {
     Parameter(std::string_view text) : type{TEXTOID}, value{to_text(text)} {}
     Parameter(const char* text) : Parameter{std::string_view{text}} {}
@@ -70,6 +71,7 @@ struct Parameter {
     Parameter(run::Instant instant) : type{TIMESTAMPTZOID}, value{TimestampTzGetDatum(to_timestamptz(instant))} {}
     Parameter(const Jsonb* json) : type{JSONBOID}, value{JsonbPGetDatum(json)} {}
     Parameter(const pg_uuid_t& uuid) : type{UUIDOID}, value{UUIDPGetDatum(&uuid)} {}
+    Parameter(const ItemPointerData& place) : type{TIDOID}, value{PointerGetDatum(&place)} {}
     Parameter(std::span<const ItemPointerData> places) : type{TIDARRAYOID}, value{to_array(places)} {}
     Parameter(const ArrayOf& column) : type{column.array_type()}, value{column.array()} {}
     Parameter(const bytea* bytes) : type{BYTEAOID}, value{PointerGetDatum(bytes)} {}
@@ -107,6 +109,7 @@ class Rows {
     [[nodiscard]] std::optional<std::string_view> text(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<std::int64_t> int8(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<run::Instant> instant(std::uint64_t row, int column) const;
+    [[nodiscard]] std::optional<run::Span> span(std::uint64_t row, int column) const;
     [[nodiscard]] bool is_true(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<pg_uuid_t> uuid(std::uint64_t row, int column) const;
     [[nodiscard]] Jsonb* jsonb(std::uint64_t row, int column) const; ///< a null pointer for null

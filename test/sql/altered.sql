@@ -125,10 +125,34 @@ insert into alterations (alteration, life, told) values
     ('alter table pdpp.controller_active_runs add check (run_generation > 1) not valid', '23514: new row for relation "controller_active_runs" violates check constraint "controller_active_runs_run_generation_check"', 'constraint on controller_active_runs'),
     ('alter table pdpp.controller_active_runs drop constraint controller_active_runs_run_id_key', 'ok', 'CREATE UNIQUE INDEX controller_active_runs_run_id_key'),
     ('alter table pdpp.controller_active_runs disable trigger controller_active_runs_settled', 'ok', 'CREATE TRIGGER controller_active_runs_settled'),
+    ('create table public.note (run_id text references pdpp.controller_active_runs (run_id))', 'ok', 'all is well'),
+    ('alter table pdpp.controller_active_runs alter scenario_id set default ''x''', 'ok', 'column controller_active_runs.scenario_id'),
+    ('alter table pdpp.controller_active_runs add region text not null default ''north''', 'ok', 'column controller_active_runs.region'),
+    ('alter table pdpp.controller_active_runs add unique (connector_id) deferrable initially immediate', '55000: ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters', 'constraint on controller_active_runs'),
+    ('create table public.note (run_id text references pdpp.controller_active_runs (run_id));
+      create function public.note() returns trigger language plpgsql as $f$ begin insert into public.note values (new.run_id); return null; end $f$;
+      create trigger note after insert on pdpp.controller_active_runs for each row execute function public.note()',
+     '23503: update or delete on table "controller_active_runs" violates foreign key constraint "note_run_id_fkey" on table "note"', 'TRIGGER note'),
+    ('create function public.keep() returns trigger language plpgsql as $f$ begin return null; end $f$;
+      create trigger keep before delete on pdpp.controller_active_runs for each row execute function public.keep()',
+     '09000: a row of pdpp.controller_active_runs was not written', 'TRIGGER keep'),
+    ('create function public.keep() returns trigger language plpgsql as $f$ begin return null; end $f$;
+      create trigger keep before update of launch_deadline on pdpp.controller_active_runs for each row execute function public.keep()',
+     '09000: a row of pdpp.controller_active_runs was not written', 'TRIGGER keep'),
+    ('create function public.refuse() returns trigger language plpgsql as $f$ begin raise ''% %'', tg_op, tg_level using errcode = ''AA002''; end $f$;
+      create trigger refuse after delete on pdpp.controller_active_runs execute function public.refuse()', 'AA002: DELETE STATEMENT', 'TRIGGER refuse'),
+    ('create function public.refuse() returns trigger language plpgsql as $f$ begin raise ''% %'', tg_op, tg_level using errcode = ''AA002''; end $f$;
+      create trigger refuse after update on pdpp.controller_active_runs for each row execute function public.refuse()', 'AA002: UPDATE ROW', 'TRIGGER refuse'),
+    ('create rule r as on delete to pdpp.controller_active_runs where old.run_id like ''al-%'' do instead nothing', '09000: a row of pdpp.controller_active_runs was not written', 'rule r on controller_active_runs'),
+    ('alter table pdpp.controller_active_runs enable row level security', 'ok', 'table controller_active_runs'),
+    ('alter table pdpp.controller_active_runs replica identity nothing; create publication p for table pdpp.controller_active_runs', '55000: cannot update table "controller_active_runs" because it does not have a replica identity and publishes updates', 'all is well'),
+    ('alter table pdpp.controller_active_runs replica identity nothing; create publication p for table pdpp.controller_active_runs with (publish = ''delete'')', '55000: cannot delete from table "controller_active_runs" because it does not have a replica identity and publishes deletes', 'all is well'),
     ('create unique index mine on pdpp.controller_active_runs (connector_id) where run_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     -- the others
     ('drop trigger connections_no_delete on pdpp.connections; drop trigger connections_generation on pdpp.connections; alter table pdpp.connections alter run_generation drop default, alter run_generation type numeric', '42804: column run_generation is of type numeric, not bigint', 'column connections.run_generation'),
-    ('alter table pdpp.connections alter run_timeout type integer using 1', '42883: operator does not exist: integer > interval', 'column connections.run_timeout'),
+    ('alter table pdpp.connections alter run_timeout type integer using 1', '42804: column run_timeout is of type integer, not interval', 'column connections.run_timeout'),
+    ('alter table pdpp.connections drop constraint connections_pkey; create unique index connections_pkey on pdpp.connections (connector_instance_id collate "POSIX")', 'ok', 'INDEX connections_pkey'),
+    ('alter table pdpp.connections drop constraint connections_pkey', '42P10: there is no unique or exclusion constraint matching the ON CONFLICT specification', 'INDEX connections_pkey'),
     ('create unique index mine on pdpp.connections (connector_id) where connector_instance_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     ('create unique index mine on pdpp.idempotency_keys ((true)) where run_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     ('alter table pdpp.idempotency_keys alter created_at type date', 'ok', 'column idempotency_keys.created_at'),
