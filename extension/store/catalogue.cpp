@@ -321,13 +321,19 @@ bool is_plain_update(Relation table, AttrNumber column, Oid type) {
     });
 }
 
+/// A function of ours without arguments.
+Oid own_function(Oid schema, const char* name) {
+    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+                           PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+}
+
 /// Whether a DELETE of one row would do nothing but remove it, and ask our own trigger, which lets a run go that has
 /// ended. Foreign keys that name the table have triggers on it.
 bool is_plain_delete(Relation table, Oid schema) {
-    return !has_rules(table) && std::ranges::none_of(triggers_of(table), [schema](const Trigger& trigger) {
-        const bool is_ours = get_func_namespace(trigger.tgfoid) == schema &&
-                             std::string_view{get_func_name(trigger.tgfoid)} == "refuse_unsettled_removal";
-        return TRIGGER_FOR_DELETE(trigger.tgtype) && !is_ours;
+    const Oid own =
+        own_function(schema, "refuse_unsettled_removal"); // looked up first, lest the triggers change meanwhile
+    return !has_rules(table) && std::ranges::none_of(triggers_of(table), [own](const Trigger& trigger) {
+        return TRIGGER_FOR_DELETE(trigger.tgtype) && trigger.tgfoid != own;
     });
 }
 
