@@ -15,11 +15,18 @@ my %often = (
 	freeze_controller => 2, freeze_for_good => 3, kill_backend => 2, kill_postmaster => 1, immediate_shutdown => 1, kill_pool => 2, read_only => 2, step_clock => 3,
 	cancel_worker => 1, alter_tables => 4, fill_queue => 2);
 
+# What an index that is built concurrently leaves behind where that fails, as it does with many events and little time: whoever
+# builds it takes it away.
+my $drop_invalid = q(do $$ declare name text; begin
+	for name in select indexrelid::regclass from pg_index where not indisvalid and indrelid in ('pdpp.spine_events'::regclass, 'pdpp.controller_active_runs'::regclass) loop
+		execute 'drop index ' || name;
+	end loop; end $$);
+
 # What somebody does to the tables while they are at work, each undone by its second half.
 my @alterations = (
-	[ 'create index concurrently chaos_text on pdpp.spine_events (client_id)', 'drop index concurrently pdpp.chaos_text' ],
-	[ 'reindex index concurrently pdpp.spine_events_lifecycle' ],
-	[ 'reindex table concurrently pdpp.controller_active_runs' ],
+	[ 'create index concurrently chaos_text on pdpp.spine_events (client_id)', 'drop index if exists pdpp.chaos_text' ],
+	[ 'reindex index concurrently pdpp.spine_events_lifecycle', $drop_invalid ],
+	[ 'reindex table concurrently pdpp.controller_active_runs', $drop_invalid ],
 	[ 'alter table pdpp.spine_events add chaos text', 'alter table pdpp.spine_events drop chaos' ],
 	[ 'alter table pdpp.controller_active_runs add chaos text', 'alter table pdpp.controller_active_runs drop chaos' ],
 	[ 'alter table pdpp.spine_events alter version set default 2', 'alter table pdpp.spine_events alter version drop default' ],
@@ -214,11 +221,10 @@ sub alter_tables
 	$session->query('set lock_timeout = 300');
 	$session->query('set statement_timeout = 5000');
 	my $answer = $session->query($do);
-	# an index that is built concurrently stays, invalid, where that failed
-	$session->query('drop index if exists pdpp.chaos_text') if !$answer->{lost} && $answer->{error};
-	return if $answer->{lost} || $answer->{error};
+	my $failed = $answer->{lost} || $answer->{error};
+	$self->undo_after('alteration', 0.5, sub { $self->command($undo) }) if $undo && (!$failed || $do =~ / concurrently /);
+	return if $failed;
 	$self->{record}->write('altered', $do);
-	$self->undo_after('alteration', 0.5, sub { $self->command($undo) }) if $undo;
 	return 'table altered';
 }
 
