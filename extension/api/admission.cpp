@@ -288,6 +288,7 @@ Jsonb* admit(const Request& request) {
         .cancel_requested_at = {},
         .deadline = deadline_of(request, target, admitted_at),
         .offered_by = target.connection.offered_by,
+        .place = {},
     };
 
     if (request.idempotency_key) {
