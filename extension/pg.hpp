@@ -34,6 +34,7 @@ extern "C" {
 #include <catalog/pg_extension.h>
 #include <catalog/pg_namespace.h>
 #include <catalog/pg_opfamily.h>
+#include <catalog/pg_language.h>
 #include <catalog/pg_proc.h>
 #include <catalog/pg_trigger.h>
 #include <catalog/pg_type.h>
@@ -142,14 +143,15 @@ inline bool insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, ES
 }
 
 /// Closes the indexes of a table that rows were inserted into. Some may not have been opened, which the server's own
-/// ExecCloseIndices() minds since 18. Their locks stay until the transaction ends, as that on the table does.
+/// ExecCloseIndices() minds since 18. Their locks go, as the executor has it: a transaction that keeps more than
+/// sixteen locks on relations has them in the table that all sessions share.
 inline void close_indexes(ResultRelInfo* target) {
     for (int i = 0; i < target->ri_NumIndices; ++i) {
         if (target->ri_IndexRelationDescs[i] != nullptr) {
 #if PG_VERSION_NUM >= 170000
             index_insert_cleanup(target->ri_IndexRelationDescs[i], target->ri_IndexRelationInfo[i]);
 #endif
-            index_close(target->ri_IndexRelationDescs[i], NoLock);
+            index_close(target->ri_IndexRelationDescs[i], RowExclusiveLock);
         }
     }
 }
@@ -358,6 +360,15 @@ inline double notify_queue_pages() {
 /// How full it is, from 0 to 1.
 inline double notify_queue_usage() {
     return DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, Datum{0}));
+}
+
+/// Whether columns are made of others; virtual ones came with PostgreSQL 18.
+inline bool has_generated(const TupleConstr& constraints) {
+#if PG_VERSION_NUM >= 180000
+    return constraints.has_generated_stored || constraints.has_generated_virtual;
+#else
+    return constraints.has_generated_stored;
+#endif
 }
 
 /// Updates a row that nobody else can change meanwhile. Whether the new version needs entries in indexes.

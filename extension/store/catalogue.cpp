@@ -119,7 +119,7 @@ constexpr Column<FlightEntry> columns_of_flight[] = {
 };
 
 constexpr Column<ConnectionEntry> columns_of_connections[] = {
-    {"connector_instance_id", TEXTOID, true, &ConnectionEntry::connector_instance_id, true},
+    {"connector_instance_id", TEXTOID, true, &ConnectionEntry::connector_instance_id, true, true},
 };
 
 const FormData_pg_attribute& attribute(Relation table, AttrNumber number) {
@@ -203,9 +203,10 @@ std::span<const Trigger> triggers_of(Relation table) {
     return {table->trigdesc->triggers, static_cast<std::size_t>(table->trigdesc->numtriggers)};
 }
 
-/// Whether statements on the table do something else than what they say.
+/// Whether statements on the table do something else, or to other tables as well, than what they say.
 bool has_rules(Relation table) {
-    return table->rd_rules != nullptr || table->rd_rel->relrowsecurity || table->rd_rel->relispartition;
+    return table->rd_rules != nullptr || table->rd_rel->relrowsecurity || table->rd_rel->relispartition ||
+           table->rd_rel->relhassubclass;
 }
 
 /// Whether an INSERT of ours would do nothing but put the row there and into the indexes, but for what CHECK
@@ -299,7 +300,7 @@ bool is_plain_update(Relation table, AttrNumber column, Oid type) {
     const TupleConstr* constraints = RelationGetDescr(table)->constr;
     if (column == InvalidAttrNumber || attribute(table, column).atttypid != type ||
         attribute(table, column).attnotnull || has_rules(table) ||
-        (constraints != nullptr && (constraints->num_check > 0 || constraints->has_generated_stored))) {
+        (constraints != nullptr && (constraints->num_check > 0 || pg::has_generated(*constraints)))) {
         return false;
     }
     const bool runs_something = std::ranges::any_of(triggers_of(table), [column](const Trigger& trigger) {
@@ -321,10 +322,17 @@ bool is_plain_update(Relation table, AttrNumber column, Oid type) {
     });
 }
 
-/// A function of ours without arguments.
+/// A function of ours without arguments; none if somebody has put one that is not in C in its place.
 Oid own_function(Oid schema, const char* name) {
-    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-                           PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+    HeapTuple found = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name),
+                                      PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+    if (!HeapTupleIsValid(found)) {
+        return InvalidOid;
+    }
+    const auto* function = reinterpret_cast<const FormData_pg_proc*>(GETSTRUCT(found));
+    const Oid oid = function->prolang == ClanguageId ? function->oid : InvalidOid;
+    ReleaseSysCache(found);
+    return oid;
 }
 
 /// Whether a DELETE of one row would do nothing but remove it, and ask our own trigger, which lets a run go that has
@@ -333,8 +341,17 @@ bool is_plain_delete(Relation table, Oid schema) {
     const Oid own =
         own_function(schema, "refuse_unsettled_removal"); // looked up first, lest the triggers change meanwhile
     return !has_rules(table) && std::ranges::none_of(triggers_of(table), [own](const Trigger& trigger) {
-        return TRIGGER_FOR_DELETE(trigger.tgtype) && trigger.tgfoid != own;
+        const bool is_ours = trigger.tgfoid == own && TRIGGER_FOR_AFTER(trigger.tgtype) &&
+                             (TRIGGER_FOR_ROW(trigger.tgtype) || !TRIGGER_FOR_DELETE(trigger.tgtype));
+        return TRIGGER_FOR_DELETE(trigger.tgtype) && !is_ours;
     });
+}
+
+bool is_unique(Oid index) {
+    Relation opened = index_open(index, AccessShareLock);
+    const bool unique = opened->rd_index->indisunique && opened->rd_index->indimmediate;
+    index_close(opened, AccessShareLock);
+    return unique;
 }
 
 bool holds_all(Relation index) {
@@ -423,19 +440,29 @@ FlightEntry look_up_flight(Oid schema) {
     flight.can_be_inserted = is_plain_insert(table, columns_of_flight, flight_places, InvalidAttrNumber) &&
                              RelationGetDescr(table)->constr->num_check == 0;
     flight.can_be_claimed = is_plain_update(table, flight.boot_epoch, UUIDOID);
-    flight.can_be_started = flight.can_be_claimed && is_plain_update(table, flight.launch_deadline, TIMESTAMPTZOID);
-    flight.can_be_removed = is_plain_delete(table, schema);
+    // one row is all that there is of a run
+    const bool is_one = OidIsValid(flight.run_id_index) && is_unique(flight.run_id_index);
+    flight.can_be_started =
+        is_one && flight.can_be_claimed && is_plain_update(table, flight.launch_deadline, TIMESTAMPTZOID);
+    flight.can_be_removed = is_one && is_plain_delete(table, schema);
     relation_close(table, AccessShareLock);
     return flight;
 }
 
+/// Without a table where somebody has put something else in its place: only statements know what that is.
 ConnectionEntry look_up_connections(Oid schema) {
-    Relation table = open_table(schema, "connections");
     ConnectionEntry connections{};
-    connections.table = RelationGetRelid(table);
+    const Oid oid = get_relname_relid("connections", schema);
+    Relation table = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : nullptr;
+    if (table == nullptr) {
+        return connections;
+    }
     find_columns(table, columns_of_connections, connections);
-    connections.primary_key = usable_index(table, schema, "connections_pkey", connections.connector_instance_id,
-                                           InvalidAttrNumber, holds_all);
+    if (table->rd_rel->relkind == RELKIND_RELATION && connections.connector_instance_id != InvalidAttrNumber) {
+        connections.table = oid;
+        connections.primary_key = usable_index(table, schema, "connections_pkey", connections.connector_instance_id,
+                                               InvalidAttrNumber, holds_all);
+    }
     relation_close(table, AccessShareLock);
     return connections;
 }

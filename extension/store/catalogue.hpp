@@ -55,7 +55,7 @@ struct FlightEntry {
 };
 
 struct ConnectionEntry {
-    Oid table;
+    Oid table; ///< invalid where statements alone can find a connection
     Unreadable unreadable;
     Oid primary_key;
     AttrNumber connector_instance_id;

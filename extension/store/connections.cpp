@@ -6,6 +6,7 @@
 #include "store/flight.hpp"
 #include "store/statement.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace pdpp::store {
@@ -27,10 +28,11 @@ std::optional<LockedConnection> locked_in(const Rows& rows) {
     if (rows.columns() > 2) {
         // Of the runs that are admitted as long as the connection is offered. One that says nothing, or was written by
         // hand and is none, is no time.
-        const auto timeout = rows.span(0, 2);
+        const auto seconds = rows.seconds(0, 2).value_or(0);
         locked.offered_by = rows.uuid(0, 3);
-        if (locked.offered_by && timeout && !run::check_timeout(*timeout, "run_timeout")) {
-            locked.timeout = run::micros_of(*timeout);
+        if (locked.offered_by && seconds > 0) {
+            constexpr double longest = 1e12; // and some thousand years more: a run's deadline ends before that
+            locked.timeout = static_cast<std::int64_t>(std::min(seconds, longest) * 1e6);
         }
     }
     return locked;
@@ -39,7 +41,7 @@ std::optional<LockedConnection> locked_in(const Rows& rows) {
 /// Where the connection's row is just now.
 std::optional<ItemPointerData> place_of(std::string_view connector_instance_id) {
     ConnectionEntry columns;
-    Relation table = open_current(&Catalogue::connections, AccessShareLock, columns);
+    Relation table = open_current(&Catalogue::connections, RowExclusiveLock, columns);
     const Datum key = to_text(connector_instance_id);
     KeyScan scan;
     require_readable(table, columns.unreadable);
@@ -67,13 +69,15 @@ std::optional<LockedConnection> raise_generation(std::string_view connector_inst
     static Statement raise_at_place{RAISE " and ctid = $3" LOCKED};
     static Statement raise_timed_at_place{RAISE " and ctid = $3" LOCKED_TIMED};
 #undef RAISE
-    const auto place = place_of(connector_instance_id);
-    if (!place) {
-        return {};
-    }
-    Statement& at_place = keeps_deadlines() ? raise_timed_at_place : raise_at_place;
-    if (const auto locked = locked_in(at_place.execute({connector_instance_id, connector_id, *place}))) {
-        return locked;
+    if (OidIsValid(catalogue().connections.table)) {
+        const auto place = place_of(connector_instance_id);
+        if (!place) {
+            return {};
+        }
+        Statement& at_place = keeps_deadlines() ? raise_timed_at_place : raise_at_place;
+        if (const auto locked = locked_in(at_place.execute({connector_instance_id, connector_id, *place}))) {
+            return locked;
+        }
     }
     return locked_in((keeps_deadlines() ? raise_timed : raise).execute({connector_instance_id, connector_id}));
 }

@@ -143,7 +143,7 @@ void WriteTarget::open(Relation table, TupleTableSlot* row) {
         if (index.takes_entry && relation == nullptr) {
             relation = index_open(index.index, RowExclusiveLock);
         } else if (!index.takes_entry && relation != nullptr) {
-            index_close(std::exchange(relation, nullptr), NoLock);
+            index_close(std::exchange(relation, nullptr), RowExclusiveLock);
         }
     }
 }

@@ -85,7 +85,9 @@ namespace {
 /// Locks the run's row, with a snapshot of its own, as a statement of ours would.
 std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, LockWaitPolicy policy = LockWaitBlock) {
     FlightEntry columns;
-    Relation table = open_current(&Catalogue::flight, RowShareLock, columns);
+    // that of what comes next, lest it be raised then: whoever has SHARE and wants more would be in a circle with us
+    const LOCKMODE table_lock = mode == LockTupleKeyShare ? RowShareLock : RowExclusiveLock;
+    Relation table = open_current(&Catalogue::flight, table_lock, columns);
     Snapshot snapshot = push_latest_snapshot();
     const Datum key = to_text(run_id);
     KeyScan scan;
@@ -218,7 +220,7 @@ bool is_in_flight(std::string_view run_id) {
 
 std::optional<std::string_view> active_run_of(std::string_view connector_instance_id) {
     FlightEntry columns;
-    Relation table = open_current(&Catalogue::flight, AccessShareLock, columns);
+    Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
     const Datum key = to_text(connector_instance_id);
     KeyScan scan;
     require_readable(table, columns.unreadable);
@@ -252,6 +254,7 @@ std::optional<Flight> lock_for_fence(std::string_view run_id) {
 }
 
 std::optional<Flight> start_unstarted(std::string_view run_id, std::optional<pg_uuid_t> boot_epoch) {
+    PreventCommandIfReadOnly("UPDATE"); // before anybody is told that there is no such run: this server may lag
     FlightEntry columns;
     Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
     const Datum key = to_text(run_id);

@@ -73,13 +73,12 @@ std::optional<run::Instant> Rows::instant(std::uint64_t row, int column) const {
     return to_instant(DatumGetTimestampTz(*value));
 }
 
-std::optional<run::Span> Rows::span(std::uint64_t row, int column) const {
+std::optional<double> Rows::seconds(std::uint64_t row, int column) const {
     const auto value = datum(row, column, INTERVALOID);
     if (!value) {
         return {};
     }
-    const Interval& interval = *DatumGetIntervalP(*value);
-    return run::Span{.months = interval.month, .days = interval.day, .micros = interval.time};
+    return DatumGetFloat8(DirectFunctionCall2(interval_part, to_text("epoch"), *value));
 }
 
 bool Rows::is_true(std::uint64_t row, int column) const {

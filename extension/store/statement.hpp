@@ -9,7 +9,6 @@
 
 #include "boundary.hpp"
 #include "pg.hpp"
-#include "run/deadline.hpp"
 #include "run/instant.hpp"
 
 #include <concepts>
@@ -109,7 +108,7 @@ class Rows {
     [[nodiscard]] std::optional<std::string_view> text(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<std::int64_t> int8(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<run::Instant> instant(std::uint64_t row, int column) const;
-    [[nodiscard]] std::optional<run::Span> span(std::uint64_t row, int column) const;
+    [[nodiscard]] std::optional<double> seconds(std::uint64_t row, int column) const; ///< of an interval, as its epoch
     [[nodiscard]] bool is_true(std::uint64_t row, int column) const;
     [[nodiscard]] std::optional<pg_uuid_t> uuid(std::uint64_t row, int column) const;
     [[nodiscard]] Jsonb* jsonb(std::uint64_t row, int column) const; ///< a null pointer for null

@@ -144,6 +144,9 @@ insert into alterations (alteration, life, told) values
     ('create function public.refuse() returns trigger language plpgsql as $f$ begin raise ''% %'', tg_op, tg_level using errcode = ''AA002''; end $f$;
       create trigger refuse after update on pdpp.controller_active_runs for each row execute function public.refuse()', 'AA002: UPDATE ROW', 'TRIGGER refuse'),
     ('create rule r as on delete to pdpp.controller_active_runs where old.run_id like ''al-%'' do instead nothing', '09000: a row of pdpp.controller_active_runs was not written', 'rule r on controller_active_runs'),
+    ('create or replace function pdpp.refuse_unsettled_removal() returns trigger language plpgsql as $f$ begin raise ''here'' using errcode = ''AA002''; end $f$', 'AA002: here', null),
+    ('create trigger keep before delete on pdpp.controller_active_runs for each row execute function pdpp.refuse_unsettled_removal()',
+     '09000: a row of pdpp.controller_active_runs was not written', 'TRIGGER keep'),
     ('alter table pdpp.controller_active_runs enable row level security', 'ok', 'table controller_active_runs'),
     ('alter table pdpp.controller_active_runs replica identity nothing; create publication p for table pdpp.controller_active_runs', '55000: cannot update table "controller_active_runs" because it does not have a replica identity and publishes updates', 'all is well'),
     ('alter table pdpp.controller_active_runs replica identity nothing; create publication p for table pdpp.controller_active_runs with (publish = ''delete'')', '55000: cannot delete from table "controller_active_runs" because it does not have a replica identity and publishes deletes', 'all is well'),
@@ -153,6 +156,7 @@ insert into alterations (alteration, life, told) values
     ('alter table pdpp.connections alter run_timeout type integer using 1', '42804: column run_timeout is of type integer, not interval', 'column connections.run_timeout'),
     ('alter table pdpp.connections drop constraint connections_pkey; create unique index connections_pkey on pdpp.connections (connector_instance_id collate "POSIX")', 'ok', 'INDEX connections_pkey'),
     ('alter table pdpp.connections drop constraint connections_pkey', '42P10: there is no unique or exclusion constraint matching the ON CONFLICT specification', 'INDEX connections_pkey'),
+    ('alter table pdpp.connections rename to somewhere; create view pdpp.connections as select * from pdpp.somewhere', 'ok', null),
     ('create unique index mine on pdpp.connections (connector_id) where connector_instance_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     ('create unique index mine on pdpp.idempotency_keys ((true)) where run_id like ''al-%''', '23505: duplicate key value violates unique constraint "mine"', 'CREATE UNIQUE INDEX mine'),
     ('alter table pdpp.idempotency_keys alter created_at type date', 'ok', 'column idempotency_keys.created_at'),
@@ -261,7 +265,7 @@ create temporary table nullable as select c.relname::text as tab, a.attname::tex
 from pg_class as c join pg_attribute as a on a.attrelid = c.oid
 where c.relnamespace = 'pdpp'::regnamespace and c.relkind = 'r' and a.attnum > 0 and a.attnotnull;
 
-select plan(18 + (select 2 * count(*) from alterations)::integer + (select count(*) from firings)::integer + (select count(*) from nullable)::integer);
+select plan(20 + (select count(*) + count(*) filter (where told is not null or alteration like '%pg_temp.note%') from alterations)::integer + (select count(*) from firings)::integer + (select count(*) from nullable)::integer);
 
 -- a run of the same connector is in flight, and has a key, while they are tried
 select lives_ok($$select pdpp_run_now('c', 'al-standing', 'al-standing', 'al-key')$$, 'a run');
@@ -271,7 +275,7 @@ from alterations order by number;
 select matches(pg_temp.checked(alteration), case when told = 'all is well' then '^all is well$' else '(altered or gone|not made by pdpp): .*' || coalesce(replace(told, 'INDEX ', 'INDEX '), '') end,
     'pdpp_check(): ' || alteration)
 from alterations where told is not null order by number;
-select is(pg_temp.checked(alteration), '42P16: constraints on permanent tables may reference only permanent tables', 'refused by the server') from alterations where told is null;
+select is(pg_temp.checked(alteration), '42P16: constraints on permanent tables may reference only permanent tables', 'refused by the server') from alterations where told is null and alteration like '%pg_temp.note%';
 -- triggers
 do $$ begin
     perform pdpp_controller_boot('al');
@@ -285,6 +289,18 @@ select is(pg_temp.said($$create function pg_temp.clear() returns trigger languag
     create trigger a_clear after delete on pdpp.controller_active_runs for each row when (old.run_id = 'al-other') execute function pg_temp.clear();
     select pdpp_run_now('c', 'al-other', 'al-other')$$, $$select pdpp_run_settle('al-other', 'completed')$$),
     'PT409: run al-standing has not ended: its flight state cannot be removed', 'a row that goes with one that may go');
+
+-- a run of several rows, which only statements change all of
+select is(pg_temp.said($$alter table pdpp.controller_active_runs drop constraint controller_active_runs_run_id_key; select pdpp_run_now('c', 'al-twice', 'al-twice');
+    insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation, launch_deadline)
+    select 'al-again', connector_id, run_id, trace_id, started_at, run_generation, launch_deadline from pdpp.controller_active_runs where run_id = 'al-twice';
+    select pdpp_run_started('al-twice')$$, $$select count(*) filter (where launch_deadline is null) || ' of ' || count(*) from pdpp.controller_active_runs where run_id = 'al-twice'$$),
+    '2 of 2', 'a start of a run that has two rows');
+select is(pg_temp.said($$alter table pdpp.controller_active_runs drop constraint controller_active_runs_run_id_key; select pdpp_run_now('c', 'al-twice', 'al-twice');
+    insert into pdpp.controller_active_runs (connector_instance_id, connector_id, run_id, trace_id, started_at, run_generation)
+    select 'al-again', connector_id, run_id, trace_id, started_at, run_generation from pdpp.controller_active_runs where run_id = 'al-twice';
+    select pdpp_run_settle('al-twice', 'completed')$$, $$select count(*) from pdpp.controller_active_runs where run_id = 'al-twice'$$),
+    '0', 'an ending of a run that has two rows');
 
 -- nulls, and data that is no object
 select format('select is(pg_temp.with_null(%L, %L), ''lives'', %L)', tab, col, format('a null in %s.%s', tab, col)) from nullable order by tab, col \gexec

@@ -1,7 +1,7 @@
 -- A session after errors: at the top level, in a transaction block, after a rollback. Not in one transaction, so this
 -- suite cleans up by ending its runs.
 \i test/sql/include/prelude.psql
-select plan(23);
+select plan(27);
 create temporary table id as select 'session-' || gen_random_uuid() as run;
 select run as run from id \gset
 
@@ -78,6 +78,31 @@ select matches(pg_temp.locks_of_event(), 'AccessShareLock', 'or by a statement')
 rollback;
 select is(pg_temp.locks_of_event(), 'RowExclusiveLock', 'and directly again');
 select pdpp_run_settle('session-direct', 'completed') is not null as ended \gset
+
+-- An admission keeps locks on few relations: those of more than sixteen would be in the table that all sessions share.
+begin;
+select pdpp_run_now('c', 'session-locks') is not null as admitted \gset
+select cmp_ok(count(distinct relation), '<=', 12::bigint, 'an admission keeps locks on few relations') from pg_locks join pg_class as c on c.oid = relation
+where pid = pg_backend_pid() and c.relnamespace = 'pdpp'::regnamespace;
+rollback;
+
+-- A server that takes no writes says so first: it may not know of the run yet.
+begin read only;
+select throws_ok($$select pdpp_run_started('nobody')$$, '25006', 'cannot execute UPDATE in a read-only transaction', 'a start in a read-only transaction, of a run that is not there');
+rollback;
+begin read only;
+select throws_ok($$select pdpp_run_now('c', 'session-new')$$, '25006', null, 'an admission in a read-only transaction');
+rollback;
+
+-- The time of a connection that was written by hand, whatever it counts in, is what the list of connections says.
+begin;
+select pdpp_controller_boot('session-times') is not null as booted \gset
+select pdpp_controller_offer('[{"connector_instance_id": "session-times", "connector_id": "c"}]') is not null as offered \gset
+update pdpp.connections set run_timeout = '1 year 2 months 20000 days' where connector_instance_id = 'session-times';
+select pdpp_run_now('c', 'session-times') \gset
+select is(extract(epoch from deadline_at - started_at)::bigint, (select (e->>'timeout_seconds')::numeric::bigint from jsonb_array_elements(pdpp_connection_list(connector_id => 'c', offered => true)->'data') as e
+    where e->>'connector_instance_id' = 'session-times'), 'as long as the list says') from pdpp.controller_active_runs where connector_instance_id = 'session-times';
+rollback;
 
 -- SQL's advisory functions leave a boot alone
 select pdpp_reconcile() is not null as reconciled \gset
