@@ -46,7 +46,7 @@ Index Only Scan spine_events_pkey <- select event_seq from pdpp.spine_events whe
 Index Only Scan spine_events_pkey <- select max(event_seq) > count(*) from (select event_seq from pdpp.spine_events
 Index Only Scan spine_events_retries <- select run_id, admitted_at from pdpp.spine_events where source_kind = 'retried
 Index Scan connections_by_connector, Index Scan controller_active_runs_pkey, Index Scan controller_boots_boot_epoch_key <- select c.connector_instance_id, c.connector_id, c.run_generation, case when c.
-Index Scan connections_pkey <- update pdpp.connections as c set run_generation = run_generation + 1, connecto
+Tid Scan on connections <- update pdpp.connections as c set run_generation = run_generation + 1, connecto
 Index Scan connections_pkey, Index Scan controller_active_runs_pkey, Index Scan controller_boots_boot_epoch_key <- select c.connector_instance_id, c.connector_id, c.run_generation, case when c.
 Index Scan connections_pkey, Index Scan controller_boots_boot_epoch_key, Index Scan controller_boots_pkey <- select from pdpp.connections as c where (c.boot_epoch = $2 or c.boot_epoch in
 Index Scan connections_pkey, Index Scan controller_boots_boot_epoch_key, Index Scan controller_boots_pkey <- update pdpp.connections as c set boot_epoch = null where (c.boot_epoch = $2 or
