@@ -32,9 +32,9 @@ extern "C" {
 #include <catalog/pg_collation.h>
 #include <catalog/pg_database.h>
 #include <catalog/pg_extension.h>
+#include <catalog/pg_language.h>
 #include <catalog/pg_namespace.h>
 #include <catalog/pg_opfamily.h>
-#include <catalog/pg_language.h>
 #include <catalog/pg_proc.h>
 #include <catalog/pg_trigger.h>
 #include <catalog/pg_type.h>
