@@ -40,20 +40,11 @@ std::optional<LockedConnection> locked_in(const Rows& rows) {
 
 /// Where the connection's row is just now.
 std::optional<ItemPointerData> place_of(std::string_view connector_instance_id) {
-    ConnectionEntry columns;
-    Relation table = open_current(&Catalogue::connections, RowExclusiveLock, columns);
-    const Datum key = to_text(connector_instance_id);
-    KeyScan scan;
-    require_readable(table, columns.unreadable);
-    scan.open(table, columns.connector_instance_id, columns.primary_key, push_latest_snapshot());
-    scan.seek(key);
     std::optional<ItemPointerData> place;
-    if (const TupleTableSlot* found = scan.next()) {
-        place = found->tts_tid;
-    }
-    scan.close();
-    PopActiveSnapshot();
-    relation_close(table, NoLock);
+    with_row(&Catalogue::connections, RowExclusiveLock, &ConnectionEntry::connector_instance_id,
+             &ConnectionEntry::primary_key, connector_instance_id,
+             [&](Relation /*table*/, const ConnectionEntry& /*columns*/, const TupleTableSlot* found,
+                 Snapshot /*snapshot*/) { place = found->tts_tid; });
     return place;
 }
 

@@ -63,6 +63,30 @@ class KeyScan {
     TupleTableSlot* slot_ = nullptr;
 };
 
+/// What this transaction sees now, its own writes included; pop it with PopActiveSnapshot().
+Snapshot push_latest_snapshot();
+
+/// Looks a row up by a text column, with a snapshot of its own, as a statement would: use(table, columns, row,
+/// snapshot) for the one that is found first. The lock on the table stays until the transaction ends.
+template <typename Entry, typename Use>
+void with_row(Entry Catalogue::*member, LOCKMODE lock, AttrNumber Entry::*column, Oid Entry::*index,
+              std::string_view value, Use use) {
+    Entry columns;
+    Relation table = open_current(member, lock, columns);
+    Snapshot snapshot = push_latest_snapshot();
+    const Datum key = to_text(value);
+    KeyScan scan;
+    require_readable(table, columns.unreadable);
+    scan.open(table, columns.*column, columns.*index, snapshot);
+    scan.seek(key);
+    if (TupleTableSlot* found = scan.next()) {
+        use(table, columns, found, snapshot);
+    }
+    scan.close();
+    PopActiveSnapshot();
+    relation_close(table, NoLock);
+}
+
 /// Whether there is nothing in a btree, nor was when the snapshot was taken that is looked with: all that it has is the
 /// page it begins with.
 bool is_empty(Oid index);
@@ -75,9 +99,6 @@ std::optional<run::Instant> instant_of(TupleTableSlot* slot, AttrNumber column);
 
 /// Copies texts out of the page they lie in, into one piece of memory.
 void keep(std::initializer_list<std::optional<std::string_view>*> texts);
-
-/// What this transaction sees now, its own writes included; pop it with PopActiveSnapshot().
-Snapshot push_latest_snapshot();
 
 /// A row in the making: a column is null until it is set. Texts are copied.
 template <int Columns>

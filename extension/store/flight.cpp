@@ -82,31 +82,25 @@ Flight flight_in(TupleTableSlot* slot, const FlightEntry& columns) {
 
 namespace {
 
-/// Locks the run's row, with a snapshot of its own, as a statement of ours would.
+/// Locks the run's row, as a statement of ours would.
 std::optional<Flight> lock_flight(std::string_view run_id, LockTupleMode mode, LockWaitPolicy policy = LockWaitBlock) {
-    FlightEntry columns;
+    PreventCommandIfReadOnly(
+        "SELECT FOR UPDATE"); // before anybody is told that there is no such run: this server may lag
     // that of what comes next, lest it be raised then: whoever has SHARE and wants more would be in a circle with us
     const LOCKMODE table_lock = mode == LockTupleKeyShare ? RowShareLock : RowExclusiveLock;
-    Relation table = open_current(&Catalogue::flight, table_lock, columns);
-    Snapshot snapshot = push_latest_snapshot();
-    const Datum key = to_text(run_id);
-    KeyScan scan;
-    require_readable(table, columns.unreadable);
-    scan.open(table, columns.run_id, columns.run_id_index, snapshot);
-    scan.seek(key);
     std::optional<Flight> flight;
-    if (TupleTableSlot* found = scan.next()) {
-        if (TupleTableSlot* row = lock_row(table, found, snapshot, mode, policy)) {
-            if (text_of(row, columns.run_id) == run_id) { // somebody may have changed it while we waited
-                flight = flight_in(row, columns);
-                flight->place = row->tts_tid;
-            }
-            ExecDropSingleTupleTableSlot(row);
-        }
-    }
-    scan.close();
-    PopActiveSnapshot();
-    relation_close(table, NoLock);
+    with_row(&Catalogue::flight, table_lock, &FlightEntry::run_id, &FlightEntry::run_id_index, run_id,
+             [&](Relation table, const FlightEntry& columns, TupleTableSlot* found, Snapshot snapshot) {
+                 TupleTableSlot* row = lock_row(table, found, snapshot, mode, policy);
+                 if (row == nullptr) {
+                     return;
+                 }
+                 if (text_of(row, columns.run_id) == run_id) { // somebody may have changed it while we waited
+                     flight = flight_in(row, columns);
+                     flight->place = row->tts_tid;
+                 }
+                 ExecDropSingleTupleTableSlot(row);
+             });
     return flight;
 }
 
@@ -219,21 +213,13 @@ bool is_in_flight(std::string_view run_id) {
 }
 
 std::optional<std::string_view> active_run_of(std::string_view connector_instance_id) {
-    FlightEntry columns;
-    Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
-    const Datum key = to_text(connector_instance_id);
-    KeyScan scan;
-    require_readable(table, columns.unreadable);
-    scan.open(table, columns.connector_instance_id, columns.primary_key, push_latest_snapshot());
-    scan.seek(key);
     std::optional<std::string_view> run_id;
-    if (TupleTableSlot* found = scan.next()) {
-        run_id = text_of(found, columns.run_id);
-        keep({&run_id});
-    }
-    scan.close();
-    PopActiveSnapshot();
-    relation_close(table, NoLock);
+    with_row(&Catalogue::flight, RowExclusiveLock, &FlightEntry::connector_instance_id, &FlightEntry::primary_key,
+             connector_instance_id,
+             [&](Relation /*table*/, const FlightEntry& columns, TupleTableSlot* found, Snapshot /*snapshot*/) {
+                 run_id = text_of(found, columns.run_id);
+                 keep({&run_id});
+             });
     return run_id;
 }
 
@@ -254,30 +240,20 @@ std::optional<Flight> lock_for_fence(std::string_view run_id) {
 }
 
 std::optional<Flight> start_unstarted(std::string_view run_id, std::optional<pg_uuid_t> boot_epoch) {
-    PreventCommandIfReadOnly("UPDATE"); // before anybody is told that there is no such run: this server may lag
-    FlightEntry columns;
-    Relation table = open_current(&Catalogue::flight, RowExclusiveLock, columns);
-    const Datum key = to_text(run_id);
-    KeyScan scan;
-    require_readable(table, columns.unreadable);
-    scan.open(table, columns.run_id, columns.run_id_index, push_latest_snapshot());
-    scan.seek(key);
+    PreventCommandIfReadOnly("UPDATE"); // as lock_flight() does
     std::optional<Flight> flight;
-    TupleTableSlot* found = columns.can_be_started ? scan.next() : nullptr;
-    if (found != nullptr && instant_of(found, columns.launch_deadline)) {
-        flight = flight_in(found, columns);
-        const pg_uuid_t* owner = boot_epoch ? &*boot_epoch : flight->boot_epoch ? &*flight->boot_epoch : nullptr;
-        const bool is_marked = update_directly(
-            table, flight_rows(), found,
-            {{columns.launch_deadline, {}},
-             {columns.boot_epoch, owner != nullptr ? std::optional{UUIDPGetDatum(owner)} : std::nullopt}});
-        if (!is_marked) {
-            flight.reset();
+    const auto mark = [&](Relation table, const FlightEntry& columns, TupleTableSlot* found, Snapshot /*snapshot*/) {
+        if (!columns.can_be_started || !instant_of(found, columns.launch_deadline)) {
+            return;
         }
-    }
-    scan.close();
-    PopActiveSnapshot();
-    relation_close(table, NoLock);
+        Flight unstarted = flight_in(found, columns);
+        const auto& epoch = boot_epoch ? boot_epoch : unstarted.boot_epoch;
+        const Change owner{columns.boot_epoch, epoch ? std::optional{UUIDPGetDatum(&*epoch)} : std::nullopt};
+        if (update_directly(table, flight_rows(), found, {{columns.launch_deadline, {}}, owner})) {
+            flight = unstarted;
+        }
+    };
+    with_row(&Catalogue::flight, RowExclusiveLock, &FlightEntry::run_id, &FlightEntry::run_id_index, run_id, mark);
     return flight;
 }
 

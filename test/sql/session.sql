@@ -1,7 +1,7 @@
 -- A session after errors: at the top level, in a transaction block, after a rollback. Not in one transaction, so this
 -- suite cleans up by ending its runs.
 \i test/sql/include/prelude.psql
-select plan(27);
+select plan(31);
 create temporary table id as select 'session-' || gen_random_uuid() as run;
 select run as run from id \gset
 
@@ -89,6 +89,10 @@ rollback;
 -- A server that takes no writes says so first: it may not know of the run yet.
 begin read only;
 select throws_ok($$select pdpp_run_started('nobody')$$, '25006', 'cannot execute UPDATE in a read-only transaction', 'a start in a read-only transaction, of a run that is not there');
+rollback;
+begin read only;
+select throws_ok(format('select %s', call), '25006', 'cannot execute SELECT FOR UPDATE in a read-only transaction', 'and so does ' || call)
+from (values ($$pdpp_run_settle('nobody', 'completed')$$), ($$pdpp_run_event('nobody', 'note')$$), ($$pdpp_run_launch_failed('nobody', 'm')$$), ($$pdpp_run_cancel('nobody')$$)) as c(call);
 rollback;
 begin read only;
 select throws_ok($$select pdpp_run_now('c', 'session-new')$$, '25006', null, 'an admission in a read-only transaction');
