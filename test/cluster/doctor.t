@@ -11,7 +11,7 @@ use JSON::PP ();
 use PdppGateway;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use Programs;
+use Programs qw(:DEFAULT preloaded);
 use Test::More;
 use Upstream;
 
@@ -237,9 +237,7 @@ subtest 'clocks, and transactions that stay open' => sub {
 };
 
 subtest 'room for WAL' => sub {
-	my $little = "$folder/little_room.so";
-	system_or_bail('gcc', '-shared', '-fPIC', '-o', $little, dirname(__FILE__) . '/../lib/little_room.c');
-	local @ENV{qw(LD_PRELOAD LITTLE_ROOM)} = ($little, 100 << 20);
+	local @ENV{qw(LD_PRELOAD LITTLE_ROOM)} = (preloaded('little_room', $folder), 100 << 20);
 	finds('disk', qr/^wrong: 100 MiB/, 'no room');
 	$ENV{LITTLE_ROOM} = 1000 << 20;
 	finds('disk', qr/^warning: 1000 MiB/, 'little room');

@@ -225,10 +225,13 @@ subtest 'a server whose locale is of another encoding' => sub {
 	mkdir $locales;
 	plan skip_all => 'no locale can be made here'
 	  if !PostgreSQL::Test::Utils::run_log([ qw(localedef -i en_US -f ISO-8859-1), "$locales/en_US.ISO-8859-1" ]);
-	local @ENV{qw(LOCPATH PGCLIENTENCODING)} = ($locales, 'UTF8');
+	local $ENV{PGCLIENTENCODING} = 'UTF8';
 	my $latin = PostgreSQL::Test::Cluster->new('latin');
-	$latin->init(extra => [qw(--locale en_US.ISO-8859-1)]);
-	$latin->start;
+	{
+		local $ENV{LOCPATH} = $locales; # the server's alone: whoever sets a locale by it loses some bytes in glibc, and a sanitizer minds
+		$latin->init(extra => [qw(--locale en_US.ISO-8859-1)]);
+		$latin->start;
+	}
 	my $to = 'host=' . $latin->host . ' port=' . $latin->port;
 	my ($code, $error) = run_init("$to dbname=postgres");
 	is($error->{error}{code}, 'wrong_encoding', 'its own database will not do');

@@ -3,7 +3,6 @@
 use strict;
 use warnings;
 use Cwd qw(abs_path);
-use File::Basename qw(dirname);
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
@@ -11,14 +10,11 @@ use Time::HiRes qw(sleep);
 use PdppCluster;
 use PdppController;
 use PdppGateway;
-use Programs;
-
-plan skip_all => 'a sanitizer must be the first to be loaded' if $ENV{PDPP_SANITIZED};
+use Programs qw(:DEFAULT preloaded);
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = abs_path(PostgreSQL::Test::Utils::tempdir());
-my $module = "$folder/no_room.so";
-system_or_bail('gcc', '-shared', '-fPIC', '-o', $module, dirname(__FILE__) . '/../lib/no_room.c');
+my $module = preloaded('no_room', $folder);
 my @preloaded = ('env', "LD_PRELOAD=$module", "NO_ROOM=$folder");
 
 my $node = PdppCluster->running('main', conf => "pdpp.liveness_grace = '1h'");

@@ -12,7 +12,7 @@ use Time::HiRes qw(sleep);
 
 use CuttingProxy;
 use PdppCluster;
-use Programs qw(:DEFAULT child);
+use Programs qw(:DEFAULT child preloaded);
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -293,13 +293,12 @@ subtest 'over time' => sub {
 };
 
 subtest 'a guardian that somebody stops' => sub {
-	my $module = "$folder/stopped_guardian.so";
-	system_or_bail('gcc', '-shared', '-fPIC', '-o', $module, dirname(__FILE__) . '/../lib/stopped_guardian.c');
+	my $module = preloaded('stopped_guardian', $folder);
 	my %prctl = ('before it launches' => 36, 'while the connector runs' => 15); # PR_SET_CHILD_SUBREAPER, PR_SET_NAME
 	for my $when (sort keys %prctl)
 	{
-		local @ENV{qw(LD_PRELOAD STOPPED_AT)} = ($module, $prctl{$when});
-		ended_as(run_shell('exit 0'), 0, 'completed', undef, $when);
+		my $run = do { local @ENV{qw(LD_PRELOAD STOPPED_AT)} = ($module, $prctl{$when}); start_run('--', 'sh', '-c', 'exit 0') };
+		ended_as(run_of($run), 0, 'completed', undef, $when);
 	}
 };
 

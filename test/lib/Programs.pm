@@ -11,6 +11,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use File::Basename qw(dirname);
 use IPC::Run ();
 use POSIX ();
 use PostgreSQL::Test::Utils;
@@ -18,7 +19,7 @@ use Test::More ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(start wait_for finish pid_of is_gone goes_away within poll_through_crash);
-our @EXPORT_OK = qw(memory_ok child);
+our @EXPORT_OK = qw(memory_ok child preloaded);
 
 # Starts a program; its output and errors collect in {out} and {err}.
 sub start
@@ -55,6 +56,18 @@ sub memory_ok
 		Test::More::cmp_ok($memory, '<', $bound, $name);
 	}
 	return;
+}
+
+# LD_PRELOAD for the program under test, with which it meets what test/lib/<name>.c makes of the system. A sanitizer has to be
+# the first to be loaded.
+sub preloaded
+{
+	my ($name, $folder) = @_;
+	my $module = "$folder/$name.so";
+	PostgreSQL::Test::Utils::system_or_bail('gcc', '-shared', '-fPIC', '-o', $module, dirname(__FILE__) . "/$name.c");
+	return $module if !$ENV{PDPP_SANITIZED};
+	my ($sanitizer) = map { m{=> (\S+/libasan\S*)} } qx(ldd $ENV{PDPP_PROGRAM});
+	return join ':', $sanitizer // (), $module;
 }
 
 # What the pattern's first group matches in a stream, as soon as it does; undef if the program ends without it.
