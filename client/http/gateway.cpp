@@ -137,17 +137,16 @@ asio::awaitable<Reply> Gateway::answer(const Request& request, Peer& peer) {
     Answered answered;
     try {
         check_admissible(request);
-        // one place in the frame for the answer of any
-        auto responding = upstream_                  ? respond(request, peer, request_id) // pages are that server's
-                          : is_rpc(request.target()) ? respond_to_rpc(request, peer, request_id)
-                          : wants_page(request)      ? respond_with_page(request, peer, request_id)
-                                                     : respond(request, peer, request_id);
-        answered = co_await std::move(responding);
+        auto responding = upstream_                  ? respond(request, peer, request_id, answered) // its pages
+                          : is_rpc(request.target()) ? respond_to_rpc(request, peer, request_id, answered)
+                          : wants_page(request)      ? respond_with_page(request, peer, request_id, answered)
+                                                     : respond(request, peer, request_id, answered);
+        co_await std::move(responding);
     } catch (...) {
         answered.reply = told_of(std::current_exception(), request, request_id);
     }
     if (!upstream_ || answered.reply.head.count("Request-Id") == 0) {
-        answered.reply.head.set("Request-Id", request_id);
+        answered.reply.head.insert("Request-Id", request_id);
     }
     record(request, answered, request_id, peer.address(), std::chrono::steady_clock::now() - began);
     co_return std::move(answered.reply);
@@ -173,7 +172,7 @@ asio::awaitable<Reply> Gateway::answer_stream(const Request& request, std::share
         answered.reply = told_of(std::current_exception(), request, request_id);
     }
     if (answered.reply.head.count("Request-Id") == 0) {
-        answered.reply.head.set("Request-Id", request_id);
+        answered.reply.head.insert("Request-Id", request_id);
     }
     record(request, answered, request_id, peer.address(), std::chrono::steady_clock::now() - began);
     co_return std::move(answered.reply);
@@ -184,7 +183,7 @@ Response Gateway::refuse(const Refusal& refusal, const std::string& peer) {
     Answered answered;
     answered.reply = upstream_ ? error_response(refusal, request_id) // whose /rpc has forms of its own
                                : refused(refusal.target, refusal, request_id);
-    answered.reply.head.set("Request-Id", request_id);
+    answered.reply.head.insert("Request-Id", request_id);
     record({}, answered, request_id, peer, {});
     return std::move(answered.reply.head);
 }
@@ -242,23 +241,25 @@ void Gateway::check_admissible(const Request& request) const {
 
 // ---- the routes of the mapping table --------------------------------------------------------------------------------
 
-asio::awaitable<Gateway::Answered> Gateway::respond(const Request& request, Peer& peer, const std::string& request_id) {
+asio::awaitable<void> Gateway::respond(const Request& request, Peer& peer, const std::string& request_id,
+                                       Answered& answered) {
     const auto target = parse_target(request.target());
     const auto match = find_route(routes(), request.method(), target);
-    Answered answered{.reply = {}, .route = match.route.path, .run_id = run_id_in(match.variables), .trace_id = {}};
+    answered.route = match.route.path;
+    answered.run_id = run_id_in(match.variables);
     std::exception_ptr failure;
     try {
         authenticate(match.route, request, peer);
         if (auto own = own_answer(match.route, request, peer)) {
             answered.reply = *std::move(own);
-            co_return answered;
+            co_return;
         }
         auto asked = bind(match, target, request, peer, request_id);
         if (asked.stream) {
             answered.reply = co_await open_stream(std::move(asked), answered);
         } else if (const auto* const kept = kept_status(asked)) {
             answered.trace_id = kept->trace_id;
-            answered.reply = represent(asked, *kept);
+            answered.reply.head = represent(asked, *kept);
         } else {
             auto said = co_await ask(asked);
             answered.note(asked.call.kind, said);
@@ -266,13 +267,13 @@ asio::awaitable<Gateway::Answered> Gateway::respond(const Request& request, Peer
             if (asked.wait) {
                 ended = co_await wait(asked, said);
             }
-            answered.reply = represent(asked, std::move(said), ended);
+            answered.reply.head = represent(asked, std::move(said), ended);
         }
     } catch (...) {
         failure = std::current_exception();
     }
     if (!failure) {
-        co_return answered;
+        co_return;
     }
     bool is_upstreams = false;
     if (upstream_) {
@@ -283,7 +284,6 @@ asio::awaitable<Gateway::Answered> Gateway::respond(const Request& request, Peer
     } else {
         answered.reply = told_of(failure, request, request_id);
     }
-    co_return answered;
 }
 
 /// The answer of the server behind, as it is.
@@ -461,40 +461,40 @@ asio::awaitable<Reply> Gateway::open_stream(Asked asked, Answered& answered) {
 
 // ---- pages ----------------------------------------------------------------------------------------------------------
 
-asio::awaitable<Gateway::Answered> Gateway::respond_with_page(const Request& request, Peer& peer,
-                                                              const std::string& request_id) {
+asio::awaitable<void> Gateway::respond_with_page(const Request& request, Peer& peer, const std::string& request_id,
+                                                 Answered& answered) {
     if (const auto asked = as_asked(request)) {
         owner_.check_session(request); // who has none is led to the login, and then here again
-        co_return co_await respond(*asked, peer, request_id);
+        co_return co_await respond(*asked, peer, request_id, answered);
     }
     const auto target = parse_target(request.target());
     const auto match = match_route(page_routes(), request.method(), target);
     if (!match) {
-        co_return co_await respond(request, peer, request_id);
+        co_return co_await respond(request, peer, request_id, answered);
     }
-    Answered answered{.reply = {}, .route = match->route.path, .run_id = run_id_in(match->variables), .trace_id = {}};
+    answered.route = match->route.path;
+    answered.run_id = run_id_in(match->variables);
     try {
         authenticate(match->route, request, peer);
         answered.reply = co_await pages_.answer(*match, target, request, peer.address(), request_id);
     } catch (...) {
         answered.reply = told_of(std::current_exception(), request, request_id);
     }
-    co_return answered;
 }
 
 // ---- /rpc -----------------------------------------------------------------------------------------------------------
 
-asio::awaitable<Gateway::Answered> Gateway::respond_to_rpc(const Request& request, Peer& peer,
-                                                           const std::string& request_id) {
+asio::awaitable<void> Gateway::respond_to_rpc(const Request& request, Peer& peer, const std::string& request_id,
+                                              Answered& answered) {
     const auto target = parse_target(request.target());
     const auto& function = find_function(functions(), target);
-    Answered answered{.reply = {}, .route = "/rpc/{function}", .run_id = {}, .trace_id = {}};
+    answered.route = "/rpc/{function}";
     try {
         check_method(function, request.method());
         authenticate_rpc(request, peer);
         if (request.method() == verb::options) {
             answered.reply = rpc_options(function);
-            co_return answered;
+            co_return;
         }
         const auto call = read_call(function, target, request);
         answered.run_id = run_id_in(call.arguments);
@@ -505,7 +505,6 @@ asio::awaitable<Gateway::Answered> Gateway::respond_to_rpc(const Request& reques
     } catch (...) {
         answered.reply = told_of(std::current_exception(), request, request_id);
     }
-    co_return answered;
 }
 
 void Gateway::authenticate_rpc(const Request& request, Peer& peer) {

@@ -99,9 +99,10 @@ class Gateway : public Handler {
     };
 
     void check_admissible(const Request& request) const;
-    boost::asio::awaitable<Answered> respond(const Request& request, Peer& peer, const std::string& request_id);
-    boost::asio::awaitable<Answered> respond_with_page(const Request& request, Peer& peer,
-                                                       const std::string& request_id);
+    boost::asio::awaitable<void> respond(const Request& request, Peer& peer, const std::string& request_id,
+                                         Answered& answered);
+    boost::asio::awaitable<void> respond_with_page(const Request& request, Peer& peer, const std::string& request_id,
+                                                   Answered& answered);
     void authenticate(const Route& route, const Request& request, Peer& peer);
     std::optional<Response> own_answer(const Route& route, const Request& request, const Peer& peer);
     Asked bind(const Match& match, const Target& target, const Request& request, Peer& peer,
@@ -118,7 +119,8 @@ class Gateway : public Handler {
     boost::asio::awaitable<bool> is_for_upstream(const std::exception_ptr& failure, std::string run_id,
                                                  const std::string& request_id);
 
-    boost::asio::awaitable<Answered> respond_to_rpc(const Request& request, Peer& peer, const std::string& request_id);
+    boost::asio::awaitable<void> respond_to_rpc(const Request& request, Peer& peer, const std::string& request_id,
+                                                Answered& answered);
     void authenticate_rpc(const Request& request, Peer& peer);
     void count_statuses(const RpcCall& call, std::string_view body);
 

@@ -11,13 +11,15 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <iterator>
 #include <memory>
+#include <string>
 
 namespace pdpp::log {
 
 namespace {
 
-using Buffer = fmt::basic_memory_buffer<char, 512>; // most lines fit
+constexpr std::size_t usual_line = 512; ///< bytes
 
 /// Looked at once for each line, by whichever thread writes it.
 std::atomic<bool> writes_json = false;
@@ -54,52 +56,47 @@ class Formatter : public spdlog::formatter {
         R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})", spdlog::pattern_time_type::utc);
 };
 
-void pass_on(Level level, const Buffer& line, bool is_json) {
-    spdlog::default_logger_raw()->log(is_json ? made_of_members : spdlog::source_loc{}, level_of(level),
-                                      spdlog::string_view_t(line.data(), line.size()));
+void pass_on(Level level, const std::string& line, bool is_json) {
+    spdlog::default_logger_raw()->log(is_json ? made_of_members : spdlog::source_loc{}, level_of(level), line);
 }
 
 bool is_visible(char byte) {
     return byte > ' ' && byte < '\x7f';
 }
 
-void append(Buffer& line, std::string_view text) {
-    line.append(text.data(), text.data() + text.size());
-}
-
 // ---- text -----------------------------------------------------------------------------------------------------------
 
-void append_printable(Buffer& line, std::string_view text) {
+void append_printable(std::string& line, std::string_view text) {
     if (std::ranges::all_of(text, [](char byte) { return byte == ' ' || is_visible(byte); })) {
-        append(line, text);
+        line += text;
     } else {
-        append(line, printable(text));
+        line += printable(text);
     }
 }
 
-void append_quoted(Buffer& line, std::string_view text) {
-    fmt::format_to(fmt::appender(line), "{:?}", text);
+void append_quoted(std::string& line, std::string_view text) {
+    fmt::format_to(std::back_inserter(line), "{:?}", text);
 }
 
 struct TextValue {
-    Buffer& line;
+    std::string& line;
 
     void operator()(std::monostate /*nothing*/) const {}
     void operator()(std::string_view text) const {
         if (!text.starts_with('"') && std::ranges::all_of(text, is_visible)) {
-            append(line, text);
+            line += text;
         } else {
             append_quoted(line, text);
         }
     }
     void operator()(std::chrono::microseconds time) const {
-        fmt::format_to(fmt::appender(line), FMT_COMPILE("{}.{:03}"), time.count() / 1000, time.count() % 1000);
+        fmt::format_to(std::back_inserter(line), FMT_COMPILE("{}.{:03}"), time.count() / 1000, time.count() % 1000);
     }
-    void operator()(const auto& number) const { fmt::format_to(fmt::appender(line), FMT_COMPILE("{}"), number); }
+    void operator()(const auto& number) const { fmt::format_to(std::back_inserter(line), FMT_COMPILE("{}"), number); }
 };
 
-void append_text_field(Buffer& line, const Field& field) {
-    append(line, field.name());
+void append_text_field(std::string& line, const Field& field) {
+    line += field.name();
     line.push_back('=');
     std::visit(TextValue{line}, field.value());
 }
@@ -107,7 +104,7 @@ void append_text_field(Buffer& line, const Field& field) {
 // ---- JSON -----------------------------------------------------------------------------------------------------------
 
 /// As a JSON string, whatever it holds.
-void append_json_string(Buffer& line, std::string_view text) {
+void append_json_string(std::string& line, std::string_view text) {
     if (!is_storable(text)) {
         return append_json_string(line, fmt::format("{:?}", text));
     }
@@ -115,27 +112,27 @@ void append_json_string(Buffer& line, std::string_view text) {
     serializer.reset(boost::json::string_view(text.data(), text.size()));
     std::array<char, 256> room{};
     while (!serializer.done()) {
-        append(line, std::string_view{serializer.read(room.data(), room.size())});
+        line += std::string_view{serializer.read(room.data(), room.size())};
     }
 }
 
 struct JsonValue {
-    Buffer& line;
+    std::string& line;
 
     void operator()(std::monostate /*nothing*/) const {}
     void operator()(std::string_view text) const { append_json_string(line, text); }
     void operator()(std::chrono::microseconds time) const {
-        fmt::format_to(fmt::appender(line), "{}", static_cast<double>(time.count()) / 1000.0);
+        fmt::format_to(std::back_inserter(line), "{}", static_cast<double>(time.count()) / 1000.0);
     }
-    void operator()(const auto& number) const { fmt::format_to(fmt::appender(line), FMT_COMPILE("{}"), number); }
+    void operator()(const auto& number) const { fmt::format_to(std::back_inserter(line), FMT_COMPILE("{}"), number); }
 };
 
-void append_member(Buffer& line, std::string_view name, const Field::Value& value) {
-    fmt::format_to(fmt::appender(line), "\"{}\":", name);
+void append_member(std::string& line, std::string_view name, const Field::Value& value) {
+    fmt::format_to(std::back_inserter(line), "\"{}\":", name);
     std::visit(JsonValue{line}, value);
 }
 
-void append_members(Buffer& line, Fields fields, const std::optional<Rest>& rest, std::string_view message) {
+void append_members(std::string& line, Fields fields, const std::optional<Rest>& rest, std::string_view message) {
     for (const auto& field : fields) {
         if (field.is_there()) {
             append_member(line, field.name(), field.value());
@@ -152,7 +149,8 @@ void append_members(Buffer& line, Fields fields, const std::optional<Rest>& rest
 // ---- lines ----------------------------------------------------------------------------------------------------------
 
 void write_behind_fields(Level level, Fields fields, std::string_view message, bool is_quoted) {
-    Buffer line;
+    std::string line;
+    line.reserve(usual_line);
     const bool is_json = writes_json.load(std::memory_order_relaxed);
     if (is_json) {
         append_members(line, fields, std::nullopt, message);
@@ -189,9 +187,7 @@ void write_formatted(Level level, Fields fields, fmt::string_view message, fmt::
     if (as_it_is.find_first_of("{}") == std::string_view::npos) {
         return write_behind_fields(level, fields, as_it_is, false);
     }
-    Buffer text;
-    fmt::vformat_to(fmt::appender(text), message, arguments);
-    write_behind_fields(level, fields, {text.data(), text.size()}, false);
+    write_behind_fields(level, fields, fmt::vformat(message, arguments), false);
 }
 
 void write(Level level, Fields fields, Quoted message) {
@@ -204,7 +200,8 @@ void write(Level level, std::string_view message, Fields fields, const std::opti
     if (!is_on(level)) {
         return;
     }
-    Buffer line;
+    std::string line;
+    line.reserve(usual_line);
     const bool is_json = writes_json.load(std::memory_order_relaxed);
     if (is_json) {
         append_members(line, fields, rest, message);
@@ -218,7 +215,7 @@ void write(Level level, std::string_view message, Fields fields, const std::opti
         }
         if (rest) {
             line.push_back(' ');
-            append(line, rest->label);
+            line += rest->label;
             append_printable(line, rest->text);
         }
     }

@@ -134,7 +134,7 @@ subtest 'answers come back as they are' => sub {
 	is($answer->{status}, 299, 'a status that nobody knows');
 	is($answer->{body}, 'ok', 'the body');
 	$answer = $client->request('GET', '/no_content');
-	is_deeply([ @{$answer}{qw(status body)}, $answer->{headers}{'content-length'} ], [ 204, '', undef ], '204');
+	is_deeply([ @{$answer}{qw(status body)}, $answer->{headers}{'content-length'} ], [ 204, '', undef ], 'no content');
 	$answer = $client->request('HEAD', '/not_modified');
 	is_deeply([ $answer->{status}, $answer->{headers}{etag}, $answer->{headers}{'content-length'} ], [ 304, '"x"', 77 ], '304 with the length of what there is');
 	$answer = $client->request('HEAD', '/x');

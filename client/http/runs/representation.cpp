@@ -11,6 +11,7 @@
 #include "http/wire/envelope.hpp"
 #include "pq/body.hpp"
 
+#include <fmt/compile.h>
 #include <fmt/ranges.h>
 
 namespace pdpp::http {
@@ -25,9 +26,7 @@ constexpr std::string_view soon = "1";
 constexpr std::string_view for_now = "no-cache";
 
 void link_timeline(Response& response, std::string_view timeline_link) {
-    std::string link = "<";
-    link.append(timeline_link).append(">; rel=\"timeline\"");
-    response.set(field::link, link);
+    response.insert(field::link, fmt::format(FMT_COMPILE("<{}>; rel=\"timeline\""), timeline_link));
 }
 
 /// The answer that says: what you have is what there is.
@@ -79,7 +78,7 @@ namespace {
 Response status_head(const Request& request, const RunStatus& run_status) {
     auto response = json_head(status::ok, run_status.body.size(), for_now);
     if (!run_status.is_last()) {
-        response.set(field::retry_after, soon);
+        response.insert(field::retry_after, soon);
     }
     link_timeline(response, run_status.timeline_link);
     return unless_known(request, run_status.etag, std::move(response));

@@ -91,17 +91,21 @@ bool is_host(std::string_view text) {
 /// Throws Refusal.
 void check_framing(const beast::http::request_header<>& request) {
     std::size_t hosts = 0;
+    std::string_view host;
     std::size_t lengths = 0;
     std::size_t codings = 0;
     for (const auto& header : request) { // once through them costs less than a search for each
-        hosts += header.name() == field::host ? 1 : 0;
+        if (header.name() == field::host) {
+            ++hosts;
+            host = header.value();
+        }
         lengths += header.name() == field::content_length ? 1 : 0;
         codings += header.name() == field::transfer_encoding ? 1 : 0;
     }
     if (hosts > 1 || (request.version() == 11 && hosts == 0)) {
         throw invalid_request("The request must have one Host header.");
     }
-    if (!is_host(request[field::host])) {
+    if (!is_host(host)) {
         throw invalid_request("The Host header must be a host and perhaps a port.");
     }
     if (lengths > 1 || (lengths == 1 && request[field::content_length].find(',') != std::string_view::npos)) {
@@ -305,7 +309,7 @@ asio::awaitable<bool> Connection::wait_for_request(std::chrono::milliseconds pat
     co_return !failure;
 }
 
-asio::awaitable<std::optional<Request>> Connection::read(const Handler& handler) {
+asio::awaitable<bool> Connection::read(const Handler& handler, std::optional<Request>& whole) {
     streamed_.reset();
     beast::http::request_parser<beast::http::string_body> parser;
     parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
@@ -342,9 +346,9 @@ asio::awaitable<std::optional<Request>> Connection::read(const Handler& handler)
         }
         make_origin_form(request);
         if (handler.takes_stream(request)) {
-            Request head{request.base()};
+            whole.emplace(request.base());
             streamed_ = std::make_shared<StreamedBody>(*this, std::move(parser));
-            co_return head;
+            co_return true;
         }
         if (parser.content_length().value_or(0) > limits_.body_bytes) {
             throw with_target(refusal(ErrorKind::body_too_large), request);
@@ -369,9 +373,10 @@ asio::awaitable<std::optional<Request>> Connection::read(const Handler& handler)
         throw with_target(refusal_for(failure, parser.get().target()), parser.get());
     }
     if (failure || !stream_.socket().is_open()) { // closed when the last bytes were already here
-        co_return std::nullopt;
+        co_return false;
     }
-    co_return parser.release();
+    whole.emplace(parser.release());
+    co_return true;
 }
 
 asio::awaitable<bool> Connection::write(const Response& response, bool head) {

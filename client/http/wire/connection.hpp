@@ -29,10 +29,10 @@ class Connection {
     /// Waits for a client to begin a request; false when it has gone, or has been silent for so long.
     boost::asio::awaitable<bool> wait_for_request(std::chrono::milliseconds patience);
 
-    /// Reads the request that has begun. Nothing if the client went away or was too slow, or close() was called. Throws
-    /// Refusal 400, 413, 414 or 431 for what is no acceptable HTTP; the connection is then of no further use but for
-    /// the answer. Where `handler` takes the body as it comes, that is streamed_body(), and has no limit.
-    boost::asio::awaitable<std::optional<Request>> read(const Handler& handler);
+    /// Reads the request that has begun into `whole`. False if the client went away or was too slow, or close() was
+    /// called. Throws Refusal 400, 413, 414 or 431 for what is no acceptable HTTP; the connection is then of no further
+    /// use but for the answer. Where `handler` takes the body as it comes, that is streamed_body(), and has no limit.
+    boost::asio::awaitable<bool> read(const Handler& handler, std::optional<Request>& whole);
 
     /// The body of the last request, if it is read as it comes; else null.
     [[nodiscard]] std::shared_ptr<BodySource> streamed_body() const;

@@ -4,10 +4,10 @@
 
 #include "pq/random.hpp"
 
-#include <fmt/compile.h>
+#include <boost/algorithm/hex.hpp>
 
+#include <algorithm>
 #include <array>
-#include <cstdint>
 
 namespace pdpp::http {
 
@@ -17,17 +17,18 @@ bool is_sane_request_id(std::string_view id) {
 }
 
 std::string new_request_id() {
-    using Number = std::array<std::uint64_t, 2>;
+    constexpr std::string_view prefix = "req_";
+    using Bytes = std::array<unsigned char, 16>;
     // Asking the generator costs the same for many bytes as for a few; each is used once.
-    thread_local std::array<Number, 64> numbers{};
-    thread_local std::size_t used = numbers.size();
-    if (used == numbers.size()) {
-        pq::fill_random({reinterpret_cast<unsigned char*>(numbers.data()), sizeof numbers});
+    thread_local std::array<Bytes, 64> stock{};
+    thread_local std::size_t used = stock.size();
+    if (used == stock.size()) {
+        pq::fill_random({stock.front().data(), sizeof stock});
         used = 0;
     }
-    const auto [high, low] = numbers.at(used++);
-    std::string id(std::string_view{"req_"}.size() + std::size_t{2} * 16, '\0');
-    fmt::format_to(id.data(), FMT_COMPILE("req_{:016x}{:016x}"), high, low);
+    const auto& bytes = stock.at(used++);
+    std::string id(prefix.size() + 2 * bytes.size(), '\0');
+    boost::algorithm::hex_lower(bytes, std::ranges::copy(prefix, id.begin()).out);
     return id;
 }
 

@@ -366,8 +366,8 @@ asio::awaitable<void> Server::serve(std::shared_ptr<Session> shared) {
         std::optional<Request> request;
         std::optional<Reply> answer;
         try {
-            request = co_await connection.read(handler);
-            if (!request) {
+            const bool is_read = co_await connection.read(handler, request);
+            if (!is_read) {
                 co_return;
             }
         } catch (const Refusal& refusal) {
