@@ -24,7 +24,7 @@ const told = { options, peers: [], rounds: {}, behaviours: {}, load: loadavg()[0
   server: (await value(server.client, 'show server_version')).split(' ')[0] };
 if (!wanted) {
   // the package calls functions of a schema that it does not bring
-  told.absent.push([`absurd (absurd-sdk ${versionOf('absurd-sdk')})`, 'its npm package has no SQL: the schema comes with absurdctl, which is no npm package']);
+  told.absent.push([`absurd (absurd-sdk ${versionOf('absurd-sdk')})`, 'no version of its npm package has the SQL that it calls: the schema comes with absurdctl, which is no npm package']);
 }
 for (const peer of peers) {
   const url = await server.create(databaseOf(peer));
