@@ -3,7 +3,7 @@
 # time, and the property that it is there for has to break. A line for each, in TAP; the shortest way there, in words, is kept
 # in build/model/.
 #
-#   perl model/check.pl            all of it: minutes on two cores, 2 GB each
+#   perl model/check.pl            all of it: minutes on two cores, 3.5 GB each at most
 #   perl model/check.pl --quick    the properties alone, with fewer faults at once: what `make check` has
 #   perl model/check.pl WORD...    what has one of these words in its name; `guard` is all that is taken out
 use strict;

@@ -4,7 +4,7 @@
  * by hand. Sessions are killed at any step, launchers stand still between any two calls, time is over when it likes.
  *
  * Left out: when a boot is dead (boots.pml); what a commit is worth (failover.pml); events of no phase, which are locked
- * and numbered as a start is; isolation levels above read committed, where a stale snapshot is an error (40001).
+ * and numbered as a start is that finds its row changed; isolation levels above read committed, where a stale snapshot is an error (40001).
  */
 #include "server.pml"
 
@@ -286,7 +286,10 @@ proctype Canceller(byte r) {
 
 /* ---- launchers --------------------------------------------------------------------------------------------------- */
 
-/* pdpp_run_settle and pdpp_run_launch_failed, until they are answered. */
+/*
+ * pdpp_run_settle with an event id, until it is answered. pdpp_run_launch_failed does less: where it finds no flight row it
+ * answers what stands, and keeps nothing.
+ */
 inline settle(r, me, how) {
     do
     ::  draw_number(r);

@@ -104,6 +104,7 @@ asio::awaitable<void> look_at_database(pq::Connection& connection, const Destina
     const auto condition = co_await look_at_condition(connection);
     if (facts.extension_version) {
         const auto role = co_await look_at_role(connection, destination.role);
+        report.add(judge_schema(condition));
         report.add(judge_worker(facts, condition));
         report.add(judge_role(facts, role));
     }

@@ -37,6 +37,9 @@ constexpr auto overdue_pause = 200ms;
 constexpr std::size_t most_connections = 4;
 /// Beside the runs that have processes. What is claimed beyond them could not be told to the database either.
 constexpr std::size_t most_endings_waiting = 1000;
+/// Whoever may connect to the database may send hints of any length. Beyond that many, each run that is claimed is
+/// looked at as if it had been heard of.
+constexpr std::size_t most_heard = 1000;
 
 void log_ending(const AdmittedRun& run, const std::string& body) {
     if (log::is_on(log::Level::info)) {
@@ -164,7 +167,7 @@ void Controller::take_on(AdmittedRun run) {
         try {
             auto active = std::make_shared<Active>(executor_, recorder_, run, setup->second, options_.show_output);
             active_.insert_or_assign(digest, active);
-            if (heard_while_claiming_.contains(digest)) {
+            if (heard_while_claiming_.contains(digest) || heard_while_claiming_.size() == most_heard) {
                 unseen_.insert(digest);
                 look_.up();
             }
@@ -229,7 +232,7 @@ void Controller::hear(std::optional<std::string_view> digest) {
         }
     } else if (active_.contains(*digest)) {
         unseen_.emplace(*digest);
-    } else if (claiming_) {
+    } else if (claiming_ && heard_while_claiming_.size() < most_heard) {
         heard_while_claiming_.emplace(*digest);
     }
     look_.up();

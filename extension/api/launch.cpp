@@ -103,7 +103,8 @@ Jsonb* started(std::string_view run_id, const Jsonb* data, std::optional<std::st
                std::optional<std::int64_t> timeout) {
     const auto boot = store::own_boot(); // which may wait, so before the run's lock is taken
     const auto boot_epoch = boot ? std::optional{boot->epoch} : std::nullopt;
-    // One change locks the run and marks it; what goes wrong after it ends the transaction.
+    // One change locks the run and marks it; what goes wrong after it ends the transaction. Where this start turns out
+    // to have been written by hand meanwhile, the mark is as good.
     const bool is_replay = earlier_call(run_id, event_id).has_value();
     auto flight = is_replay ? std::nullopt : store::start_unstarted(run_id, boot_epoch);
     const bool is_marked = flight.has_value();

@@ -135,6 +135,10 @@ OfferedConnections offered_connections(std::string_view connector_id) {
         "select count(*), coalesce(min(id), ''), coalesce(jsonb_agg(id order by id), '[]')::text from ("
         " select c.connector_instance_id as id from pdpp.connections as c"
         " where c.connector_id = $1 and c.boot_epoch is not null order by 1 limit 100) as offered"};
+    if (OidIsValid(catalogue().connections.table)) { // with the lock of the update that follows (store/direct.hpp)
+        ConnectionEntry columns;
+        relation_close(open_current(&Catalogue::connections, RowExclusiveLock, columns), NoLock);
+    }
     const Rows rows = find.execute({connector_id});
     return {.count = required(rows.int8(0, 0)), .first = required(rows.text(0, 1)), .ids = required(rows.text(0, 2))};
 }

@@ -198,6 +198,23 @@ subtest 'cancel' => sub {
 	$controller->stop;
 };
 
+# Whoever may connect may send them: while a claim is under way, more than the controller keeps.
+subtest 'hints that mean nothing' => sub {
+	my $controller = start_controller(connections_file('hints.json', hinted => [ 'sleep', '1000' ]));
+	my $holder = $node->background_psql('postgres');
+	$holder->query_safe('BEGIN; LOCK TABLE pdpp.controller_active_runs IN SHARE ROW EXCLUSIVE MODE');
+	my $run = $holder->query_safe(q{SELECT pdpp_run_now('hinted-connector', 'hinted')->>'run_id'});
+	sql('NOTIFY pdpp_run');
+	ok($node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pdpp_run_claim%' AND wait_event_type = 'Lock')}), 'a claim waits');
+	sql(q{SELECT pg_notify('pdpp_run', left(repeat(i || $$"'\\\n$$, 2000), 7900)) FROM generate_series(1, 1500) AS i});
+	$holder->query_safe('COMMIT');
+	$holder->quit;
+	ok(started($run), 'then it goes on');
+	sql("SELECT pdpp_run_cancel('$run')");
+	ends_as($run, 'cancelled', 'owner_cancelled', 'what is asked for is heard');
+	$controller->stop;
+};
+
 subtest 'several at once, a backlog' => sub {
 	my %setups = map { ("many-$_" => shell('sleep 0.2')) } 1 .. 20;
 	my $file = connections_file('many.json', %setups);
@@ -225,9 +242,9 @@ subtest 'data of any shape is no obstacle' => sub {
 };
 
 subtest 'without a background worker the controller and the gateway call the guard' => sub {
-	my $overdue = sub {
-		return sql(q{SET pdpp.launch_deadline = '100ms'; SELECT pdpp_run_now('nobodys')->>'run_id'});
-	};
+	$node->append_conf('postgresql.conf', q{pdpp.launch_deadline = '100ms'}); # no session may set it
+	$node->reload;
+	my $overdue = sub { return sql(q{SELECT pdpp_run_now('nobodys')->>'run_id'}) };
 	my $controller = start_controller(connections_file('guard.json'));
 	ends_as($overdue->(), 'failed', 'launch_failed', 'by the controller');
 	$controller->stop;
@@ -235,6 +252,8 @@ subtest 'without a background worker the controller and the gateway call the gua
 	ends_as($overdue->(), 'failed', 'launch_failed', 'by the gateway');
 	kill 'TERM', pid_of($gateway);
 	is((finish($gateway))[0], 0, 'the gateway ends');
+	$node->append_conf('postgresql.conf', q{pdpp.launch_deadline = '1min'});
+	$node->reload;
 
 	sql('CREATE ROLE web LOGIN');
 	sql(q{SELECT pdpp_grant('web', 'owner')});

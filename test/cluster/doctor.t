@@ -85,6 +85,7 @@ subtest 'from nothing to an installation' => sub {
 	$node->stop;
 	start_node();
 	ok($node->poll_query_until('app', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pdpp worker for app')}), 'the worker is there');
+	sql('REVOKE CREATE ON SCHEMA public FROM PUBLIC'); # as it is from 15 on
 	my ($code, $found) = doctor(conninfo());
 	# but for the machine's disk, of which it says what there is
 	my ($all, $free) = (split ' ', (split /\n/, `df -Pk @{[ $node->data_dir ]}`)[1])[1, 3];
@@ -93,7 +94,19 @@ subtest 'from nothing to an installation' => sub {
 	is($code, $room eq 'wrong' ? 1 : 0, 'all is well');
 	delete $found->{disk};
 	is_deeply([ grep { !/^ok/ } map { @$_ } values %$found ], [], 'no finding but ok') or diag(explain($found));
-	is($found->{$_}[0] =~ /^(\w+)/ && $1, 'ok', $_) for qw(program server configuration writes extension library worker grants pooler keepalives clock durability notifications transactions password);
+	is($found->{$_}[0] =~ /^(\w+)/ && $1, 'ok', $_) for qw(program server configuration writes extension schema library worker grants pooler keepalives clock durability notifications transactions password);
+};
+
+subtest 'a schema that everybody may create in' => sub {
+	sql('GRANT CREATE ON SCHEMA public TO PUBLIC; CREATE ROLE mallory LOGIN');
+	finds('schema', qr/^warning: everybody may create functions in the schema public, .* -- As a superuser: revoke create on schema public from public$/, 'is named');
+	my $status = sub { return finish(start('', $pdpp, 'status', '--db', conninfo(), 'nobody')) };
+	like(($status->())[2], qr/not_found/, 'a call');
+	$node->safe_psql('app', q{CREATE FUNCTION public.pdpp_run_status(run_id text, more int DEFAULT 0) RETURNS jsonb LANGUAGE sql AS $$ SELECT '{}'::jsonb $$}, extra_params => [ '-U', 'mallory' ]);
+	like(($status->())[2], qr/not unique/, "mallory's function beside it: no call");
+	sql('DROP FUNCTION public.pdpp_run_status(text, int); DROP ROLE mallory; REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+	like(($status->())[2], qr/not_found/, 'without it');
+	finds('schema', qr/^ok/, 'mended');
 };
 
 subtest 'the worker' => sub {

@@ -48,6 +48,16 @@ is($node->safe_psql('postgres', q{select pdpp_run_status('run-of-somebody')->>'s
 unlike($node->safe_psql('postgres', q{set role stranger; select string_agg(query, ' ') from pg_stat_activity where usename <> 'stranger'}) // '',
     qr/run-of-somebody/, 'nobody reads what the sessions of others are called with');
 
+# Both kinds of advisory locks that SQL knows, with the number that a boot's lock is made of.
+my $controller = $node->background_psql('postgres');
+my $epoch = $controller->query_safe(q{select pdpp_controller_boot('somebody')->>'boot_epoch'});
+my $pretender = $node->background_psql('postgres', extra_params => [ '--username', 'stranger' ]);
+$pretender->query_safe("select pg_advisory_lock_shared(h), pg_advisory_lock_shared((h >> 32)::int, ((h << 32) >> 32)::int) from (select uuid_hash_extended('$epoch', 0)) as b(h)");
+$controller->quit;
+ok($node->poll_query_until('postgres', "select pdpp_reconcile() is not null and exists (select from pdpp.controller_boots where boot_epoch = '$epoch' and dead_at is not null)"),
+    "a controller that is gone is found dead: nobody else's lock keeps it");
+$pretender->quit;
+
 # --- a controller writes by functions alone
 for my $sql (q{delete from pdpp.spine_events}, q{update pdpp.controller_active_runs set boot_epoch = null}, q{truncate pdpp.idempotency_keys},
     q{alter table pdpp.spine_events disable trigger all}, q{select pdpp_prune(now())}, q{select pdpp_check()}, q{select pdpp_grant('stranger', 'owner')}) {

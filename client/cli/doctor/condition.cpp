@@ -27,7 +27,12 @@ const std::string question =
     " + (SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE prepared < now() - interval '1 min'),"
     " (SELECT query FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()"
     "         AND application_name LIKE 'pdpp worker for %' LIMIT 1),"
-    " pg_catalog.current_setting('max_worker_processes')";
+    " pg_catalog.current_setting('max_worker_processes'),"
+    " (SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON "
+    "n.oid = e.extnamespace"
+    "         WHERE e.extname = 'pdpp' AND EXISTS (SELECT FROM pg_catalog.aclexplode("
+    "         coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) AS granted"
+    "         WHERE granted.grantee = 0 AND granted.privilege_type = 'CREATE'))";
 
 constexpr auto idle_slots =
     "SELECT slot_name, coalesce(pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery()"
@@ -73,6 +78,7 @@ asio::awaitable<Condition> look_at_condition(pq::Connection& connection) {
         condition.worker_does = row.text(0, 10).value_or("");
     }
     condition.worker_processes = number_at<int>(row, 0, 11);
+    condition.open_schema = row.text(0, 12).value_or("");
     const auto slots = co_await connection.query(idle_slots, {}, pq::default_timeout, pq::Effect::reads);
     for (int i = 0; i < slots.rows(); ++i) {
         condition.idle_slots.push_back(

@@ -32,6 +32,7 @@ struct Condition {
     std::optional<int> open_for_long; ///< transactions that are idle, or prepared; nothing if that may not be seen
     std::string worker_does;          ///< empty if that may not be seen
     int worker_processes = 0;         ///< max_worker_processes
+    std::string open_schema;          ///< the extension's, as SQL writes it, if everybody may create in it; else empty
     std::chrono::duration<double> clock_ahead{0}; ///< of the server's before ours
     std::chrono::duration<double> clock_doubt{0}; ///< how wrong that may be
 };

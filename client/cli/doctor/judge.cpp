@@ -156,6 +156,19 @@ Findings judge_extension(const ServerFacts& facts) {
     return findings;
 }
 
+Findings judge_schema(const Condition& condition) {
+    const auto& schema = condition.open_schema;
+    if (schema.empty()) {
+        return {{Level::ok, "schema", "not everybody may create functions beside those of pdpp", ""}};
+    }
+    return {
+        {Level::warning, "schema",
+         fmt::format("everybody may create functions in the schema {}, beside those of pdpp: another of the same name "
+                     "there, and calls fail",
+                     schema),
+         fmt::format("As a superuser: revoke create on schema {} from public", schema)}};
+}
+
 Findings judge_worker(const ServerFacts& facts, const Condition& condition) {
     if (facts.is_standby) {
         return {}; // it sleeps until the promotion

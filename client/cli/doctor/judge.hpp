@@ -18,6 +18,7 @@ Findings judge_server(const ServerFacts& facts);
 Findings judge_configuration(const ServerFacts& facts);
 
 Findings judge_extension(const ServerFacts& facts);
+Findings judge_schema(const Condition& condition);
 Findings judge_worker(const ServerFacts& facts, const Condition& condition);
 Findings judge_role(const ServerFacts& facts, const RoleFacts& role);
 Findings judge_durability(const Condition& condition);
