@@ -11,7 +11,7 @@ use Time::HiRes qw(sleep);
 
 use PdppCluster;
 use PdppController;
-use Programs;
+use Programs qw(:DEFAULT memory_ok);
 
 my $pdpp = $ENV{PDPP_PROGRAM} // 'pdpp';
 my $folder = abs_path(PostgreSQL::Test::Utils::tempdir());
@@ -206,7 +206,10 @@ subtest 'hints that mean nothing' => sub {
 	my $run = $holder->query_safe(q{SELECT pdpp_run_now('hinted-connector', 'hinted')->>'run_id'});
 	sql('NOTIFY pdpp_run');
 	ok($node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pdpp_run_claim%' AND wait_event_type = 'Lock')}), 'a claim waits');
-	sql(q{SELECT pg_notify('pdpp_run', left(repeat(i || $$"'\\\n$$, 2000), 7900)) FROM generate_series(1, 1500) AS i});
+	sql(q{SELECT pg_notify('pdpp_run', left(repeat(i || $$"'\\\n$$, 2000), 7900)) FROM generate_series(1, 20000) AS i});
+	ok($node->poll_query_until('postgres', 'SELECT pg_notification_queue_usage() = 0'), 'it has read 158 MB of them');
+	my ($memory) = slurp_file('/proc/' . $controller->pid . '/status') =~ /VmHWM:\s*(\d+) kB/;
+	memory_ok($memory, 100_000, 'of which little is kept');
 	$holder->query_safe('COMMIT');
 	$holder->quit;
 	ok(started($run), 'then it goes on');
@@ -244,6 +247,7 @@ subtest 'data of any shape is no obstacle' => sub {
 subtest 'without a background worker the controller and the gateway call the guard' => sub {
 	$node->append_conf('postgresql.conf', q{pdpp.launch_deadline = '100ms'}); # no session may set it
 	$node->reload;
+	ok($node->poll_query_until('postgres', q{SELECT pdpp_run_status('nobody') IS NOT NULL AND current_setting('pdpp.launch_deadline') = '100ms'}), 'a short deadline');
 	my $overdue = sub { return sql(q{SELECT pdpp_run_now('nobodys')->>'run_id'}) };
 	my $controller = start_controller(connections_file('guard.json'));
 	ends_as($overdue->(), 'failed', 'launch_failed', 'by the controller');

@@ -104,7 +104,9 @@ subtest 'a schema that everybody may create in' => sub {
 	like(($status->())[2], qr/not_found/, 'a call');
 	$node->safe_psql('app', q{CREATE FUNCTION public.pdpp_run_status(run_id text, more int DEFAULT 0) RETURNS jsonb LANGUAGE sql AS $$ SELECT '{}'::jsonb $$}, extra_params => [ '-U', 'mallory' ]);
 	like(($status->())[2], qr/not unique/, "mallory's function beside it: no call");
-	sql('DROP FUNCTION public.pdpp_run_status(text, int); DROP ROLE mallory; REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+	$node->safe_psql('app', q{CREATE FUNCTION public.pdpp_run_settle(text, text, text) RETURNS text LANGUAGE sql AS $$ SELECT 'mallory' $$}, extra_params => [ '-U', 'mallory' ]);
+	is(sql(q{SELECT pdpp_run_settle('nobody', 'failed', '{}')}), 'mallory', 'another is taken for ours');
+	sql('DROP FUNCTION public.pdpp_run_status(text, int), public.pdpp_run_settle(text, text, text); DROP ROLE mallory; REVOKE CREATE ON SCHEMA public FROM PUBLIC');
 	like(($status->())[2], qr/not_found/, 'without it');
 	finds('schema', qr/^ok/, 'mended');
 };

@@ -195,12 +195,15 @@ subtest 'behind https' => sub {
 	is($answer->{status}, 204, 'the public URL is an origin of ours');
 	like($answer->{headers}{'set-cookie'}, qr/; HttpOnly; .*; Secure$/, 'the cookie is Secure');
 	is(login($public, $PdppGateway::password, Origin => 'http://runs.example.org')->{status}, 403, 'without https it is not');
-	for my $case ([ http => 403 ], [ https => 204 ])
+	for my $case ([ 'http://runs.example.org' => 403 ], [ 'https://runs.example.org' => 204 ], [ 'http://runs.example.org:8080' => 403 ], [ 'https://runs.example.org:8080' => 403 ])
 	{
-		my ($scheme, $status) = @$case;
-		my $client = $public->connect;
-		$client->send("POST /owner/logout HTTP/1.1\r\nHost: runs.example.org\r\nOrigin: $scheme://runs.example.org\r\nContent-Length: 0\r\n\r\n");
-		is($client->receive->{status}, $status, "also where a proxy passes the name on: $scheme");
+		my ($origin, $status) = @$case;
+		for my $host ('runs.example.org', 'RUNS.example.org:80', 'runs.example.org:8080')
+		{
+			my $client = $public->connect;
+			$client->send("POST /owner/logout HTTP/1.1\r\nHost: $host\r\nOrigin: $origin\r\nContent-Length: 0\r\n\r\n");
+			is($client->receive->{status}, $status, "also where a proxy passes the name on: $origin at $host");
+		}
 	}
 	is(login($public, $PdppGateway::password, Origin => 'http://127.0.0.1:' . $public->port)->{status}, 204,
 		'nor does it shut out the Host');

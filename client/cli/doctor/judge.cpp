@@ -164,7 +164,7 @@ Findings judge_schema(const Condition& condition) {
     return {
         {Level::warning, "schema",
          fmt::format("everybody may create functions in the schema {}, beside those of pdpp: another of the same name "
-                     "there, and calls fail",
+                     "there is called in place of ours, or makes calls fail",
                      schema),
          fmt::format("As a superuser: revoke create on schema {} from public", schema)}};
 }

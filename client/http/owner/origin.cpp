@@ -28,8 +28,11 @@ bool is_allowed(const Request& request, const std::optional<Origin>& public_orig
         return false;
     }
     const std::string host{request[field::host]};
-    if (public_origin && parse_origin(public_origin->scheme + "://" + host) == public_origin) {
-        return origin == public_origin; // under its other scheme that name may be anybody's between us and the browser
+    if (public_origin && public_origin->scheme == "https") {
+        const auto asked = parse_origin("https://" + host);
+        if (asked && asked->host == public_origin->host) {
+            return origin == public_origin; // in clear that name may be anybody's between us and the browser
+        }
     }
     // Behind a proxy that ends TLS the scheme of the Host is not known here; the page's own stands in for it.
     return origin == public_origin || origin == parse_origin(origin->scheme + "://" + host);

@@ -23,7 +23,8 @@ struct Origin {
 /// else.
 std::optional<Origin> parse_origin(std::string_view url);
 
-/// Throws Refusal 403 `origin_mismatch` if the request names an origin that is neither its Host nor `public_origin`.
+/// Throws Refusal 403 `origin_mismatch` if the request names an origin that is neither its Host nor `public_origin`; on
+/// the host of a `public_origin` that is https, nothing but that will do.
 /// A request without Origin does not come from a page of another site.
 void check_origin(const Request& request, const std::optional<Origin>& public_origin);
 
