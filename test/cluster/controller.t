@@ -213,7 +213,7 @@ subtest 'hints that mean nothing' => sub {
 		$node->poll_query_until('postgres', 'SELECT pg_notification_queue_usage() = 0') or die 'nobody reads them';
 	}
 	my ($memory) = slurp_file('/proc/' . $controller->pid . '/status') =~ /VmHWM:\s*(\d+) kB/;
-	memory_ok($memory, 100_000, 'of which little is kept');
+	memory_ok($memory, 60_000, 'of which little is kept');
 	$holder->query_safe('COMMIT');
 	$holder->quit;
 	ok(started($run), 'then it goes on');
